@@ -1,0 +1,1 @@
+"""What Casebell knows and decides, pure: no clock, no I/O, no vendor's words."""

@@ -1,0 +1,56 @@
+"""Verbs a person can press, and the press itself."""
+
+from dataclasses import dataclass
+
+from receiver.domain.people import Person
+
+SOURCE_VERBS = frozenset({"validate", "reject", "reopen", "reply", "update_plan"})
+OWN_VERBS = frozenset({"claim", "release", "note"})
+VERBS = SOURCE_VERBS | OWN_VERBS
+NEEDS_WORDS = {"reject": "note", "reply": "text", "note": "note"}  # verb -> what must come with it
+MAX_NOTE = 2_000  # UTF-16 units; Getbill names no limit for admin_notes, a person needs one
+MAX_REPLY = 10_000  # UTF-16 units: Debitura's own limit (debitura.md, Chats)
+
+_OUTCOMES = {"validate": "validated", "reject": "rejected", "reply": "solved", "update_plan": "completed"}
+
+
+def outcome_of(verb: str) -> str | None:
+    """The outcome a source shows when it has done this verb."""
+    return _OUTCOMES.get(verb)
+
+
+def utf16_units(text: str) -> int:
+    """Length as .NET and JavaScript count it: an emoji beyond the first plane counts two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """A verb pressed on an item at a version, by whoever says so; nothing in it is trusted but its signature."""
+
+    item_id: str
+    version: int
+    verb: str
+    person: Person
+    via: str  # slack, mail, web, cli
+    identity: str  # the same press carries the same identity, however often it arrives
+    note: str | None = None
+    text: str | None = None
+    answer_to: str | None = None  # destination that reads what came of it, e.g. "slack:C1/U1"
+    shown_at: str | None = None  # destination and reference of the message that was pressed, e.g. "slack:C1/171.2"
+    token_id: str | None = None  # single-use link that was spent
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a source is asked to do for a person. ``may_repeat``: an earlier try may have reached the source."""
+
+    action_id: int
+    key: str
+    verb: str
+    person: Person
+    note: str | None
+    text: str | None
+    asked_at_us: int  # microseconds since 1970, UTC
+    may_repeat: bool = False
+    case_id: str | None = None

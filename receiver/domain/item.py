@@ -1,0 +1,137 @@
+"""An item: one thing a creditor must decide, and the only table of how it changes (architecture.md, The domain)."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Literal
+
+from receiver.domain.money import Money
+
+State = Literal["open", "acting", "resolved"]
+Urgency = Literal["blocking", "review", "info"]
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One further fact by name; exactly one of the values is set. Names are translated by the notifiers."""
+
+    name: str
+    text: str | None = None
+    money: Money | None = None
+    day: date | None = None
+    flag: bool | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Installment:
+    amount: Money | None
+    due_on: date | None
+    paid_at: datetime | None
+    status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message of a conversation, oldest first. ``side``: "partner", "creditor" or "system"."""
+
+    side: str
+    author: str | None
+    text: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """A recording, a proof or a document; its link is fetched afresh on each visit (getbill.md: valid one hour)."""
+
+    what: Literal["recording", "proof", "document"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a source says of one item at one instant, in Casebell's words. ``None`` is "the source did not say"."""
+
+    key: str
+    source: str
+    account: str
+    kind: str
+    urgency: Urgency
+    is_open: bool
+    outcome: str | None = None  # validated, rejected, solved, completed, gone; None while open
+    title: str | None = None
+    question: str | None = None  # what is asked, in the source's words
+    quote: str | None = None  # the debtor's own words
+    reference: str | None = None
+    case_reference: str | None = None
+    debtor: str | None = None
+    amount: Money | None = None
+    is_collection_paused: bool | None = None
+    severity: str | None = None
+    theme: str | None = None
+    confidence: int | None = None
+    created_at: datetime | None = None
+    deadline_at: datetime | None = None
+    solution_url: str | None = None
+    media: tuple[Medium, ...] = ()
+    conversation: tuple[Line, ...] = ()
+    installments: tuple[Installment, ...] = ()
+    details: tuple[Detail, ...] = ()
+    verbs: tuple[str, ...] = ()  # verbs the source may carry out
+    status: str | None = None  # the source's own word
+    debt_id: str | None = None
+    case_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a person asked the source to do, while it is on the way."""
+
+    action_id: int
+    verb: str
+    who: str
+    via: str
+    at: datetime
+    is_accepted: bool = False  # the source took it; its effect is awaited
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """The ledger's row. ``version`` rises with every change that people can see."""
+
+    id: str
+    snapshot: Snapshot
+    state: State
+    version: int
+    said_at: datetime  # when what the snapshot holds was true at the source
+    opened_at: datetime
+    changed_at: datetime
+    resolved_at: datetime | None = None
+    outcome: str | None = None
+    resolved_by: str | None = None  # None: at the source, by somebody else
+    resolved_via: str | None = None
+    claimed_by: str | None = None
+    attempt: Attempt | None = None
+    problem: str | None = None  # why the last attempt came back
+    is_missing: bool = False  # gone from one complete pass; the next one decides
+    note: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.snapshot.key
+
+    @property
+    def kind(self) -> str:
+        return self.snapshot.kind
+
+
+def urgency_of(kind: str, *, is_paused: bool) -> Urgency:
+    """Urgency of a Getbill kind: what pauses collection blocks, what the AI found is reviewed (seed text)."""
+    if is_paused or kind in {"portal_dispute", "hardship", "payment_plan"}:
+        return "blocking"
+    return "info" if kind == "agreement" else "review"
+
+
+def same_words(one: Snapshot, other: Snapshot) -> bool:
+    """Whether people would read the same from both; a fresh conversation or deadline is a difference."""
+    return replace(one, status=None) == replace(other, status=None)

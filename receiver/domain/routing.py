@@ -1,0 +1,80 @@
+"""Routes: which item goes to whom, in what language (interfaces.md, [[routes]])."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from receiver.domain.item import Snapshot
+from receiver.domain.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Empty tuple or None: any. Amounts in major units; an item without an amount passes no amount bound."""
+
+    source: tuple[str, ...] = ()
+    kind: tuple[str, ...] = ()
+    account: tuple[str, ...] = ()
+    severity: tuple[str, ...] = ()
+    urgency: tuple[str, ...] = ()
+    currency: tuple[str, ...] = ()
+    reference: tuple[str, ...] = ()  # shell patterns
+    min_amount: float | None = None
+    max_amount: float | None = None
+
+    def accepts(self, said: Snapshot) -> bool:
+        words = (
+            (self.source, said.source),
+            (self.kind, said.kind),
+            (self.account, said.account),
+            (self.severity, said.severity),
+            (self.urgency, said.urgency),
+            (self.currency, said.amount.currency if said.amount else None),
+        )
+        return (
+            all(not allowed or word in allowed for allowed, word in words)
+            and (not self.reference or any(fnmatchcase(said.reference or "", p) for p in self.reference))
+            and self._accepts_amount(said.amount)
+        )
+
+    def _accepts_amount(self, money: Money | None) -> bool:
+        if not self.min_amount and self.max_amount is None:
+            return True
+        if money is None:
+            return False
+        return (
+            (self.min_amount or 0)
+            <= float(money.amount)
+            <= (float("inf") if self.max_amount is None else self.max_amount)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    name: str
+    match: Match = field(default_factory=Match)
+    slack: tuple[str, ...] = ()
+    email: tuple[str, ...] = ()
+    deliver: str = "now"
+    locale: str = "en"
+    timezone: str = "UTC"
+    mask_debtor: bool = False
+    is_continued: bool = False
+
+    def destinations(self) -> Iterator[str]:
+        """Where this route rings at once: "slack:C1", "mail:ar@x"."""
+        if self.deliver != "digest":
+            yield from (f"slack:{channel}" for channel in self.slack)
+            yield from (f"mail:{address}" for address in self.email)
+
+
+DEFAULT_ROUTE = Route("default")
+
+
+def routes_for(said: Snapshot, routes: Iterable[Route]) -> Iterator[Route]:
+    """The first route that matches, and on while a matching one says ``continue``."""
+    for route in routes:
+        if route.match.accepts(said):
+            yield route
+            if not route.is_continued:
+                return

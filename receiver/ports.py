@@ -1,0 +1,123 @@
+"""The Protocols between the rooms: what a source, a channel and a teller promise."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from receiver.domain.action import Click, Order
+from receiver.domain.fact import Fact
+from receiver.domain.item import Item, Medium
+from receiver.domain.notice import Notice, Story
+from receiver.domain.people import Person
+
+Verify = Callable[[bytes, Mapping[str, str], datetime], str]
+"""Raw body, lower-case headers, now -> the event's identity (its id, else the body's SHA-256). Raises RejectedError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What an event says to look at; all None: sweep. ``what``/``id`` name one item, ``debt_id`` a debt's items."""
+
+    what: str | None = None
+    id: str | None = None
+    debt_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One row of ``casebell doctor``. ``cure`` says what to do when it is not well."""
+
+    name: str
+    is_well: bool
+    detail: str
+    cure: str = ""
+
+
+class Upstream(Protocol):
+    """One account of a source. Methods raise only DeliveryError."""
+
+    source: str
+    account: str
+    poll_every_s: float
+
+    def read(self, body: bytes) -> Hint | None:
+        """What a stored, verified event points at; None when it points at nothing. Raises ValueError for rubbish."""
+
+    async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
+        """What the source says now about what the events point at."""
+
+    async def sweep(self, open_keys: Collection[str], *, is_full: bool) -> list[Fact]:
+        """One reconciliation pass: facts about everything found, and about every open key that was not."""
+
+    async def carry_out(self, order: Order) -> list[Fact]:
+        """Do it at the source and say what came of it. PermanentError: refused, its message is shown to people."""
+
+    async def media_url(self, item: Item, medium: Medium) -> str:
+        """A fresh https link to a recording or file. PermanentError when it is gone or its host is not allowed."""
+
+    async def health(self) -> list[Health]: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """``reference`` finds the message again (Slack: "C1/171.2", mail: Message-ID); None: nothing had to be said."""
+
+    reference: str | None
+
+
+class Notifier(Protocol):
+    """One channel: "slack" or "mail". Methods raise only DeliveryError."""
+
+    channel: str
+
+    async def deliver(self, notice: Notice, address: str, reference: str | None, shown_state: str | None) -> Delivered:
+        """Make ``address`` show the notice: a new message, or the one at ``reference`` redrawn or followed up."""
+
+    async def tell(self, address: str, text: str) -> None:
+        """A word to one person about what came of their click."""
+
+    async def health(self) -> list[Health]: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a verified interaction needs at once. ``answer``: JSON for the 200 (None: empty body).
+
+    ``is_click``: store it before answering. ``after``: work that may start only when the answer is on its way, such as
+    opening a modal within its three seconds; it changes no state.
+    """
+
+    is_click: bool
+    answer: dict[str, object] | None = None
+    after: Callable[[], Awaitable[None]] | None = None
+
+
+class Clicks(Protocol):
+    """A channel through which people press verbs (Slack's interactions)."""
+
+    def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
+        """The press's identity, the same however often it is sent. Raises RejectedError, and nothing else, ever."""
+
+    def receive(self, body: bytes) -> Received:
+        """What to do at once with a verified body; never raises: rubbish is stored for the quarantine."""
+
+    def read(self, body: bytes) -> Click | None:
+        """The click in a stored payload; None when its acknowledgement was all. Raises ValueError for rubbish."""
+
+    async def who(self, person: Person) -> Person:
+        """The person with name and the address the channel vouches for; guests, bots and deleted people without any
+        identity that [people] could name. Raises DeliveryError when the channel does not answer."""
+
+
+class Teller(Protocol):
+    """Turns a notice into plain words in a language."""
+
+    def story(self, notice: Notice) -> Story: ...
+
+    def say(self, locale: str, message: str, **values: object) -> str:
+        """One translated sentence or label; ``{name}`` placeholders are filled from ``values``."""
