@@ -1,12 +1,16 @@
 """The table of transitions: an item and a fact in, a changed item or a reason to ignore out. Pure."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from receiver.domain.action import outcome_of
 from receiver.domain.fact import Fact, PersonAsked, PersonDid, SourceAccepted, SourceGone, SourceRefused, SourceSaid
 from receiver.domain.item import Attempt, Item, same_words
+
+# A source that took the request and still shows the item open half an hour later: people must know
+# (debitura.md, Consequences 10).
+ACCEPTED_MEANS_DONE_WITHIN = timedelta(minutes=30)
 
 Transition = Literal["opened", "changed", "resolved", "reopened"]
 
@@ -62,6 +66,8 @@ def _source_said(item: Item, fact: SourceSaid, now: datetime) -> Decision:
         return _resolve(heard, fact.snapshot.outcome or "gone", now)
     if item.state == "resolved":
         return Applied(_raised(_reopened(heard), now), "reopened")
+    if item.attempt and item.attempt.is_accepted and fact.said_at - item.attempt.at > ACCEPTED_MEANS_DONE_WITHIN:
+        return Applied(replace(_raised(heard, now), state="open", attempt=None, problem="still_open"), "changed")
     if same_words(item.snapshot, fact.snapshot):
         return Applied(heard, None)
     return Applied(_raised(heard, now), "changed")

@@ -27,6 +27,7 @@ class Notice:
     links: tuple[Link, ...]
     now: datetime
     may_repeat: bool = False  # an earlier post may have arrived: say so
+    occasion: str = ""  # tells two mails about the same version apart, such as a fresh link asked for
 
 
 @dataclass(frozen=True, slots=True)
