@@ -1,0 +1,129 @@
+"""The inbox: raw bytes from outside, stored before they are answered, once each (architecture.md, The store)."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, func, or_, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from receiver.store.schema import inbox
+
+LEASE = timedelta(seconds=60)
+MOST_ATTEMPTS = 10  # counted when claimed, so that a body that kills the process runs out of them
+CLICK_SOURCES = ("slack", "mail", "web", "cli")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What came in: verified, not yet understood."""
+
+    source: str
+    account: str
+    event_id: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    id: int
+    source: str
+    account: str
+    body: bytes
+    received_at: datetime
+    attempts: int
+
+
+def append(connection: Connection, arrivals: Sequence[Arrival]) -> list[int | None]:
+    """Store all that is new; the row id for each, None where the event is known already."""
+    rows = [
+        {
+            "source": a.source,
+            "account": a.account,
+            "event_id": a.event_id,
+            "headers": json.dumps(dict(a.headers)),
+            "body": a.body,
+            "received_at": a.received_at,
+            "state": "new",
+            "due_at": a.received_at,
+        }
+        for a in arrivals
+    ]
+    statement = insert(inbox).on_conflict_do_nothing().returning(inbox.c.id, *_identity())
+    stored = {(source, account, event): id_ for id_, source, account, event in connection.execute(statement, rows)}
+    return [stored.pop((a.source, a.account, a.event_id), None) for a in arrivals]
+
+
+def claim(
+    connection: Connection, sources: Sequence[str], account: str | None, now: datetime, claim_id: str, most: int
+) -> list[Row]:
+    """Take up to ``most`` waiting rows of these sources, oldest first, under a lease."""
+    waiting = (
+        select(inbox.c.id)
+        .where(inbox.c.state == "new", inbox.c.source.in_(sources), inbox.c.due_at <= now)
+        .where(or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < now))
+        .order_by(inbox.c.id)
+        .limit(most)
+    )
+    if account is not None:
+        waiting = waiting.where(inbox.c.account == account)
+    taken = connection.execute(
+        update(inbox)
+        .where(inbox.c.id.in_(waiting))
+        .values(claim_id=claim_id, lease_until=now + LEASE, attempts=inbox.c.attempts + 1)
+        .returning(*(inbox.c[name] for name in Row.__slots__))
+    )
+    return sorted((Row(*row) for row in taken), key=lambda row: row.id)
+
+
+def finish(connection: Connection, ids: Sequence[int], claim_id: str, now: datetime) -> None:
+    """Done with these. A row whose lease was lost to another claim is left to it."""
+    connection.execute(
+        update(inbox)
+        .where(inbox.c.id.in_(ids), inbox.c.claim_id == claim_id)
+        .values(state="done", done_at=now, claim_id=None, lease_until=None, reason=None)
+    )
+
+
+def release(connection: Connection, ids: Sequence[int], claim_id: str, due_at: datetime, reason: str) -> None:
+    """Put back until ``due_at``."""
+    connection.execute(
+        update(inbox)
+        .where(inbox.c.id.in_(ids), inbox.c.claim_id == claim_id)
+        .values(due_at=due_at, claim_id=None, lease_until=None, reason=reason)
+    )
+
+
+def quarantine(connection: Connection, id_: int, claim_id: str, reason: str, now: datetime) -> None:
+    """Set aside with the reason: nothing is lost, nothing loops."""
+    connection.execute(
+        update(inbox)
+        .where(inbox.c.id == id_, inbox.c.claim_id == claim_id)
+        .values(state="quarantined", reason=reason[:500], done_at=now, claim_id=None, lease_until=None)
+    )
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """How many rows are in each state."""
+    return {
+        row.state: row.n
+        for row in connection.execute(select(inbox.c.state, func.count().label("n")).group_by(inbox.c.state))
+    }
+
+
+def state_of(connection: Connection, source: str, event_id: str) -> tuple[str, str | None] | None:
+    """State and reason of one event, or None when it never came."""
+    row = connection.execute(
+        select(inbox.c.state, inbox.c.reason).where(
+            inbox.c.source == bindparam("source"), inbox.c.event_id == bindparam("event")
+        ),
+        {"source": source, "event": event_id},
+    ).first()
+    return None if row is None else (row.state, row.reason)
+
+
+def _identity() -> tuple[object, ...]:
+    return (inbox.c.source, inbox.c.account, inbox.c.event_id)

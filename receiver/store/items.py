@@ -1,0 +1,124 @@
+"""The ledger: items, and the history of every fact that touched one. Only ``apply.py`` writes here."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from receiver.domain.item import Item
+from receiver.store.schema import history, item
+
+_whole = TypeAdapter(Item)
+MOST_KEYS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of an item's timeline."""
+
+    at: datetime
+    fact: str
+    transition: str | None
+    ignored: str | None
+    version: int
+    who: str | None
+    via: str | None
+    detail: str | None
+
+
+def save(connection: Connection, changed: Item) -> None:
+    """Insert or replace the item's row."""
+    said = changed.snapshot
+    values: dict[str, Any] = {
+        "id": changed.id,
+        "key": said.key,
+        "source": said.source,
+        "account": said.account,
+        "kind": said.kind,
+        "urgency": said.urgency,
+        "state": changed.state,
+        "version": changed.version,
+        "said_at": changed.said_at,
+        "opened_at": changed.opened_at,
+        "changed_at": changed.changed_at,
+        "resolved_at": changed.resolved_at,
+        "whole": _whole.dump_json(changed, exclude_defaults=True).decode(),
+    }
+    statement = upsert(item).values(values)
+    connection.execute(statement.on_conflict_do_update(index_elements=[item.c.id], set_=values))
+
+
+def record(connection: Connection, item_id: str, event: Event) -> None:
+    """Write a line of history."""
+    connection.execute(insert(history).values(item_id=item_id, **{n: getattr(event, n) for n in Event.__slots__}))
+
+
+def find(connection: Connection, item_id: str) -> Item | None:
+    """The item with this id."""
+    return _read(connection.execute(select(item.c.whole).where(item.c.id == item_id)).scalar())
+
+
+def by_key(connection: Connection, key: str) -> Item | None:
+    """The item with this key."""
+    return _read(connection.execute(select(item.c.whole).where(item.c.key == key)).scalar())
+
+
+def by_keys(connection: Connection, keys: Sequence[str]) -> dict[str, Item]:
+    """The items with these keys."""
+    found: dict[str, Item] = {}
+    for start in range(0, len(keys), MOST_KEYS):
+        chosen = select(item.c.key, item.c.whole).where(item.c.key.in_(keys[start : start + MOST_KEYS]))
+        found.update((key, _whole.validate_json(whole)) for key, whole in connection.execute(chosen))
+    return found
+
+
+def open_keys(connection: Connection, source: str, account: str) -> list[str]:
+    """Keys of what is not resolved in one account."""
+    return list(
+        connection.execute(
+            select(item.c.key).where(item.c.source == source, item.c.account == account, item.c.state != "resolved")
+        ).scalars()
+    )
+
+
+def listed(
+    connection: Connection, *, is_open: bool = False, kind: str | None = None, account: str | None = None
+) -> Iterator[Item]:
+    """Items, what blocks first and the oldest of each urgency before the newer ones."""
+    chosen = select(item.c.whole)
+    if is_open:
+        chosen = chosen.where(item.c.state != "resolved")
+    if kind:
+        chosen = chosen.where(item.c.kind == kind)
+    if account:
+        chosen = chosen.where(item.c.account == account)
+    order = {"blocking": 0, "review": 1, "info": 2}
+    found = [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
+    yield from sorted(found, key=lambda i: (order[i.snapshot.urgency], i.opened_at, i.key))
+
+
+def timeline(connection: Connection, item_id: str) -> list[Event]:
+    """Everything that happened to the item, oldest first."""
+    columns = (history.c[name] for name in Event.__slots__)
+    return [
+        Event(*row)
+        for row in connection.execute(select(*columns).where(history.c.item_id == item_id).order_by(history.c.id))
+    ]
+
+
+def open_counts(connection: Connection) -> list[tuple[str, str, str, int, datetime]]:
+    """(source, kind, urgency, how many, opened_at of the oldest) of what is open, for the metrics."""
+    rows = connection.execute(
+        select(item.c.source, item.c.kind, item.c.urgency, func.count(), func.min(item.c.opened_at))
+        .where(item.c.state != "resolved")
+        .group_by(item.c.source, item.c.kind, item.c.urgency)
+    )
+    return [(source, kind, urgency, n, oldest) for source, kind, urgency, n, oldest in rows]
+
+
+def _read(whole: str | None) -> Item | None:
+    return None if whole is None else _whole.validate_json(whole)

@@ -1,0 +1,165 @@
+"""The outbox: what must leave, as rows committed with the transition that causes them.
+
+A claim counts the attempt, sets a fresh claim id and a lease; finishing matches the claim id, and zero rows mean that
+the lease was lost to somebody else. Of one item and destination only the oldest waiting row can be claimed, so that no
+two deliveries of the same message run side by side (Convoy's protocol, reliability.md part B).
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, case, exists, func, insert, or_, select, update
+
+from receiver.store.schema import outbox
+
+LEASE = timedelta(seconds=90)  # more than twice the longest total deadline (30 s); asserted by a test
+SHOW, TELL, CARRY_OUT, FRESH_LINK = "show", "tell", "carry_out", "fresh_link"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One claimed row. ``is_doubtful``: an earlier try may have reached the destination."""
+
+    id: int
+    item_id: str
+    destination: str
+    what: str
+    payload: str
+    attempts: int
+    is_doubtful: bool
+    created_at: datetime
+
+    def value(self, name: str) -> Any:
+        return json.loads(self.payload).get(name)
+
+
+def put(
+    connection: Connection, item_id: str, destination: str, what: str, payload: dict[str, object], now: datetime
+) -> None:
+    """Add a delivery, due now."""
+    connection.execute(
+        insert(outbox).values(
+            item_id=item_id,
+            destination=destination,
+            what=what,
+            payload=json.dumps(payload),
+            state="due",
+            due_at=now,
+            created_at=now,
+        )
+    )
+
+
+def put_show(connection: Connection, item_id: str, destination: str, route: str, now: datetime) -> None:
+    """Make the destination show the item as it will be when it is drawn; one waiting row is enough for any changes."""
+    waiting = connection.execute(
+        select(outbox.c.id).where(
+            outbox.c.item_id == item_id,
+            outbox.c.destination == destination,
+            outbox.c.what == SHOW,
+            outbox.c.state == "due",
+            outbox.c.claim_id.is_(None),
+        )
+    ).first()
+    if waiting is None:
+        put(connection, item_id, destination, SHOW, {"route": route}, now)
+
+
+def claim(
+    connection: Connection, now: datetime, claim_id: str, most: int, busy: Collection[str], most_each: int
+) -> list[Delivery]:
+    """Take up to ``most`` due rows under a lease, at most ``most_each`` of a destination and none of the busy ones."""
+    older = outbox.alias()
+    ready = (
+        select(
+            outbox.c.id,
+            outbox.c.due_at,
+            func.row_number()
+            .over(partition_by=outbox.c.destination, order_by=(outbox.c.due_at, outbox.c.id))
+            .label("n"),
+        )
+        .where(outbox.c.state == "due", outbox.c.due_at <= now, outbox.c.destination.not_in(busy))
+        .where(or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now))
+        .where(
+            ~exists().where(
+                older.c.item_id == outbox.c.item_id,
+                older.c.destination == outbox.c.destination,
+                older.c.state == "due",
+                older.c.id < outbox.c.id,
+            )
+        )
+        .subquery()
+    )
+    chosen = select(ready.c.id).where(ready.c.n <= most_each).order_by(ready.c.due_at, ready.c.id).limit(most)
+    taken = connection.execute(
+        update(outbox)
+        .where(outbox.c.id.in_(chosen))
+        .values(
+            claim_id=claim_id,
+            lease_until=now + LEASE,
+            attempts=outbox.c.attempts + 1,
+            # a claim id that is still there belongs to somebody who never told how it ended
+            is_doubtful=case((outbox.c.claim_id.is_not(None), True), else_=outbox.c.is_doubtful),
+        )
+        .returning(*(outbox.c[name] for name in Delivery.__slots__))
+    )
+    return sorted((Delivery(*row) for row in taken), key=lambda row: row.id)
+
+
+def finish(connection: Connection, id_: int, claim_id: str, now: datetime) -> bool:
+    """Delivered. False: the lease was lost, somebody else has the row now."""
+    return _settle(connection, id_, claim_id, state="done", done_at=now, reason=None)
+
+
+def bury(connection: Connection, id_: int, claim_id: str, reason: str, now: datetime) -> bool:
+    """Dead, with the reason, in the same row. False: the lease was lost."""
+    return _settle(connection, id_, claim_id, state="dead", done_at=now, reason=reason[:500])
+
+
+def release(
+    connection: Connection, id_: int, claim_id: str, due_at: datetime, reason: str, *, is_doubtful: bool
+) -> bool:
+    """Due again at ``due_at``. ``is_doubtful``: this try may have arrived. False: the lease was lost."""
+    values: dict[str, Any] = {"due_at": due_at, "reason": reason[:500]}
+    if is_doubtful:
+        values["is_doubtful"] = True
+    return _settle(connection, id_, claim_id, **values)
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """How many rows are in each state."""
+    return {
+        row.state: row.n
+        for row in connection.execute(select(outbox.c.state, func.count().label("n")).group_by(outbox.c.state))
+    }
+
+
+def oldest_due(connection: Connection, now: datetime) -> tuple[int, datetime | None]:
+    """How many rows are due, and since when the oldest is."""
+    n, oldest = connection.execute(
+        select(func.count(), func.min(outbox.c.due_at)).where(outbox.c.state == "due", outbox.c.due_at <= now)
+    ).one()
+    return n, oldest
+
+
+def of_item(connection: Connection, item_id: str) -> Sequence[Any]:
+    """All deliveries of an item, for ``casebell item``."""
+    return connection.execute(
+        select(
+            outbox.c.destination, outbox.c.what, outbox.c.state, outbox.c.attempts, outbox.c.reason, outbox.c.created_at
+        )
+        .where(outbox.c.item_id == item_id)
+        .order_by(outbox.c.id)
+    ).all()
+
+
+def _settle(connection: Connection, id_: int, claim_id: str, **values: Any) -> bool:
+    settled = connection.execute(
+        update(outbox)
+        .where(and_(outbox.c.id == id_, outbox.c.claim_id == claim_id))
+        .values(claim_id=None, lease_until=None, **values)
+    )
+    return settled.rowcount == 1

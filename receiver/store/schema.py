@@ -1,0 +1,182 @@
+"""The tables. Their history is in ``migrations/``; a test holds the two together."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime as whole microseconds since 1970: one order, one meaning, in both databases."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        del dialect
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+def _only(condition: str) -> dict[str, Any]:
+    """A partial index in both databases: what is finished does not weigh on what is due."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+# SQLite counts up by itself only for a column that is INTEGER PRIMARY KEY to the letter.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("state", Text, nullable=False),  # new, done, quarantined
+    Column("reason", Text),
+    Column("due_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("claim_id", Text),
+    Column("lease_until", Instant),
+    Column("done_at", Instant),
+    UniqueConstraint("source", "account", "event_id"),
+    Index("ix_inbox_new", "source", "account", "due_at", **_only("state = 'new'")),
+)
+
+item = Table(
+    "item",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("urgency", Text, nullable=False),
+    Column("state", Text, nullable=False),  # open, acting, resolved
+    Column("version", Integer, nullable=False),
+    Column("said_at", Instant, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("resolved_at", Instant),
+    Column("whole", Text, nullable=False),  # the Item as JSON; the columns beside it are for looking up
+    Index("ix_item_open", "source", "account", **_only("state <> 'resolved'")),
+)
+
+history = Table(
+    "history",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("item_id", Text, ForeignKey("item.id"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("fact", Text, nullable=False),
+    Column("transition", Text),
+    Column("ignored", Text),
+    Column("version", Integer, nullable=False),
+    Column("who", Text),
+    Column("via", Text),
+    Column("detail", Text),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("item_id", Text, ForeignKey("item.id"), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("what", Text, nullable=False),  # show, tell, carry_out
+    Column("payload", Text, nullable=False),
+    Column("state", Text, nullable=False),  # due, done, dead
+    Column("due_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("is_doubtful", Boolean, nullable=False, server_default=false()),  # an earlier try may have arrived
+    Column("claim_id", Text),
+    Column("lease_until", Instant),
+    Column("reason", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("done_at", Instant),
+    Index("ix_outbox_due", "due_at", **_only("state = 'due'")),
+    Index("ix_outbox_waiting", "item_id", "destination", **_only("state = 'due'")),
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("item_id", Text, ForeignKey("item.id"), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("version", Integer, nullable=False),  # the newest it shows; 0: seen, but not known what it shows
+    Column("state_shown", Text),
+    Column("changed_at", Instant, nullable=False),
+    UniqueConstraint("item_id", "destination", "reference"),
+)
+
+action = Table(
+    "action",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("identity", Text, nullable=False, unique=True),
+    Column("item_id", Text, ForeignKey("item.id"), nullable=False, index=True),
+    Column("verb", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("via", Text, nullable=False),
+    Column("note", Text),
+    Column("text", Text),
+    Column("answer_to", Text),
+    Column("state", Text, nullable=False),  # asked, done, refused, failed
+    Column("reason", Text),
+    Column("at", Instant, nullable=False),
+    Column("finished_at", Instant),
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("item_id", Text, ForeignKey("item.id"), nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Column("used_by", Text),
+    Column("used_verb", Text),
+)

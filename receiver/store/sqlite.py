@@ -1,0 +1,280 @@
+"""SQLite behind the two doors: one thread owns the only writing connection, readers cannot write.
+
+Group commit: the writer takes everything that waits into one transaction, commits once, then answers all. With
+``synchronous=FULL`` an answered write survives a power cut. Checkpoints run on the writer's own connection, which keeps
+clear of the WAL-reset fault of SQLite before 3.51.3 (reliability.md, 0.7). ``BEGIN IMMEDIATE`` because a busy timeout
+does not save a transaction that reads first and writes later (reliability.md, 0.8).
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from receiver.errors import ConfigError, RetryLaterError
+
+T = TypeVar("T")
+MOST_IN_ONE_COMMIT = 256
+READERS = 4
+STORE_RETRY_S = 5.0
+
+
+@dataclass(slots=True)
+class _Piece:
+    """One thing to write. ``is_shared``: ``args`` is one row for ``work``, which takes all such rows at once."""
+
+    work: Callable[..., Any]
+    args: tuple[Any, ...]
+    is_shared: bool
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+    def answer(self) -> None:
+        if self.future.done():  # the caller went away; what it wrote stays written
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
+
+
+class SqliteDatabase:
+    """``read`` and ``write`` take plain functions of a connection; nothing else touches the file."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._queue: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
+        self._writer_engine = _engine(path, is_writer=True)
+        self._reader_engine = _engine(path, is_writer=False)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="casebell-read")
+        self._thread = threading.Thread(target=self._write_forever, name="casebell-write", daemon=True)
+        self._thread.start()
+
+    async def write(self, work: Callable[..., T], *args: Any) -> T:
+        """Run ``work(connection, *args)`` in a transaction and return after its commit.
+
+        Raises what ``work`` raises (its own changes are undone, others' are not) and RetryLaterError when the store
+        cannot commit. ``work`` may run twice and must change nothing but the database.
+        """
+        return await self._put(work, args, is_shared=False)  # type: ignore[no-any-return]
+
+    async def write_together(self, work: Callable[[Connection, list[Any]], Sequence[T]], row: Any) -> T:
+        """Like ``write`` for one row of many: ``work(connection, rows)`` gets all that wait and answers in order."""
+        return await self._put(work, (row,), is_shared=True)  # type: ignore[no-any-return]
+
+    async def read(self, work: Callable[..., T], *args: Any) -> T:
+        """Run ``work(connection, *args)`` on a reader that sees one consistent state."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work, args)
+
+    async def close(self) -> None:
+        """Finish what waits, fold the log into the file, let go."""
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._readers.shutdown()
+        self._writer_engine.dispose()
+        self._reader_engine.dispose()
+
+    def _put(self, work: Callable[..., Any], args: tuple[Any, ...], *, is_shared: bool) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._queue.put(_Piece(work, args, is_shared, loop, future))
+        return future
+
+    def _read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
+        try:
+            with self._reader_engine.connect() as connection:
+                return work(connection, *args)
+        except DBAPIError as error:
+            raise _unavailable(error) from error
+
+    def _write_forever(self) -> None:
+        connection: Connection | None = None
+        while pieces := self._next():
+            try:
+                connection = connection or self._writer_engine.connect()
+                _commit(connection, pieces)
+            except DBAPIError as error:
+                _discard(connection)
+                connection = None
+                for piece in pieces:
+                    piece.error = _unavailable(error)
+            except BaseException as error:  # noqa: BLE001 - the writer outlives any piece; the error goes to the callers
+                _discard(connection)
+                connection = None
+                for piece in pieces:
+                    piece.error = error
+            _answer(pieces)
+        if connection is not None:
+            connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")  # outside any transaction
+            connection.close()
+
+    def _next(self) -> list[_Piece]:
+        """Wait for a piece, then take all that is there; an empty list is the end."""
+        first = self._queue.get()
+        pieces = [first] if first else []
+        while pieces and len(pieces) < MOST_IN_ONE_COMMIT:
+            try:
+                piece = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if piece is None:
+                self._queue.put(None)
+                break
+            pieces.append(piece)
+        return pieces
+
+
+def _commit(connection: Connection, pieces: list[_Piece]) -> None:
+    """One transaction for all; if one of them fails, again with a savepoint around each, so that only it is undone.
+
+    The second way costs two statements a piece and is seldom needed (docs/decisions/0002).
+    """
+    try:
+        with connection.begin():
+            _work(connection, pieces)
+    except DBAPIError:
+        raise
+    except Exception:  # noqa: BLE001 - whose fault it is shows below, where each piece gets its own error
+        with connection.begin():
+            for piece in pieces:
+                _work_alone(connection, piece)
+
+
+def _work(connection: Connection, pieces: list[_Piece]) -> None:
+    shared: dict[Callable[..., Any], list[_Piece]] = {}
+    for piece in pieces:
+        piece.error = None
+        if piece.is_shared:
+            shared.setdefault(piece.work, []).append(piece)
+        else:
+            piece.result = piece.work(connection, *piece.args)
+    for work, group in shared.items():
+        for piece, result in zip(group, work(connection, [p.args[0] for p in group]), strict=True):
+            piece.result = result
+
+
+def _work_alone(connection: Connection, piece: _Piece) -> None:
+    try:
+        with connection.begin_nested():
+            _work(connection, [piece])
+    except DBAPIError as error:
+        piece.error = _unavailable(error)
+    except Exception as error:  # noqa: BLE001 - handed to the caller
+        piece.error = error
+
+
+def _answer(pieces: list[_Piece]) -> None:
+    loops: dict[asyncio.AbstractEventLoop, list[_Piece]] = {}
+    for piece in pieces:
+        loops.setdefault(piece.loop, []).append(piece)
+    for loop, group in loops.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_answer_all, group)
+
+
+def _answer_all(pieces: list[_Piece]) -> None:
+    for piece in pieces:
+        piece.answer()
+
+
+def _discard(connection: Connection | None) -> None:
+    if connection is not None:
+        connection.invalidate()
+        connection.close()
+
+
+def _unavailable(error: DBAPIError) -> RetryLaterError:
+    return RetryLaterError("store_unavailable", f"the database did not answer: {error.orig}", after_s=STORE_RETRY_S)
+
+
+def _engine(path: Path, *, is_writer: bool) -> Engine:
+    engine = create_engine(
+        f"sqlite+pysqlite:///{path}",
+        poolclass=NullPool if is_writer else QueuePool,
+        connect_args={"timeout": 5.0, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(raw: Any, _record: object) -> None:
+        raw.isolation_level = None  # we say BEGIN ourselves
+        raw.execute("PRAGMA busy_timeout=5000")
+        if is_writer:
+            raw.execute("PRAGMA journal_mode=WAL")
+            raw.execute("PRAGMA synchronous=FULL")
+            raw.execute("PRAGMA foreign_keys=ON")
+            raw.execute("PRAGMA journal_size_limit=67108864")
+        else:
+            raw.execute("PRAGMA query_only=ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+
+    return engine
+
+
+class FileLock:
+    """Keeps a second process away from the file; the holder writes who it is and where it listens."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".lock")
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = self.holder(path) or {}
+            os.close(self._file)
+            raise ConfigError(
+                f"{path}: process {holder.get('pid', '?')} already uses this database; SQLite serves one process. "
+                "Stop the other one, or move to PostgreSQL to run several."
+            ) from None
+        self.write({})
+
+    def write(self, about: dict[str, str]) -> None:
+        """Say where this process listens, for the commands that want to reach it."""
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, json.dumps({"pid": os.getpid(), **about}).encode(), 0)
+
+    def release(self) -> None:
+        os.ftruncate(self._file, 0)
+        os.close(self._file)
+
+    @staticmethod
+    def holder(path: Path) -> dict[str, Any] | None:
+        """Who uses the database now: pid and url, or None."""
+        lock = path.with_name(path.name + ".lock")
+        try:
+            file = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _parsed(os.pread(file, 4096, 0))
+        else:
+            return None
+        finally:
+            os.close(file)
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
+    try:
+        about = json.loads(raw)
+    except ValueError:
+        return {}
+    return about if isinstance(about, dict) else {}

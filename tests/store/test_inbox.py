@@ -1,0 +1,87 @@
+"""The inbox: once each, under a lease, never lost, never looping."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection
+
+from receiver.store import inbox
+from receiver.store.database import Database
+from receiver.store.inbox import Arrival
+from tests.factories import NOW
+
+pytestmark = pytest.mark.anyio
+
+
+def arrival(event_id: str, source: str = "getbill") -> Arrival:
+    return Arrival(source, "main", event_id, {"content-type": "application/json"}, b"{}", NOW)
+
+
+async def claim(database: Database, claim_id: str = "c1", seconds: float = 0) -> list[inbox.Row]:
+    now = NOW + timedelta(seconds=seconds)
+    return await database.write(inbox.claim, ("getbill",), "main", now, claim_id, 10)
+
+
+async def test_the_same_event_is_stored_once_even_within_one_commit(database: Database) -> None:
+    ids = await database.write(inbox.append, [arrival("e1"), arrival("e1"), arrival("e2")])
+    again = await database.write(inbox.append, [arrival("e1")])
+
+    assert [id_ is not None for id_ in ids] == [True, False, True]
+    assert again == [None]
+    assert await database.read(inbox.counts) == {"new": 2}
+
+
+async def test_the_same_event_id_of_another_source_is_another_event(database: Database) -> None:
+    ids = await database.write(inbox.append, [arrival("e1"), arrival("e1", source="debitura")])
+
+    assert None not in ids
+
+
+async def test_a_claimed_row_is_nobody_elses_until_its_lease_ends(database: Database) -> None:
+    await database.write(inbox.append, [arrival("e1")])
+
+    first = await claim(database, "c1")
+    second = await claim(database, "c2", seconds=59)
+    third = await claim(database, "c3", seconds=61)
+
+    assert [len(rows) for rows in (first, second, third)] == [1, 0, 1]
+    assert [rows[0].attempts for rows in (first, third)] == [1, 2]
+
+
+async def test_who_lost_the_lease_cannot_finish_the_row(database: Database) -> None:
+    await database.write(inbox.append, [arrival("e1")])
+    (row,) = await claim(database, "c1")
+    await claim(database, "c2", seconds=61)
+
+    await database.write(inbox.finish, [row.id], "c1", NOW)
+
+    assert await database.read(inbox.counts) == {"new": 1}
+
+
+async def test_a_released_row_waits_until_it_is_due(database: Database) -> None:
+    await database.write(inbox.append, [arrival("e1")])
+    (row,) = await claim(database, "c1")
+    await database.write(inbox.release, [row.id], "c1", NOW + timedelta(seconds=30), "server_error")
+
+    assert await claim(database, "c2", seconds=29) == []
+    assert len(await claim(database, "c3", seconds=31)) == 1
+
+
+async def test_what_nobody_can_read_is_set_aside_with_its_reason(database: Database) -> None:
+    await database.write(inbox.append, [arrival("e1")])
+    (row,) = await claim(database, "c1")
+    await database.write(inbox.quarantine, row.id, "c1", "not JSON", NOW)
+
+    assert await claim(database, "c2", seconds=100) == []
+    assert await database.read(inbox.state_of, "getbill", "e1") == ("quarantined", "not JSON")
+
+
+async def test_bytes_come_back_as_they_were_sent(database: Database) -> None:
+    body = bytes(range(256))
+
+    def stored(connection: Connection) -> bytes:
+        return inbox.claim(connection, ("getbill",), "main", NOW, "c", 1)[0].body
+
+    await database.write(inbox.append, [Arrival("getbill", "main", "e", {}, body, NOW)])
+
+    assert await database.write(stored) == body

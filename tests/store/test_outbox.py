@@ -1,0 +1,106 @@
+"""The outbox: one at a time of a message, a fair share of each destination, and a lease that can be lost."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection
+
+from receiver.apply import apply_fact
+from receiver.domain.fact import SourceSaid
+from receiver.domain.routing import Route
+from receiver.store import items, outbox
+from receiver.store.database import Database
+from tests.factories import NOW, make_snapshot
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def item_id(database: Database) -> str:
+    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, (Route("none"),))
+    item = await database.read(items.by_key, make_snapshot().key)
+    assert item is not None
+    return item.id
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+async def claim(
+    database: Database, claim_id: str = "c1", seconds: float = 0, busy: tuple[str, ...] = (), each: int = 4
+) -> list[outbox.Delivery]:
+    return await database.write(outbox.claim, at(seconds), claim_id, 50, busy, each)
+
+
+async def test_many_changes_that_wait_need_one_delivery(database: Database, item_id: str) -> None:
+    for _ in range(3):
+        await database.write(outbox.put_show, item_id, "slack:C1", "r", NOW)
+
+    assert len(await claim(database)) == 1
+
+
+async def test_a_change_during_a_delivery_is_delivered_after_it(database: Database, item_id: str) -> None:
+    await database.write(outbox.put_show, item_id, "slack:C1", "r", NOW)
+    (first,) = await claim(database, "c1")
+    await database.write(outbox.put_show, item_id, "slack:C1", "r", NOW)
+
+    beside = await claim(database, "c2")
+    await database.write(outbox.finish, first.id, "c1", NOW)
+    behind = await claim(database, "c3")
+
+    assert beside == []
+    assert len(behind) == 1
+
+
+async def test_a_lost_lease_is_taken_up_again_and_marked_doubtful(database: Database, item_id: str) -> None:
+    await database.write(outbox.put_show, item_id, "slack:C1", "r", NOW)
+    (first,) = await claim(database, "c1")
+    (second,) = await claim(database, "c2", seconds=outbox.LEASE.total_seconds() + 1)
+
+    late = await database.write(outbox.finish, first.id, "c1", NOW)
+    own = await database.write(outbox.finish, second.id, "c2", NOW)
+
+    assert (first.is_doubtful, second.is_doubtful, second.attempts) == (False, True, 2)
+    assert (late, own) == (False, True)
+
+
+async def test_a_refused_try_is_not_doubtful_and_waits(database: Database, item_id: str) -> None:
+    await database.write(outbox.put_show, item_id, "slack:C1", "r", NOW)
+    (first,) = await claim(database, "c1")
+
+    def put_back(connection: Connection) -> bool:
+        return outbox.release(connection, first.id, "c1", at(30), "ratelimited", is_doubtful=False)
+
+    await database.write(put_back)
+    (again,) = await claim(database, "c2", seconds=31)
+
+    assert await claim(database, "c3", seconds=32) == []
+    assert not again.is_doubtful
+
+
+async def test_a_busy_destination_leaves_room_for_the_others(database: Database, item_id: str) -> None:
+    for n in range(10):
+        await database.write(outbox.put, item_id, f"mail:{n}@x", outbox.SHOW, {}, NOW)
+    for n in range(10):
+        await database.write(outbox.put, item_id, f"slack:C1/U{n}", outbox.TELL, {}, NOW)
+
+    taken = await claim(database, busy=("mail:3@x",))
+
+    assert "mail:3@x" not in {delivery.destination for delivery in taken}
+    assert len(taken) == 19
+
+
+async def test_what_is_dead_stays_dead(database: Database, item_id: str) -> None:
+    await database.write(outbox.put_show, item_id, "slack:C1", "r", NOW)
+    (row,) = await claim(database, "c1")
+    await database.write(outbox.bury, row.id, "c1", "channel_not_found", NOW)
+
+    assert await claim(database, "c2", seconds=10_000) == []
+    assert await database.read(outbox.counts) == {"dead": 1}
+
+
+def test_a_lease_is_longer_than_twice_the_longest_deadline() -> None:
+    longest_total_deadline_s = 30
+
+    assert outbox.LEASE.total_seconds() > 2 * longest_total_deadline_s
