@@ -1,0 +1,77 @@
+"""What the verbs need to work: the store, the outside systems, the rules, and the bells that wake the loops."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from receiver.domain.people import People
+from receiver.domain.routing import DEFAULT_ROUTE, Route
+from receiver.domain.token import Tokens
+from receiver.observe import Metrics
+from receiver.ports import Clicks, Notifier, Teller, Upstream, Verify
+from receiver.store.database import Database
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Bells:
+    """Wakes a loop early; a ring that nobody waits for is kept. Polling finds everything without them."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, asyncio.Event] = {}
+
+    def ring(self, name: str) -> None:
+        self._event(name).set()
+
+    async def wait(self, name: str, timeout_s: float) -> bool:
+        """True when rung, False when ``timeout_s`` seconds passed."""
+        event = self._event(name)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await event.wait()
+        except TimeoutError:
+            return False
+        event.clear()
+        return True
+
+    def _event(self, name: str) -> asyncio.Event:
+        return self._events.setdefault(name, asyncio.Event())
+
+
+@dataclass(slots=True)
+class Desk:
+    """Handed to every verb; made by ``main.py``. Keys of ``upstreams`` and ``verifies``: (source, account)."""
+
+    database: Database
+    routes: tuple[Route, ...]
+    people: People
+    tokens: Tokens
+    teller: Teller
+    metrics: Metrics
+    public_url: str
+    upstreams: Mapping[tuple[str, str], Upstream] = field(default_factory=dict)
+    verifies: Mapping[tuple[str, str], Verify] = field(default_factory=dict)
+    notifiers: Mapping[str, Notifier] = field(default_factory=dict)
+    clicks: Clicks | None = None
+    bells: Bells = field(default_factory=Bells)
+    now: Callable[[], datetime] = utc_now
+    is_draining: bool = False
+
+    def route(self, name: str) -> Route:
+        """The route of this name; a calm default when the configuration no longer has it."""
+        return next((route for route in self.routes if route.name == name), DEFAULT_ROUTE)
+
+
+OUTBOX_BELL = "outbox"
+CLICKS_BELL = "clicks"
+
+
+def inbox_bell(source: str, account: str) -> str:
+    return f"inbox:{source}:{account}"
+
+
+def sweep_bell(source: str, account: str) -> str:
+    return f"sweep:{source}:{account}"

@@ -1,0 +1,182 @@
+"""Steps 3 and 4: store what arrived, then understand it. The answer to the sender waits for 3 only."""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection
+
+from receiver.act import Outcome, Refused, take_action
+from receiver.apply import apply_facts
+from receiver.desk import CLICKS_BELL, OUTBOX_BELL, Desk, inbox_bell, sweep_bell
+from receiver.domain.action import Click
+from receiver.domain.fact import Fact
+from receiver.domain.people import Person
+from receiver.errors import DeliveryError, PermanentError, RetryLaterError
+from receiver.observe import log
+from receiver.ports import Hint, Upstream
+from receiver.store import inbox, items
+from receiver.store.inbox import Arrival, Row
+
+MOST_AT_ONCE = 100
+FACTS_IN_ONE_COMMIT = 50
+OWN_SOURCES = ("mail", "web", "cli")
+_click = TypeAdapter(Click)
+
+
+async def accept(desk: Desk, arrival: Arrival) -> bool:
+    """Store a verified event; returns after the commit. False: it is known already.
+
+    Raises RetryLaterError("store_unavailable"): the sender must be told to come again.
+    """
+    row_id = await desk.database.write_together(inbox.append, arrival)
+    if arrival.source in inbox.CLICK_SOURCES:
+        desk.bells.ring(CLICKS_BELL)
+    else:
+        desk.bells.ring(inbox_bell(arrival.source, arrival.account))
+    return row_id is not None
+
+
+def own_click(click: Click, desk: Desk) -> Arrival:
+    """A press on one of our own pages or in a terminal, in the shape of everything else that arrives."""
+    return Arrival(click.via, "", click.identity, {}, _click.dump_json(click), desk.now())
+
+
+async def drain(desk: Desk, source: str, account: str) -> int:
+    """Understand what waits from one account of a source; how many rows were taken."""
+    claim_id = secrets.token_hex(8)
+    rows = await desk.database.write(inbox.claim, (source,), account, desk.now(), claim_id, MOST_AT_ONCE)
+    if not rows:
+        return 0
+    _observe_lag(desk, rows)
+    upstream = desk.upstreams[source, account]
+    pointed = await _read_all(desk, upstream, rows, claim_id)
+    hints = {hint for _, hint in pointed if hint is not None}
+    ids = [row.id for row, _ in pointed]
+    try:
+        facts = await _look(desk, upstream, hints)
+    except DeliveryError as error:
+        await _put_back(desk, [row for row, _ in pointed], claim_id, error)
+        desk.bells.ring(sweep_bell(source, account))
+        return len(rows)
+    await apply_in_chunks(desk, facts)
+    await desk.database.write(inbox.finish, ids, claim_id, desk.now())
+    return len(rows)
+
+
+async def apply_in_chunks(desk: Desk, facts: Sequence[Fact]) -> dict[str, int]:
+    """Apply facts in small transactions, so that a long list never keeps a webhook waiting; transitions counted."""
+    counted: dict[str, int] = {}
+    for start in range(0, len(facts), FACTS_IN_ONE_COMMIT):
+        chunk = facts[start : start + FACTS_IN_ONE_COMMIT]
+        for decision in await desk.database.write(apply_facts, chunk, desk.now(), desk.routes):
+            transition = getattr(decision, "transition", None)
+            if transition:
+                counted[transition] = counted.get(transition, 0) + 1
+    if counted:
+        desk.bells.ring(OUTBOX_BELL)
+    return counted
+
+
+async def drain_clicks(desk: Desk) -> int:
+    """Take what people pressed, each in its own transaction and none waiting for another's person look-up."""
+    claim_id = secrets.token_hex(8)
+    now = desk.now()
+    rows = await desk.database.write(inbox.claim, inbox.CLICK_SOURCES, None, now, claim_id, MOST_AT_ONCE)
+    _observe_lag(desk, rows)
+    await asyncio.gather(*(_take(desk, row, claim_id) for row in rows))
+    return len(rows)
+
+
+async def _take(desk: Desk, row: Row, claim_id: str) -> None:
+    try:
+        _check_attempts(row)
+        click = _click_in(desk, row)
+        if click is not None and row.source == "slack":
+            click = await _with_person(desk, click)
+    except (ValueError, RecursionError) as error:
+        await desk.database.write(inbox.quarantine, row.id, claim_id, _why(error), desk.now())
+        return
+    except DeliveryError as error:
+        await _put_back(desk, [row], claim_id, error)
+        return
+    outcome = await desk.database.write(_take_and_finish, desk, click, row.id, claim_id)
+    desk.bells.ring(OUTBOX_BELL)
+    if click is not None and outcome is not None:
+        word = outcome.code if isinstance(outcome, Refused) else "taken"
+        desk.metrics.actions_total.labels(click.verb, word, click.via).inc()
+
+
+def _take_and_finish(
+    connection: Connection, desk: Desk, click: Click | None, row_id: int, claim_id: str
+) -> Outcome | None:
+    now = desk.now()
+    outcome = None if click is None else take_action(connection, click, now, desk.routes, desk.people)
+    inbox.finish(connection, [row_id], claim_id, now)
+    return outcome
+
+
+def _click_in(desk: Desk, row: Row) -> Click | None:
+    if row.source in OWN_SOURCES:
+        return _click.validate_json(row.body)
+    if desk.clicks is None:
+        raise ValueError("nothing here reads presses from Slack any more: [slack] is not configured")
+    return desk.clicks.read(row.body)
+
+
+async def _with_person(desk: Desk, click: Click) -> Click:
+    assert desk.clicks is not None
+    try:
+        return replace(click, person=await desk.clicks.who(click.person))
+    except PermanentError:  # Slack does not know them: they stay a stranger, and are told so
+        return replace(click, person=Person(name=click.person.label))
+
+
+async def _read_all(
+    desk: Desk, upstream: Upstream, rows: Sequence[Row], claim_id: str
+) -> list[tuple[Row, Hint | None]]:
+    """What each row points at; rubbish, and what was tried too often, is set aside with its reason."""
+    read: list[tuple[Row, Hint | None]] = []
+    for row in rows:
+        try:
+            _check_attempts(row)
+            read.append((row, upstream.read(row.body)))
+        except (ValueError, RecursionError) as error:
+            await desk.database.write(inbox.quarantine, row.id, claim_id, _why(error), desk.now())
+            log.warning("inbox.row.quarantined", id=row.id, source=row.source, reason=type(error).__name__)
+    return read
+
+
+def _check_attempts(row: Row) -> None:
+    if row.attempts > inbox.MOST_ATTEMPTS:
+        raise ValueError(f"given up after {inbox.MOST_ATTEMPTS} attempts")
+
+
+async def _look(desk: Desk, upstream: Upstream, hints: set[Hint]) -> list[Fact]:
+    if not hints:
+        return []
+    keys = await desk.database.read(items.open_keys, upstream.source, upstream.account)
+    return await upstream.look(hints, keys)
+
+
+async def _put_back(desk: Desk, rows: Sequence[Row], claim_id: str, error: DeliveryError) -> None:
+    wait_s = error.after_s if isinstance(error, RetryLaterError) and error.after_s else 5.0
+    attempts = max((row.attempts for row in rows), default=1)
+    due_at = desk.now() + timedelta(seconds=max(wait_s, min(2.0**attempts, 300.0)))
+    await desk.database.write(inbox.release, [row.id for row in rows], claim_id, due_at, error.code)
+    log.warning("inbox.rows.put_back", count=len(rows), reason=error.code, due_at=due_at.isoformat())
+
+
+def _observe_lag(desk: Desk, rows: Sequence[Row]) -> None:
+    now = desk.now()
+    for row in rows:
+        desk.metrics.inbox_lag_seconds.observe((now - row.received_at).total_seconds())
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+    return f"{type(error).__name__}: {error}"[:300]

@@ -1,0 +1,52 @@
+"""Between 5 and 6: an item, a route and a destination become a Notice with links that a person may open."""
+
+import hashlib
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from receiver.desk import Desk
+from receiver.domain.action import OWN_VERBS
+from receiver.domain.item import Item
+from receiver.domain.notice import Link, Notice, verbs_for
+from receiver.domain.routing import Route
+from receiver.store import actions
+
+MOST_MEDIA_LINKS = 5
+DECIDE_LINK_LASTS = timedelta(days=14)
+
+
+def notice_of(desk: Desk, item: Item, route: Route, *, may_repeat: bool = False) -> Notice:
+    """The item as it is now, with links to its media and its solution, for anybody who may read the channel."""
+    links = [
+        Link("media", f"{desk.public_url}/media/{desk.tokens.make('media.v1', [item.id, n])}", medium.name)
+        for n, medium in enumerate(item.snapshot.media[:MOST_MEDIA_LINKS])
+    ]
+    if item.snapshot.solution_url:
+        links.append(Link("solution", item.snapshot.solution_url))
+    return Notice(item, route, verbs_for(item), tuple(links), desk.now(), may_repeat)
+
+
+async def notice_for_mail(desk: Desk, item: Item, route: Route, address: str, token_id: str | None = None) -> Notice:
+    """The same with a link to decide by, which is this address's alone and good for one decision.
+
+    ``token_id``: a link that was made already, because the person asked for a fresh one.
+    """
+    notice = notice_of(desk, item, route)
+    if not any(verb not in OWN_VERBS for verb in notice.verbs):
+        return notice
+    if token_id is None:
+        fresh = decide_token(item, route, address, desk.now())
+        await desk.database.write(actions.add_token_once, fresh)
+        token_id = fresh.id
+        occasion = ""
+    else:
+        occasion = token_id
+    link = Link("decide", f"{desk.public_url}/act/{desk.tokens.make('act.v1', token_id)}")
+    return replace(notice, links=(link, *notice.links), occasion=occasion)
+
+
+def decide_token(item: Item, route: Route, address: str, now: datetime) -> actions.Token:
+    """One link an item, version and address: a mail that is sent again after a crash carries the same one."""
+    name = f"{item.id}.{item.version}.{address}"
+    id_ = hashlib.blake2b(name.encode(), digest_size=12).hexdigest()
+    return actions.Token(id_, item.id, item.version, address, route.name, now, now + DECIDE_LINK_LASTS)

@@ -1,0 +1,45 @@
+"""Polling joins the walk at the waist: one pass over an account becomes facts, applied like any webhook's."""
+
+import time
+from dataclasses import dataclass
+
+from receiver.desk import Desk
+from receiver.errors import DeliveryError
+from receiver.ingest import apply_in_chunks
+from receiver.observe import log
+from receiver.ports import Upstream
+from receiver.store import items
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What one pass changed here."""
+
+    opened: int = 0
+    changed: int = 0
+    resolved: int = 0
+    reopened: int = 0
+
+
+async def reconcile(desk: Desk, upstream: Upstream, *, is_full: bool = False) -> Counts:
+    """One complete pass over an account. Raises DeliveryError when it was not heard out: then nothing changes."""
+    labels = (upstream.source, upstream.account)
+    started = time.perf_counter()
+    keys = await desk.database.read(items.open_keys, *labels)
+    facts = await upstream.sweep(keys, is_full=is_full)
+    counted = await apply_in_chunks(desk, facts)
+    desk.metrics.reconcile_seconds.labels(*labels).observe(time.perf_counter() - started)
+    desk.metrics.reconcile_last_success_timestamp_seconds.labels(*labels).set(desk.now().timestamp())
+    if counted:
+        log.info("reconcile.pass.done", source=labels[0], account=labels[1], **counted)
+    return Counts(**counted)
+
+
+async def reconcile_quietly(desk: Desk, upstream: Upstream, *, is_full: bool = False) -> bool:
+    """The same for a loop: a source that is down is logged and tried again at the next turn."""
+    try:
+        await reconcile(desk, upstream, is_full=is_full)
+    except DeliveryError as error:
+        log.warning("reconcile.pass.failed", source=upstream.source, account=upstream.account, reason=error.code)
+        return False
+    return True

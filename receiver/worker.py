@@ -1,0 +1,107 @@
+"""The loops: one TaskGroup that drains, dispatches and reconciles until it is told to stop."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from receiver.desk import CLICKS_BELL, OUTBOX_BELL, Desk, inbox_bell, sweep_bell
+from receiver.dispatch import Dispatcher
+from receiver.errors import CasebellError
+from receiver.ingest import drain, drain_clicks
+from receiver.observe import log
+from receiver.ports import Upstream
+from receiver.reconcile import reconcile_quietly
+from receiver.store import items, messages, outbox
+
+LOOK_EVERY_S = 1.0  # bells wake at once; looking finds what a bell could not tell
+GAUGE_EVERY_S = 5.0
+SOONEST_SWEEP_S = 1.0
+FULL_SWEEP_EVERY = timedelta(days=1)
+AFTER_FAULT_S = 2.0
+
+
+async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None:
+    """Work until ``stop`` is set; then take nothing new and give what is under way ``grace_s`` seconds."""
+    dispatcher = Dispatcher(desk)
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(_forever(desk, "dispatch", OUTBOX_BELL, dispatcher.dispatch_due)),
+            group.create_task(_forever(desk, "clicks", CLICKS_BELL, lambda: drain_clicks(desk))),
+            group.create_task(_gauge(desk)),
+        ]
+        for (source, account), upstream in desk.upstreams.items():
+            bell = inbox_bell(source, account)
+            tasks.append(group.create_task(_forever(desk, bell, bell, _draining(desk, source, account))))
+            tasks.append(group.create_task(_sweep(desk, upstream)))
+        await stop.wait()
+        desk.is_draining = True
+        await dispatcher.drain(grace_s)
+        for task in tasks:
+            task.cancel()
+
+
+def _draining(desk: Desk, source: str, account: str) -> Callable[[], Awaitable[int]]:
+    return lambda: drain(desk, source, account)
+
+
+async def _forever(desk: Desk, name: str, bell: str, work: Callable[[], Awaitable[int]]) -> None:
+    """Work while there is something, then wait for the bell or the next look."""
+    while not desk.is_draining:
+        if not await _guarded(name, work):
+            await desk.bells.wait(bell, LOOK_EVERY_S)
+
+
+async def _guarded(name: str, work: Callable[[], Awaitable[int]]) -> int:
+    try:
+        return await work()
+    except CasebellError as error:  # the store is away: wait for it, it heals by itself
+        log.warning("worker.loop.held", loop=name, reason=error.code)
+    except Exception as error:  # noqa: BLE001 - one bad row must not end the loop; it is logged and its lease runs out
+        log.error("worker.loop.broke", loop=name, error=repr(error), exc_info=error)
+    await asyncio.sleep(AFTER_FAULT_S)
+    return 0
+
+
+async def _sweep(desk: Desk, upstream: Upstream) -> None:
+    """Reconcile at once, then every ``poll_every_s``, sooner when a webhook or a reply says so; fully once a day."""
+    bell = sweep_bell(upstream.source, upstream.account)
+    full_at = desk.now()
+    while not desk.is_draining:
+        is_full = desk.now() >= full_at
+
+        async def sweep(*, is_full: bool = is_full) -> int:
+            return int(await reconcile_quietly(desk, upstream, is_full=is_full))
+
+        if await _guarded(bell, sweep) and is_full:
+            full_at = desk.now() + FULL_SWEEP_EVERY
+        spread = random.uniform(0.9, 1.1)  # noqa: S311 - keeps accounts from polling in step
+        if await desk.bells.wait(bell, upstream.poll_every_s * spread):
+            await asyncio.sleep(min(SOONEST_SWEEP_S, upstream.poll_every_s))
+
+
+async def _gauge(desk: Desk) -> None:
+    """What the metrics say of the store, every few seconds and never on a scrape."""
+
+    async def measure() -> int:
+        await measure_store(desk)
+        return 0
+
+    while True:
+        await _guarded("gauge", measure)
+        await asyncio.sleep(GAUGE_EVERY_S)
+
+
+async def measure_store(desk: Desk) -> None:
+    """Set the gauges that are read from the store."""
+    now = desk.now()
+    due, oldest_due = await desk.database.read(outbox.oldest_due, now)
+    desk.metrics.outbox_due.set(due)
+    desk.metrics.outbox_oldest_seconds.set((now - oldest_due).total_seconds() if oldest_due else 0)
+    desk.metrics.messages_out_of_sync.set(await desk.database.read(messages.out_of_sync))
+    desk.metrics.items_open.clear()
+    oldest = now
+    for source, kind, urgency, count, opened_at in await desk.database.read(items.open_counts):
+        desk.metrics.items_open.labels(source, kind, urgency).set(count)
+        oldest = min(oldest, opened_at)
+    desk.metrics.items_oldest_seconds.set((now - oldest).total_seconds())
