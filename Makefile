@@ -1,0 +1,85 @@
+# Casebell: `make run` starts it, `make test` tests it. Both set up all they need in .venv; a second call is instant.
+
+PYTHON ?= python3
+ARGS   ?=
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+UV     := .build/uv/bin/uv
+CONFIG := $(or $(CASEBELL_CONFIG),casebell.toml)
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+.PHONY: help run test lint format bench lock docs clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: $(VENV)/.ready-run ## start the service (casebell.toml, else the demo); ARGS="--port 9000" is passed on
+	@if [ -e "$(CONFIG)" ]; then exec $(BIN)/casebell serve $(ARGS); else exec $(BIN)/casebell demo $(ARGS); fi
+
+test: $(VENV)/.ready-dev .build/browser .build/prism ## run every test; ARGS="-k clicks" is passed on
+	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: $(VENV)/.ready-dev ## format, rules, types, and the walls between the rooms
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.ready-dev ## put the code into shape
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.ready-dev ## measure how much it takes
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+docs: $(VENV)/.ready-dev ## write docs/configuration.md anew
+	@$(BIN)/python -m receiver.cli.configuration_page
+
+lock: $(UV) ## pin requirements/*.txt anew, with hashes
+	@for name in run dev; do \
+	  also=$$([ $$name = run ] || echo "--constraint requirements/run.txt"); \
+	  $(UV) pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
+	    $$also requirements/$$name.in -o requirements/$$name.txt; \
+	done
+
+clean: ## remove what make has set up
+	@rm -rf $(VENV) .build
+
+# The checkout is run where it stands: a .pth file names it, so that nothing has to be built or installed.
+$(VENV)/.ready-venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Casebell needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	@echo "Setting up $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import os, sysconfig; open(sysconfig.get_path("purelib") + "/casebell.pth", "w").write(os.getcwd() + "\n")'
+	@printf '#!/bin/sh\nexec "$$(dirname -- "$$0")/python" -P -m receiver "$$@"\n' > $(BIN)/casebell
+	@chmod +x $(BIN)/casebell
+	@touch $@
+
+$(VENV)/.ready-run: requirements/run.txt | $(VENV)/.ready-venv
+	@echo "Installing what Casebell needs"
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(VENV)/.ready-dev: requirements/dev.txt | $(VENV)/.ready-venv
+	@echo "Installing what its tests need"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Best effort: tests that need a browser, or the mock of Debitura's API, are skipped with a reason where there is none.
+.build/browser: .ci/browser
+	@mkdir -p .build
+	@.ci/browser || true
+	@touch $@
+
+.build/prism: $(wildcard tests/prism/install.sh)
+	@mkdir -p .build
+	@if [ -f tests/prism/install.sh ] && command -v npm >/dev/null; then \
+	  bash tests/prism/install.sh </dev/null || echo "prism: not installed, its tests are skipped"; fi
+	@touch $@
+
+$(UV):
+	@$(PYTHON) -m venv .build/uv
+	@.build/uv/bin/python -m pip --quiet --disable-pip-version-check install uv

@@ -1,0 +1,88 @@
+"""The command ``casebell``. Beside the walk: it reads the settings and starts or asks things; it decides nothing.
+
+A family of commands is one file, imported only when one of its commands is asked for, so that ``casebell --help``
+stays quick.
+"""
+
+import sys
+from importlib import import_module, metadata
+
+import click
+
+from receiver.cli.options import CONFIG
+from receiver.errors import CasebellError, ConfigError
+
+FAMILIES: dict[str, dict[str, str]] = {  # module -> its commands (``NAME_command`` there), each with its help line
+    "receiver.cli.run": {
+        "serve": "Run the service.",
+        "demo": "Run the service against the built-in sandbox; needs no credentials.",
+        "sandbox": "Run only the stand-ins for Getbill, Debitura, Slack and a mailbox.",
+    },
+    "receiver.cli.doctor": {"doctor": "Ask every outside system whether it answers and accepts the credentials."},
+    "receiver.cli.ledger": {
+        "items": "List what is to be decided.",
+        "item": "Show one item with its whole timeline.",
+        "act": "Do what a button does.",
+        "reconcile": "Compare with the sources now, and apply what changed.",
+    },
+    "receiver.cli.preview": {"preview": "Render a Slack message or a mail offline."},
+    "receiver.cli.configure": {
+        "check": "Tell every fault of the configuration, or print what is in force.",
+        "keys": "Secret keys that sign links.",
+    },
+}
+
+
+class LazyGroup(click.Group):
+    """Finds its commands in FAMILIES, and turns errors into exit codes: 2 configuration or use, 1 the rest."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return [name for names in FAMILIES.values() for name in names]
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = next((module for module, names in FAMILIES.items() if cmd_name in names), None)
+        if module is None:
+            return None
+        command: click.Command = getattr(import_module(module), f"{cmd_name}_command")
+        _take_config(command)
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([line for lines in FAMILIES.values() for line in lines.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            click.echo(error.message, err=True)
+            sys.exit(2)
+        except CasebellError as error:
+            click.echo(f"casebell: {error.message}", err=True)
+            sys.exit(1)
+
+
+def _take_config(command: click.Command) -> None:
+    """Every command takes --config (interfaces.md, Commands), those too that need no configuration."""
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _take_config(inner)
+    elif not any(option.name == "config" for option in command.params):
+        command.params.append(click.Option(["--config"], expose_value=False, **CONFIG))
+
+
+def version() -> str:
+    """The installed version; a checkout that runs in place has none."""
+    try:
+        return metadata.version("casebell")
+    except metadata.PackageNotFoundError:
+        return "(checkout)"
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version(), prog_name="casebell")
+def casebell() -> None:
+    """Casebell rings when a debt-collection case needs a person: Getbill and Debitura in, Slack and mail out.
+
+    Exit codes: 0 done, 1 the thing asked about is not well, 2 wrong use or wrong configuration.
+    """

@@ -1,0 +1,79 @@
+"""Writes docs/configuration.md from the settings themselves: ``python -m receiver.cli.configuration_page``."""
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from receiver.settings import Settings
+from receiver.settings.document import INLINE, keys_of, table_in
+from receiver.settings.toml_text import toml_value
+
+PAGE = Path("docs/configuration.md")
+_INTRODUCTION = """\
+# Configuration
+
+<!-- Written by `make docs` from receiver/settings; do not edit. -->
+
+One TOML file, `casebell.toml` (or `--config PATH`, or `$CASEBELL_CONFIG`).
+Start from [deploy/casebell.example.toml](../deploy/casebell.example.toml), then run `casebell check`.
+It names every fault at once.
+
+- A secret is never written in the file.
+  `"env:NAME"` reads an environment variable, `"file:/run/secrets/name"` a file, wherever a text is expected.
+  A relative path is looked for beside the configuration file.
+- Durations are `"90s"`, `"5m"`, `"4h"`, `"2d"`.
+- An unknown key is a fault that names the nearest known one.
+- The file is read once, at the start; restart the service after a change.
+"""
+
+
+def page() -> str:
+    """The whole page as Markdown."""
+    return _INTRODUCTION + "".join(_section("The top of the file", Settings))
+
+
+def _section(title: str, table: type[BaseModel], level: int = 2) -> Iterator[str]:
+    """A heading, the table's own sentence, a row for each key, and then the tables inside it."""
+    yield f"\n{'#' * level} {title}\n\n{inspect.getdoc(table)}\n\n"
+    yield "| key | default | what it is | example |\n|---|---|---|---|\n"
+    below: list[tuple[str, type[BaseModel]]] = []
+    for key, field in keys_of(table).items():
+        inner, is_list = table_in(field.annotation)
+        is_section = inner is not None and table is Settings and key not in INLINE
+        if not is_section:
+            yield _row(key, field)
+        if inner and is_section:
+            below.append((f"`[[{key}]]`" if is_list else f"`[{key}]`", inner))
+        elif inner:
+            below.append((f"`{key}`" if table is Settings else f"`{key}` in {title}", inner))
+    for name, inner in below:
+        yield from _section(name, inner, level if table is Settings else level + 1)
+
+
+def _row(key: str, field: FieldInfo) -> str:
+    example = toml_value(field.examples[0]) if field.examples else ""
+    cells = (f"`{key}`", _default(field), field.description or "", f"`{key} = {example}`")
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if value is PydanticUndefined:
+        return "**required**"
+    if value is None or value in ((), {}) or isinstance(value, BaseModel):
+        return "none"
+    return f"`{toml_value(value)}`"
+
+
+def main() -> None:
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stderr.write(f"{PAGE} written\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""``casebell doctor``: does every outside system answer and accept us, and does the public URL lead here?"""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import httpx
+
+from receiver.cli.options import with_config, with_json
+from receiver.cli.output import progress, show_json, show_table
+from receiver.domain.token import Tokens
+from receiver.ports import Health
+from receiver.settings import Settings, load
+
+PATIENCE_S = 15.0
+
+
+@click.command("doctor")
+@with_json
+@with_config
+def doctor_command(config: Path, as_json: bool) -> None:
+    """Ask every outside system whether it answers and accepts the credentials; exit 1 if anything is red."""
+    settings = load(config)
+    with progress("asking every system"):
+        rows = asyncio.run(_examine(settings))
+    if as_json:
+        show_json([asdict(row) for row in rows])
+    else:
+        marks = [("ok" if r.is_well else "RED", r.name, r.detail, "" if r.is_well else r.cure) for r in rows]
+        show_table(("", "what", "found", "what to do"), marks)
+    sys.exit(0 if all(row.is_well for row in rows) else 1)
+
+
+async def _examine(settings: Settings) -> list[Health]:
+    from receiver.main import systems_of
+
+    systems = systems_of(settings)
+    try:
+        asked = await asyncio.gather(
+            *(_ask(name, system.health) for name, system in systems.items()), _public_url(settings)
+        )
+    finally:
+        for system in systems.values():
+            await system.close()
+    return [row for rows in asked for row in rows]
+
+
+async def _ask(name: str, health: object) -> Sequence[Health]:
+    assert callable(health)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            rows: Sequence[Health] = await health()
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one system is a row, and the others are still asked
+        return [Health(name, is_well=False, detail=str(error) or type(error).__name__, cure="see the detail")]
+    return rows
+
+
+async def _public_url(settings: Settings) -> Sequence[Health]:
+    """A signed ping to the public URL: only this service, with these keys, answers it with our own word."""
+    name, word = f"public url {settings.public_url}", secrets.token_hex(8)
+    token = Tokens([key.get_secret_value() for key in settings.secret_keys]).make(
+        "control.v1", {"do": "ping", "word": word}
+    )
+    try:
+        async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
+            reply = await client.post(f"{settings.public_url.rstrip('/')}/control", content=token)
+        is_ours = reply.status_code == httpx.codes.OK and reply.json().get("pong") == word
+    except (httpx.HTTPError, ValueError) as error:
+        cure = "start `casebell serve`, and let the proxy pass every path of it on"
+        return [Health(name, is_well=False, detail=f"no answer: {type(error).__name__}", cure=cure)]
+    if is_ours:
+        return [Health(name, is_well=True, detail="reaches this service")]
+    cure = "let the proxy (or its firewall) pass POST requests on; both sides need the same secret_keys"
+    return [Health(name, is_well=False, detail=f"something else answers (HTTP {reply.status_code})", cure=cure)]

@@ -1,0 +1,252 @@
+"""``casebell items``, ``item``, ``act`` and ``reconcile``: the ledger from a terminal.
+
+SQLite serves one process. Reading needs no leave; ``act`` and ``reconcile`` go to the running service when there is
+one, signed with ``secret_keys``, and work on the database themselves when there is none.
+"""
+
+import asyncio
+import getpass
+import secrets
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+from pydantic import TypeAdapter
+
+from receiver.cli.options import with_config, with_json
+from receiver.cli.output import plain, progress, show_json, show_table
+from receiver.domain.action import VERBS, Click
+from receiver.domain.item import Item
+from receiver.domain.people import Person
+from receiver.domain.token import Tokens
+from receiver.errors import CasebellError, ConfigError
+from receiver.settings import Settings, load
+from receiver.store import items as ledger
+from receiver.store import outbox
+from receiver.store.database import sqlite_path
+from receiver.store.sqlite import FileLock, SqliteDatabase
+
+WORK_FOR_S = 30.0
+TRANSITIONS = ("opened", "changed", "resolved", "reopened")
+_click = TypeAdapter(Click)
+
+
+@click.command("items")
+@click.option("--open", "is_open", is_flag=True, help="Only what is not resolved.")
+@click.option("--kind", help="Only this kind.")
+@click.option("--account", help="Only this account.")
+@with_json
+@with_config
+def items_command(config: Path, is_open: bool, kind: str | None, account: str | None, as_json: bool) -> None:
+    """List items, what blocks first, then by age."""
+    settings = load(config)
+    found = asyncio.run(
+        read_store(
+            settings, lambda connection: list(ledger.listed(connection, is_open=is_open, kind=kind, account=account))
+        )
+    )
+    if as_json:
+        show_json([_document(item) for item in found])
+        return
+    rows = [
+        (i.snapshot.urgency, i.state, i.kind, i.snapshot.reference, _amount(i), f"{i.opened_at:%Y-%m-%d %H:%M}", i.key)
+        for i in found
+    ]
+    show_table(("urgency", "state", "kind", "reference", "amount", "opened", "key"), rows, empty="No items.")
+
+
+@click.command("item")
+@click.argument("key")
+@with_json
+@with_config
+def item_command(config: Path, key: str, as_json: bool) -> None:
+    """Show one item with its whole timeline."""
+    settings = load(config)
+    found, events, deliveries = asyncio.run(read_store(settings, lambda connection: _whole(connection, key)))
+    if found is None:
+        raise click.ClickException(f"no item has the key {key}; `casebell items` lists them")
+    if as_json:
+        show_json({**_document(found), "timeline": [asdict(event) for event in events]})
+        return
+    _print_item(found, events, deliveries)
+
+
+@click.command("act")
+@click.argument("key")
+@click.argument("verb", type=click.Choice(sorted(VERBS)))
+@click.option("--note", help="For reject and note, and to explain a validation.")
+@click.option("--text", help="The message of a reply.")
+@click.option("--as", "email", help="Your e-mail address, for the audit and as sender of a reply.")
+@with_config
+def act_command(config: Path, key: str, verb: str, note: str | None, text: str | None, email: str | None) -> None:
+    """Do what a button does."""
+    settings = load(config)
+    found = asyncio.run(read_store(settings, lambda connection: ledger.by_key(connection, key)))
+    if found is None:
+        raise click.ClickException(f"no item has the key {key}; `casebell items` lists them")
+    person = Person(email=email.lower() if email else None, name=email or f"{getpass.getuser()} (terminal)")
+    pressed = Click(found.id, found.version, verb, person, "cli", f"cli:{secrets.token_hex(12)}", note=note, text=text)
+    refusal, after = asyncio.run(_act(settings, pressed))
+    if refusal:
+        raise click.ClickException(refusal)
+    if after is not None and after.problem:
+        raise click.ClickException(f"{after.snapshot.source} refused: {after.problem}")
+    click.echo(f"{key}: {after.state if after else 'gone'}{f' ({after.outcome})' if after and after.outcome else ''}")
+
+
+@click.command("reconcile")
+@click.option("--account", help="Only accounts of this name.")
+@click.option("--full", is_flag=True, help="Everything since the beginning, not only recent items.")
+@with_json
+@with_config
+def reconcile_command(config: Path, account: str | None, full: bool, as_json: bool) -> None:
+    """Compare with the sources now, and apply what changed."""
+    with progress("asking the sources"):
+        counts = asyncio.run(_reconcile(load(config), account, full))
+    if as_json:
+        show_json(counts)
+        return
+    rows = [(name, *(counted[word] for word in TRANSITIONS)) for name, counted in counts.items()]
+    show_table(("account", *TRANSITIONS), rows, empty="No such account.")
+
+
+async def _act(settings: Settings, pressed: Click) -> tuple[str | None, Item | None]:
+    url = _service(settings)
+    if url:
+        answer = await _control(settings, url, {"do": "act", "click": _click.dump_json(pressed).decode()})
+        refusal: str | None = answer.get("refusal")
+    else:
+        refusal = await _act_alone(settings, pressed)
+    return refusal, await _settled(settings, pressed.item_id)
+
+
+async def _act_alone(settings: Settings, pressed: Click) -> str | None:
+    from receiver import worker
+    from receiver.main import open_desk
+    from receiver.web.desk_clicks import press_and_wait
+
+    stop = asyncio.Event()
+    async with open_desk(settings) as desk:
+        work = asyncio.create_task(worker.run(desk, stop))
+        try:
+            refusal = await press_and_wait(desk, pressed, "en")
+            until = asyncio.get_running_loop().time() + WORK_FOR_S
+            while not refusal and asyncio.get_running_loop().time() < until:
+                current = await desk.database.read(ledger.find, pressed.item_id)
+                due, _ = await desk.database.read(outbox.oldest_due, desk.now())
+                if current is not None and current.state != "acting" and not due:
+                    break
+                await asyncio.sleep(0.1)
+        finally:
+            stop.set()
+            await work
+    return refusal
+
+
+async def _settled(settings: Settings, item_id: str) -> Item | None:
+    """The item once the source was asked, or after a while all the same."""
+    current: Item | None = None
+    for _ in range(50):
+        current = await read_store(settings, lambda connection: ledger.find(connection, item_id))
+        if current is None or current.attempt is None or current.attempt.is_accepted:
+            break
+        await asyncio.sleep(0.1)
+    return current
+
+
+async def _reconcile(settings: Settings, account: str | None, full: bool) -> dict[str, dict[str, int]]:
+    url = _service(settings)
+    if url:
+        return await _control(settings, url, {"do": "reconcile", "account": account, "full": full})
+    from receiver.main import open_desk
+    from receiver.reconcile import reconcile as run_pass
+
+    counts = {}
+    async with open_desk(settings) as desk:
+        for (source, name), upstream in desk.upstreams.items():
+            if account in {None, name}:
+                counts[f"{source}:{name}"] = asdict(await run_pass(desk, upstream, is_full=full))
+    return counts
+
+
+def _service(settings: Settings) -> str | None:
+    holder = FileLock.holder(sqlite_path(settings.database_url))
+    if holder is None:
+        return None
+    url = holder.get("url")
+    if not url:
+        raise ConfigError(f"process {holder.get('pid')} uses the database and listens nowhere; wait for it to end")
+    return str(url)
+
+
+async def _control(settings: Settings, url: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    token = Tokens([key.get_secret_value() for key in settings.secret_keys]).make("control.v1", wanted)
+    async with httpx.AsyncClient(timeout=120.0, trust_env=False) as client:
+        reply = await client.post(f"{url}/control", content=token)
+    answer: dict[str, Any] = reply.json()
+    if reply.status_code != httpx.codes.OK:
+        raise CasebellError(answer.get("error", "refused"), answer.get("message", f"the service at {url} refused"))
+    return answer
+
+
+async def read_store(settings: Settings, work: Any) -> Any:
+    path = sqlite_path(settings.database_url)
+    if not Path(path).exists():
+        raise ConfigError(f"{path}: no database there yet; `casebell serve` or `casebell reconcile` makes it")
+    database = SqliteDatabase(path)
+    try:
+        return await database.read(work)
+    finally:
+        await database.close()
+
+
+def _whole(connection: Any, key: str) -> tuple[Item | None, list[ledger.Event], Any]:
+    found = ledger.by_key(connection, key)
+    if found is None:
+        return None, [], []
+    return found, ledger.timeline(connection, found.id), outbox.of_item(connection, found.id)
+
+
+def _document(item: Item) -> dict[str, Any]:
+    document: dict[str, Any] = TypeAdapter(Item).dump_python(item, mode="json", exclude_none=True)
+    return document
+
+
+def _amount(item: Item) -> str:
+    money = item.snapshot.amount
+    return "–" if money is None else f"{money.amount:,} {money.currency or ''}".strip()
+
+
+def _print_item(found: Item, events: list[ledger.Event], deliveries: Any) -> None:
+    said = found.snapshot
+    facts = {
+        "key": said.key,
+        "state": found.state,
+        "version": found.version,
+        "kind": said.kind,
+        "urgency": said.urgency,
+        "title": said.title,
+        "asked": said.question,
+        "debtor": said.debtor,
+        "reference": said.reference,
+        "amount": _amount(found),
+        "claimed by": found.claimed_by,
+        "outcome": found.outcome,
+        "resolved by": found.resolved_by,
+        "problem": found.problem,
+        "link": said.solution_url,
+    }
+    show_table(("fact", "value"), [(name, value) for name, value in facts.items() if value is not None])
+    click.echo("\ntimeline")
+    for event in events:
+        who = f" by {event.who} via {event.via}" if event.who else ""
+        became = event.transition or f"ignored, {event.ignored}"
+        click.echo(plain(f"{event.at:%F %T}  v{event.version}  {event.fact} {event.detail or ''}{who}: {became}"))
+    click.echo("\ndeliveries")
+    for row in deliveries:
+        reason = f", {row.reason}" if row.reason else ""
+        click.echo(
+            plain(f"{row.created_at:%F %T}  {row.what} {row.destination}: {row.state}, tries {row.attempts}{reason}")
+        )

@@ -1,0 +1,75 @@
+"""``casebell serve``, ``demo`` and ``sandbox``: the commands that keep running."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import click
+import uvloop
+
+from receiver.cli.options import with_config
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, help="Port to listen on.")
+@with_config
+def serve_command(config: Path, host: str, port: int) -> None:
+    """Run the service: receiver, reconciler, dispatcher and pages, in one process."""
+    from receiver import observe
+    from receiver.main import serve
+    from receiver.settings import load
+
+    settings = load(config)
+    as_json = {"json": True, "console": False}.get(settings.log_format)
+    observe.set_up(level=settings.log_level, as_json=as_json, secrets=settings.secrets())
+    for sentence in settings.warnings:
+        observe.log.warning("settings.warning", about=sentence)
+    uvloop.run(serve(settings, host, port))
+
+
+@click.command("demo")
+@click.option("--port", default=8080, show_default=True, help="Port of the service; the sandbox's is ten above.")
+@with_config
+def demo_command(config: Path, port: int) -> None:
+    """Run the service against the built-in sandbox: no credentials, nothing to set up."""
+    del config  # a demo writes its own
+    with tempfile.TemporaryDirectory(prefix="casebell-demo-") as folder:
+        uvloop.run(_demo(Path(folder), port))
+
+
+@click.command("sandbox")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8090, show_default=True, help="Port of the page; mail is caught one port above.")
+@click.option("--casebell", default="http://127.0.0.1:8080", show_default=True, help="Where the service listens.")
+@with_config
+def sandbox_command(config: Path, host: str, port: int, casebell: str) -> None:
+    """Run only the stand-ins for Getbill, Debitura, Slack and a mailbox, with the page that drives them."""
+    del config  # the stand-ins have no configuration
+    from receiver.sandbox.server import Sandbox
+
+    click.echo(f"The sandbox is at http://{host}:{port}/ and catches mail on port {port + 1}")
+    uvloop.run(Sandbox(casebell_url=casebell).serve(host, port, smtp_port=port + 1))
+
+
+async def _demo(folder: Path, port: int) -> None:
+    from receiver import observe
+    from receiver.main import serve
+    from receiver.sandbox.demo import write_configuration
+    from receiver.sandbox.server import Sandbox
+    from receiver.settings import load
+
+    url, page_port = f"http://127.0.0.1:{port}", port + 10
+    config = write_configuration(
+        folder, public_url=url, sandbox_url=f"http://127.0.0.1:{page_port}", smtp_port=page_port + 1
+    )
+    stand_ins = asyncio.create_task(Sandbox(casebell_url=url).serve("127.0.0.1", page_port, smtp_port=page_port + 1))
+    click.echo(f"Open http://127.0.0.1:{page_port}/ in a browser: press a button there and watch it ring.")
+    click.echo(f"Commands on this demo take --config {config}")
+    try:
+        settings = load(config)
+        observe.set_up(level="warning", secrets=settings.secrets())
+        await serve(settings, "127.0.0.1", port)
+    finally:
+        stand_ins.cancel()
+        await asyncio.gather(stand_ins, return_exceptions=True)

@@ -1,0 +1,46 @@
+"""The configuration file as types, and the only reader of the environment (interfaces.md, Configuration).
+
+``load`` reads and checks everything at the start and tells every fault at once; nothing is read or checked later.
+Only ``cli`` and ``main`` come here; everybody else is handed what they need.
+"""
+
+from receiver.settings.document import Settings
+from receiver.settings.loading import DEFAULT_PATH, load, parse
+from receiver.settings.masking import masked
+from receiver.settings.rules import (
+    Automation,
+    AutomationMatch,
+    Burst,
+    Digest,
+    Escalation,
+    Match,
+    QuietHours,
+    Retention,
+    Route,
+)
+from receiver.settings.sections import Debitura, Email, Getbill, People, Slack, SmtpServer
+from receiver.settings.values import Secret
+
+__all__ = [
+    "DEFAULT_PATH",
+    "Automation",
+    "AutomationMatch",
+    "Burst",
+    "Debitura",
+    "Digest",
+    "Email",
+    "Escalation",
+    "Getbill",
+    "Match",
+    "People",
+    "QuietHours",
+    "Retention",
+    "Route",
+    "Secret",
+    "Settings",
+    "Slack",
+    "SmtpServer",
+    "load",
+    "masked",
+    "parse",
+]

@@ -1,0 +1,179 @@
+"""What no single value shows: faults between keys and sections, and what is allowed yet hardly meant.
+
+Faults are looked for in the raw table, so that they are told together with the faults of single values.
+"""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+from urllib.parse import urlsplit
+
+from receiver.settings.document import Location, Settings
+from receiver.settings.rules import Match
+from receiver.settings.toml_text import quoted
+from receiver.settings.values import Resolved, is_local
+
+Fault = tuple[Location, str]
+Table = Mapping[str, Any]
+
+KINDS = (
+    *("agreement", "portal_dispute", "hardship", "payment_plan", "ai_dispute", "objection"),
+    *("ReplyToChat", "ClientInputRequired", "MoreInfoNeeded", "SelectQuoteWinner", "ReviewPartner", "SignContract"),
+    *("AssignBankAccount", "CaseValidationNeedsInfo", "Generic"),
+)
+"""Kinds known today (getbill.md, Todos; debitura.md, Type catalogue); either source may add some."""
+
+
+def nearest(word: str, words: list[str]) -> str | None:
+    """The word most like ``word``, however unlike."""
+    by_lower = {known.lower(): known for known in words}
+    found = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.0)
+    return by_lower[found[0]] if found else None
+
+
+def cross_faults(raw: Table) -> Iterator[Fault]:
+    """Every fault between keys or sections of the file."""
+    for section in ("getbill", "debitura", "routes", "digests", "automations"):
+        yield from _twice(raw, section)
+    for at, account in _tables(raw, "getbill"):
+        yield from _getbill_credentials(at, account)
+    yield from _mail_credentials(raw.get("email"))
+    for at, route in _tables(raw, "routes"):
+        yield from _route(raw, at, route)
+    for at, digest in _tables(raw, "digests"):
+        yield from _destinations(raw, at, digest, "slack", "to")
+        yield from _match(raw, at, digest)
+    for at, automation in _tables(raw, "automations"):
+        if automation.get("verb") == "reject" and not automation.get("note"):
+            yield (*at, "note"), 'is missing; "reject" tells the debtor\'s side why'
+        yield from _match(raw, at, automation)
+
+
+def _tables(raw: Table, section: str) -> Iterator[tuple[Location, Table]]:
+    entries = raw.get(section)
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if isinstance(entry, Mapping):
+            yield (section, index), entry
+
+
+def _twice(raw: Table, section: str) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for at, entry in _tables(raw, section):
+        name = entry.get("name")
+        if isinstance(name, str) and name in seen:
+            yield (*at, "name"), f"{quoted(name)} is there twice; each [[{section}]] needs a name of its own"
+        seen.add(str(name))
+
+
+def _getbill_credentials(at: Location, account: Table) -> Iterator[Fault]:
+    client = [key for key in ("client_id", "client_secret") if key in account]
+    if "api_token" in account and client:
+        yield at, f"has api_token and {client[0]}; keep one of the two ways"
+    elif "api_token" not in account and len(client) == 1:
+        other = "client_secret" if client == ["client_id"] else "client_id"
+        yield (*at, other), f'is missing beside {client[0]}; write {other} = "env:GETBILL_{other.upper()}"'
+    elif "api_token" not in account and not client:
+        yield at, 'has no credentials; write api_token = "env:GETBILL_API_TOKEN", or client_id and client_secret'
+
+
+def _mail_credentials(email: Any) -> Iterator[Fault]:
+    url = email.get("smtp_url") if isinstance(email, Mapping) else None
+    if not isinstance(url, str) or not isinstance(email, Mapping):
+        return
+    try:
+        username = urlsplit(url).username
+    except ValueError:
+        return  # told by the field itself
+    if username and "password" not in email:
+        yield ("email", "password"), 'is missing, smtp_url names a user; write password = "env:SMTP_PASSWORD"'
+    if "password" in email and not username:
+        yield ("email", "smtp_url"), "names no user for the password; write smtps://user@host"
+
+
+def _route(raw: Table, at: Location, route: Table) -> Iterator[Fault]:
+    if route.get("deliver") != "digest":
+        yield from _destinations(raw, at, route, "slack", "email")
+    else:
+        yield from _sections_there(raw, at, route, "email")
+    escalation = route.get("escalate_to")
+    if isinstance(escalation, Mapping):
+        yield from _destinations(raw, (*at, "escalate_to"), escalation, "slack", "email")
+    quiet = route.get("quiet_hours")
+    if isinstance(quiet, Mapping) and "from" in quiet and quiet.get("from") == quiet.get("to"):
+        yield (*at, "quiet_hours"), "begins when it ends; write two different times"
+    yield from _match(raw, at, route)
+
+
+def _destinations(raw: Table, at: Location, table: Table, slack: str, mail: str) -> Iterator[Fault]:
+    if not table.get(slack) and not table.get(mail):
+        yield at, f'reaches nobody; write {slack} = ["C0123456789"] or {mail} = ["ar@creditor.example"]'
+    yield from _sections_there(raw, at, table, mail)
+
+
+def _sections_there(raw: Table, at: Location, table: Table, mail: str) -> Iterator[Fault]:
+    for key, section in (("slack", "slack"), (mail, "email")):
+        if table.get(key) and section not in raw:
+            yield (*at, key), f"needs the section [{section}], which is not there"
+
+
+def _match(raw: Table, at: Location, table: Table) -> Iterator[Fault]:
+    match = table.get("match")
+    if not isinstance(match, Mapping):
+        return
+    least, most = match.get("min_amount"), match.get("max_amount")
+    if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
+        yield (*at, "match", "min_amount"), f"{quoted(least)} is more than max_amount {quoted(most)}"
+    names = [str(entry.get("name")) for source in ("getbill", "debitura") for _, entry in _tables(raw, source)]
+    accounts = match.get("account")
+    for index, name in enumerate(accounts if isinstance(accounts, list) else ()):
+        if isinstance(name, str) and name not in names:
+            known = f"; the nearest is {quoted(nearest(name, names))}" if names else ""
+            yield (*at, "match", "account", index), f"there is no account {quoted(name)}{known}"
+
+
+def warnings_about(settings: Settings, raw: Table) -> Iterator[str]:
+    """What is allowed and yet hardly meant."""
+    if not settings.getbill and not settings.debitura:
+        yield "no [[getbill]] and no [[debitura]]: there is nothing to watch"
+    if not settings.people.resolvers and not settings.people.admins:
+        yield "[people] names nobody: every button will answer that this person may not"
+    if urlsplit(settings.database_url).password and not isinstance(raw["database_url"], Resolved):
+        yield 'database_url holds a password; write database_url = "env:DATABASE_URL" and keep it out of the file'
+    if is_local(urlsplit(settings.public_url).hostname):
+        yield "public_url is this machine: neither webhooks nor links in alerts reach it from elsewhere"
+    for account in settings.getbill:
+        if not account.webhook_secrets:
+            yield f"getbill {account.name!r} has no webhook_secrets: its webhooks are refused, only polling brings news"
+    if settings.email and settings.email.password and settings.email.server.security == "plain":
+        yield "email.smtp_url is without encryption: the password crosses the network readable"
+    yield from _about_routes(settings)
+    yield from _about_kinds(settings)
+
+
+def _about_routes(settings: Settings) -> Iterator[str]:
+    all_taken_by = None
+    for route in settings.routes:
+        if all_taken_by:
+            yield f"route {route.name!r} is never reached: {all_taken_by!r} before it takes everything"
+        elif route.match.takes_all and not route.is_continued:
+            all_taken_by = route.name
+    if not any(route.match.takes_all for route in settings.routes):
+        yield "no route takes everything: items that match none ring nowhere; add a last [[routes]] without match"
+    if not settings.digests and any(route.deliver == "digest" for route in settings.routes):
+        yield "a route delivers by digest, and there is no [[digests]]"
+
+
+def _about_kinds(settings: Settings) -> Iterator[str]:
+    tables: list[tuple[str, Match]] = [
+        *((f"route {route.name!r}", route.match) for route in settings.routes),
+        *((f"digest {digest.name!r}", digest.match) for digest in settings.digests),
+        *((f"automation {automation.name!r}", automation.match) for automation in settings.automations),
+    ]
+    for where, match in tables:
+        for kind in match.kind:
+            if kind not in KINDS:
+                yield f'{where} matches the kind "{kind}", unknown today; the nearest known is "{_near_kind(kind)}"'
+
+
+def _near_kind(kind: str) -> str:
+    return nearest(kind, list(KINDS)) or KINDS[0]

@@ -1,0 +1,130 @@
+"""The whole file as one type, and its shape as data: which keys a table has and which tables they hold."""
+
+import types
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
+from pydantic.fields import FieldInfo
+
+from receiver.settings.rules import Automation, Digest, Retention, Route
+from receiver.settings.sections import Debitura, Email, Getbill, People, Section, Slack
+from receiver.settings.toml_text import quoted
+from receiver.settings.values import Duration, Keys, Secret, Url
+
+Location = tuple[str | int, ...]
+INLINE = frozenset({"retention"})  # tables usually written on one line at the top of the file
+
+
+def _check_database_url(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if scheme.partition("+")[0] == "postgres":
+        raise ValueError('the scheme is "postgresql://", not "postgres://"')
+    if not separator or scheme.partition("+")[0] not in {"sqlite", "postgresql"}:
+        raise ValueError('this is not a database address; write "sqlite:///casebell.db" or "postgresql://user@host/db"')
+    if scheme.startswith("sqlite") and not rest.startswith("/"):
+        raise ValueError(f'{quoted(url)} has a slash too few; write "sqlite:///casebell.db"')
+    return url
+
+
+class Settings(Section):
+    """The keys at the top of the file, before the first `[section]`."""
+
+    public_url: Url = Field(
+        description="Where the world reaches this service; https, or http on localhost. Links and webhooks begin "
+        "with it.",
+        examples=["https://casebell.example.com"],
+    )
+    database_url: Annotated[str, AfterValidator(_check_database_url)] = Field(
+        default="sqlite:///casebell.db",
+        description="`sqlite:///file`, or `postgresql://user@host/db`; `env:DATABASE_URL` when it holds a password.",
+        examples=["sqlite:///casebell.db"],
+    )
+    secret_keys: Keys = Field(
+        description="Keys that sign links, newest first; a comma separates several in one variable. Each at least 16 "
+        "characters, made by `casebell keys new` (secret).",
+        examples=[["env:CASEBELL_SECRET_KEYS"]],
+    )
+    drain_grace: Duration = Field(
+        default=timedelta(seconds=20),
+        description="At a stop, time for what is under way to end before it is left for the next start.",
+        examples=["20s"],
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="`debug`, `info`, `warning` or `error`.", examples=["info"]
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="`json`, `console`, or `auto`: JSON unless a terminal reads.", examples=["auto"]
+    )
+    retention: Retention = Field(
+        default=Retention(), description="How long what is done is kept.", examples=[{"events": "90d", "items": "400d"}]
+    )
+    getbill: tuple[Getbill, ...] = Field(default=(), description="Getbill accounts.")
+    debitura: tuple[Debitura, ...] = Field(default=(), description="Debitura accounts.")
+    slack: Slack | None = Field(default=None, description="The Slack workspace.")
+    email: Email | None = Field(default=None, description="The mail server.")
+    people: People = Field(default=People(), description="Who may press a button.")
+    routes: tuple[Route, ...] = Field(default=(), description="Who hears of which items.")
+    digests: tuple[Digest, ...] = Field(default=(), description="Regular summaries.")
+    automations: tuple[Automation, ...] = Field(default=(), description="Verbs pressed by Casebell itself.")
+
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed and yet hardly meant, one sentence each."""
+        return self._warnings
+
+    def secrets(self) -> frozenset[str]:
+        """Every secret value, for the redaction of logs."""
+        password = urlsplit(self.database_url).password or ""
+        return frozenset(secret.get_secret_value() for secret in _secrets_in(self)) | {password, unquote(password)} - {
+            ""
+        }
+
+
+def _secrets_in(value: object) -> Iterator[Secret]:
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secrets_in(getattr(value, name))
+    elif isinstance(value, tuple):
+        for held in value:
+            yield from _secrets_in(held)
+
+
+def keys_of(table: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a table under the keys they have in the file."""
+    return {field.alias or name: field for name, field in table.model_fields.items()}
+
+
+def table_in(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
+    """The table a field's type holds, if any, and whether it holds a list of them."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, False
+    if get_origin(annotation) is tuple:
+        return table_in(get_args(annotation)[0])[0], True
+    if get_origin(annotation) in {Union, types.UnionType}:
+        return next((found for arm in get_args(annotation) if (found := table_in(arm))[0]), (None, False))
+    return None, False
+
+
+def field_at(location: Sequence[str | int]) -> FieldInfo | None:
+    """The field a location of the file belongs to; numbers of list entries are passed over."""
+    table: type[BaseModel] | None = Settings
+    field = None
+    for key in (part for part in location if isinstance(part, str)):
+        field = keys_of(table).get(key) if table else None
+        if field is None:
+            return None
+        table = table_in(field.annotation)[0]
+    return field
+
+
+def table_at(location: Sequence[str | int]) -> type[BaseModel]:
+    """The table at a location that holds one."""
+    field = field_at(location)
+    return (table_in(field.annotation)[0] if field else None) or Settings

@@ -1,0 +1,197 @@
+"""From the file to ``Settings``: read, fill in the secrets, check, and tell every fault at once.
+
+The only reader of the environment and of secret files.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from receiver.errors import ConfigError
+from receiver.settings.checks import Fault, cross_faults, nearest, warnings_about
+from receiver.settings.document import Location, Settings, field_at, keys_of, table_at
+from receiver.settings.inline_tables import join_inline_tables
+from receiver.settings.toml_text import quoted, toml_key, toml_value
+from receiver.settings.values import Resolved
+
+DEFAULT_PATH = "casebell.toml"
+_BIGGEST_SECRET = 65_536
+_SYNTAX_PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
+_WRONG_TYPES = {
+    "string_type": "is not a text in quotes",
+    "int_type": "is not a whole number",
+    "float_type": "is not a number",
+    "bool_type": "is neither true nor false",
+    "tuple_type": "is not a list",
+    "dict_type": "is not a table",
+    "too_short": "is empty",
+    "string_too_short": "is empty",
+}
+
+
+def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of the file at ``path``. Raises ConfigError with every fault, one a line."""
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: there is no such file; copy deploy/casebell.example.toml to {path} and fill it in, "
+            "or see it work without any: casebell demo"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse(text, str(path), environ, folder=path.parent)
+
+
+def parse(text: str, file: str, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+    """The settings in ``text``; ``file`` names it in faults, relative ``file:`` secrets stand in ``folder``."""
+    try:
+        raw = tomllib.loads(join_inline_tables(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(_syntax_fault(file, str(error), text)) from None
+    faults: list[Fault] = []
+    source = _Secrets(os.environ if environ is None else environ, folder or Path(), faults)
+    filled = source.fill(raw, ())
+    settings = _validated(filled, faults)
+    faults += cross_faults(filled)
+    if faults or settings is None:
+        order = list(raw)
+        faults.sort(key=lambda fault: _place(fault[0], order))
+        raise ConfigError("\n".join(dict.fromkeys(f"{file}: {_spell(at)}{message}" for at, message in faults)))
+    settings._warnings = tuple(warnings_about(settings, filled))  # noqa: SLF001 - ours, set once before anybody sees it
+    return settings
+
+
+def _syntax_fault(file: str, message: str, text: str) -> str:
+    found = _SYNTAX_PLACE.search(message)
+    what = message[: found.start()] if found else message
+    line = found[1] if found and found[1] else text.count("\n") + 1
+    column = f", column {found[2]}" if found and found[2] else ""
+    return f"{file}: line {line}{column}: not TOML: {what}"
+
+
+def _validated(filled: Mapping[str, Any], faults: list[Fault]) -> Settings | None:
+    told = [at for at, _ in faults]
+    try:
+        return Settings.model_validate(filled)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            at = tuple(part for part in detail["loc"] if part != "[key]")
+            if not any(at[: len(other)] == other for other in told):
+                faults.append((at, _sentence(at, detail)))
+    return None
+
+
+def _place(at: Location, order: list[str]) -> tuple[int, int]:
+    """Where in the file a fault belongs; what is missing at the top comes first."""
+    section = order.index(str(at[0])) if at and at[0] in order else -1
+    return section, next((part for part in at if isinstance(part, int)), -1)
+
+
+def _spell(at: Location) -> str:
+    words = ""
+    for part in at:
+        words += f"[{part}]" if isinstance(part, int) else f"{'.' if words else ''}{toml_key(part)}"
+    return f"{words}: " if words else ""
+
+
+def _sentence(at: Location, detail: ErrorDetails) -> str:
+    kind = detail["type"]
+    match kind:
+        case "extra_forbidden":
+            return _unknown_key(at)
+        case "missing":
+            return f"is missing{_cure(at)}"
+        case "model_type" | "model_attributes_type":
+            header = str(at[0])
+            is_listed = len(at) == 1 and isinstance(detail["input"], list)
+            return f"write [{header}] with single brackets, once" if is_listed else f"is not a table{_cure(at)}"
+        case "tuple_type" if isinstance(detail["input"], Mapping):
+            return f"write [[{at[-1]}]] with double brackets, once for each"
+        case "value_error":
+            error = str(detail["ctx"]["error"])
+            if error == "literal_secret":
+                return f"a secret is never written in this file{_cure(at)}"
+            return error
+        case "literal_error":
+            return f"{quoted(detail['input'])} is not one of {detail['ctx']['expected'].replace(chr(39), chr(34))}"
+    if kind in _WRONG_TYPES:
+        shown = "" if "short" in kind else f"{quoted(detail['input'])} "
+        return f"{shown}{_WRONG_TYPES[kind]}{_cure(at)}"
+    return f"{quoted(detail['input'])}: {detail['msg'][:1].lower()}{detail['msg'][1:]}{_cure(at)}"
+
+
+def _unknown_key(at: Location) -> str:
+    key, table = str(at[-1]), table_at(at[:-1])
+    if table is not Settings and key in keys_of(Settings):
+        return "unknown key here; it belongs at the top of the file, before the first [section]"
+    known = nearest(key, list(keys_of(table)))
+    return f'unknown key; the nearest known one is "{known}"'
+
+
+def _cure(at: Location) -> str:
+    """What to write instead, from the field's own example."""
+    field, key = field_at(at), next((part for part in reversed(at) if isinstance(part, str)), "")
+    if field is None or not field.examples:
+        return ""
+    return f"; write {toml_key(key)} = {toml_value(field.examples[0])}"
+
+
+class _Secrets:
+    """Replaces "env:NAME" and "file:/path" by what stands there, wherever a text is; faults are added to ``faults``."""
+
+    def __init__(self, environ: Mapping[str, str], folder: Path, faults: list[Fault]) -> None:
+        self._environ, self._folder, self._faults = environ, folder, faults
+
+    def fill(self, value: Any, at: Location) -> Any:
+        if isinstance(value, dict):
+            return {key: self.fill(held, (*at, key)) for key, held in value.items()}
+        if isinstance(value, list):
+            return [self.fill(held, (*at, index)) for index, held in enumerate(value)]
+        if isinstance(value, str) and value.startswith(("env:", "file:")):
+            return self._resolve(value, at)
+        return value
+
+    def _resolve(self, origin: str, at: Location) -> str:
+        scheme, _, name = origin.partition(":")
+        try:
+            found = self._variable(name) if scheme == "env" else self._file(name)
+        except ValueError as fault:
+            self._faults.append((at, str(fault)))
+            return origin
+        return Resolved(found, origin)
+
+    def _variable(self, name: str) -> str:
+        if not name:
+            raise ValueError('"env:" names no variable; write "env:NAME"')
+        found = self._environ.get(name)
+        if found is None:
+            raise ValueError(f"the environment variable {name} is not set")
+        if not found.strip():
+            raise ValueError(f"the environment variable {name} is empty")
+        return found.strip()
+
+    def _file(self, name: str) -> str:
+        try:
+            with (self._folder / name).open("rb") as opened:
+                content = opened.read(_BIGGEST_SECRET + 1)
+        except OSError as error:
+            raise ValueError(f"the file {name or '(no name)'} cannot be read: {error.strerror}") from None
+        if len(content) > _BIGGEST_SECRET:
+            raise ValueError(f"the file {name} is too large for a secret")
+        try:
+            found = content.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            raise ValueError(f"the file {name} is not UTF-8 text") from None
+        if not found:
+            raise ValueError(f"the file {name} is empty")
+        return found

@@ -1,0 +1,192 @@
+"""The sections that decide what is told to whom: [[routes]], [[digests]], [[automations]]; and the tables in them."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from receiver.settings.cron import check_cron
+from receiver.settings.sections import Section
+from receiver.settings.values import (
+    Address,
+    Amount,
+    Channel,
+    Clock,
+    Count,
+    Currency,
+    Duration,
+    Name,
+    Percent,
+    RisingDurations,
+    Template,
+    Timezone,
+    Words,
+    YesNo,
+)
+
+Source = Literal["getbill", "debitura"]
+Urgency = Literal["blocking", "review", "info"]
+Locale = Literal["en", "fr", "da", "de"]
+
+
+class Match(Section):
+    """Which items: each key narrows, an absent or empty one takes all."""
+
+    source: tuple[Source, ...] = Field(default=(), description="`getbill`, `debitura`.", examples=[["getbill"]])
+    kind: tuple[Words, ...] = Field(
+        default=(),
+        description="`agreement`, `portal_dispute`, `hardship`, `payment_plan`, `ai_dispute`, `objection`, or a "
+        "Debitura task type such as `ReplyToChat`. An unknown word is allowed and warned of.",
+        examples=[["portal_dispute", "hardship", "payment_plan"]],
+    )
+    account: tuple[Name, ...] = Field(default=(), description="Names of accounts.", examples=[["main"]])
+    severity: tuple[Words, ...] = Field(
+        default=(), description="Severity in the source's words.", examples=[["urgent"]]
+    )
+    urgency: tuple[Urgency, ...] = Field(
+        default=(), description="`blocking`, `review`, `info`.", examples=[["blocking"]]
+    )
+    currency: tuple[Currency, ...] = Field(default=(), description="ISO 4217 codes.", examples=[["EUR"]])
+    reference: tuple[Words, ...] = Field(
+        default=(), description="Shell patterns of the invoice or case reference.", examples=[["INV-*"]]
+    )
+    min_amount: Amount | None = Field(
+        default=None, description="From this amount on; an item without an amount then does not match.", examples=[0]
+    )
+    max_amount: Amount | None = Field(
+        default=None, description="Up to this amount; an item without an amount then does not match.", examples=[5000]
+    )
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether no item at all is turned away; a ``min_amount`` of 0 turns none away."""
+        return not any(getattr(self, name) for name in type(self).model_fields if name != "max_amount") and (
+            self.max_amount is None
+        )
+
+
+class AutomationMatch(Match):
+    """As in a route, and how sure the AI must have been."""
+
+    min_confidence: Percent | None = Field(
+        default=None, description="Lowest confidence of the AI, in percent.", examples=[90]
+    )
+
+
+class Escalation(Section):
+    """Whom to tell when nobody has decided."""
+
+    slack: tuple[Channel, ...] = Field(default=(), description="Slack channel ids.", examples=[["C0ESCALATE"]])
+    email: tuple[Address, ...] = Field(default=(), description="Addresses.", examples=[["cfo@creditor.example"]])
+    after: Duration = Field(description="Business time until then.", examples=["2d"])
+
+
+class QuietHours(Section):
+    """When alerts wait until the quiet is over, in the route's time zone."""
+
+    starts: Clock = Field(alias="from", description="Time of day the quiet begins.", examples=["19:00"])
+    ends: Clock = Field(alias="to", description="Time of day it ends.", examples=["08:00"])
+    weekends: YesNo = Field(default=True, description="Quiet all Saturday and Sunday too.", examples=[True])
+    exceptions: tuple[Urgency, ...] = Field(
+        default=(), alias="except", description="Urgencies that ring all the same.", examples=[["blocking"]]
+    )
+
+
+class Burst(Section):
+    """When many alerts become one summary."""
+
+    over: Count = Field(description="More alerts than this …", examples=[20])
+    within: Duration = Field(description="… within this time become one summary message.", examples=["1m"])
+
+
+class Route(Section):
+    """Who hears of which items. In order; the first that matches wins, unless it says `continue`."""
+
+    name: Name = Field(description="Name of the route.", examples=["disputes"])
+    match: Match = Field(
+        default=Match(), description="Which items; without it, all.", examples=[{"source": ["getbill"]}]
+    )
+    slack: tuple[Channel, ...] = Field(
+        default=(), description="Slack channels, by id and not by name.", examples=[["C0123456789"]]
+    )
+    email: tuple[Address, ...] = Field(
+        default=(), description="Addresses that get a mail.", examples=[["ar@creditor.example"]]
+    )
+    deliver: Literal["now", "digest", "both"] = Field(
+        default="now", description="`now`, only in a `digest`, or `both`.", examples=["now"]
+    )
+    locale: Locale = Field(default="en", description="Language: `en`, `fr`, `da`, `de`.", examples=["fr"])
+    timezone: Timezone = Field(default="UTC", description="Time zone dates are told in.", examples=["Europe/Paris"])
+    mask_debtor: YesNo = Field(default=False, description="Show initials instead of the debtor.", examples=[True])
+    remind_after: RisingDurations = Field(
+        default=(), description="Business time after which an open item rings again.", examples=[["4h", "1d"]]
+    )
+    escalate_to: Escalation | None = Field(
+        default=None,
+        description="Whom to tell when nobody has decided.",
+        examples=[{"slack": ["C0ESCALATE"], "after": "2d"}],
+    )
+    quiet_hours: QuietHours | None = Field(
+        default=None,
+        description="When alerts wait until the quiet is over.",
+        examples=[{"from": "19:00", "to": "08:00", "weekends": True, "except": ["blocking"]}],
+    )
+    burst: Burst | None = Field(
+        default=None,
+        description="When many alerts become one summary.",
+        examples=[{"over": 20, "within": "1m"}],
+    )
+    is_continued: YesNo = Field(
+        default=False, alias="continue", description="Go on to the next routes after this one.", examples=[False]
+    )
+
+
+class Digest(Section):
+    """A regular summary."""
+
+    name: Name = Field(description="Name of the digest: `casebell digest daily`.", examples=["daily"])
+    to: tuple[Address, ...] = Field(
+        default=(), description="Addresses that get the digest as a mail.", examples=[["cfo@creditor.example"]]
+    )
+    slack: tuple[Channel, ...] = Field(
+        default=(), description="Slack channels that get it, by id.", examples=[["C0123456789"]]
+    )
+    schedule: Annotated[str, AfterValidator(check_cron)] = Field(
+        description="When: a cron expression of five fields, in `timezone`.", examples=["30 8 * * 1-5"]
+    )
+    timezone: Timezone = Field(
+        default="UTC", description="Time zone of the schedule and of all dates.", examples=["Europe/Paris"]
+    )
+    locale: Locale = Field(default="en", description="Language: `en`, `fr`, `da`, `de`.", examples=["fr"])
+    match: Match = Field(default=Match(), description="Which items; without it, all.", examples=[{}])
+    skip_empty: YesNo = Field(default=True, description="Send nothing when there is nothing to tell.", examples=[True])
+
+
+class Automation(Section):
+    """A verb pressed by Casebell itself. Opt-in, and a dry run unless told otherwise."""
+
+    name: Name = Field(description="Name of the automation.", examples=["confident-ai-disputes"])
+    match: AutomationMatch = Field(
+        description="Which items; required, so that none takes all by accident.",
+        examples=[{"kind": ["ai_dispute"], "min_confidence": 90, "max_amount": 500}],
+    )
+    verb: Literal["validate", "reject"] = Field(description="`validate` or `reject`.", examples=["validate"])
+    note: Template | None = Field(
+        default=None,
+        description="Note written to the source; `{ai_confidence}` is filled in. `reject` needs one.",
+        examples=["Validated automatically: AI confidence {ai_confidence} %"],
+    )
+    dry_run: YesNo = Field(
+        default=True, description="Only write to the history what would have been done.", examples=[True]
+    )
+
+
+class Retention(Section):
+    """How long what is done stays in the database."""
+
+    events: Duration = Field(
+        default=timedelta(days=90), description="Raw webhooks and clicks that were processed.", examples=["90d"]
+    )
+    items: Duration = Field(
+        default=timedelta(days=400), description="Resolved items and their history.", examples=["400d"]
+    )

@@ -1,0 +1,252 @@
+"""The kinds of value a setting can hold, each with the sentence a person reads when it is wrong.
+
+A validator raises ValueError with what would be right; it never repeats a secret.
+"""
+
+import base64
+import binascii
+import re
+import zoneinfo
+from collections.abc import Callable
+from datetime import time, timedelta
+from string import Formatter
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from babel.numbers import is_currency
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, Strict
+
+from receiver.settings.toml_text import quoted
+
+_DURATION = re.compile(r"(\d{1,9})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,62}")
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
+_SENDER = re.compile(r"(?:(?P<name>[^<>\"\r\n]*)<(?P<address>[^<>]+)>)|(?P<bare>[^<>]+)")
+_DOMAIN = re.compile(r"@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_SLACK_USER = re.compile(r"[UW][A-Z0-9]+")
+_CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+_SHORTEST_KEY = 16
+
+
+class Resolved(str):  # noqa: SLOT000 - mypy knows no attribute behind empty slots of a str
+    """A text that stood in the environment or in a file; ``origin`` is what the configuration says instead."""
+
+    origin: str
+
+    def __new__(cls, value: str, origin: str) -> Self:
+        text = super().__new__(cls, value)
+        text.origin = origin
+        return text
+
+
+class Secret(SecretStr):
+    """A secret that remembers where it was read, so that it can be spoken of without being shown."""
+
+    def __init__(self, value: str, origin: str) -> None:
+        super().__init__(value)
+        self.origin = origin
+
+
+def is_local(host: str | None) -> bool:
+    return host in {"localhost", "127.0.0.1", "::1"} or bool(host and host.endswith(".localhost"))
+
+
+def _read_secret(value: Any) -> Secret:
+    if not isinstance(value, Resolved):
+        raise ValueError("literal_secret")  # noqa: TRY004 - pydantic collects ValueError; the loader writes the sentence
+    return Secret(str(value), value.origin)
+
+
+def _long_enough(key: Secret) -> Secret:
+    length = len(key.get_secret_value())
+    if length < _SHORTEST_KEY:
+        raise ValueError(
+            f"a key from {key.origin} is {length} characters long, {_SHORTEST_KEY} are the least; "
+            "make one with: casebell keys new"
+        )
+    return key
+
+
+def _is_base64(secret: Secret) -> Secret:
+    try:
+        base64.b64decode(secret.get_secret_value(), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"{secret.origin} is not base64; copy the secret as Debitura showed it") from None
+    return secret
+
+
+def _split_keys(value: Any) -> Any:
+    """One variable may hold several keys, newest first, with commas between them."""
+    if not isinstance(value, list):
+        return value
+    parts: list[Any] = []
+    for entry in value:
+        if isinstance(entry, Resolved):
+            parts += [Resolved(part.strip(), entry.origin) for part in entry.split(",") if part.strip()]
+        else:
+            parts.append(entry)
+    return parts
+
+
+def _read_duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value  # a default
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if not found or not int(found[1]):
+        raise ValueError(f'{quoted(value)} is not a duration; write "90s", "5m", "4h" or "2d"')
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _must_rise(steps: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+    if list(steps) != sorted(set(steps)):
+        raise ValueError('each duration must be longer than the one before; write ["4h", "1d"]')
+    return steps
+
+
+def _read_clock(value: Any) -> Any:
+    found = _CLOCK.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise ValueError(f'{quoted(value)} is not a time of day; write "08:00" or "19:30"')
+    return time(int(found[1]), int(found[2]))
+
+
+def _check_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f'{quoted(name)} cannot stand in a web address; use letters, digits, "-", "_" and "."')
+    return name
+
+
+def check_url(url: str, *, is_whole: bool = False) -> str:
+    """``url`` without a trailing slash; https, or http to this machine, without credentials.
+
+    ``is_whole``: nothing is put behind it, so that it may have a query or a fragment.
+    """
+    if any(c.isspace() or not c.isprintable() for c in url):
+        raise ValueError(f"{quoted(url)} is not a web address")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"this is not a web address: {error}") from None
+    if parts.username or parts.password:
+        raise ValueError("a web address here holds no user name and no password")
+    if parts.scheme not in {"http", "https"} or not host or (not is_whole and (parts.query or parts.fragment)):
+        raise ValueError(f"{quoted(url)} is not a web address; it looks like https://host/path")
+    if parts.scheme == "http" and not is_local(host):
+        raise ValueError(f"{quoted(url)} must begin with https:// (plain http only to localhost or 127.0.0.1)")
+    return url.rstrip("/")
+
+
+def _check_todo_url(url: str) -> str:
+    if [field for _, field, _, _ in Formatter().parse(url) if field is not None] != ["id"]:
+        raise ValueError(f"{quoted(url)} must hold {{id}} once, where the todo's id goes")
+    check_url(url.replace("{id}", "1"), is_whole=True)
+    return url
+
+
+def _check_address(address: str) -> str:
+    if not _ADDRESS.fullmatch(address):
+        raise ValueError(f'{quoted(address)} is not an e-mail address; write "ar@creditor.example"')
+    return address
+
+
+def _check_sender(sender: str) -> str:
+    found = _SENDER.fullmatch(sender)
+    if not found or not _ADDRESS.fullmatch((found["address"] or found["bare"]).strip()):
+        raise ValueError(f'{quoted(sender)} is not a sender; write "Casebell <casebell@creditor.example>"')
+    return sender
+
+
+def _check_person(entry: str) -> str:
+    if _SLACK_USER.fullmatch(entry):
+        return entry
+    if not _ADDRESS.fullmatch(entry) and not _DOMAIN.fullmatch(entry):
+        raise ValueError(
+            f'{quoted(entry)} is nobody; write an address "anna@creditor.example", everybody of a domain '
+            '"@creditor.example", or a Slack user id "U0123ABCD"'
+        )
+    return entry.lower()
+
+
+def _check_channel(channel: str) -> str:
+    if channel.startswith("#"):
+        raise ValueError(
+            f'{quoted(channel)} is a channel\'s name, which can change; write its id, like "C0123456789" '
+            "(in Slack: open the channel, click its name, the id is at the end of About)"
+        )
+    if not _CHANNEL.fullmatch(channel):
+        raise ValueError(f'{quoted(channel)} is not a Slack channel id; it looks like "C0123456789"')
+    return channel
+
+
+def _check_host(host: str) -> str:
+    if not _HOST.fullmatch(host):
+        raise ValueError(f'{quoted(host)} is not a host name; write "files.example.com", without https:// and path')
+    return host
+
+
+def _check_currency(code: str) -> str:
+    if not is_currency(code.upper()):
+        raise ValueError(f'{quoted(code)} is not an ISO 4217 currency; write "EUR", "DKK" or "USD"')
+    return code.upper()
+
+
+def _check_timezone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f'{quoted(name)} is not a time zone; write "Europe/Paris" or "UTC"') from None
+    return name
+
+
+def _check_template(text: str) -> str:
+    try:
+        names = [field for _, field, _, _ in Formatter().parse(text) if field is not None]
+    except ValueError:
+        names = [""]
+    if not all(name.isidentifier() for name in names):
+        raise ValueError(f"{quoted(text)} has a brace that is no placeholder; write {{ai_confidence}}, or {{{{ for {{")
+    return text
+
+
+def _id_like(letter: str, what: str) -> Callable[[str], str]:
+    shape = re.compile(rf"{letter}[A-Z0-9]+")
+
+    def check(value: str) -> str:
+        if not shape.fullmatch(value):
+            raise ValueError(f'{quoted(value)} is not {what}; it looks like "{letter}0123456789"')
+        return value
+
+    return check
+
+
+AnySecret = Annotated[Secret, PlainValidator(_read_secret)]
+Base64Secret = Annotated[AnySecret, AfterValidator(_is_base64)]
+Keys = Annotated[
+    tuple[Annotated[AnySecret, AfterValidator(_long_enough)], ...], BeforeValidator(_split_keys), Field(min_length=1)
+]
+Duration = Annotated[timedelta, BeforeValidator(_read_duration)]
+RisingDurations = Annotated[tuple[Duration, ...], AfterValidator(_must_rise)]
+Clock = Annotated[time, BeforeValidator(_read_clock)]
+Words = Annotated[str, Field(min_length=1, max_length=500)]
+Name = Annotated[str, AfterValidator(_check_name)]
+Url = Annotated[str, AfterValidator(check_url)]
+TodoUrl = Annotated[str, AfterValidator(_check_todo_url)]
+Address = Annotated[str, AfterValidator(_check_address)]
+Sender = Annotated[str, AfterValidator(_check_sender)]
+PersonEntry = Annotated[str, AfterValidator(_check_person)]
+LowerAddress = Annotated[Address, AfterValidator(str.lower)]
+Channel = Annotated[str, AfterValidator(_check_channel)]
+Host = Annotated[str, AfterValidator(_check_host)]
+Currency = Annotated[str, AfterValidator(_check_currency)]
+Timezone = Annotated[str, AfterValidator(_check_timezone)]
+Template = Annotated[Words, AfterValidator(_check_template)]
+TeamId = Annotated[str, AfterValidator(_id_like("T", "a Slack workspace id"))]
+AppId = Annotated[str, AfterValidator(_id_like("A", "a Slack app id"))]
+Count = Annotated[int, Strict(), Field(ge=1)]
+Percent = Annotated[int, Strict(), Field(ge=0, le=100)]
+Amount = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
+YesNo = Annotated[bool, Strict()]

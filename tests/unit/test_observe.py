@@ -1,0 +1,171 @@
+"""Log lines an operator can keep, and a metrics page a dashboard can rely on."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from prometheus_client.parser import text_string_to_metric_families
+
+from receiver.observe import MASK, METRICS_CONTENT_TYPE, Metrics, Redactor, log, request, set_up
+
+SECRET = "s3cr3t-of-getbill/+x"
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    written = io.StringIO()
+    set_up(as_json=True, secrets=[SECRET], stream=written)
+    yield written
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def last_line(stream: io.StringIO) -> dict[str, Any]:
+    line: dict[str, Any] = json.loads(stream.getvalue().splitlines()[-1])
+    return line
+
+
+def test_a_line_is_json_with_time_level_and_event(stream: io.StringIO) -> None:
+    log.warning("inbox.row.stored", source="getbill", count=3)
+
+    line = last_line(stream)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "inbox.row.stored", "level": "warning", "source": "getbill", "count": 3}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "token",
+        "api_token",
+        "apiKey",
+        "XApiKey",
+        "client_secret",
+        "Authorization",
+        "password",
+        "X-GetBill-Signature",
+        "body",
+        "note",
+        "text",
+        "debtor",
+        "debtorName",
+        "email",
+        "reply_text",
+    ],
+)
+def test_a_sensitive_key_is_masked_however_it_is_spelled(stream: io.StringIO, key: str) -> None:
+    log.info("upstream.request.sent", **{key: "Jane Roe owes"}, nested={key: ["deep"]})
+
+    line = last_line(stream)
+    assert (line[key], line["nested"][key]) == (MASK, MASK)
+
+
+def test_words_that_only_look_sensitive_and_numbers_stay_readable(stream: io.StringIO) -> None:
+    log.info("x", context="inbox", key="getbill:main:agreement:1", body_bytes=1200, has_note=True)
+
+    line = last_line(stream)
+    assert (line["context"], line["key"], line["body_bytes"], line["has_note"]) == (
+        "inbox",
+        "getbill:main:agreement:1",
+        1200,
+        True,
+    )
+
+
+def test_a_known_secret_is_scrubbed_from_messages_exceptions_and_other_libraries(stream: io.StringIO) -> None:
+    try:
+        int(SECRET)
+    except ValueError:
+        log.exception("upstream.request.failed", url="https://x.example/?key=s3cr3t-of-getbill%2F%2Bx")
+        logging.getLogger("aiosmtplib").exception("AUTH %s", SECRET)
+
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [f"base 10: '{MASK}'" in line["exception"] for line in lines] == [True, True]
+    assert lines[0]["url"] == f"https://x.example/?key={MASK}"
+    assert lines[1]["event"] == f"AUTH {MASK}"
+
+
+def test_signed_links_and_peoples_addresses_are_cut_short() -> None:
+    text = Redactor().text('GET /act/abc.def?x=1 for "anna.k@creditor.example"')
+
+    assert text == f'GET /act/{MASK}?x=1 for "a{MASK}@creditor.example"'
+
+
+def test_a_strangers_line_breaks_cannot_forge_a_log_line(stream: io.StringIO) -> None:
+    set_up(as_json=False, stream=stream)
+
+    log.info("inbox.row.stored", kind="x\n2026-01-01 [info] forged\x1b[2J")
+
+    assert len(stream.getvalue().splitlines()) == 1
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_everything_within_a_request_carries_its_id(stream: io.StringIO) -> None:
+    with request("caller-chose-1") as request_id:
+        log.info("inside")
+        inside = last_line(stream)
+    log.info("outside")
+
+    assert (request_id, inside["request_id"], "request_id" in last_line(stream)) == (
+        "caller-chose-1",
+        "caller-chose-1",
+        False,
+    )
+
+
+def test_a_strange_request_id_is_replaced() -> None:
+    with request("x\n" * 20) as request_id:
+        pass
+
+    assert len(request_id) == 16
+
+
+NAMES = """webhooks_total webhook_ack_seconds inbox_lag_seconds items_open items_oldest_seconds outbox_due
+outbox_oldest_seconds deliveries_total delivery_seconds actions_total reconcile_seconds
+reconcile_last_success_timestamp_seconds upstream_requests_total upstream_budget_remaining messages_out_of_sync"""
+
+
+def test_the_page_holds_every_promised_metric_and_no_other() -> None:
+    page = Metrics().render().decode()
+
+    shown = {line.split()[2] for line in page.splitlines() if line.startswith("# HELP")}
+    assert shown == {f"casebell_{name}" for name in NAMES.split()}
+    assert METRICS_CONTENT_TYPE.startswith("text/plain")
+
+
+def test_labels_are_those_promised() -> None:
+    metrics = Metrics()
+    metrics.webhooks_total.labels(source="getbill", account="main", outcome="stored").inc()
+    metrics.items_open.labels(source="getbill", kind="hardship", urgency="blocking").set(2)
+    metrics.deliveries_total.labels(channel="slack", outcome="sent").inc()
+    metrics.delivery_seconds.labels(channel="slack").observe(0.2)
+    metrics.actions_total.labels(verb="validate", outcome="accepted", via="slack").inc()
+    metrics.reconcile_seconds.labels(source="getbill", account="main").observe(1)
+    metrics.reconcile_last_success_timestamp_seconds.labels(source="getbill", account="main").set(1)
+    metrics.upstream_requests_total.labels(source="getbill", operation="list_todos", status="200").inc()
+    metrics.upstream_budget_remaining.labels("getbill", "main", "read").set(999)
+
+    samples = {
+        (sample.name, tuple(sorted(sample.labels)))
+        for family in text_string_to_metric_families(metrics.render().decode())
+        for sample in family.samples
+    }
+    assert ("casebell_webhooks_total", ("account", "outcome", "source")) in samples
+    assert ("casebell_upstream_budget_remaining", ("account", "class", "source")) in samples
+    assert not any(name.endswith("_created") for name, _ in samples)
+
+
+def test_two_instances_do_not_share_counts() -> None:
+    one, other = Metrics(), Metrics()
+
+    one.outbox_due.set(5)
+
+    assert b"casebell_outbox_due 5.0" in one.render()
+    assert b"casebell_outbox_due 0.0" in other.render()
