@@ -106,6 +106,12 @@ def quarantine(connection: Connection, id_: int, claim_id: str, reason: str, now
     )
 
 
+def expire_leases(connection: Connection, now: datetime) -> None:
+    """End every lease now. Only for a process that holds the database alone: whoever had them is dead."""
+    held = (inbox.c.state == "new", inbox.c.claim_id.is_not(None))
+    connection.execute(update(inbox).where(*held).values(lease_until=now - timedelta(seconds=1)))
+
+
 def counts(connection: Connection) -> dict[str, int]:
     """How many rows are in each state."""
     return {

@@ -1,0 +1,274 @@
+"""The composition root: settings become a desk, an application and the loops. The only file that imports notifiers."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from email.utils import parseaddr
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from notifiers.email import render as email_render
+from notifiers.email.client import SmtpClient
+from notifiers.email.notifier import MailNotifier
+from notifiers.slack import render as slack_render
+from notifiers.slack.client import SlackClient
+from notifiers.slack.inbound import SlackClicks
+from notifiers.slack.notifier import SlackNotifier
+from notifiers.teller import Teller
+from receiver import worker
+from receiver.desk import Desk
+from receiver.domain.notice import Notice
+from receiver.domain.people import People
+from receiver.domain.routing import Match, Route
+from receiver.domain.token import Tokens
+from receiver.notices import notice_of
+from receiver.observe import Metrics, log
+from receiver.ports import Notifier, Upstream, Verify
+from receiver.settings import Settings
+from receiver.settings import rules, sections
+from receiver.store import inbox, items, messages, outbox
+from receiver.store.database import Database, open_database, sqlite_path
+from receiver.store.sqlite import FileLock
+from receiver.upstream.debitura import inbound as debitura_inbound
+from receiver.upstream.debitura.client import Debitura
+from receiver.upstream.getbill import inbound as getbill_inbound
+from receiver.upstream.getbill.client import Getbill
+from receiver.web.app import build_app
+
+Wrap = Callable[[Database], Database]
+READY_LINE = "casebell is listening on {url}"
+
+
+def _as_is(database: Database) -> Database:
+    return database
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings, *, url: str | None = None, wrap: Wrap = _as_is) -> AsyncIterator[Desk]:
+    """A desk over the configured store and systems. ``url``: where this process listens, for its own commands.
+
+    Raises ConfigError when another process owns the SQLite file.
+    """
+    path = sqlite_path(settings.database_url)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    lock.write({"url": url} if url else {})
+    database = wrap(open_database(settings.database_url))
+    desk = build_desk(settings, database)
+    for table in (inbox, outbox):  # the file is ours alone: what a killed process had claimed is free at once
+        await database.write(table.expire_leases, desk.now())
+    try:
+        yield desk
+    finally:
+        for system in (*desk.upstreams.values(), *desk.notifiers.values()):
+            await system.close()
+        await database.close()
+        lock.release()
+
+
+def build_desk(settings: Settings, database: Database) -> Desk:
+    """Everything the verbs need, from settings that were checked."""
+    people = people_of(settings.people)
+    metrics = Metrics()
+    desk = Desk(
+        database=database,
+        routes=tuple(route_of(route) for route in settings.routes),
+        people=people,
+        tokens=Tokens([key.get_secret_value() for key in settings.secret_keys]),
+        teller=Teller(),
+        metrics=metrics,
+        public_url=settings.public_url.rstrip("/"),
+        upstreams={(u.source, u.account): u for u in _upstreams(settings, people, metrics)},
+        verifies=dict(_verifies(settings)),
+    )
+    notifiers: dict[str, Notifier] = {}
+    if settings.slack:
+        client = _slack_client(settings.slack)
+        notifiers["slack"] = SlackNotifier(client, desk.teller)
+        desk.clicks = _clicks(settings.slack, client, desk)
+    if settings.email:
+        notifiers["mail"] = _mail(settings, desk.teller)
+    desk.notifiers = notifiers
+    return desk
+
+
+def systems_of(settings: Settings) -> dict[str, Upstream | Notifier]:
+    """Every outside system by name, without a store: for ``casebell doctor``."""
+    systems: dict[str, Upstream | Notifier] = {
+        f"{u.source}:{u.account}": u for u in _upstreams(settings, people_of(settings.people), Metrics())
+    }
+    if settings.slack:
+        systems["slack"] = SlackNotifier(_slack_client(settings.slack), Teller())
+    if settings.email:
+        systems["mail"] = _mail(settings, Teller())
+    return systems
+
+
+def render_slack(notice: Notice) -> tuple[str, list[dict[str, Any]]]:
+    """Text and blocks of a Slack message, for ``casebell preview``."""
+    message = slack_render.render(notice, Teller().story(notice), Teller().say)
+    return message.text, message.blocks
+
+
+def render_mail(notice: Notice) -> tuple[str, str]:
+    """HTML and text of an alert, for ``casebell preview``."""
+    mail = email_render.render(
+        notice,
+        Teller().story(notice),
+        Teller().say,
+        "Casebell <casebell@creditor.example>",
+        "you@creditor.example",
+        "casebell.example.com",
+    )
+    html, text = mail.get_body(("html",)), mail.get_body(("plain",))
+    return (html.get_content() if html else ""), (text.get_content() if text else "")
+
+
+async def serve(settings: Settings, host: str, port: int, *, wrap: Wrap = _as_is) -> None:
+    """The service until SIGTERM or SIGINT: web and loops in one process; prints a line once it listens."""
+    url = f"http://{host}:{port}"
+    stop = asyncio.Event()
+    async with open_desk(settings, url=url, wrap=wrap) as desk:
+        server = _Server(
+            uvicorn.Config(
+                build_app(desk),
+                host=host,
+                port=port,
+                loop="uvloop",
+                http="httptools",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                limit_concurrency=2048,
+                timeout_graceful_shutdown=5,
+            )
+        )
+        with _stopping(stop):
+            web = asyncio.create_task(server.serve())
+            loops = asyncio.create_task(worker.run(desk, stop, grace_s=settings.drain_grace.total_seconds()))
+            asyncio.create_task(_announce(server, url)).add_done_callback(lambda task: task.exception())
+            await asyncio.wait({web, loops}, return_when=asyncio.FIRST_COMPLETED)
+            stop.set()
+            await loops  # what is under way ends before the door closes, so that its result can be shown
+            server.should_exit = True
+            await web
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the loops drain first, then the door closes."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextmanager
+def _stopping(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def _announce(server: uvicorn.Server, url: str) -> None:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has a flag, no event
+        await asyncio.sleep(0.02)
+    log.info("service.listening", url=url)
+    print(READY_LINE.format(url=url), flush=True)  # noqa: T201 - the one line people and scripts wait for
+
+
+async def _notice_for_modal(desk: Desk, item_id: str) -> Notice | None:
+    item = await desk.database.read(items.find, item_id)
+    if item is None:
+        return None
+    shown = await desk.database.read(messages.of_item, item_id)
+    return notice_of(desk, item, desk.route(shown[0].route if shown else ""))
+
+
+def people_of(people: sections.People) -> People:
+    """The rules of [people], addresses in lower case."""
+    return People(
+        resolvers=_entries(people.resolvers),
+        admins=_entries(people.admins),
+        debitura_users=dict(people.debitura_users),
+    )
+
+
+def _entries(entries: Sequence[str]) -> frozenset[str]:
+    return frozenset(entry.lower() if "@" in entry else entry for entry in entries)
+
+
+def route_of(route: rules.Route) -> Route:
+    """One [[routes]] section as the domain's Route."""
+    match = {name: getattr(route.match, name) for name in Match.__slots__}
+    for bound in ("min_amount", "max_amount"):
+        match[bound] = None if match[bound] is None else float(match[bound])
+    plain = {name: getattr(route, name) for name in Route.__slots__ if name != "match"}
+    return Route(match=Match(**match), **plain)
+
+
+def _upstreams(settings: Settings, people: People, metrics: Metrics) -> Iterator[Upstream]:
+    for getbill in settings.getbill:
+        yield Getbill(
+            getbill.name,
+            getbill.base_url,
+            api_token=getbill.api_token.get_secret_value() if getbill.api_token else None,
+            token_url=getbill.token_url,
+            client_id=getbill.client_id,
+            client_secret=getbill.client_secret.get_secret_value() if getbill.client_secret else None,
+            poll_every_s=getbill.poll_every.total_seconds(),
+            reads_per_hour=getbill.reads_per_hour,
+            writes_per_hour=getbill.writes_per_hour,
+            todo_url=getbill.todo_url,
+            media_hosts=getbill.media_hosts,
+        )
+    for debitura in settings.debitura:
+        yield Debitura(
+            debitura.name,
+            debitura.base_url,
+            debitura.api_key.get_secret_value(),
+            poll_every_s=debitura.poll_every.total_seconds(),
+            people=people,
+            reply_as=debitura.reply_as,
+            solution_hosts=debitura.solution_hosts,
+        )
+
+
+def _verifies(settings: Settings) -> Iterator[tuple[tuple[str, str], Verify]]:
+    for getbill in settings.getbill:
+        secrets = [secret.get_secret_value() for secret in getbill.webhook_secrets]
+        yield ("getbill", getbill.name), getbill_inbound.make_verify(secrets)
+    for debitura in settings.debitura:
+        secrets = [secret.get_secret_value() for secret in debitura.webhook_secrets]
+        yield ("debitura", debitura.name), debitura_inbound.make_verify(secrets)
+
+
+def _slack_client(slack: sections.Slack) -> SlackClient:
+    return SlackClient(slack.base_url, slack.bot_token.get_secret_value())
+
+
+def _clicks(slack: sections.Slack, client: SlackClient, desk: Desk) -> SlackClicks:
+    return SlackClicks(
+        [secret.get_secret_value() for secret in slack.signing_secrets],
+        client=client,
+        teller=desk.teller,
+        notice_for=lambda item_id: _notice_for_modal(desk, item_id),
+        team_ids=tuple(filter(None, [slack.team_id])),
+        app_ids=tuple(filter(None, [slack.app_id])),
+    )
+
+
+def _mail(settings: Settings, teller: Teller) -> MailNotifier:
+    assert settings.email is not None
+    password = settings.email.password.get_secret_value() if settings.email.password else None
+    host = urlsplit(settings.public_url).hostname or parseaddr(settings.email.sender)[1].rpartition("@")[2]
+    client = SmtpClient(settings.email.smtp_url, password)
+    return MailNotifier(client, teller, sender=settings.email.sender, host=host)

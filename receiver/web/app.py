@@ -1,0 +1,35 @@
+"""Every URL of Casebell on one screen (interfaces.md, HTTP)."""
+
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from receiver.desk import Desk
+from receiver.web import health, hooks
+from receiver.web.control import control
+from receiver.web.decide import DecideDesk
+from receiver.web.links import link_routes
+from receiver.web.media import media_routes
+from receiver.web.pages import STATIC, error_handlers, front
+
+
+def build_app(desk: Desk) -> Starlette:
+    """The web side of a desk; it starts nothing by itself."""
+    decide = DecideDesk(desk)
+    app = Starlette(
+        routes=[
+            Route("/webhooks/{source}/{account}", hooks.receive, methods=["POST"]),
+            Route("/slack/interactions", hooks.interact, methods=["POST"]),
+            *link_routes(decide),
+            *media_routes(decide),
+            Route("/control", control, methods=["POST"]),
+            Route("/healthz", health.healthz),
+            Route("/readyz", health.readyz),
+            Route("/metrics", health.metrics),
+            Mount("/static", StaticFiles(directory=STATIC)),
+            Route("/", front),
+        ],
+        exception_handlers=error_handlers(),
+    )
+    app.state.desk = desk
+    return app

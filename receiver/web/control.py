@@ -1,0 +1,54 @@
+"""``POST /control``: the service's own commands reach it here while it owns the database.
+
+The request is a token signed with ``secret_keys`` and good for a minute, so that whoever can read the configuration can
+use it and nobody else. SQLite serves one process; this is how ``casebell act`` and ``casebell reconcile`` get in.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from receiver.desk import Desk
+from receiver.domain.action import Click
+from receiver.errors import CasebellError, RejectedError
+from receiver.reconcile import reconcile
+from receiver.web.desk_clicks import press_and_wait
+from receiver.web.intake import STATUS, raw_body
+
+LIVES_S = 60
+_click = TypeAdapter(Click)
+
+
+async def control(request: Request) -> Response:
+    """Do what the signed command says and answer with what came of it."""
+    desk: Desk = request.app.state.desk
+    try:
+        token = (await raw_body(request)).decode("ascii", "replace")
+        wanted = desk.tokens.open("control.v1", token, LIVES_S)
+        return JSONResponse(await _do(desk, wanted))
+    except RejectedError as error:
+        return JSONResponse({"error": error.code}, STATUS.get(error.code, 400))
+    except ValidationError:
+        return JSONResponse({"error": "bad_request"}, 400)
+    except CasebellError as error:
+        return JSONResponse({"error": error.code, "message": error.message}, 409)
+
+
+async def _do(desk: Desk, wanted: Any) -> dict[str, Any]:
+    match wanted:
+        case {"do": "act", "click": str(click)}:
+            refusal = await press_and_wait(desk, _click.validate_json(click), locale="en")
+            return {"refusal": refusal}
+        case {"do": "ping", "word": str(word)}:
+            return {"pong": word}
+        case {"do": "reconcile", "account": account, "full": bool(full)}:
+            return {
+                f"{source}:{name}": asdict(await reconcile(desk, upstream, is_full=full))
+                for (source, name), upstream in desk.upstreams.items()
+                if account in {None, name}
+            }
+        case _:
+            raise RejectedError("unknown_command")

@@ -1,0 +1,109 @@
+"""``make bench``: figures of this machine, as ratios within one run. Absolute numbers move with the machine."""
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import uvloop
+
+from receiver.sandbox.getbill import GetbillStand
+from tests.bench.load import Measured, measure, post
+from tests.harness import Service, World, eventually, free_port, world
+
+REQUESTS = 6_000
+ROUNDS = 3
+BODY = b'{"id": "evt_%08d", "type": "debt.updated", "data": {"debt_id": "enc_%d", "filler": "%s"}}'
+EVENTS, EVENTS_PER_S = 200, 20
+
+
+def requests(stand: GetbillStand, path: str, start: int) -> list[bytes]:
+    """Signed webhooks of about 1.5 kB, each with an id of its own."""
+    made = []
+    for n in range(start, start + REQUESTS):
+        body = BODY % (n, n, b"x" * 1_350)
+        made.append(post(path, body, {**stand.signed(body), "Content-Type": "application/json"}))
+    return made
+
+
+def webhooks(folder: Path) -> None:
+    """Durable webhooks against the same route without the store, in turns."""
+    stand = GetbillStand()
+    service = _service_alone(folder)
+    try:
+        for connections in (1, 32, 256):
+            plain, durable = _in_turns(stand, service, connections)
+            ratio = statistics.median(d.per_s / p.per_s for d, p in zip(durable, plain, strict=True))
+            best = max(durable, key=lambda m: m.per_s)
+            print(
+                f"webhooks, {connections:3} connections: stored {best.per_s:6.0f}/s p99 {best.quantile_ms(0.99):6.1f} ms, "
+                f"verified only {max(p.per_s for p in plain):6.0f}/s, ratio {ratio:.2f}, bad {sum(m.bad for m in durable)}"
+            )
+    finally:
+        service.stop()
+
+
+def _in_turns(stand: GetbillStand, service: Service, connections: int) -> tuple[list[Measured], list[Measured]]:
+    port = int(service.url.rpartition(":")[2])
+    plain, durable = [], []
+    for turn in range(ROUNDS):
+        first = (connections * 100 + turn) * REQUESTS
+        for path, kept in (("/yardstick/getbill/main", plain), ("/webhooks/getbill/main", durable)):
+            sent = requests(stand, path, first)
+            kept.append(uvloop.run(measure("127.0.0.1", port, connections, sent)))
+    return plain, durable
+
+
+def _service_alone(folder: Path) -> Service:
+    """A service whose sources are down, so that nothing but the receiving is measured."""
+    from receiver.sandbox.demo import write_configuration
+
+    port = free_port()
+    config = write_configuration(
+        folder, public_url=f"http://127.0.0.1:{port}", sandbox_url=f"http://127.0.0.1:{free_port()}", smtp_port=1
+    )
+    service = Service(config, port)
+    service.start(module="tests.bench.server")
+    return service
+
+
+def way(folder: Path) -> None:
+    """From the webhook's arrival to Slack's stand-in seeing the message, at a steady rate."""
+    with world(folder) as here:
+        here.getbill.access.reads.limit = 100_000
+        took = asyncio.run(_steadily(here))
+    print(
+        f"webhook to Slack, {EVENTS_PER_S}/s: median {1000 * statistics.median(took):.0f} ms, "
+        f"p99 {1000 * took[int(len(took) * 0.99)]:.0f} ms, {len(took)} of {EVENTS} seen"
+    )
+
+
+async def _steadily(here: World) -> list[float]:
+    sent: dict[str, float] = {}
+    for n in range(EVENTS):
+        todo = here.getbill.add("portal_dispute", reference=f"INV-BENCH-{n:05}")
+        sent[f"INV-BENCH-{n:05}"] = time.time()
+        await asyncio.to_thread(here.getbill_event, here.getbill.event(todo))
+        await asyncio.sleep(max(0.0, sent[f"INV-BENCH-{n:05}"] + 1 / EVENTS_PER_S - time.time()))
+    eventually(lambda: len(here.posts("C0DISPUTES")) >= EVENTS, "every dispute to be in Slack", 60)
+    return sorted(_latencies(here, sent))
+
+
+def _latencies(here: World, sent: dict[str, float]) -> list[float]:
+    found = []
+    for message in here.posts("C0DISPUTES"):
+        reference = next((r for r in sent if r in message.text or r in str(message.blocks)), None)
+        if reference:
+            found.append(float(message.ts) - sent[reference])
+    return found
+
+
+BENCHES: dict[str, Callable[[Path], None]] = {"webhooks": webhooks, "way": way}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or BENCHES:
+        with tempfile.TemporaryDirectory(prefix="casebell-bench-") as made:
+            BENCHES[name](Path(made))

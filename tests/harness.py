@@ -1,0 +1,160 @@
+"""The real thing for tests: the service as a process of its own, the sandbox beside it, both over real sockets."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from receiver.sandbox.demo import write_configuration
+from receiver.sandbox.server import Sandbox, SandboxThread
+
+T = TypeVar("T")
+ROOT = Path(__file__).parent.parent
+PATIENCE_S = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(look: Callable[[], T], what: str, patience_s: float = PATIENCE_S) -> T:
+    """The first true answer of ``look``; fails with ``what`` when there is none in time."""
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"waited {patience_s:.0f} s in vain: {what}")
+
+
+class Service:
+    """``casebell serve`` on a configuration; can be killed and started again on the same database."""
+
+    def __init__(self, config: Path, port: int) -> None:
+        self.config = config
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = config.with_name("service.log")
+        self._port = port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *extra: str, module: str = "receiver") -> None:
+        """Start and wait until it is ready. ``module`` and ``extra``: a launcher that dies at a named point."""
+        command = [
+            sys.executable,
+            "-m",
+            module,
+            *extra,
+            "serve",
+            "--port",
+            str(self._port),
+            "--config",
+            str(self.config),
+        ]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        eventually(self._is_ready, f"the service to be ready; its log:\n{self.log.read_text()[-3000:]}")
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        """As the kernel or a power cut would: no goodbye."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.wait()
+
+    def stop(self) -> int:
+        """Ask it to end, as an orchestrator does; its exit code."""
+        if self._process is None or self._process.poll() is not None:
+            return 0
+        self._process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int:
+        assert self._process is not None
+        return self._process.wait(PATIENCE_S)
+
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run ``casebell WORDS`` on the same configuration."""
+        return subprocess.run(
+            [sys.executable, "-m", "receiver", *words, "--config", str(self.config)],
+            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def items(self) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = json.loads(self.command("items", "--json").stdout)
+        return listed
+
+    def post(self, path: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        return httpx.post(f"{self.url}{path}", content=body, headers=headers, timeout=15, trust_env=False)
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError(f"the service ended with {self._process.returncode}:\n{self.log.read_text()[-3000:]}")
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+class World:
+    """The sandbox and a service that points at it."""
+
+    def __init__(self, sandbox: Sandbox, service: Service) -> None:
+        self.sandbox = sandbox
+        self.service = service
+        self.getbill = sandbox.getbill
+        self.debitura = sandbox.debitura
+        self.slack = sandbox.slack
+        self.mail = sandbox.mail
+
+    def getbill_event(self, body: bytes, **headers: str) -> httpx.Response:
+        """Send a Getbill webhook, signed unless ``headers`` say otherwise."""
+        return self.service.post("/webhooks/getbill/main", body, {**self.getbill.signed(body), **headers})
+
+    def dispute(self, **facts: Any) -> dict[str, Any]:
+        """A debtor disputes in Getbill's portal, and Getbill tells."""
+        todo = self.getbill.add("portal_dispute", **facts)
+        assert self.getbill_event(self.getbill.event(todo)).status_code in {200, 202}
+        return todo
+
+    def posts(self, channel: str) -> list[Any]:
+        return list(self.slack.posts(channel))
+
+
+@contextmanager
+def world(folder: Path, *, is_started: bool = True, **configuration: str) -> Iterator[World]:
+    """A sandbox and, unless ``is_started`` is False, a running service with its files in ``folder``."""
+    port = free_port()
+    with SandboxThread(casebell_url=f"http://127.0.0.1:{port}") as stand_ins:
+        config = write_configuration(
+            folder,
+            public_url=f"http://127.0.0.1:{port}",
+            sandbox_url=stand_ins.url,
+            smtp_port=stand_ins.smtp_port,
+            **{"getbill_poll": "2s", "debitura_poll": "1s", **configuration},  # type: ignore[arg-type]
+        )
+        service = Service(config, port)
+        try:
+            if is_started:
+                service.start()
+            yield World(stand_ins.sandbox, service)
+        finally:
+            service.stop()

@@ -1,0 +1,88 @@
+"""``kill -9`` at each named point of the way: everything acknowledged is told, and nothing is told twice in silence."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.harness import World, eventually, world
+from tests.system.test_main_job import buttons, posted, press, words
+
+WAY = [
+    ("before", "append"),  # verified, not stored: not acknowledged either
+    ("after", "append"),  # stored and committed, not answered
+    ("before", "apply_facts"),  # understood, not applied
+    ("after", "apply_facts"),  # applied, the inbox row still claimed
+    ("before", "finish"),
+    ("before", "claim"),
+    ("after", "claim"),  # claimed, nothing sent
+    ("before", "_shown"),  # Slack has answered, the row does not know
+    ("after", "_shown"),
+]
+
+
+@pytest.mark.parametrize(("when", "work"), WAY, ids=[f"{when} {work}" for when, work in WAY])
+def test_a_dispute_survives_a_kill(tmp_path: Path, when: str, work: str) -> None:
+    with world(tmp_path, is_started=False, getbill_poll="1h") as here:
+        todo = here.getbill.add("portal_dispute", reference="INV-KILL-1")
+        _start_deadly(here, when, work)
+        event = here.getbill.event(todo, event_id="kill-1")
+        _send_until_dead(here, event)
+
+        here.service.start()
+        here.getbill_event(event)  # as a sender without an answer would
+
+        message = posted(here, "C0DISPUTES", "INV-KILL-1")
+        press(here, message, "validate")
+        eventually(lambda: here.getbill.todos[todo["id"]]["status"] == "validated", "Getbill to be told")
+        eventually(lambda: all(not buttons(m) for m in here.posts("C0DISPUTES")), "every message to show it", 120)
+
+
+CLICKS = [
+    ("after", "append"),
+    ("before", "_take_and_finish"),
+    ("after", "_take_and_finish"),
+    ("before", "_carried_out"),  # Getbill has done it, the row does not know
+    ("after", "_carried_out"),
+]
+
+
+@pytest.mark.parametrize(("when", "work"), CLICKS, ids=[f"{when} {work}" for when, work in CLICKS])
+def test_a_press_survives_a_kill(tmp_path: Path, when: str, work: str) -> None:
+    with world(tmp_path, getbill_poll="1h") as here:
+        todo = here.dispute(reference="INV-KILL-2")
+        message = posted(here, "C0DISPUTES", "INV-KILL-2")
+        eventually(lambda: here.service.items(), "the item")
+        here.service.stop()
+        _start_deadly(here, when, work)
+        asyncio.run(_press_until_dead(here, message.channel, message.ts))
+
+        here.service.start()
+
+        eventually(lambda: here.getbill.todos[todo["id"]]["status"] == "validated", "Getbill to be told", 120)
+        eventually(lambda: not buttons(message) and "Anna" in words(message), "the message to say who", 120)
+        assert len([c for c in here.getbill.faults.calls if c.method == "PUT"]) == 1
+
+
+def _start_deadly(here: World, when: str, work: str) -> None:
+    here.service.start(when, work, module="tests.crash")
+
+
+def _send_until_dead(here: World, event: bytes) -> None:
+    import httpx
+
+    try:
+        here.getbill_event(event)
+    except httpx.TransportError:
+        pass  # killed before it could answer
+    eventually(lambda: not here.service.is_running(), "the service to die at the named point")
+
+
+async def _press_until_dead(here: World, channel: str, ts: str) -> None:
+    import httpx
+
+    try:
+        await here.slack.press(channel, ts, "validate", user="U0ANNA")
+    except httpx.TransportError:
+        pass
+    await asyncio.to_thread(eventually, lambda: not here.service.is_running(), "the service to die at the named point")
