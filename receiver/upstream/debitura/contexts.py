@@ -1,0 +1,110 @@
+"""What stands around a task: its case and what was said there, read no oftener than it is worth.
+
+Serves step 4. A case that cannot be read costs a task its context, never its alert; nothing here raises.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from receiver.errors import DeliveryError, RetryLaterError
+from receiver.upstream.debitura import wire
+from receiver.upstream.debitura.api import Api, Now
+from receiver.upstream.debitura.translate import CHAT_TYPES, in_order, kind_of
+
+FRESH_FOR_S = 600.0
+FRESH_FOR_EACH_S = 4.0  # two calls a case: half a call a second at most, well below 100,000 a day (section 6)
+AGAIN_AFTER = timedelta(minutes=2)
+MOST_CASES = 5_000
+MOST_CHATS = 50
+AT_ONCE = 4  # calls at a time
+MOST_FAILURES = 5  # in one pass; then Debitura has other troubles than one case
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A case and its newest messages. ``of``: the tasks it was read for; ``is_whole``: every part could be read."""
+
+    case: wire.Case | None = None
+    chats: tuple[wire.Chat, ...] = ()
+    of: frozenset[wire.Task] = frozenset()
+    read_at: datetime | None = None
+    is_whole: bool = False
+
+
+NOTHING = Context()
+
+
+class Contexts:
+    """Contexts by case id, kept in memory for as long as the case has open tasks."""
+
+    def __init__(self, api: Api, now: Now) -> None:
+        self._api = api
+        self._now = now
+        self._kept: dict[str, Context] = {}
+
+    async def of(
+        self, tasks: Iterable[wire.Task], *, changed: Collection[str] = (), is_full: bool = False
+    ) -> dict[str, Context]:
+        """Contexts for all the open tasks. ``changed``: cases an event named; ``is_full``: read every one anew."""
+        grouped: dict[str, set[wire.Task]] = defaultdict(set)
+        for task in tasks:
+            if task.case_id:
+                grouped[task.case_id].add(task)
+        known_first = sorted(grouped, key=lambda case_id: case_id not in self._kept)[:MOST_CASES]
+        wanted = {case_id: frozenset(grouped[case_id]) for case_id in known_first}
+        fresh_for = timedelta(seconds=max(FRESH_FOR_S, FRESH_FOR_EACH_S * len(wanted)))
+        self._kept = {case_id: self._kept.get(case_id, NOTHING) for case_id in wanted}
+        due = [
+            case_id
+            for case_id, of in wanted.items()
+            if is_full or case_id in changed or self._is_stale(self._kept[case_id], of, fresh_for)
+        ]
+        reading = _Reading(self._api)
+        read = await asyncio.gather(*(reading.read(case_id, self._kept[case_id]) for case_id in due))
+        for case_id, context in zip(due, read, strict=True):
+            self._kept[case_id] = replace(context, of=wanted[case_id], read_at=self._now())
+        return self._kept
+
+    def _is_stale(self, kept: Context, of: frozenset[wire.Task], fresh_for: timedelta) -> bool:
+        if kept.read_at is None or kept.of != of:
+            return True
+        age = self._now() - kept.read_at
+        is_chat = any(kind_of(task) in CHAT_TYPES for task in of)
+        return (is_chat and age >= fresh_for) or (not kept.is_whole and age >= AGAIN_AFTER)
+
+
+class _Reading:
+    """The cases read in one pass: a few at a time, and no more once too many have failed."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._failures = 0
+
+    async def read(self, case_id: str, kept: Context) -> Context:
+        """The case and its messages; of what cannot be read, what was kept."""
+        async with self._places:
+            case, has_case = await self._part(lambda: self._api.case(case_id), kept.case)
+            chats, has_chats = await self._part(lambda: self._newest(case_id), kept.chats)
+        return replace(kept, case=case, chats=chats, is_whole=has_case and has_chats)
+
+    async def _newest(self, case_id: str) -> tuple[wire.Chat, ...]:
+        return tuple(in_order(await self._api.chats(case_id))[-MOST_CHATS:])
+
+    async def _part(self, ask: Callable[[], Awaitable[T]], kept: T) -> tuple[T, bool]:
+        """What Debitura answers, or what was kept; False when it is worth asking again soon."""
+        if self._failures >= MOST_FAILURES:
+            return kept, False
+        try:
+            return await ask(), True
+        except RetryLaterError:
+            self._failures += 1
+            return kept, False
+        except DeliveryError:
+            return kept, True  # it is not ours to read, and will not be in two minutes

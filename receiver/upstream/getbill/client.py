@@ -1,0 +1,233 @@
+"""Steps 4 and 9 for Getbill, and its reconciliation: fulfils ``ports.Upstream`` for one account.
+
+Decides what to read and when to write; how a todo is read stands in ``reader.py``, how it is sent in ``api.py``.
+"""
+
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+
+from receiver.domain.action import Order
+from receiver.domain.fact import Fact, SourceAccepted, SourceGone, SourceRefused
+from receiver.domain.item import Item, Medium
+from receiver.errors import DeliveryError, PermanentError, RetryLaterError
+from receiver.observe import log
+from receiver.ports import Health, Hint
+from receiver.upstream.getbill import inbound, media, wire
+from receiver.upstream.getbill.api import Api, Json
+from receiver.upstream.getbill.budget import READ, WRITE, Budget
+from receiver.upstream.getbill.reader import EVER, SHARE_FOR_DETAILS, Reader
+from receiver.upstream.getbill.tokens import Tokens
+from receiver.upstream.getbill.translate import DECIDED, SOURCE, key_of, split_key
+from receiver.upstream.http import Http, OnReply, Transport, one_line
+
+STATUS_OF = {"validate": "validated", "reject": "rejected", "reopen": "suggested"}
+MOST_HINTS = 5  # more than these, and one sweep is cheaper
+MOST_UNSEEN = 50  # open here and not in the list: read singly, so many a pass
+RECENT = "since_last_month"
+MOST_LABEL = 120
+
+CURES = {
+    "unauthorized": "check api_token, or client_id and client_secret, of this [[getbill]] account",
+    "forbidden": "give the OAuth client the scopes debts:read and debts:write (Company → API Client Management)",
+    "not_found": "check base_url of this [[getbill]] account",
+    "redirected": "check base_url of this [[getbill]] account",
+    "unexpected_answer": "check base_url of this [[getbill]] account",
+    "unreachable": "check base_url and whether this machine may reach it",
+    "rate_limited": "poll less often (poll_every), or ask Getbill for a higher limit",
+}
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Getbill:
+    """One Getbill company. ``budget`` shows what is left of its hourly allowance."""
+
+    source = SOURCE
+
+    def __init__(
+        self,
+        account: str,
+        base_url: str,
+        *,
+        api_token: str | None = None,
+        token_url: str | None = None,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        poll_every_s: float,
+        reads_per_hour: int = 1000,
+        writes_per_hour: int = 500,
+        todo_url: str | None = None,
+        media_hosts: Collection[str] = (),
+        now: Callable[[], datetime] = _utc_now,
+        transport: Transport | None = None,
+        observe: OnReply | None = None,
+    ) -> None:
+        def now_s() -> float:
+            return now().timestamp()
+
+        self.account = account
+        self.poll_every_s = poll_every_s
+        self.budget = Budget({READ: reads_per_hour, WRITE: writes_per_hour}, now_s=now_s)
+        self._now = now
+        self._media = media.Hosts(base_url, media_hosts)
+        endpoint = None
+        if api_token is None and token_url:
+            endpoint = Http(token_url, {}, transport=transport, on_reply=observe)
+        tokens = Tokens(
+            api_token=api_token, endpoint=endpoint, client_id=client_id, client_secret=client_secret, now_s=now_s
+        )
+        self._api = Api(base_url, tokens, self.budget, transport=transport, observe=observe)
+        self._reader = Reader(account, self._api, self.budget, now_s=now_s, todo_url=todo_url)
+        self._read_alone_at: dict[str, float] = {}
+
+    def read(self, body: bytes) -> Hint | None:
+        return inbound.read(body)
+
+    async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
+        """What the todos and debts in ``hints`` say now; one pass over recent todos when there are many."""
+        distinct = set(hints)
+        named = {key_of(self.account, hint.what, hint.id) for hint in distinct if hint.what and hint.id}
+        debt_ids = {hint.debt_id for hint in distinct if hint.debt_id and not (hint.what and hint.id)}
+        if len(distinct) > MOST_HINTS or len(named) + len(debt_ids) < len(distinct):
+            fresh = debt_ids | {hint.id for hint in distinct if hint.id}
+            return await self._pass({*open_keys, *named}, RECENT, fresh)
+        found: dict[str, Fact] = {}
+        try:
+            for debt_id in debt_ids:
+                found |= {fact.key: fact for fact in await self._of_debt(debt_id, open_keys)}
+            for key in named - found.keys():
+                found[key] = await self._reader.alone(key, self._now())
+        except PermanentError as error:  # one odd id in an event must not hold up the others
+            if error.code not in {"refused", "not_found"}:
+                raise
+            log.warning("getbill.hint.refused", account=self.account, reason=error.message)
+            return await self._pass(set(open_keys), RECENT, debt_ids)
+        return list(found.values())
+
+    async def sweep(self, open_keys: Collection[str], *, is_full: bool) -> list[Fact]:
+        """One pass over the last month's todos, or all of them; open keys that were not listed are read singly.
+
+        Raises RetryLaterError when the list could not be heard out, and then nothing is concluded.
+        """
+        return await self._pass(set(open_keys), EVER if is_full else RECENT, frozenset())
+
+    async def carry_out(self, order: Order) -> list[Fact]:
+        """Write the decision, unless somebody already decided at Getbill; what the todo says afterwards."""
+        what, todo_id = self._decidable(order)
+        wanted = STATUS_OF[order.verb]
+        said_at = self._now()
+        try:
+            before = await self._reader.one(what, todo_id, is_interactive=True)
+        except PermanentError as error:
+            if error.code != "not_found":
+                raise
+            gone = SourceRefused(order.key, order.action_id, "not there any more at Getbill")
+            return [SourceGone(order.key, said_at), gone]
+        status = _status(before)
+        if status == wanted or {status, wanted} <= DECIDED:
+            said: list[Fact] = [await self._reader.said(before, order.key, said_at, is_interactive=True)]
+            reason = f"already {status} at Getbill"
+            return said if status == wanted else [*said, SourceRefused(order.key, order.action_id, reason)]
+        await self._api.set_status(what, todo_id, wanted, _notes(order))
+        return [await self._effect(order, what, todo_id, wanted)]
+
+    async def media_url(self, item: Item, medium: Medium) -> str:
+        """A fresh link, good for an hour. Raises PermanentError: media_gone, host_not_allowed."""
+        split = split_key(item.key, self.account)
+        if split is None:
+            raise PermanentError("media_gone", "this is no todo of this account")
+        try:
+            todo = wire.Todo.model_validate(await self._reader.one(*split, is_interactive=True))
+        except PermanentError as error:
+            code = "media_gone" if error.code == "not_found" else error.code
+            raise PermanentError(code, error.message) from error
+        return self._media.checked(media.link_of(todo, medium))
+
+    async def health(self) -> list[Health]:
+        name = f"{SOURCE}:{self.account}"
+        try:
+            stats = await self._api.stats()
+        except DeliveryError as error:
+            return [Health(name, False, error.message, CURES.get(error.code, ""))]
+        left = f"{self.budget.remaining(READ)} reads and {self.budget.remaining(WRITE)} writes left this hour"
+        return [Health(name, True, f"{_tally(stats)}; {left}")]
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    async def _of_debt(self, debt_id: str, open_keys: Collection[str]) -> list[Fact]:
+        said_at = self._now()
+        listed = await self._reader.listed(EVER, debt_id)
+        found = await self._reader.facts(listed, open_keys, said_at, {debt_id})
+        agreement = key_of(self.account, "agreement", debt_id)
+        if agreement in open_keys and agreement not in self._reader.by_key(listed):
+            found.append(await self._reader.alone(agreement, said_at))
+        return found
+
+    async def _pass(self, open_keys: set[str], period: str, fresh: Collection[str]) -> list[Fact]:
+        """``said_at`` is when the first request began: a click answered meanwhile is newer than all of this."""
+        said_at = self._now()
+        listed = await self._reader.listed(period)
+        found = await self._reader.facts(listed, open_keys, said_at, fresh)
+        unseen = {key for key in open_keys if split_key(key, self.account)} - self._reader.by_key(listed).keys()
+        return [*found, *await self._alone(unseen, said_at)]
+
+    async def _alone(self, unseen: set[str], said_at: datetime) -> list[Fact]:
+        """The keys that were read longest ago, as many as a pass may."""
+        read_at = {key: self._read_alone_at.get(key, 0.0) for key in unseen}
+        self._read_alone_at = read_at
+        found: list[Fact] = []
+        most = MOST_UNSEEN if self.budget.share(READ) > SHARE_FOR_DETAILS else MOST_UNSEEN // 5
+        for key in sorted(unseen, key=lambda key: (read_at[key], key))[:most]:
+            try:
+                found.append(await self._reader.alone(key, said_at))
+            except PermanentError as error:
+                log.warning("getbill.todo.unreadable", account=self.account, key=key, reason=error.code)
+            except RetryLaterError as error:
+                if error.code != "budget":
+                    raise
+                break
+            read_at[key] = said_at.timestamp()
+        return found
+
+    async def _effect(self, order: Order, what: str, todo_id: str, wanted: str) -> Fact:
+        """After a write that Getbill took: what the todo says now, if it says so already."""
+        said_at = self._now()
+        try:
+            after = await self._reader.one(what, todo_id, is_interactive=True)
+            if _status(after) == wanted:
+                return await self._reader.said(after, order.key, said_at, is_interactive=True)
+        except DeliveryError as error:
+            log.warning("getbill.todo.unread_after_write", account=self.account, key=order.key, reason=error.code)
+        self._reader.forget(order.key)
+        return SourceAccepted(order.key, order.action_id)
+
+    def _decidable(self, order: Order) -> tuple[str, str]:
+        split = split_key(order.key, self.account)
+        if split is None or split[0] not in wire.DECIDABLE or order.verb not in STATUS_OF:
+            raise PermanentError("not_offered", f"Getbill offers no {order.verb!r} for this")
+        return split
+
+
+def _status(raw: Json) -> str | None:
+    status = wire.Todo.model_validate(raw).status
+    return status.lower() if status else None
+
+
+def _notes(order: Order) -> str:
+    """What colleagues read at Getbill: the note, and who decided where."""
+    who = f"{one_line(order.person.label, MOST_LABEL)} via Casebell"
+    note = (order.note or "").encode("utf-8", "ignore").decode().replace("\x00", "").strip()
+    return f"{note} ({who})" if note else who
+
+
+def _tally(stats: wire.Stats) -> str:
+    counted = {
+        "debtor requests": stats.debtor_requests or stats.blocking_disputes,
+        "AI detections": stats.ai_detections or stats.non_blocking_disputes,
+        "agreements": stats.agreements,
+    }
+    words = [f"{tally.total} {name}" for name, tally in counted.items() if tally and tally.total is not None]
+    return ", ".join(words) or "answers"

@@ -1,0 +1,264 @@
+"""Reads Getbill's todos and makes facts of them (step 4, and every reconciliation pass).
+
+A list entry and a single todo each show what the other leaves out: a hardship's status stands in the single one only,
+severity and proofs may stand in the list only. Both are laid over each other, so that an item reads the same however it
+was found, and the single one is remembered, so that a poll stays within the hourly allowance.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from receiver.domain.fact import Fact, SourceGone, SourceSaid
+from receiver.errors import DeliveryError, PermanentError, RetryLaterError
+from receiver.observe import log
+from receiver.upstream.getbill import wire
+from receiver.upstream.getbill.api import PAGE, Api, Json
+from receiver.upstream.getbill.budget import READ, Budget
+from receiver.upstream.getbill.memory import Memory
+from receiver.upstream.getbill.translate import id_of, key_of, outcome_of, snapshot, split_key, type_of
+
+EVER = "since_beginning"
+SIDE_BY_SIDE = 4
+MOST_PAGES = 200
+MOST_REMEMBERED = 5_000
+DEBT_KEPT_S = 3600.0
+SINGLE_KEPT_S = 3600.0
+SHARE_FOR_DEBTS = 0.2  # of the hourly reads must be left
+SHARE_FOR_DETAILS = 0.5
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+
+class Reader:
+    """One account's todos. ``said`` and ``alone`` answer with facts; what cannot be read raises DeliveryError."""
+
+    def __init__(
+        self, account: str, api: Api, budget: Budget, *, now_s: Callable[[], float], todo_url: str | None
+    ) -> None:
+        self._account = account
+        self._api = api
+        self._budget = budget
+        self._todo_url = todo_url
+        self._debts = Memory[wire.Debt](MOST_REMEMBERED, now_s)
+        self._singles = Memory[Json](MOST_REMEMBERED, now_s)
+
+    async def listed(self, period: str, debt_id: str | None = None) -> list[Json]:
+        """A complete list, newest first. Raises RetryLaterError("incomplete") when it would not hold still.
+
+        Pages shift while todos come and go. A list that looks odd but is the same twice is taken as it is.
+        """
+        before: list[Json] | None = None
+        for _ in range(3):
+            found, is_steady = await self._pages(period, debt_id)
+            if is_steady or (before is not None and _names(found) == _names(before)):
+                return found
+            before = found
+        raise RetryLaterError("incomplete", "Getbill's list of todos changed while it was read")
+
+    async def one(self, what: str, todo_id: str, *, is_interactive: bool = False) -> Json:
+        """One todo, with what only the list shows of it. Raises PermanentError("not_found") when it is gone."""
+        if what == "agreement":
+            return await self._agreement(todo_id, is_interactive=is_interactive)
+        single = await self._api.todo(what, todo_id, is_interactive=is_interactive)
+        single = {"type": what, "id": todo_id} | _told(single)
+        todo = wire.Todo.model_validate(single)
+        if todo.sub_type is None and todo.debt and todo.debt.id:
+            single = await self._with_list_entry(single, todo.debt.id)
+        self._singles.put(key_of(self._account, what, todo_id), single)
+        return single
+
+    async def alone(self, key: str, said_at: datetime, *, is_interactive: bool = False) -> Fact:
+        """What a single look at one of our keys says: the todo, or that it is gone for certain."""
+        split = split_key(key, self._account)
+        assert split is not None, f"{key} is not of this account"
+        try:
+            raw = await self.one(*split, is_interactive=is_interactive)
+        except PermanentError as error:
+            if error.code != "not_found":
+                raise
+            return SourceGone(key, said_at)
+        return await self.said(raw, key, said_at, is_interactive=is_interactive)
+
+    async def said(self, raw: Json, key: str, said_at: datetime, *, is_interactive: bool = False) -> SourceSaid:
+        """The fact in ``raw``, which is about ``key`` whatever ids it repeats."""
+        debt = await self._debt(_debt_id(raw), is_interactive=is_interactive)
+        return self._fact(raw, key, debt, said_at)
+
+    def forget(self, key: str) -> None:
+        """What is remembered of this todo is out of date."""
+        self._singles.drop(key)
+
+    async def facts(
+        self, listed: Iterable[Json], open_keys: Collection[str], said_at: datetime, fresh: Collection[str] = ()
+    ) -> list[Fact]:
+        """What a list says, as far as it is news: open todos, and those whose item is open here.
+
+        ``fresh``: ids of todos and debts that just changed; what is remembered of them does not count.
+        """
+        ours = set(open_keys)
+
+        async def whole(entry: tuple[str, Json]) -> tuple[str, Json | None]:
+            key, raw = entry
+            return key, await self._whole(key, raw, key in ours, fresh)
+
+        async def said(entry: tuple[str, Json]) -> Fact:
+            key, raw = entry
+            return self._fact(raw, key, debts[_debt_id(raw)], said_at)
+
+        entries = [(key, raw) for key, raw in self.by_key(listed).items() if key in ours or not _is_over(raw)]
+        read = await _each(whole, entries)
+        told = [(key, raw) for key, raw in read if raw is not None and (key in ours or not _is_over(raw))]
+        debt_ids = list({_debt_id(raw) for _, raw in told})
+        found = await _each(lambda debt_id: self._debt(debt_id, is_fresh=debt_id in fresh), debt_ids)
+        debts = dict(zip(debt_ids, found, strict=True))
+        return await _each(said, told)
+
+    def by_key(self, listed: Iterable[Json]) -> dict[str, Json]:
+        """List entries by their item's key; of two with the same one the first that is open."""
+        entries: dict[str, Json] = {}
+        for raw in listed:
+            todo = wire.Todo.model_validate(raw)
+            todo_id = id_of(todo)
+            if todo_id is None:
+                log.warning("getbill.todo.without_id", account=self._account, type=todo.type)
+                continue
+            key = key_of(self._account, type_of(todo), todo_id)
+            if key not in entries or (_is_over(entries[key]) and not _is_over(raw)):
+                entries[key] = raw
+        return entries
+
+    async def _pages(self, period: str, debt_id: str | None) -> tuple[list[Json], bool]:
+        """All pages, and whether nothing moved between them."""
+        found: list[Json] = []
+        totals: set[int | None] = set()
+        for number in range(1, MOST_PAGES + 1):
+            page = await self._api.page(number, period, debt_id)
+            totals.add(page.pagination.total)
+            if not page.todos or _names(page.todos) == _names(found[-len(page.todos) :]):
+                break  # the end, or a server that knows no pages
+            found += page.todos
+            if number >= (page.pagination.pages or MOST_PAGES) or len(page.todos) < (page.pagination.limit or PAGE):
+                break
+        else:
+            log.warning("getbill.list.cut", account=self._account, pages=MOST_PAGES)
+            return found, True
+        is_steady = len(totals) == 1 and totals <= {None, len(found)}
+        return found, is_steady and len(set(_names(found))) == len(found)
+
+    async def _agreement(self, debt_id: str, *, is_interactive: bool) -> Json:
+        """The list of the debt shows the instalments; only when it is not there, the single answer decides."""
+        key = key_of(self._account, "agreement", debt_id)
+        entry = self.by_key(await self.listed(EVER, debt_id)).get(key)
+        if entry is not None:
+            return entry
+        single = await self._api.todo("agreement", debt_id, is_interactive=is_interactive)
+        return {"type": "agreement", "id": debt_id} | _told(single)
+
+    async def _with_list_entry(self, single: Json, debt_id: str) -> Json:
+        try:
+            entries = await self.listed(EVER, debt_id)
+        except DeliveryError:
+            return single  # what it does not say is shown without
+        same = next((raw for raw in entries if wire.identifier(raw.get("id")) == str(single["id"])), {})
+        return same | _told(single)
+
+    async def _whole(self, key: str, raw: Json, is_open_here: bool, fresh: Collection[str]) -> Json | None:
+        """A list entry with what the single todo adds; None when its status is not known and cannot be asked now."""
+        todo = wire.Todo.model_validate(raw)
+        what, todo_id = type_of(todo), id_of(todo)
+        if what not in wire.DECIDABLE or todo_id is None:
+            return raw
+        kept = self._kept(key, todo, is_open_here, fresh)
+        if kept is not None:
+            return kept | _told(raw)
+        is_needed = todo.status is None
+        without = (self._singles.get(key) or {}) | _told(raw)
+        if not is_needed and self._budget.share(READ) <= SHARE_FOR_DETAILS:
+            return without
+        try:
+            whole = raw | _told(await self._api.todo(what, todo_id))
+        except (
+            PermanentError
+        ) as error:  # not_found: gone since the list was read; else a kind without a page of its own
+            return None if error.code == "not_found" else without
+        except RetryLaterError as error:
+            if is_needed and error.code != "budget":
+                raise
+            return None if is_needed else without
+        self._singles.put(key, whole)
+        return whole
+
+    def _kept(self, key: str, todo: wire.Todo, is_open_here: bool, fresh: Collection[str]) -> Json | None:
+        """The remembered single todo, where it is as good as a new look or a new look would cost too much."""
+        if todo.id in fresh or (todo.debt and todo.debt.id in fresh):
+            return None
+        kept = self._singles.get(key, SINGLE_KEPT_S)
+        if kept is None or todo.status is not None or self._budget.share(READ) <= SHARE_FOR_DETAILS:
+            return kept
+        return kept if _is_over(kept) and not is_open_here else None
+
+    async def _debt(
+        self, debt_id: str | None, *, is_interactive: bool = False, is_fresh: bool = False
+    ) -> wire.Debt | None:
+        """The debt, from memory where it can be; None when it cannot be read: then the currency is not known."""
+        if debt_id is None:
+            return None
+        young, kept = self._debts.get(debt_id, DEBT_KEPT_S), self._debts.get(debt_id)
+        if young is not None and not is_fresh:
+            return young
+        if not is_interactive and self._budget.share(READ) <= SHARE_FOR_DEBTS:
+            return kept
+        try:
+            debt = await self._api.debt(debt_id, is_interactive=is_interactive)
+        except DeliveryError as error:
+            if error.code != "not_found":
+                return kept
+            debt = kept or wire.Debt()
+        self._debts.put(debt_id, debt)
+        return debt
+
+    def _fact(self, raw: Json, key: str, debt: wire.Debt | None, said_at: datetime) -> SourceSaid:
+        said = snapshot(wire.Todo.model_validate(raw), debt, self._account, todo_url=self._todo_url)
+        return SourceSaid(replace(said, key=key), said_at)
+
+
+async def _each(do: Callable[[A], Awaitable[T]], items: Sequence[A]) -> list[T]:
+    """``do`` for each, a few side by side; results in order. The first failure ends the others and is raised."""
+    found: dict[int, T] = {}
+    waiting = iter(enumerate(items))
+
+    async def work() -> None:
+        for place, item in waiting:
+            found[place] = await do(item)
+            await asyncio.sleep(0)  # a long list lets clicks in between
+
+    tasks = [asyncio.create_task(work()) for _ in range(SIDE_BY_SIDE)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return [found[place] for place in range(len(items))]
+
+
+def _told(raw: Json) -> Json:
+    """Only the fields that say something."""
+    return {name: value for name, value in raw.items() if value is not None and value != []}
+
+
+def _is_over(raw: Json) -> bool:
+    return outcome_of(wire.Todo.model_validate(raw)) is not None
+
+
+def _debt_id(raw: Json) -> str | None:
+    debt = raw.get("debt")
+    return wire.identifier(debt.get("id")) if isinstance(debt, dict) else None
+
+
+def _names(listed: Sequence[Json]) -> list[tuple[str, str]]:
+    return [(str(raw.get("type")), str(raw.get("id"))) for raw in listed]
