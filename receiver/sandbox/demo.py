@@ -1,0 +1,95 @@
+"""The demo's configuration: everything points at the stand-ins, secrets are invented and lie in files beside it."""
+
+import secrets
+from pathlib import Path
+
+TEMPLATE = """\
+public_url   = "{public_url}"
+database_url = "sqlite:///{folder}/casebell.db"
+secret_keys  = ["file:{folder}/key"]
+
+[[getbill]]
+name            = "main"
+base_url        = "{sandbox_url}/getbill/external-api/v1"
+api_token       = "file:{folder}/getbill-token"
+webhook_secrets = ["file:{folder}/getbill-secret"]
+poll_every      = "{getbill_poll}"
+todo_url        = "{sandbox_url}/?todo={{id}}"
+media_hosts     = ["127.0.0.1"]
+
+[[debitura]]
+name            = "main"
+base_url        = "{sandbox_url}/debitura"
+api_key         = "file:{folder}/debitura-key"
+webhook_secrets = ["file:{folder}/debitura-secret"]
+poll_every      = "{debitura_poll}"
+reply_as        = "ar@creditor.example"
+solution_hosts  = ["debitura.com"]
+
+[slack]
+bot_token       = "file:{folder}/slack-token"
+signing_secrets = ["file:{folder}/slack-secret"]
+base_url        = "{sandbox_url}/slack/api/"
+
+[email]
+smtp_url = "smtp://127.0.0.1:{smtp_port}"
+sender   = "Casebell <casebell@creditor.example>"
+
+[people]
+resolvers = ["@creditor.example"]
+admins    = ["ops@creditor.example"]
+
+[[routes]]
+name     = "disputes"
+match    = {{ source = ["getbill"] }}
+slack    = ["C0DISPUTES"]
+email    = ["ar@creditor.example"]
+timezone = "Europe/Paris"
+
+[[routes]]
+name     = "tasks"
+match    = {{ source = ["debitura"] }}
+slack    = ["C0TASKS"]
+email    = ["ar@creditor.example"]
+timezone = "Europe/Paris"
+"""
+
+
+def write_configuration(
+    folder: Path,
+    *,
+    public_url: str,
+    sandbox_url: str,
+    smtp_port: int,
+    getbill_poll: str = "15s",
+    debitura_poll: str = "2s",
+    secrets_of: dict[str, str] | None = None,
+) -> Path:
+    """Write ``casebell.toml`` and its secret files into ``folder``; the file's path.
+
+    ``secrets_of``: what the stand-ins expect, by file name; their own defaults when not given.
+    """
+    values = {
+        "key": secrets.token_urlsafe(32),
+        "getbill-token": "getbill-token",
+        "getbill-secret": "getbill-secret",
+        "debitura-key": "debitura-key",
+        "debitura-secret": "dGhpc2lzYWJhc2U2NGVuY29kZWRzZWNyZXQ=",
+        "slack-token": "xoxb-sandbox",
+        "slack-secret": "slack-secret",
+        **(secrets_of or {}),
+    }
+    for name, value in values.items():
+        (folder / name).write_text(value)
+    path = folder / "casebell.toml"
+    path.write_text(
+        TEMPLATE.format(
+            folder=folder,
+            public_url=public_url,
+            sandbox_url=sandbox_url,
+            smtp_port=smtp_port,
+            getbill_poll=getbill_poll,
+            debitura_poll=debitura_poll,
+        )
+    )
+    return path
