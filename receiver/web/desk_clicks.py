@@ -7,9 +7,10 @@ from sqlalchemy import Connection
 
 from receiver.desk import Desk
 from receiver.domain.action import Click
-from receiver.domain.refusal import SENTENCES
+from receiver.domain.item import Item
+from receiver.domain.refusal import SENTENCES, why_stale
 from receiver.ingest import accept, own_click
-from receiver.store import actions, inbox
+from receiver.store import actions, inbox, items
 
 WAIT_S = 3.0
 LOOK_AGAIN_S = 0.03
@@ -20,18 +21,29 @@ async def press_and_wait(desk: Desk, click: Click, locale: str) -> str | None:
     await accept(desk, own_click(click, desk))
     until = time.monotonic() + WAIT_S
     while time.monotonic() < until:
-        is_settled, reason = await desk.database.read(_what_came_of, click)
+        is_settled, reason, item = await desk.database.read(_what_came_of, click)
         if is_settled:
-            return None if reason is None else desk.teller.say(locale, SENTENCES.get(reason, reason))
+            return None if reason is None else _sentence(desk, locale, reason, item)
         await asyncio.sleep(LOOK_AGAIN_S)
     return None
 
 
-def _what_came_of(connection: Connection, click: Click) -> tuple[bool, str | None]:
+def _sentence(desk: Desk, locale: str, reason: str, item: Item | None) -> str:
+    if reason not in SENTENCES:
+        return reason
+    code, values = (reason, {}) if item is None else why_stale(item)
+    if code != reason:  # the item moved on since, or the reason is none of what happened to it
+        values = {"who": (item and item.claimed_by) or "", "most": "", "verb": "", "outcome": ""}
+    return desk.teller.say(locale, SENTENCES[reason], **values)
+
+
+def _what_came_of(connection: Connection, click: Click) -> tuple[bool, str | None, Item | None]:
+    """Whether the press was looked at, why it was refused if it was, and the item as it is now."""
+    item = items.find(connection, click.item_id)
     action = actions.by_identity(connection, click.identity)
     if action is not None:
-        return True, action.reason if action.state == "refused" else None
+        return True, action.reason if action.state == "refused" else None, item
     event = inbox.state_of(connection, click.via, click.identity)
     if event is None or event[0] == "new":
-        return False, None
-    return True, event[1] or "unknown_item"
+        return False, None, item
+    return True, event[1] or "unknown_item", item

@@ -1,0 +1,168 @@
+"""Step 7 for mail: one message to one recipient over SMTP, and what each answer of the server makes us do.
+
+The classes follow contract B4. Before DATA nothing can have been sent; after it, silence may mean either.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from receiver.errors import ConfigError, DeliveryError, PermanentError, RetryLaterError, UncertainError
+
+PORTS: Final = {"smtps": 465, "smtp+starttls": 587, "smtp": 25}
+NEEDS_HANDS_S: Final = 900.0  # nothing gets better until somebody changes the configuration
+AUTH_CODES: Final = frozenset({530, 534, 535, 538})
+GOODBYE_S: Final = 2.0
+
+
+class SmtpClient:
+    """A mail server. Each message has a connection of its own: what breaks one breaks no other."""
+
+    def __init__(
+        self, url: str, password: str | None, *, total_s: float = 30, trust: ssl.SSLContext | None = None
+    ) -> None:
+        """``url``: smtps://, smtp+starttls:// or smtp:// (in clear). ``trust``: not the system's certificates."""
+        parts = urlsplit(url)
+        if parts.scheme not in PORTS or not parts.hostname:
+            raise ConfigError("email.smtp_url: write smtps://, smtp+starttls:// or smtp://, then user@host:port")
+        self._scheme = parts.scheme
+        self._host = parts.hostname
+        self._port = parts.port or PORTS[parts.scheme]
+        self._user = unquote(parts.username) if parts.username else None
+        self._password = password or ""
+        self._total_s = total_s
+        self._trust = trust or ssl.create_default_context()
+
+    @property
+    def server(self) -> str:
+        return f"{self._host}:{self._port}"
+
+    async def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
+        """Hand the message over, within ``total_s`` seconds altogether. Raises DeliveryError."""
+        async with self._errors_by_code():
+            await self._send(message.as_bytes(policy=SMTP_POLICY), sender, recipient)
+
+    async def look(self) -> str:
+        """Connect, log in, do nothing; how that went, in a few words. Raises DeliveryError."""
+        async with self._errors_by_code(), asyncio.timeout(self._total_s), self._session() as session:
+            await session.noop()
+            return self._how()
+
+    async def _send(self, raw: bytes, sender: str, recipient: str) -> None:
+        is_on_its_way = is_taken = False
+        try:
+            async with asyncio.timeout(self._total_s), self._session() as session:
+                await self._address(session, sender, recipient)
+                is_on_its_way = True
+                await session.data(raw)
+                is_taken = True
+        except aiosmtplib.SMTPDataError as error:
+            raise _for_message(error) from error
+        except (aiosmtplib.SMTPException, TimeoutError, OSError) as error:
+            if is_taken:
+                return  # it was the goodbye that took too long
+            if is_on_its_way:
+                raise UncertainError("smtp_no_answer", f"{self.server} did not say whether it took it") from error
+            raise
+
+    async def _address(self, session: aiosmtplib.SMTP, sender: str, recipient: str) -> None:
+        try:
+            await session.mail(sender)
+        except aiosmtplib.SMTPSenderRefused as error:
+            if error.code in AUTH_CODES or error.code < 500:  # noqa: PLR2004 - SMTP's own border of "for good"
+                raise
+            # true of every message until the configuration changes, so it must not cost this one its life
+            raise RetryLaterError("sender_refused", _words(error), NEEDS_HANDS_S) from error
+        try:
+            await session.rcpt(recipient)
+        except aiosmtplib.SMTPRecipientRefused as error:
+            if error.code in AUTH_CODES or error.code < 500:  # noqa: PLR2004 - the same
+                raise
+            raise PermanentError("recipient_refused", _words(error)) from error
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[aiosmtplib.SMTP]:
+        """Connected, encrypted as asked, logged in. start_tls=True: a server without it gets nothing (contract B4)."""
+        session = aiosmtplib.SMTP(
+            hostname=self._host,
+            port=self._port,
+            timeout=self._total_s,
+            use_tls=self._scheme == "smtps",
+            start_tls=self._scheme == "smtp+starttls",
+            tls_context=self._trust,
+        )
+        try:
+            await session.connect()
+            if self._user is not None:
+                await self._log_in(session, self._user)
+            yield session
+            await _say_goodbye(session)
+        finally:
+            session.close()
+
+    async def _log_in(self, session: aiosmtplib.SMTP, user: str) -> None:
+        await session.ehlo()
+        if not session.supports_extension("auth"):
+            raise RetryLaterError("smtp_auth", f"{self.server} offers no login on this connection", NEEDS_HANDS_S)
+        await session.login(user, self._password)
+
+    @asynccontextmanager
+    async def _errors_by_code(self) -> AsyncIterator[None]:
+        """What is left when nothing was sent yet: everything but a refused login is worth another try."""
+        try:
+            yield
+        except DeliveryError:
+            raise
+        except aiosmtplib.SMTPResponseException as error:
+            if error.code in AUTH_CODES:
+                raise RetryLaterError("smtp_auth", _words(error), NEEDS_HANDS_S) from error
+            raise RetryLaterError("smtp_later", _words(error)) from error
+        except ssl.SSLError as error:
+            raise RetryLaterError("smtp_tls", f"{self.server}: {error.reason or error}", NEEDS_HANDS_S) from error
+        except (TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+        except aiosmtplib.SMTPException as error:
+            raise RetryLaterError("smtp_tls", f"{self.server}: {_cut(str(error))}", NEEDS_HANDS_S) from error
+
+    def _unreachable(self, error: Exception) -> RetryLaterError:
+        cause = error.__cause__
+        if isinstance(cause, ssl.SSLError):
+            return RetryLaterError("smtp_tls", f"{self.server}: {cause.reason or cause}", NEEDS_HANDS_S)
+        what = "did not answer in time" if isinstance(error, TimeoutError) else "could not be reached"
+        return RetryLaterError("smtp_unreachable", f"{self.server} {what}")
+
+    def _how(self) -> str:
+        safety = {"smtps": "TLS", "smtp+starttls": "STARTTLS", "smtp": "in clear"}[self._scheme]
+        return f"{self.server}, {safety}, {'as ' + self._user if self._user else 'without a login'}"
+
+
+def _for_message(error: aiosmtplib.SMTPDataError) -> DeliveryError:
+    """The server refused the message itself, so it surely does not have it."""
+    if error.code in AUTH_CODES:
+        return RetryLaterError("smtp_auth", _words(error), NEEDS_HANDS_S)
+    if error.code < 500:  # noqa: PLR2004 - the same border
+        return RetryLaterError("smtp_later", _words(error))
+    return PermanentError("message_refused", _words(error))
+
+
+async def _say_goodbye(session: aiosmtplib.SMTP) -> None:
+    """The message is theirs by now; a server that hangs up without a word changes nothing."""
+    try:
+        await session.quit(timeout=GOODBYE_S)
+    except (aiosmtplib.SMTPException, TimeoutError, OSError):
+        return
+
+
+def _words(error: aiosmtplib.SMTPResponseException) -> str:
+    return f"{error.code} {_cut(error.message)}"
+
+
+def _cut(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200]

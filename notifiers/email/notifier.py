@@ -1,0 +1,63 @@
+"""Step 7 for mail: a mail when there is news, none when there is not; it remembers no item."""
+
+from notifiers.email.client import SmtpClient
+from notifiers.email.render import address_of, render, root_id
+from receiver.domain.notice import Notice, is_news
+from receiver.errors import ConfigError, DeliveryError, PermanentError
+from receiver.ports import Delivered, Health, Teller
+
+CURES = {
+    "smtp_auth": "Check the user in email.smtp_url and email.password.",
+    "smtp_tls": "Check the host, the port and smtps:// or smtp+starttls:// in email.smtp_url, and its certificate.",
+    "smtp_unreachable": "Check host and port in email.smtp_url, and the firewall between here and there.",
+}
+
+
+class MailNotifier:
+    """Fulfils ``ports.Notifier``; an address is a mail address, a reference the Message-ID its mails refer to."""
+
+    channel = "mail"
+
+    def __init__(self, client: SmtpClient, teller: Teller, *, sender: str, host: str) -> None:
+        """``sender`` as in [email]; ``host``: where this service lives. Raises ConfigError for a bad sender."""
+        try:
+            self._from = address_of(sender).addr_spec
+        except ValueError:
+            raise ConfigError(f"email.sender: {sender!r} is no mail address") from None
+        self._client = client
+        self._teller = teller
+        self._sender = sender
+        self._host = host
+
+    async def deliver(self, notice: Notice, address: str, reference: str | None, shown_state: str | None) -> Delivered:
+        """Mail what is news to this address: opened, resolved, opened again. Every other change waits on the page."""
+        if not is_news(shown_state, notice.item):
+            return Delivered(reference)
+        try:
+            to = address_of(address).addr_spec
+        except ValueError:
+            raise PermanentError("bad_address", "the route names something that is no mail address") from None
+        mail = render(
+            notice,
+            self._teller.story(notice),
+            self._teller.say,
+            self._sender,
+            address,
+            self._host,
+            shown_state=shown_state,
+        )
+        await self._client.send(mail, self._from, to)
+        return Delivered(root_id(notice.item, address, self._sender))
+
+    async def tell(self, address: str, text: str) -> None:
+        """Nothing: a press on our own page was answered there, and a mail about it would be one too many."""
+
+    async def health(self) -> list[Health]:
+        """Whether the server lets us in."""
+        try:
+            return [Health("mail", is_well=True, detail=await self._client.look())]
+        except DeliveryError as error:
+            return [Health("mail", is_well=False, detail=error.message, cure=CURES.get(error.code, "Try again later."))]
+
+    async def close(self) -> None:
+        """Nothing is kept open between messages."""

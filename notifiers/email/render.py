@@ -1,0 +1,256 @@
+"""Step 6 for mail: a notice becomes one message for one address, a pure function of what it is given.
+
+It may not ask for the time, the network or the database. A mail cannot be redrawn, so it says how things stood when it
+was sent, and its button leads to a page that says how they stand now.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.headerregistry import Address, HeaderRegistry, MessageIDHeader
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import css_inline
+import jinja2
+
+from receiver.domain.item import Item
+from receiver.domain.notice import Link, Notice, Story
+
+MAX_HTML = 80_000  # bytes: Gmail hides what follows 102 kB (contract B1)
+MAX_SUBJECT = 150
+MAX_FACTS, MAX_LABEL, MAX_VALUE = 40, 80, 400
+MAX_BODY = 4_000
+MAX_LINES, MAX_LINE = 10, 1_500
+MAX_FILES = 10
+MAX_URL = 2_000
+
+_FOLDER = Path(__file__).parent / "templates"
+_HEADERS = HeaderRegistry()
+for _name in ("in-reply-to", "references"):  # else Python encodes a long one, and no client finds the conversation
+    _HEADERS.map_to_type(_name, MessageIDHeader)  # type: ignore[arg-type] # typeshed overlooks that these are mixed in
+_POLICY = SMTP.clone(header_factory=_HEADERS)
+
+_PAGES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(_FOLDER),
+    autoescape=jinja2.select_autoescape(["html"]),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+)
+_INLINER = css_inline.CSSInliner(
+    load_remote_stylesheets=False, keep_at_rules=True, remove_inlined_selectors=True
+)  # at-rules stay for the clients that know dark mode; the others keep the inlined colours
+_UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_URL = re.compile(r"https?://[^\s<>\"|\\^`{}\x00-\x20\x7f-\U0010ffff]+", re.ASCII)
+_SPEC = r"[^\s@,;:<>()\[\]\"\\\x00-\x20\x7f-\U0010ffff]+@[^\s@,;:<>()\[\]\"\\]+"
+_ADDRESS = re.compile(rf"(?P<bare>{_SPEC})|(?P<name>[^<>]*)<(?P<spec>{_SPEC})>")
+_MARKS = {"blocking": "Blocking", "review": "To review", "info": "For information"}
+
+
+class Say(Protocol):
+    """``ports.Teller.say``."""
+
+    def __call__(self, locale: str, message: str, **values: object) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A story cut to what a mail has room for."""
+
+    headline: str
+    preheader: str
+    status: str
+    problem: str
+    asked: str
+    quote: str
+    facts: list[tuple[str, str]]
+    conversation: list[tuple[str, str, str]]
+    earlier: int
+    footer: str
+
+
+def render(
+    notice: Notice,
+    story: Story,
+    say: Say,
+    sender: str,
+    address: str,
+    host: str,
+    *,
+    shown_state: str | None = None,
+) -> EmailMessage:
+    """The mail for ``address``. Raises ValueError when that, or ``sender``, is no mail address.
+
+    ``host`` is this service's own. ``shown_state`` is what the address was told before. The headline is the same
+    whatever happens to the item, because Gmail keeps mails together only under one subject (contract B1).
+    """
+    mail = EmailMessage(policy=_POLICY)
+    _address_it(mail, notice, story.headline, sender, address, host, shown_state)
+    text, html = _bodies(notice, story, partial(say, notice.route.locale), address, host)
+    # ASCII on the wire: no server is asked for 8BITMIME, and none may break a long line or a signature
+    mail.set_content(text, cte="quoted-printable")
+    mail.add_alternative(html, subtype="html", cte="quoted-printable")
+    return mail
+
+
+def root_id(item: Item, address: str, sender: str) -> str:
+    """The Message-ID all mails about an item to an address refer to; no mail need ever have had it (contract B1)."""
+    return _message_id([item.id, address.lower()], sender)
+
+
+def what_of(item: Item, shown_state: str | None) -> str:
+    """What the mail tells: opened, resolved or reopened. A new attempt at the same telling is the same word."""
+    if item.state == "resolved":
+        return f"resolved.{item.version}"
+    return "opened" if shown_state is None else f"reopened.{item.version}"
+
+
+def address_of(text: str) -> Address:
+    """One address, its domain in ASCII. Raises ValueError for anything that is not exactly one."""
+    parts = _ADDRESS.fullmatch(text.strip())
+    if parts is None or _UNFIT.search(text) or "\n" in text:
+        raise ValueError("this is no mail address")
+    local, _, domain = (parts["bare"] or parts["spec"]).rpartition("@")
+    try:
+        return Address(_line(parts["name"] or "").strip('"'), local, domain.encode("idna").decode("ascii"))
+    except (HeaderParseError, IndexError, ValueError):  # two dots in a row, or a domain that no name server knows
+        raise ValueError("this is no mail address") from None
+
+
+def _address_it(
+    mail: EmailMessage, notice: Notice, headline: str, sender: str, address: str, host: str, shown_state: str | None
+) -> None:
+    root = root_id(notice.item, address, sender)
+    what = what_of(notice.item, shown_state)
+    subject = _cut(_line(headline), MAX_SUBJECT) or notice.item.kind
+    mail["Subject"] = subject if what == "opened" else f"Re: {subject}"
+    mail["From"] = address_of(sender)
+    mail["To"] = address_of(address)
+    mail["Date"] = format_datetime(notice.now)
+    mail["Message-ID"] = _message_id([notice.item.id, address.lower(), what, notice.occasion], sender)
+    mail["In-Reply-To"] = root
+    mail["References"] = root
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answering machine answers
+    mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
+    mail["List-Id"] = f"<{_slug(notice.route.name)}.{_slug(host)}>"
+
+
+def _bodies(notice: Notice, story: Story, words: partial[str], address: str, host: str) -> tuple[str, str]:
+    """Text and HTML; whoever wrote too much loses the ends of it, never the button."""
+    item = notice.item
+    context = {
+        "_": words,
+        "kind": item.kind,
+        "locale": notice.route.locale,
+        "tone": item.snapshot.urgency if item.state == "open" else item.state,
+        "mark": _mark(item, words),
+        "address": address,
+        "route": notice.route.name,
+        "source": item.snapshot.source.capitalize(),
+        **_links(notice, words, host),
+    }
+    told, html = _drawn(story, context, 1.0)
+    for share in (0.4, 0.15, 0.05):
+        if len(html.encode()) <= MAX_HTML:
+            break
+        told, html = _drawn(story, context, share)
+    return _PAGES.get_template("alert.txt").render(context, told=told), html
+
+
+def _drawn(story: Story, context: Mapping[str, object], share: float) -> tuple[Told, str]:
+    told = _told(story, str(context["kind"]), share)
+    page = _PAGES.get_template("alert.html").render(context, told=told)
+    return told, _INLINER.inline(page)
+
+
+def _told(story: Story, kind: str, share: float) -> Told:
+    """The story within a ``share`` of the usual room."""
+
+    def room(most: int) -> int:
+        return max(int(most * share), 20)
+
+    lines = [line for line in story.conversation if _text(line[2])]
+    kept = lines[-MAX_LINES if share >= 1 else -3 :]
+    status = _cut(_text(story.status or ""), room(1_000))
+    return Told(
+        headline=_cut(_line(story.headline), MAX_SUBJECT) or kind,
+        preheader=_cut(status or _line(story.sentence), 200),
+        status=status,
+        problem=_cut(_text(story.problem or ""), room(1_000)),
+        asked=_cut(_text(story.asked or ""), room(MAX_BODY)),
+        quote=_cut(_text(story.quote or ""), room(MAX_BODY)),
+        facts=[
+            (_cut(_line(label), MAX_LABEL), _cut(_text(value), room(MAX_VALUE)))
+            for label, value in story.facts[:MAX_FACTS]
+        ],
+        conversation=[
+            (_cut(_line(who), 80) or "–", _cut(_line(when), 60), _cut(_text(text), room(MAX_LINE)))
+            for who, when, text in kept
+        ],
+        earlier=len(lines) - len(kept),
+        footer=_cut(_line(story.footer), 300),
+    )
+
+
+def _links(notice: Notice, words: partial[str], host: str) -> dict[str, object]:
+    """Where the mail leads to; what is resolved offers no decision any more."""
+    is_open = notice.item.state == "open"
+    decide, solution, page = (_first(notice.links, what, host) for what in ("decide", "solution", "item"))
+    media = [link for link in notice.links if link.what == "media" and _is_openable(link.url, host)][:MAX_FILES]
+    return {
+        "decide": decide if is_open else None,
+        "solution": solution,
+        "page": page,
+        "files": [(_cut(_line(link.name or ""), 100) or words("File"), link.url) for link in media],
+    }
+
+
+def _first(links: tuple[Link, ...], what: str, host: str) -> str | None:
+    return next((link.url for link in links if link.what == what and _is_openable(link.url, host)), None)
+
+
+def _is_openable(url: str, host: str) -> bool:
+    """https anywhere; http only on this machine or this service's own host, which is how the sandbox is reached."""
+    if len(url) > MAX_URL or not _URL.fullmatch(url):
+        return False
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" or parts.hostname in {host, "localhost", "127.0.0.1"}
+    except ValueError:  # half an IPv6 address
+        return False
+
+
+def _mark(item: Item, words: partial[str]) -> str:
+    if item.state == "open":
+        return words(_MARKS.get(item.snapshot.urgency, "To review"))
+    return words("Resolved") if item.state == "resolved" else words("Being carried out")
+
+
+def _message_id(parts: list[str], sender: str) -> str:
+    digest = hashlib.blake2b("\n".join(parts).encode("utf-8", "replace"), digest_size=10).hexdigest()
+    return f"<{digest}@{address_of(sender).domain}>"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9.-]+", "-", text.lower()).strip(".-") or "casebell"
+
+
+def _text(text: str) -> str:
+    """Without what no mail may hold or what turns the reading direction."""
+    return _UNFIT.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def _line(text: str) -> str:
+    return " ".join(_UNFIT.sub(" ", text).split())
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"

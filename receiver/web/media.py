@@ -1,0 +1,107 @@
+"""``/media/{token}``: from a link that lasts to one the source signs afresh on each visit (getbill.md: one hour)."""
+
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from receiver.domain.item import Item, Medium
+from receiver.domain.refusal import N_
+from receiver.domain.token import Tokens
+from receiver.errors import DeliveryError, PermanentError, RefusedError, RetryLaterError
+from receiver.ports import Teller
+from receiver.web.pages import HEADERS, message, preferred_locale, words_of
+
+LIVES_S: Final = 30 * 86_400
+RETRY_AFTER_S: Final = 30
+LONGEST_RETRY_S: Final = 3600
+
+_SAYS: Final = {
+    "bad_link": (
+        404,
+        N_("This link leads nowhere"),
+        N_("It may be incomplete: please open it from the message again."),
+    ),
+    "expired_link": (
+        410,
+        N_("This link has expired"),
+        N_("It was good for thirty days. The file may still be at the source."),
+    ),
+    "gone": (
+        404,
+        N_("This file is not there any more"),
+        N_("The source does not have it now."),
+    ),
+    "later": (
+        503,
+        N_("The source does not answer just now"),
+        N_("The file may well be there. Please try again in a moment."),
+    ),
+}
+
+
+class MediaDesk(Protocol):
+    """What this page needs of the store and the sources."""
+
+    @property
+    def tokens(self) -> Tokens: ...
+
+    @property
+    def teller(self) -> Teller: ...
+
+    async def find_item(self, item_id: str) -> Item | None: ...
+
+    async def media_url(self, item: Item, medium: Medium) -> str:
+        """A fresh link. Raises DeliveryError."""
+
+
+def media_routes(desk: MediaDesk) -> list[Route]:
+    return [Route("/media/{token}", MediaPages(desk).answer)]
+
+
+class MediaPages:
+    """302 to the file, or a page that says why not."""
+
+    def __init__(self, desk: MediaDesk) -> None:
+        self._desk = desk
+
+    async def answer(self, request: Request) -> Response:
+        try:
+            item_id, number = _payload(self._desk.tokens.open("media.v1", request.path_params["token"], LIVES_S))
+        except RefusedError as error:
+            return self._say(request, error.code)
+        item = await self._desk.find_item(item_id)
+        if item is None or not 0 <= number < len(item.snapshot.media):
+            return self._say(request, "gone")
+        try:
+            url = await self._desk.media_url(item, item.snapshot.media[number])
+        except PermanentError:
+            return self._say(request, "gone")
+        except DeliveryError as error:
+            return self._say(request, "later", _retry_after_s(error))
+        if urlsplit(url).scheme not in {"http", "https"}:
+            return self._say(request, "gone")
+        return RedirectResponse(url, 302, headers=HEADERS)
+
+    def _say(self, request: Request, code: str, retry_after_s: int | None = None) -> Response:
+        status, title, text = _SAYS[code]
+        locale = preferred_locale(request)
+        headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+        words = words_of(self._desk.teller, locale)
+        return message(status, title, text, words=words, locale=locale, headers=headers)
+
+
+def _payload(payload: object) -> tuple[str, int]:
+    """Item id and number of the file. Raises RefusedError for what was signed but is neither."""
+    match payload:
+        case [str(item_id), int(number)]:
+            return item_id, number
+        case _:
+            raise RefusedError("bad_link")
+
+
+def _retry_after_s(error: DeliveryError) -> int:
+    asked = error.after_s if isinstance(error, RetryLaterError) else None
+    return max(1, min(round(asked or RETRY_AFTER_S), LONGEST_RETRY_S))

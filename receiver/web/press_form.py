@@ -1,0 +1,127 @@
+"""Step 8 by mail: the form of the page behind a link, and the proof that a person looked before pressing.
+
+A page carries a signed nonce twice, in the form and in a cookie. Scanners open links, send HEAD, and submit forms they
+find (contract B2); none of that brings both, a choice, and the time it takes to read.
+"""
+
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import parse_qs
+
+from receiver.domain.action import MAX_NOTE, MAX_REPLY, NEEDS_WORDS, utf16_units
+from receiver.domain.refusal import N_, SENTENCES
+from receiver.domain.token import Tokens
+from receiver.errors import RefusedError
+
+MOST_BYTES: Final = 64 * 1024
+SLOWEST_S: Final = 10.0
+PAGE_LIVES_S: Final = 3600
+TOO_QUICK_S: Final = 2.0
+MOST_FIELDS: Final = 20
+OFFERED: Final = ("validate", "reject", "reply", "claim")  # in the order of the page; the rest needs the source
+
+STATUS: Final = {"other_page": 403, "page_too_old": 403, "page_too_young": 403}  # the others: 422
+WHY: Final = {
+    "other_page": N_(
+        "This page was opened again somewhere else, or this browser keeps no cookies. Please choose again."
+    ),
+    "page_too_old": N_("This page was open for more than an hour. Please look again, then choose."),
+    "page_too_young": N_("That was quicker than anybody reads. Please look, then choose again."),
+    "no_choice": N_("Please choose what should happen."),
+}
+_NOT_STORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What came with a POST; a field that came twice counts as missing."""
+
+    nonce: str = ""
+    verb: str = ""
+    note: str = ""
+    text: str = ""
+    is_for_fresh_link: bool = False
+
+    @classmethod
+    def read(cls, body: bytes) -> "Form":
+        """The fields of a URL-encoded body; rubbish is an empty form."""
+        try:
+            fields = parse_qs(body.decode("ascii", "replace"), errors="replace", max_num_fields=MOST_FIELDS)
+        except ValueError:
+            return cls()
+        one = {name: values[0] for name, values in fields.items() if len(values) == 1}
+        return cls(
+            nonce=one.get("nonce", ""),
+            verb=one.get("verb", ""),
+            note=_storable(one.get("note", "")),
+            text=_storable(one.get("text", "")),
+            is_for_fresh_link="fresh" in one,
+        )
+
+    def words(self) -> dict[str, str | None]:
+        """Note and text as the chosen verb takes them. Raises RefusedError: needs_words, too_long."""
+        if self.verb == "claim":
+            return {"note": None, "text": None}
+        name, most = ("text", MAX_REPLY) if self.verb == "reply" else ("note", MAX_NOTE)
+        said = self.text if name == "text" else self.note
+        if not said and NEEDS_WORDS.get(self.verb) == name:
+            raise RefusedError("needs_words", SENTENCES["needs_words"])
+        if utf16_units(said) > most:
+            raise RefusedError("too_long", SENTENCES["too_long"])
+        return {"note": None, "text": None, name: said or None}
+
+    def choice(self, offered: tuple[str, ...]) -> str:
+        """The verb that was chosen. Raises RefusedError: no_choice, not_offered."""
+        if not self.verb:
+            raise RefusedError("no_choice", WHY["no_choice"])
+        if self.verb not in offered:
+            raise RefusedError("not_offered", SENTENCES["not_offered"])
+        return self.verb
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The page a person looked at. ``press_id`` is the press's identity, however often the form is sent."""
+
+    version: int
+    press_id: str
+
+
+def make_nonce(tokens: Tokens, token_id: str, version: int, now: datetime) -> str:
+    return tokens.make("nonce.v1", [token_id, version, _ms(now), secrets.token_hex(8)])
+
+
+def open_nonce(tokens: Tokens, token_id: str, nonce: str, cookie: str, now: datetime) -> Shown:
+    """The page this press comes from. Raises RefusedError: other_page, page_too_old, page_too_young."""
+    if not nonce or not hmac.compare_digest(nonce.encode("utf-8", "replace"), cookie.encode("utf-8", "replace")):
+        raise RefusedError("other_page", WHY["other_page"])
+    try:
+        payload = tokens.open("nonce.v1", nonce, PAGE_LIVES_S)
+    except RefusedError as error:
+        code = "page_too_old" if error.code == "expired_link" else "other_page"
+        raise RefusedError(code, WHY[code]) from None
+    match payload:
+        case [str(id_), int(version), int(shown_ms), str(press_id)] if id_ == token_id:
+            if _ms(now) - shown_ms < TOO_QUICK_S * 1000:
+                raise RefusedError("page_too_young", WHY["page_too_young"])
+            return Shown(version, press_id)
+        case _:
+            raise RefusedError("other_page", WHY["other_page"])
+
+
+def limits() -> Mapping[str, int]:
+    """How much may be written, for the page."""
+    return {"note": MAX_NOTE, "text": MAX_REPLY}
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+def _storable(text: str) -> str:
+    return _NOT_STORABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()

@@ -1,0 +1,384 @@
+"""Our mail client and notifier against a real SMTP server: what each of its answers makes us do."""
+
+import asyncio
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from notifiers.email.client import SmtpClient
+from notifiers.email.notifier import MailNotifier
+from receiver.domain.item import Attempt, Item
+from receiver.domain.notice import Link, Notice, Story
+from receiver.errors import ConfigError, DeliveryError, PermanentError, RetryLaterError, UncertainError
+from receiver.ports import Delivered
+from tests.factories import NOW, make_item, make_notice
+
+pytestmark = pytest.mark.anyio
+
+SENDER = "Casebell <casebell@creditor.example>"
+FROM, TO = "casebell@creditor.example", "ar@creditor.example"
+PASSWORD = "correct horse"
+HANG, HANG_UP = "hang", "hang up"
+
+
+@dataclass
+class Mailbox:
+    """A server that takes everything, but for what ``answers`` says: command -> answer, or HANG, or HANG_UP."""
+
+    answers: dict[str, str] = field(default_factory=dict)
+    taken: list[EmailMessage] = field(default_factory=list)
+    recipients: list[list[str]] = field(default_factory=list)
+    was_encrypted: list[bool] = field(default_factory=list)
+    logins: list[str] = field(default_factory=list)
+    port: int = 0
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's own name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        envelope.mail_from = address
+        return await self._answer("MAIL", "250 OK")
+
+    async def handle_RCPT(  # noqa: N802 - the same
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        answer = await self._answer("RCPT", "250 OK")
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - the same
+        assert isinstance(envelope.content, bytes)
+        answer = await self._answer("DATA", "250 OK")
+        if answer == HANG_UP:
+            assert server.transport is not None
+            server.transport.close()
+            return "250 OK"
+        if answer.startswith("250"):
+            self.taken.append(message_from_bytes(envelope.content, policy=default))
+            self.recipients.append(list(envelope.rcpt_tos))
+            self.was_encrypted.append(session.ssl is not None)
+        return answer
+
+    async def handle_QUIT(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:  # noqa: N802 - the same
+        return await self._answer("QUIT", "221 Bye")
+
+    def log_in(self, _server: SMTP, _session: Session, _envelope: Envelope, _how: str, data: Any) -> AuthResult:
+        assert isinstance(data, LoginPassword)
+        self.logins.append(data.login.decode())
+        return AuthResult(success=data.password == PASSWORD.encode(), handled=False)
+
+    async def _answer(self, command: str, usual: str) -> str:
+        answer = self.answers.get(command, usual)
+        if answer == HANG:
+            await asyncio.Event().wait()
+        return answer
+
+
+@dataclass(frozen=True)
+class Certificate:
+    server: ssl.SSLContext
+    trust: ssl.SSLContext
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    folder: Path = tmp_path_factory.mktemp("certificate")
+    key, cert = folder / "key.pem", folder / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(cert, key)
+    return Certificate(server, ssl.create_default_context(cafile=str(cert)))
+
+
+@asynccontextmanager
+async def mail_server(mailbox: Mailbox, *, tls: ssl.SSLContext | None = None, **more: Any) -> AsyncIterator[Mailbox]:
+    """``mailbox`` listens on a port of its own; ``tls``: from the first byte; ``more``: aiosmtpd's own options."""
+    loop = asyncio.get_running_loop()
+    talks: list[SMTP] = []
+
+    def talk() -> SMTP:
+        talks.append(SMTP(mailbox, hostname="mail.test", loop=loop, **more))
+        return talks[-1]
+
+    server = await loop.create_server(talk, "127.0.0.1", 0, ssl=tls)
+    mailbox.port = server.sockets[0].getsockname()[1]
+    try:
+        yield mailbox
+    finally:
+        server.close()
+        for one in talks:
+            if one.transport is not None:
+                one.transport.close()
+            if one._handler_coroutine is not None:
+                one._handler_coroutine.cancel()
+        await asyncio.gather(
+            *(one._handler_coroutine for one in talks if one._handler_coroutine), return_exceptions=True
+        )
+
+
+def mail() -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = SENDER, TO, "Dispute"
+    message.set_content("A line.\n.\n.. and one that begins with dots\n")
+    return message
+
+
+def client(mailbox: Mailbox, **more: Any) -> SmtpClient:
+    return SmtpClient(f"smtp://127.0.0.1:{mailbox.port}", None, **{"total_s": 5, **more})
+
+
+async def error_of(mailbox: Mailbox, **more: Any) -> DeliveryError:
+    with pytest.raises(DeliveryError) as raised:
+        await client(mailbox, **more).send(mail(), FROM, TO)
+    return raised.value
+
+
+async def test_a_message_arrives_whole_at_its_one_recipient() -> None:
+    async with mail_server(Mailbox()) as mailbox:
+        await client(mailbox).send(mail(), FROM, TO)
+
+    assert mailbox.recipients == [[TO]]
+    assert mailbox.taken[0].get_content().splitlines() == ["A line.", ".", ".. and one that begins with dots"]
+
+
+REFUSALS: dict[str, tuple[str, str, type[DeliveryError], str, float | None]] = {
+    "greylisted": ("RCPT", "450 4.2.0 Greylisted", RetryLaterError, "smtp_later", None),
+    "mailbox busy": ("RCPT", "452 4.3.1 Full", RetryLaterError, "smtp_later", None),
+    "no such mailbox": ("RCPT", "550 5.1.1 No such user", PermanentError, "recipient_refused", None),
+    "relaying denied": ("RCPT", "554 5.7.1 Relay access denied", PermanentError, "recipient_refused", None),
+    "sender has to wait": ("MAIL", "451 4.7.1 Later", RetryLaterError, "smtp_later", None),
+    "sender not allowed": ("MAIL", "553 5.7.1 Not owned", RetryLaterError, "sender_refused", 900),
+    "login needed": ("MAIL", "530 5.7.0 Authentication required", RetryLaterError, "smtp_auth", 900),
+    "message put off": ("DATA", "451 4.3.0 Try later", RetryLaterError, "smtp_later", None),
+    "message refused": ("DATA", "554 5.6.0 Content rejected", PermanentError, "message_refused", None),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+async def test_each_refusal_is_named_for_what_to_do_next(name: str) -> None:
+    command, answer, class_, code, after_s = REFUSALS[name]
+
+    async with mail_server(Mailbox({command: answer})) as mailbox:
+        error = await error_of(mailbox)
+
+    assert (type(error), error.code) == (class_, code)
+    assert getattr(error, "after_s", None) == after_s
+    assert answer[:3] in error.message
+    assert mailbox.taken == []
+
+
+@pytest.mark.parametrize("answer", [HANG, HANG_UP])
+async def test_silence_after_the_message_was_handed_over_is_uncertain(answer: str) -> None:
+    async with mail_server(Mailbox({"DATA": answer})) as mailbox:
+        error = await error_of(mailbox, total_s=0.5)
+
+    assert (type(error), error.code) == (UncertainError, "smtp_no_answer")
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT"])
+async def test_silence_before_the_message_was_handed_over_may_be_tried_again(command: str) -> None:
+    async with mail_server(Mailbox({command: HANG})) as mailbox:
+        error = await error_of(mailbox, total_s=0.5)
+
+    assert (type(error), error.code) == (RetryLaterError, "smtp_unreachable")
+
+
+async def test_a_server_that_never_says_goodbye_has_the_message_all_the_same() -> None:
+    async with mail_server(Mailbox({"QUIT": HANG})) as mailbox:
+        await client(mailbox, total_s=0.5).send(mail(), FROM, TO)
+
+    assert len(mailbox.taken) == 1
+
+
+async def test_nobody_listening_may_be_tried_again() -> None:
+    async with mail_server(Mailbox()) as mailbox:
+        pass
+
+    assert (await error_of(mailbox)).code == "smtp_unreachable"
+
+
+async def test_starttls_encrypts_before_login_and_message(certificate: Certificate) -> None:
+    mailbox = Mailbox()
+    options: dict[str, Any] = {
+        "tls_context": certificate.server,
+        "require_starttls": True,
+        "authenticator": mailbox.log_in,
+    }
+
+    async with mail_server(mailbox, **options):
+        url = f"smtp+starttls://casebell%40creditor.example@127.0.0.1:{mailbox.port}"
+        await SmtpClient(url, PASSWORD, trust=certificate.trust).send(mail(), FROM, TO)
+
+    assert mailbox.was_encrypted == [True]
+    assert mailbox.logins == ["casebell@creditor.example"]
+
+
+async def test_smtps_is_encrypted_from_the_first_byte(certificate: Certificate) -> None:
+    async with mail_server(Mailbox(), tls=certificate.server) as mailbox:
+        await SmtpClient(f"smtps://127.0.0.1:{mailbox.port}", None, trust=certificate.trust).send(mail(), FROM, TO)
+
+    assert len(mailbox.taken) == 1
+
+
+async def test_a_server_without_starttls_gets_nothing_in_clear() -> None:
+    async with mail_server(Mailbox()) as mailbox:
+        with pytest.raises(RetryLaterError) as raised:
+            await SmtpClient(f"smtp+starttls://127.0.0.1:{mailbox.port}", None).send(mail(), FROM, TO)
+
+    assert (raised.value.code, raised.value.after_s) == ("smtp_tls", 900)
+    assert mailbox.taken == []
+
+
+@pytest.mark.parametrize("scheme", ["smtps", "smtp+starttls"])
+async def test_a_certificate_nobody_vouches_for_gets_nothing(scheme: str, certificate: Certificate) -> None:
+    mailbox = Mailbox()
+    options: dict[str, Any] = {"tls": certificate.server} if scheme == "smtps" else {"tls_context": certificate.server}
+
+    async with mail_server(mailbox, **options):
+        with pytest.raises(RetryLaterError) as raised:
+            await SmtpClient(f"{scheme}://127.0.0.1:{mailbox.port}", None).send(mail(), FROM, TO)
+
+    assert raised.value.code == "smtp_tls"
+    assert "CERTIFICATE_VERIFY_FAILED" in raised.value.message
+    assert mailbox.taken == []
+
+
+async def test_a_refused_login_waits_for_a_person_instead_of_being_tried_in_a_loop() -> None:
+    mailbox = Mailbox()
+
+    async with mail_server(mailbox, authenticator=mailbox.log_in, auth_require_tls=False):
+        with pytest.raises(RetryLaterError) as raised:
+            await SmtpClient(f"smtp://casebell@127.0.0.1:{mailbox.port}", "wrong").send(mail(), FROM, TO)
+
+    assert (raised.value.code, raised.value.after_s) == ("smtp_auth", 900)
+    assert "535" in raised.value.message
+
+
+async def test_a_server_that_offers_no_login_is_a_refused_login() -> None:
+    async with mail_server(Mailbox()) as mailbox:
+        with pytest.raises(RetryLaterError) as raised:
+            await SmtpClient(f"smtp://casebell@127.0.0.1:{mailbox.port}", PASSWORD).send(mail(), FROM, TO)
+
+    assert raised.value.code == "smtp_auth"
+
+
+@pytest.mark.parametrize("url", ["https://mail.test", "smtp:///", "mail.test"])
+def test_another_kind_of_address_for_the_server_is_a_fault_of_the_configuration(url: str) -> None:
+    with pytest.raises(ConfigError):
+        SmtpClient(url, None)
+
+
+class PlainTeller:
+    """A teller for tests: English, the item's own words."""
+
+    def story(self, notice: Notice) -> Story:
+        said, state = notice.item.snapshot, notice.item.state
+        headline = f"{said.title} · {said.reference}"
+        return Story(headline, f"{headline}.", said.question, said.quote, (), (), f"It is {state}.", None, "")
+
+    def say(self, locale: str, message: str, **values: object) -> str:
+        return message.format(locale=locale, **values)
+
+
+def notifier(mailbox: Mailbox) -> MailNotifier:
+    return MailNotifier(client(mailbox), PlainTeller(), sender=SENDER, host="casebell.example.com")
+
+
+def known_as(user: str, password: str, mailbox: Mailbox) -> MailNotifier:
+    login = SmtpClient(f"smtp://{user}@127.0.0.1:{mailbox.port}", password)
+    return MailNotifier(login, PlainTeller(), sender=SENDER, host="casebell.example.com")
+
+
+def resolved() -> Item:
+    return make_item(state="resolved", version=3, resolved_at=NOW, outcome="validated", resolved_by="Anna")
+
+
+async def test_an_item_is_mailed_when_it_opens_and_when_it_resolves_and_not_in_between() -> None:
+    acting = make_item(state="acting", version=2, attempt=Attempt(1, "validate", "Anna", "mail", NOW))
+
+    async with mail_server(Mailbox()) as mailbox:
+        channel = notifier(mailbox)
+        opened = await channel.deliver(make_notice(), TO, None, None)
+        between = await channel.deliver(make_notice(acting), TO, opened.reference, "open")
+        closed = await channel.deliver(make_notice(resolved()), TO, opened.reference, "acting")
+        later = await channel.deliver(make_notice(resolved()), TO, opened.reference, "resolved")
+
+    first, last = mailbox.taken
+    assert opened == between == closed == later
+    assert {first["References"], last["References"], first["In-Reply-To"]} == {opened.reference}
+    assert first["Message-ID"] != last["Message-ID"]
+    assert last["Subject"] == f"Re: {first['Subject']}"
+
+
+async def test_an_item_that_is_over_before_its_first_mail_is_not_mailed() -> None:
+    async with mail_server(Mailbox()) as mailbox:
+        assert await notifier(mailbox).deliver(make_notice(resolved()), TO, None, None) == Delivered(None)
+
+    assert mailbox.taken == []
+
+
+async def test_a_mail_sent_again_after_silence_carries_the_same_message_id() -> None:
+    changed = make_notice(make_item(version=2))
+
+    async with mail_server(Mailbox({"DATA": HANG_UP})) as mailbox:
+        with pytest.raises(UncertainError):
+            await notifier(mailbox).deliver(make_notice(), TO, None, None)
+        mailbox.answers.clear()
+        await notifier(mailbox).deliver(changed, TO, None, None)
+        await notifier(mailbox).deliver(make_notice(), TO, None, None)
+
+    assert mailbox.taken[0]["Message-ID"] == mailbox.taken[1]["Message-ID"]
+
+
+async def test_a_fresh_link_that_was_asked_for_is_a_mail_of_its_own() -> None:
+    notice = make_notice(links=(Link("decide", "https://casebell.example.com/act/t2"),))
+
+    async with mail_server(Mailbox()) as mailbox:
+        await notifier(mailbox).deliver(notice, TO, None, None)
+        await notifier(mailbox).deliver(replace(notice, occasion="t2"), TO, None, None)
+
+    assert mailbox.taken[0]["Message-ID"] != mailbox.taken[1]["Message-ID"]
+    assert mailbox.taken[0]["References"] == mailbox.taken[1]["References"]
+
+
+@pytest.mark.parametrize(
+    "address", ["", "ar", "a@x.example, b@x.example", "a@x.example\r\nBcc: e@x.example", "a b@x.example", "@x.example"]
+)
+async def test_what_is_not_exactly_one_address_is_never_mailed(address: str) -> None:
+    async with mail_server(Mailbox()) as mailbox:
+        with pytest.raises(PermanentError) as raised:
+            await notifier(mailbox).deliver(make_notice(), address, None, None)
+
+    assert raised.value.code == "bad_address"
+    assert mailbox.recipients == []
+
+
+async def test_the_doctor_hears_how_the_server_was_reached_or_what_to_do() -> None:
+    mailbox = Mailbox()
+
+    async with mail_server(mailbox, authenticator=mailbox.log_in, auth_require_tls=False):
+        good = await known_as("casebell", PASSWORD, mailbox).health()
+        bad = await known_as("casebell", "wrong", mailbox).health()
+
+    assert good[0].is_well
+    assert good[0].detail == f"127.0.0.1:{mailbox.port}, in clear, as casebell"
+    assert (bad[0].is_well, bad[0].cure) == (False, "Check the user in email.smtp_url and email.password.")
+
+
+def test_a_sender_that_is_no_address_is_a_fault_of_the_configuration() -> None:
+    with pytest.raises(ConfigError, match="sender"):
+        MailNotifier(SmtpClient("smtp://127.0.0.1", None), PlainTeller(), sender="Casebell", host="c.example")

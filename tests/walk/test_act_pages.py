@@ -1,0 +1,265 @@
+"""The pages behind links in mails, over a real socket: a person looks, decides once, and sees what came of it."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from receiver.domain import routing
+from receiver.domain.action import MAX_NOTE
+from receiver.web.links import Used
+from tests.act_site import ADDRESS, TOKEN_ID, FakeDesk, Visitor, site
+from tests.factories import NOW, make_item, make_snapshot
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def desk() -> FakeDesk:
+    return FakeDesk()
+
+
+@pytest.fixture
+async def url(desk: FakeDesk) -> AsyncIterator[str]:
+    async with site(desk) as listening:
+        yield listening
+
+
+@pytest.fixture
+async def visitor(url: str, desk: FakeDesk) -> AsyncIterator[Visitor]:
+    opened = Visitor(url, desk)
+    yield opened
+    await opened.close()
+
+
+async def test_a_person_looks_chooses_and_sees_that_the_source_is_asked(visitor: Visitor, desk: FakeDesk) -> None:
+    shown = await visitor.open()
+    desk.later(seconds=8)
+    pressed = await visitor.send(verb="validate", note="Paid, I checked.")
+    after = await visitor.open(pressed.headers["location"])
+
+    assert shown.status_code == 200
+    assert "Payment Already Made · INV-2024-001" in shown.text
+    assert pressed.status_code == 303
+    assert pressed.headers["location"] == desk.path
+    assert f"{ADDRESS} asked Getbill to validate; waiting." in after.text
+    assert f"{ADDRESS} chose “Validate” through this link on 2 March 2026, 10:00" in after.text
+    assert 'http-equiv="refresh"' in after.text
+    (click,) = desk.clicks
+    assert (click.item_id, click.version, click.verb) == (desk.item.id, 1, "validate")
+    assert (click.person.email, click.via, click.token_id) == (ADDRESS, "mail", TOKEN_ID)
+    assert (click.note, click.text) == ("Paid, I checked.", None)
+
+
+async def test_only_what_can_be_done_now_is_offered_and_nothing_is_chosen_beforehand(
+    visitor: Visitor, desk: FakeDesk
+) -> None:
+    shown = await visitor.open()
+
+    assert re.findall(r'name="verb" value="(\w+)"', shown.text) == ["validate", "reject", "claim"]
+    assert "checked" not in shown.text
+
+    desk.item = make_item(make_snapshot(verbs=("reply", "update_plan")))
+    assert re.findall(r'name="verb" value="(\w+)"', (await visitor.open()).text) == ["reply", "claim"]
+
+
+async def test_a_reply_goes_as_text_and_a_claim_without_words(visitor: Visitor, desk: FakeDesk) -> None:
+    desk.item = make_item(make_snapshot(verbs=("reply",)))
+    desk.is_slow = True
+    for verb in ("reply", "claim"):
+        await visitor.open()
+        desk.later(seconds=5)
+        await visitor.send(verb=verb, note="a note", text="Here it is.\r\nRegards 🙂")
+
+    assert [(c.verb, c.note, c.text) for c in desk.clicks] == [
+        ("reply", None, "Here it is.\nRegards 🙂"),
+        ("claim", None, None),
+    ]
+
+
+async def test_a_page_left_open_sends_the_version_it_showed(visitor: Visitor, desk: FakeDesk) -> None:
+    await visitor.open()
+    desk.later(minutes=30)
+    desk.item = replace(desk.item, version=4)
+    desk.refusal = "This changed while you looked at it."
+
+    refused = await visitor.send(verb="reject", note="Not paid & <never> was.")
+
+    assert desk.clicks[0].version == 1
+    assert refused.status_code == 409
+    assert desk.refusal in refused.text
+    assert "Not paid &amp; &lt;never&gt; was.</textarea>" in refused.text
+
+
+async def test_whoever_was_refused_may_look_again_and_choose_again(visitor: Visitor, desk: FakeDesk) -> None:
+    await visitor.open()
+    desk.later(seconds=5)
+    desk.refusal = "This changed while you looked at it."
+    await visitor.send(verb="validate")
+    desk.later(seconds=5)
+    desk.refusal = None
+    pressed = await visitor.send(verb="validate")
+
+    assert pressed.status_code == 303
+    assert len({click.identity for click in desk.clicks}) == 2
+
+
+async def test_a_form_sent_twice_is_the_same_press(visitor: Visitor, desk: FakeDesk) -> None:
+    desk.is_slow = True
+    await visitor.open()
+    desk.later(seconds=5)
+    answers = [await visitor.send(verb="validate") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert len({click.identity for click in desk.clicks}) == 1
+
+
+async def test_a_press_nobody_took_up_yet_says_so_instead_of_asking_again(visitor: Visitor, desk: FakeDesk) -> None:
+    desk.is_slow = True
+    await visitor.open()
+    desk.later(seconds=5)
+    pressed = await visitor.send(verb="validate")
+    waiting = await visitor.open(pressed.headers["location"])
+
+    assert "Your choice is stored" in waiting.text
+    assert 'http-equiv="refresh"' in waiting.text
+    assert "<form" not in waiting.text
+
+    desk.later(minutes=2)
+    assert "<form" in (await visitor.open(pressed.headers["location"])).text
+
+
+REFUSED_CHOICES: dict[str, tuple[dict[str, str], str]] = {
+    "nothing chosen": ({"note": "Kept words"}, "Please choose what should happen."),
+    "rejected without a word": ({"verb": "reject", "note": "  \n "}, "Please say a few words"),
+    "a novel": ({"verb": "reject", "note": "ä" * (MAX_NOTE + 1)}, "That is too long; 2000 characters"),
+    "not on offer": ({"verb": "reply", "text": "Hello"}, "This cannot be done with this item now."),
+    "invented": ({"verb": "<script>", "note": "Kept words"}, "This cannot be done with this item now."),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_CHOICES)
+async def test_an_incomplete_choice_is_asked_for_again_and_the_words_are_kept(
+    name: str, visitor: Visitor, desk: FakeDesk
+) -> None:
+    fields, sentence = REFUSED_CHOICES[name]
+    await visitor.open()
+    desk.later(seconds=5)
+
+    refused = await visitor.send(**fields)
+
+    assert refused.status_code == 422
+    assert sentence in refused.text
+    assert ("Kept words</textarea>" in refused.text) == (fields.get("note") == "Kept words")
+    assert "<script" not in refused.text
+    assert desk.clicks == []
+
+    desk.later(seconds=5)
+    assert (await visitor.send(verb="reject", note="Kept words")).status_code == 303
+
+
+async def test_everything_is_in_the_routes_language(visitor: Visitor, desk: FakeDesk) -> None:
+    desk.route = routing.Route("litiges", locale="fr")
+    shown = await visitor.open()
+
+    assert '<html lang="fr">' in shown.text
+    assert "‹What should happen?›" in shown.text
+    assert re.search(r"(?<!‹)(Confirm|Validate|Needed when|You decide|Blocking|Open in)", shown.text) is None
+
+
+# Late, early, elsewhere
+
+
+async def test_a_resolved_item_says_what_came_of_it_and_offers_nothing(visitor: Visitor, desk: FakeDesk) -> None:
+    desk.item = make_item(state="resolved", version=5, outcome="rejected", resolved_by="Ben")
+    shown = await visitor.open()
+
+    assert shown.status_code == 200
+    assert "Ben resolved this: rejected." in shown.text
+    assert "<form" not in shown.text
+    assert 'http-equiv="refresh"' not in shown.text
+
+
+async def test_an_expired_link_offers_a_fresh_one_to_the_same_address_only(visitor: Visitor, desk: FakeDesk) -> None:
+    desk.later(days=15)
+    shown = await visitor.open()
+    await visitor.send(verb="validate", fresh="")
+    sent = await visitor.send()
+
+    assert shown.status_code == 410
+    assert "Mail me a fresh link" in shown.text
+    assert re.findall("Jane Roe|INV-2024-001|already paid|Getbill", shown.text) == []
+    assert sent.status_code == 202
+    assert ADDRESS not in sent.text
+    assert desk.resent == [TOKEN_ID]
+    assert desk.clicks == []
+
+
+async def test_a_link_signed_years_ago_still_offers_a_fresh_one(visitor: Visitor, desk: FakeDesk) -> None:
+    desk.later(days=800)
+
+    assert (await visitor.open()).status_code == 410
+    await visitor.send()
+    assert desk.resent == [TOKEN_ID]
+
+
+async def test_nobody_is_mailed_while_the_link_still_works_or_the_item_is_done(
+    visitor: Visitor, desk: FakeDesk
+) -> None:
+    assert (await visitor.post({"fresh": "1"})).status_code == 303
+    desk.item = make_item(state="resolved")
+    desk.later(days=15)
+    assert (await visitor.post({"fresh": "1"})).status_code == 303
+    done = await visitor.open()
+
+    assert (done.status_code, "nothing left to decide" in done.text) == (200, True)
+    assert desk.resent == []
+
+
+async def test_a_link_that_was_used_offers_a_fresh_one_when_the_source_refused(
+    visitor: Visitor, desk: FakeDesk
+) -> None:
+    desk.used = Used(ADDRESS, NOW, "validate")
+    desk.item = make_item(version=3, problem="Getbill says no.")
+    shown = await visitor.open()
+    await visitor.send()
+
+    assert "Getbill says no." in shown.text
+    assert "This link was used already" in shown.text
+    assert desk.resent == [TOKEN_ID]
+
+
+async def test_an_item_only_the_source_can_decide_says_so(visitor: Visitor, desk: FakeDesk) -> None:
+    desk.item = make_item(make_snapshot(verbs=("update_plan",)), claimed_by="Anna")
+    shown = await visitor.open()
+
+    assert "Please decide in Getbill." in shown.text
+    assert "<form" not in shown.text
+
+
+# The other pages
+
+
+async def test_the_front_page_says_what_this_is_and_the_rest_says_what_is_wrong(visitor: Visitor) -> None:
+    assert "/readyz" in (await visitor.open("/")).text
+    missing = await visitor.open("/%3Cscript%3Ealert(1)")
+    assert (missing.status_code, "script" in missing.text) == (404, False)
+    wrong = await visitor.post({}, "/")
+    assert (wrong.status_code, set(wrong.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
+
+
+async def test_a_fault_of_ours_is_a_500_without_its_details(visitor: Visitor) -> None:
+    answer = await visitor.open("/broken")
+
+    assert answer.status_code == 500
+    assert "ZeroDivision" not in answer.text
+
+
+async def test_pages_load_only_what_is_here(visitor: Visitor) -> None:
+    shown = await visitor.open()
+    loaded = set(re.findall(r'(?:src|href)="(/[^"]*)"', shown.text))
+
+    assert loaded == {"/static/casebell.css", "/static/casebell.svg"}
+    assert {(await visitor._http.get(path)).status_code for path in loaded} == {200}
+    assert "style=" not in shown.text
