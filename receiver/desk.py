@@ -58,6 +58,7 @@ class Desk:
     clicks: Clicks | None = None
     bells: Bells = field(default_factory=Bells)
     now: Callable[[], datetime] = utc_now
+    held_until: dict[str, datetime] = field(default_factory=dict)  # loops that wait for a source to recover
     is_draining: bool = False
 
     def route(self, name: str) -> Route:

@@ -4,14 +4,14 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
 from receiver.act import Outcome, Refused, take_action
 from receiver.apply import apply_facts
-from receiver.desk import CLICKS_BELL, OUTBOX_BELL, Desk, inbox_bell, sweep_bell
+from receiver.desk import CLICKS_BELL, OUTBOX_BELL, Desk, inbox_bell
 from receiver.domain.action import Click
 from receiver.domain.fact import Fact
 from receiver.domain.people import Person
@@ -23,6 +23,9 @@ from receiver.store.inbox import Arrival, Row
 
 MOST_AT_ONCE = 100
 FACTS_IN_ONE_COMMIT = 50
+LONGEST_WAIT_S = 300.0
+HELD_LOOK_S = 0.5
+LONGEST_HOLD = timedelta(seconds=30)
 OWN_SOURCES = ("mail", "web", "cli")
 _click = TypeAdapter(Click)
 
@@ -46,7 +49,14 @@ def own_click(click: Click, desk: Desk) -> Arrival:
 
 
 async def drain(desk: Desk, source: str, account: str) -> int:
-    """Understand what waits from one account of a source; how many rows were taken."""
+    """Understand what waits from one account of a source; how many rows were taken.
+
+    While the source is not to be heard nothing is claimed: the rows wait where they are.
+    """
+    bell = inbox_bell(source, account)
+    if desk.now() < desk.held_until.get(bell, desk.now()):
+        await asyncio.sleep(HELD_LOOK_S)  # not the bell: every webhook rings it
+        return 0
     claim_id = secrets.token_hex(8)
     rows = await desk.database.write(inbox.claim, (source,), account, desk.now(), claim_id, MOST_AT_ONCE)
     if not rows:
@@ -59,9 +69,9 @@ async def drain(desk: Desk, source: str, account: str) -> int:
     try:
         facts = await _look(desk, upstream, hints)
     except DeliveryError as error:
-        await _put_back(desk, [row for row, _ in pointed], claim_id, error)
-        desk.bells.ring(sweep_bell(source, account))
-        return len(rows)
+        due_at = await _put_back(desk, [row for row, _ in pointed], claim_id, error)
+        desk.held_until[bell] = min(due_at, desk.now() + LONGEST_HOLD)
+        return 0
     await apply_in_chunks(desk, facts)
     await desk.database.write(inbox.finish, ids, claim_id, desk.now())
     return len(rows)
@@ -162,12 +172,13 @@ async def _look(desk: Desk, upstream: Upstream, hints: set[Hint]) -> list[Fact]:
     return await upstream.look(hints, keys)
 
 
-async def _put_back(desk: Desk, rows: Sequence[Row], claim_id: str, error: DeliveryError) -> None:
+async def _put_back(desk: Desk, rows: Sequence[Row], claim_id: str, error: DeliveryError) -> datetime:
     wait_s = error.after_s if isinstance(error, RetryLaterError) and error.after_s else 5.0
     attempts = max((row.attempts for row in rows), default=1)
-    due_at = desk.now() + timedelta(seconds=max(wait_s, min(2.0**attempts, 300.0)))
+    due_at = desk.now() + timedelta(seconds=min(max(wait_s, 2.0**attempts), LONGEST_WAIT_S))
     await desk.database.write(inbox.release, [row.id for row in rows], claim_id, due_at, error.code)
     log.warning("inbox.rows.put_back", count=len(rows), reason=error.code, due_at=due_at.isoformat())
+    return due_at
 
 
 def _observe_lag(desk: Desk, rows: Sequence[Row]) -> None:

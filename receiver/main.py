@@ -1,10 +1,13 @@
 """The composition root: settings become a desk, an application and the loops. The only file that imports notifiers."""
 
 import asyncio
+import gc
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from email.utils import parseaddr
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +21,7 @@ from notifiers.slack.client import SlackClient
 from notifiers.slack.inbound import SlackClicks
 from notifiers.slack.notifier import SlackNotifier
 from notifiers.teller import Teller
-from receiver import worker
+from receiver import ports, worker
 from receiver.desk import Desk
 from receiver.domain.notice import Notice
 from receiver.domain.people import People
@@ -27,19 +30,21 @@ from receiver.domain.token import Tokens
 from receiver.notices import notice_of
 from receiver.observe import Metrics, log
 from receiver.ports import Notifier, Upstream, Verify
-from receiver.settings import Settings
-from receiver.settings import rules, sections
+from receiver.settings import Settings, rules, sections
 from receiver.store import inbox, items, messages, outbox
 from receiver.store.database import Database, open_database, sqlite_path
 from receiver.store.sqlite import FileLock
 from receiver.upstream.debitura import inbound as debitura_inbound
 from receiver.upstream.debitura.client import Debitura
 from receiver.upstream.getbill import inbound as getbill_inbound
+from receiver.upstream.getbill.budget import READ, WRITE
 from receiver.upstream.getbill.client import Getbill
+from receiver.upstream.http import OnReply
 from receiver.web.app import build_app
 
 Wrap = Callable[[Database], Database]
 READY_LINE = "casebell is listening on {url}"
+SWITCH_S = 0.0005
 
 
 def _as_is(database: Database) -> Database:
@@ -63,8 +68,10 @@ async def open_desk(settings: Settings, *, url: str | None = None, wrap: Wrap = 
     try:
         yield desk
     finally:
-        for system in (*desk.upstreams.values(), *desk.notifiers.values()):
-            await system.close()
+        for upstream in desk.upstreams.values():
+            await upstream.close()
+        for notifier in desk.notifiers.values():
+            await notifier.close()
         await database.close()
         lock.release()
 
@@ -132,6 +139,7 @@ async def serve(settings: Settings, host: str, port: int, *, wrap: Wrap = _as_is
     url = f"http://{host}:{port}"
     stop = asyncio.Event()
     async with open_desk(settings, url=url, wrap=wrap) as desk:
+        _prepare_interpreter()
         server = _Server(
             uvicorn.Config(
                 build_app(desk),
@@ -156,6 +164,13 @@ async def serve(settings: Settings, host: str, port: int, *, wrap: Wrap = _as_is
             await loops  # what is under way ends before the door closes, so that its result can be shown
             server.should_exit = True
             await web
+
+
+def _prepare_interpreter() -> None:
+    """Two pauses that the webhook path feels, both measured (docs/decisions/0008)."""
+    gc.collect()
+    gc.freeze()  # what was imported never dies: a full collection need not walk it, 60 ms each time
+    sys.setswitchinterval(SWITCH_S)  # the writer thread waits this long for its turn after each call into SQLite
 
 
 class _Server(uvicorn.Server):
@@ -217,7 +232,7 @@ def route_of(route: rules.Route) -> Route:
 
 def _upstreams(settings: Settings, people: People, metrics: Metrics) -> Iterator[Upstream]:
     for getbill in settings.getbill:
-        yield Getbill(
+        client = Getbill(
             getbill.name,
             getbill.base_url,
             api_token=getbill.api_token.get_secret_value() if getbill.api_token else None,
@@ -229,7 +244,12 @@ def _upstreams(settings: Settings, people: People, metrics: Metrics) -> Iterator
             writes_per_hour=getbill.writes_per_hour,
             todo_url=getbill.todo_url,
             media_hosts=getbill.media_hosts,
+            observe=_counting(metrics, "getbill"),
         )
+        for kind in (READ, WRITE):
+            left = metrics.upstream_budget_remaining.labels("getbill", getbill.name, kind)
+            left.set_function(partial(client.budget.remaining, kind))
+        yield client
     for debitura in settings.debitura:
         yield Debitura(
             debitura.name,
@@ -239,7 +259,15 @@ def _upstreams(settings: Settings, people: People, metrics: Metrics) -> Iterator
             people=people,
             reply_as=debitura.reply_as,
             solution_hosts=debitura.solution_hosts,
+            observe=_counting(metrics, "debitura"),
         )
+
+
+def _counting(metrics: Metrics, source: str) -> OnReply:
+    def count(operation: str, status: str, _headers: Mapping[str, str]) -> None:
+        metrics.upstream_requests_total.labels(source, operation, status).inc()
+
+    return count
 
 
 def _verifies(settings: Settings) -> Iterator[tuple[tuple[str, str], Verify]]:
@@ -261,12 +289,13 @@ def _clicks(slack: sections.Slack, client: SlackClient, desk: Desk) -> SlackClic
         client=client,
         teller=desk.teller,
         notice_for=lambda item_id: _notice_for_modal(desk, item_id),
+        now=desk.now,
         team_ids=tuple(filter(None, [slack.team_id])),
         app_ids=tuple(filter(None, [slack.app_id])),
     )
 
 
-def _mail(settings: Settings, teller: Teller) -> MailNotifier:
+def _mail(settings: Settings, teller: ports.Teller) -> MailNotifier:
     assert settings.email is not None
     password = settings.email.password.get_secret_value() if settings.email.password else None
     host = urlsplit(settings.public_url).hostname or parseaddr(settings.email.sender)[1].rpartition("@")[2]

@@ -192,8 +192,9 @@ async def _control(settings: Settings, url: str, wanted: dict[str, Any]) -> dict
 
 
 async def read_store(settings: Settings, work: Any) -> Any:
+    """What ``work(connection)`` finds, read beside a running service or without one. Raises ConfigError."""
     path = sqlite_path(settings.database_url)
-    if not Path(path).exists():
+    if not await asyncio.to_thread(path.exists):
         raise ConfigError(f"{path}: no database there yet; `casebell serve` or `casebell reconcile` makes it")
     database = SqliteDatabase(path)
     try:

@@ -65,7 +65,7 @@ def claim(
         select(inbox.c.id)
         .where(inbox.c.state == "new", inbox.c.source.in_(sources), inbox.c.due_at <= now)
         .where(or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < now))
-        .order_by(inbox.c.id)
+        .order_by(inbox.c.due_at, inbox.c.id)
         .limit(most)
     )
     if account is not None:

@@ -75,7 +75,7 @@ inbox = Table(
     Column("lease_until", Instant),
     Column("done_at", Instant),
     UniqueConstraint("source", "account", "event_id"),
-    Index("ix_inbox_new", "source", "account", "due_at", **_only("state = 'new'")),
+    Index("ix_inbox_new", "source", "account", "due_at", "id", **_only("state = 'new'")),
 )
 
 item = Table(

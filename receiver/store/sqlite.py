@@ -27,6 +27,8 @@ from receiver.errors import ConfigError, RetryLaterError
 T = TypeVar("T")
 MOST_IN_ONE_COMMIT = 256
 READERS = 4
+QUIET_S = 0.2  # then the log is folded into the file; under load only every LOG_PAGES
+LOG_PAGES = 8_192  # of 4 kB
 STORE_RETRY_S = 5.0
 
 
@@ -104,7 +106,7 @@ class SqliteDatabase:
 
     def _write_forever(self) -> None:
         connection: Connection | None = None
-        while pieces := self._next():
+        while pieces := self._next(connection):
             try:
                 connection = connection or self._writer_engine.connect()
                 _commit(connection, pieces)
@@ -120,12 +122,17 @@ class SqliteDatabase:
                     piece.error = error
             _answer(pieces)
         if connection is not None:
-            connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")  # outside any transaction
+            _checkpoint(connection, "TRUNCATE")
             connection.close()
 
-    def _next(self) -> list[_Piece]:
-        """Wait for a piece, then take all that is there; an empty list is the end."""
-        first = self._queue.get()
+    def _next(self, connection: Connection | None) -> list[_Piece]:
+        """Wait for a piece, then take all that is there; an empty list is the end. Quiet is for checkpoints."""
+        try:
+            first = self._queue.get(timeout=QUIET_S) if connection else self._queue.get()
+        except queue.Empty:
+            if connection is not None:
+                _checkpoint(connection, "PASSIVE")
+            first = self._queue.get()
         pieces = [first] if first else []
         while pieces and len(pieces) < MOST_IN_ONE_COMMIT:
             try:
@@ -137,6 +144,13 @@ class SqliteDatabase:
                 break
             pieces.append(piece)
         return pieces
+
+
+def _checkpoint(connection: Connection, how: str) -> None:
+    """Fold the log into the file, outside any transaction; readers that still need a part of it are left alone."""
+    raw = connection.connection.dbapi_connection
+    if raw is not None:
+        raw.execute(f"PRAGMA wal_checkpoint({how})")
 
 
 def _commit(connection: Connection, pieces: list[_Piece]) -> None:
@@ -218,6 +232,7 @@ def _engine(path: Path, *, is_writer: bool) -> Engine:
             raw.execute("PRAGMA synchronous=FULL")
             raw.execute("PRAGMA foreign_keys=ON")
             raw.execute("PRAGMA journal_size_limit=67108864")
+            raw.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
         else:
             raw.execute("PRAGMA query_only=ON")
 
