@@ -101,11 +101,13 @@ async def _show(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     route = desk.route(delivery.value("route") or "")
     notifier = _notifier(desk, channel)
     drawn: list[tuple[Shown | None, Shown]] = []
-    for message in shown or [None]:
+    places: list[Shown | None] = [*shown] or [None]
+    for message in places:
         if message is None or message.version < item.version:
             notice = await _notice(desk, item, route, delivery, is_first=message is None)
             fresh = await _draw(notifier, notice, address, delivery.destination, message)
-            drawn.extend([(message, fresh)] if fresh else [])
+            if fresh is not None:
+                drawn.append((message, fresh))
     await desk.database.write(_shown, delivery, claim_id, drawn, desk.now())
 
 

@@ -1,6 +1,8 @@
 """Invented items of every kind, made the way real ones are: from a source's answer, through its translation."""
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 
 from receiver.domain.item import Item, Snapshot
 
@@ -37,7 +39,7 @@ def _from_getbill(kind: str) -> Snapshot:
     stand = GetbillStand()
     todo = stand.add(kind)
     debt = stand.debts[todo["debt"]["id"]]
-    return translate.snapshot(wire.Todo.model_validate(todo), wire.Debt.model_validate(debt), "main")
+    return translate.snapshot(wire.Todo.model_validate(_sent(todo)), wire.Debt.model_validate(_sent(debt)), "main")
 
 
 def _from_debitura(kind: str) -> Snapshot:
@@ -48,8 +50,15 @@ def _from_debitura(kind: str) -> Snapshot:
     task = stand.add_task(kind)
     case, chats = stand.cases.get(task["caseId"] or ""), stand.chats.get(task["caseId"] or "", [])
     return translate.snapshot(
-        wire.Task.model_validate(task),
-        wire.Case.model_validate(case) if case else None,
-        [wire.Chat.model_validate(chat) for chat in chats],
+        wire.Task.model_validate(_sent(task)),
+        wire.Case.model_validate(_sent(case)) if case else None,
+        [wire.Chat.model_validate(_sent(chat)) for chat in chats],
         "main",
     )
+
+
+def _sent(record: dict[str, Any]) -> Any:
+    """The record as it arrives over the wire: fractions are Decimals."""
+    from receiver.upstream.strict_json import read_json
+
+    return read_json(json.dumps(record).encode())
