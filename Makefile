@@ -11,7 +11,7 @@ CONFIG := $(or $(CASEBELL_CONFIG),casebell.toml)
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-.PHONY: help run test lint format bench lock docs clean
+.PHONY: help run test lint format bench lock words docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,6 +34,9 @@ format: $(VENV)/.ready-dev ## put the code into shape
 
 bench: $(VENV)/.ready-dev ## measure how much it takes
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+words: $(VENV)/.ready-dev ## collect new sentences for the translators
+	@$(BIN)/python -m notifiers.locale_refresh
 
 docs: $(VENV)/.ready-dev ## write docs/configuration.md anew
 	@$(BIN)/python -m receiver.cli.configuration_page

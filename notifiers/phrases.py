@@ -1,0 +1,121 @@
+"""The sentences a story is told with (step 6), in English; the catalogs in locale/ hold the other languages."""
+
+from dataclasses import dataclass
+
+
+def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translate this later"
+    return message
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How a kind is told. ``told`` is a sentence without its full stop; ``asks`` is what must be decided or done."""
+
+    lead: str
+    told: str
+    asks: str
+
+
+REPLY = N_("The collection partner is waiting for your answer.")
+UNKNOWN = Words(
+    N_("To do at {source}"),
+    N_("{source} has something for you to do"),
+    N_("Open it at {source} to see what is needed."),
+)
+KINDS = {
+    "portal_dispute": Words(
+        N_("Dispute"), N_("{debtor} disputes {claim}"), N_("Is the dispute justified? Validate it or reject it.")
+    ),
+    "hardship": Words(
+        N_("Financial hardship"),
+        N_("{debtor} declares financial hardship regarding {claim}"),
+        N_("Do you accept the hardship declaration? Validate it or reject it."),
+    ),
+    "payment_plan": Words(
+        N_("Payment plan proposed"),
+        N_("{debtor} proposes a payment plan for {claim}"),
+        N_("Do you accept the payment plan? Validate it or reject it."),
+    ),
+    "ai_dispute": Words(
+        N_("Possible dispute on a call"),
+        N_("{debtor} seems to have disputed {claim} on a call"),
+        N_("Was this a dispute? The AI thinks so. Validate it or reject it."),
+    ),
+    "objection": Words(
+        N_("Objection on a call"),
+        N_("{debtor} seems to have objected to {claim} on a call"),
+        N_("Is the objection justified? The AI heard it. Validate it or reject it."),
+    ),
+    "agreement": Words(
+        N_("Payment agreement"),
+        N_("{debtor} agreed to a payment plan for {claim}"),
+        N_("For your information; nothing to decide."),
+    ),
+    "ReplyToChat": Words(
+        N_("Reply to the collection partner"), N_("The collection partner awaits your reply on {claim}"), REPLY
+    ),
+    "ClientInputRequired": Words(
+        N_("Your input is needed"), N_("The collection partner needs your input on {claim}"), REPLY
+    ),
+    "MoreInfoNeeded": Words(
+        N_("More information needed"), N_("The collection partner asks for more information on {claim}"), REPLY
+    ),
+    "SelectQuoteWinner": Words(
+        N_("Choose a quote"), N_("Quotes for {claim} await your choice"), N_("Choose one of the quotes at {source}.")
+    ),
+    "ReviewPartner": Words(
+        N_("Rate the collection partner"),
+        N_("{source} asks you to rate the partner who worked on {claim}"),
+        N_("Rate the partner's work at {source}."),
+    ),
+    "SignContract": Words(
+        N_("Sign a contract at {source}"),
+        N_("{source} needs your signature on a contract or power of attorney"),
+        N_("Sign the contract or power of attorney at {source}."),
+    ),
+    "AssignBankAccount": Words(
+        N_("Name a payout account at {source}"),
+        N_("{source} needs a bank account for payouts and processes nothing until it has one"),
+        N_("Name the bank account for payouts at {source}."),
+    ),
+    "CaseValidationNeedsInfo": Words(
+        N_("Correct the case data"),
+        N_("{source} finds the data of {claim} incomplete or inconsistent"),
+        N_("Complete or correct the data of the case at {source}."),
+    ),
+    "Generic": UNKNOWN,
+}
+ASKED_OF = {
+    "validate": N_("{who} asked {source} to validate this; waiting for its confirmation"),
+    "reject": N_("{who} asked {source} to reject this; waiting for its confirmation"),
+    "reopen": N_("{who} asked {source} to reopen this; waiting for its confirmation"),
+    "update_plan": N_("{who} asked {source} to change the plan; waiting for its confirmation"),
+    "reply": N_("{who}'s reply is on its way to {source}"),
+}
+DONE_BY = {
+    "validated": N_("Validated by {who} via {via}, {moment}"),
+    "rejected": N_("Rejected by {who} via {via}, {moment}"),
+    "solved": N_("Answered by {who} via {via}, {moment}"),
+    "completed": N_("Completed by {who} via {via}, {moment}"),
+}
+DONE_THERE = {
+    "validated": N_("Validated at {source} by somebody else, {moment}"),
+    "rejected": N_("Rejected at {source} by somebody else, {moment}"),
+    "solved": N_("Solved at {source}, {moment}"),
+    "completed": N_("Completed at {source}, {moment}"),
+    "gone": N_("No longer open at {source}, {moment}"),
+}
+VIA = {
+    "slack": N_("Slack"),
+    "mail": N_("e-mail"),
+    "web": N_("the web inbox"),
+    "cli": N_("the command line"),
+}
+SIDES = {"partner": N_("collection partner"), "creditor": N_("your side"), "system": N_("system")}
+DONE_HERE = N_("Resolved by {who} via {via}, {moment}")
+DONE_THERE_SOMEHOW = N_("Resolved at {source} by somebody else, {moment}")
+PROBLEMS = {"still_open": N_("{source} took the request, but this is still open there. Please look at it again.")}
+# What asks for no verb of ours: it names the source already, or asks for nothing.
+WITHOUT_VERBS = frozenset(
+    words.asks for words in KINDS.values() if "{source}" in words.asks or words is KINDS["agreement"]
+)

@@ -1,0 +1,72 @@
+"""Words from strangers on their way to people (step 6): cleaned of what deceives, cut, masked. Pure; no markup here."""
+
+import re
+import unicodedata
+
+MOST_INITIALS = 5
+MOST_STEPS_BACK = 16
+
+# Controls, bidirectional marks and overrides, zero-width and blank characters, annotations, tags, lone surrogates. They
+# let a reference or a name read other than it is. Zero-width joiners go too: an emoji may fall apart, nothing else.
+_HIDDEN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffc\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+_BREAK = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_MANY_BREAKS = re.compile(r"\n(?:[^\S\n]*\n)+")
+_BREAK_OR_SPACES = re.compile(r" *\n[ \n]*| {2,}")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_CODE = re.compile(r"[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*", re.ASCII)
+_INITIAL = re.compile(r"[^\W_][^\s-]*")
+
+
+def clean(text: str) -> str:
+    """The text as a person reads it: no hidden characters, one kind of line break, one empty line at most."""
+    visible = _HIDDEN.sub("", _BREAK.sub("\n", text).replace("\t", " "))
+    return _MANY_BREAKS.sub("\n\n", visible).strip()
+
+
+def one_line(text: str) -> str:
+    """The cleaned text on one line; spaces that hold an amount together stay."""
+    return _BREAK_OR_SPACES.sub(" ", clean(text))
+
+
+def cut(text: str, limit: int, mark: str = "…") -> str:
+    """At most ``limit`` characters, ending in ``mark`` where something is missing; accents stay with their letters."""
+    if len(text) <= limit:
+        return text
+    end = max(limit - len(mark), 0)
+    for _ in range(MOST_STEPS_BACK):
+        if not end or not _belongs_to_previous(text, end):
+            break
+        end -= 1
+    return f"{text[:end].rstrip()}{mark}" if end else mark[: max(limit, 0)]
+
+
+def mask(name: str) -> str:
+    """The initials of a person or a company: "Jane Roe" becomes "J. R."; "…" when there are none."""
+    initials = [word[0].upper() for word in _INITIAL.findall(clean(name))[:MOST_INITIALS]]
+    return " ".join(f"{initial}." for initial in initials) or "…"
+
+
+def pretty(word: str) -> str:
+    """A machine's word as a person would write it: "wants_callback", "ReplyToChat"; a sentence stays as it is."""
+    plain = one_line(word)
+    if not _CODE.fullmatch(plain):
+        return plain
+    parts = re.split(r"[\s_-]+", _CAMEL.sub(" ", plain))
+    shown = " ".join(part if part.isupper() and len(part) > 1 else part.lower() for part in parts)
+    return shown[:1].upper() + shown[1:]
+
+
+def ended(sentence: str) -> str:
+    """The sentence with a full stop, unless it ends already."""
+    return sentence if sentence.endswith((".", "!", "?", "…")) or not sentence else f"{sentence}."
+
+
+def _belongs_to_previous(text: str, end: int) -> bool:
+    """Whether cutting before ``end`` would part an accent, a skin tone or half a surrogate pair from what it is on."""
+    following = text[end]
+    is_pair = "\ud800" <= text[end - 1] <= "\udbff" and "\udc00" <= following <= "\udfff"
+    is_tone = "\U0001f3fb" <= following <= "\U0001f3ff"
+    return is_pair or is_tone or following == "\u200d" or unicodedata.category(following).startswith("M")

@@ -1,0 +1,104 @@
+"""One route's language, timezone and "now" (step 6): says, counts and writes figures as its readers do. Pure.
+
+What is unknown is never guessed: an amount without a known currency is a bare number.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.numbers import format_currency, format_decimal, format_percent, is_currency
+
+from receiver.domain.money import Money
+
+# English figures as Europe reads them: 24 hours, the day before the month, US$ beside €.
+_FIGURES = {"en": "en_GB"}
+_DOTTED = frozenset({"da", "de"})  # languages that write "4. marts"
+_MOST_PLAIN_DIGITS = 15
+
+
+class Says(Protocol):
+    """What a voice needs of the teller."""
+
+    def say(self, locale: str, message: str, **values: object) -> str: ...
+
+    def plural(self, locale: str, one: str, many: str, n: int, **values: object) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """``language`` is one that has a catalog."""
+
+    teller: Says
+    language: str
+    zone: tzinfo
+    now: datetime
+
+    def words(self, message: str, **values: object) -> str:
+        return self.teller.say(self.language, message, **values)
+
+    def numbered(self, one: str, many: str, n: int, **values: object) -> str:
+        return self.teller.plural(self.language, one, many, n, **values)
+
+    def money(self, money: Money) -> str:
+        """The amount with its currency; a bare number when that is not known or no currency of this world."""
+        if money.amount.adjusted() > _MOST_PLAIN_DIGITS:
+            return f"{money.amount:.3E}"
+        if money.currency is None or not is_currency(money.currency):
+            return str(format_decimal(money.amount, "#,##0.00", locale=self._figures))
+        return str(format_currency(money.amount, money.currency, locale=self._figures))
+
+    def percent(self, hundredths: int) -> str:
+        return str(format_percent(min(max(hundredths, 0), 100) / 100, locale=self._figures))
+
+    def number(self, number: int) -> str:
+        return (
+            str(number) if abs(number) >= 10**_MOST_PLAIN_DIGITS else str(format_decimal(number, locale=self._figures))
+        )
+
+    def day(self, day: date) -> str:
+        """Such as "15 Apr", with the year unless it is this one."""
+        day = self.local(day).date() if isinstance(day, datetime) else day
+        return str(format_date(day, self._pattern(day), locale=self._figures))
+
+    def moment(self, at: datetime) -> str:
+        """Such as "Wed 4 Mar, 10:00", in the route's timezone."""
+        local = self.local(at)
+        pattern = f"EEE {self._pattern(local)}, HH:mm"
+        return str(format_datetime(local, pattern, locale=self._figures))
+
+    def age(self, at: datetime) -> str:
+        """Such as "3 hours ago", or "in 3 hours"."""
+        apart = at - self.now
+        if abs(apart) < timedelta(minutes=1):
+            return self.words("just now")
+        return str(format_timedelta(apart, add_direction=True, locale=self._figures))
+
+    def today(self) -> date:
+        return self.local(self.now).date()
+
+    def local(self, at: datetime) -> datetime:
+        try:
+            return at.astimezone(self.zone)
+        except OverflowError:  # the first and the last day there is
+            return at
+
+    def _pattern(self, day: date) -> str:
+        pattern = "d. MMM" if self.language in _DOTTED else "d MMM"
+        return pattern if day.year == self.now.year else f"{pattern} y"
+
+    @property
+    def _figures(self) -> str:
+        return _FIGURES.get(self.language, self.language)
+
+
+def zone_of(name: str) -> tzinfo:
+    """The timezone of that name; UTC for one that is not known here."""
+    load: Callable[[str], tzinfo] = ZoneInfo
+    try:
+        return load(name)
+    except (KeyError, ValueError, OSError):
+        return UTC

@@ -1,0 +1,103 @@
+"""Stories of hostile items: whatever a stranger writes, they are short, plain and complete, in every language."""
+
+from datetime import UTC
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from notifiers.phrases import KINDS
+from notifiers.teller import Teller
+from notifiers.text import clean
+from receiver.domain.item import Attempt, Detail, Installment, Item, Line, Snapshot
+from receiver.domain.money import Money
+from receiver.domain.notice import Notice, Story
+from receiver.domain.routing import Route
+from tests.factories import NOW
+
+LOCALES = ("en", "fr", "da", "de")
+
+HOSTILE = st.lists(
+    st.characters(exclude_categories=())
+    | st.sampled_from(["\u202e", "\u2066", "\x00", "\ud83d", "<!channel>", "{who}", "\n\n\n", "%s", "x" * 3_000]),
+    max_size=30,
+).map("".join)
+INSTANTS = st.datetimes(timezones=st.just(UTC))
+MONEY = st.builds(Money, st.integers(-(10**60), 10**60), st.none() | st.sampled_from(["EUR", "JPY"]) | HOSTILE)
+DETAILS = st.builds(
+    Detail,
+    st.sampled_from(["plan_months", "monthly_amount", "partner", "type_label", "admin_notes", "objection_type"])
+    | HOSTILE,
+    text=st.none() | HOSTILE,
+    money=st.none() | MONEY,
+    day=st.none() | st.dates(),
+    flag=st.none() | st.booleans(),
+    number=st.none() | st.integers(),
+)
+SNAPSHOTS = st.builds(
+    Snapshot,
+    key=HOSTILE,
+    source=st.sampled_from(["getbill", "debitura"]) | HOSTILE,
+    account=HOSTILE,
+    kind=st.sampled_from(list(KINDS)) | HOSTILE,
+    urgency=st.sampled_from(["blocking", "review", "info"]),
+    is_open=st.booleans(),
+    title=st.none() | HOSTILE,
+    question=st.none() | HOSTILE,
+    quote=st.none() | HOSTILE,
+    reference=st.none() | HOSTILE,
+    case_reference=st.none() | HOSTILE,
+    debtor=st.none() | HOSTILE,
+    amount=st.none() | MONEY,
+    severity=st.none() | HOSTILE,
+    confidence=st.none() | st.integers(),
+    created_at=st.none() | INSTANTS,
+    deadline_at=st.none() | INSTANTS,
+    conversation=st.lists(st.builds(Line, HOSTILE, st.none() | HOSTILE, HOSTILE, st.none() | INSTANTS)).map(tuple),
+    installments=st.lists(
+        st.builds(Installment, st.none() | MONEY, st.none() | st.dates(), st.none() | INSTANTS, st.none() | HOSTILE)
+    ).map(tuple),
+    details=st.lists(DETAILS).map(tuple),
+)
+ITEMS = st.builds(
+    Item,
+    id=st.just("k7f3q9x2m4ab"),
+    snapshot=SNAPSHOTS,
+    state=st.sampled_from(["open", "acting", "resolved"]),
+    version=st.just(2),
+    said_at=INSTANTS,
+    opened_at=INSTANTS,
+    changed_at=INSTANTS,
+    resolved_by=st.none() | HOSTILE,
+    resolved_via=st.none() | HOSTILE,
+    claimed_by=st.none() | HOSTILE,
+    attempt=st.none() | st.builds(Attempt, st.just(1), HOSTILE, HOSTILE, HOSTILE, INSTANTS),
+    problem=st.none() | HOSTILE,
+    note=st.none() | HOSTILE,
+)
+
+
+def words_in(told: Story) -> list[str]:
+    single = (told.headline, told.sentence, told.asked, told.quote, told.status, told.problem, told.footer)
+    rows = (*told.facts, *told.conversation)
+    return [*(text for text in single if text), *(text for row in rows for text in row)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(ITEMS, st.sampled_from(LOCALES), st.booleans())
+def test_whatever_a_stranger_writes_the_story_is_short_plain_and_complete(
+    item: Item, locale: str, masked: bool
+) -> None:
+    route = Route("r", locale=locale, timezone="Europe/Paris", mask_debtor=masked)
+
+    told = Teller().story(Notice(item, route, (), (), NOW))
+
+    assert told.headline
+    assert told.sentence
+    assert len(told.headline) <= 140
+    assert len(told.sentence) <= 400
+    assert max(len(told.asked or ""), len(told.quote or "")) <= 2_500
+    assert all(len(value) <= 300 for _, value in told.facts)
+    assert len(told.conversation) <= 5
+    assert all(len(text) <= 1_000 for _, _, text in told.conversation)
+    assert all(clean(text) == text.strip() for text in words_in(told))
+    assert not any("\n" in text for text in (told.headline, told.sentence, told.footer))
