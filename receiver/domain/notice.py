@@ -50,7 +50,7 @@ def verbs_for(item: Item) -> tuple[str, ...]:
     if item.state != "open":
         return ()
     own = "release" if item.claimed_by else "claim"
-    return (*(v for v in item.snapshot.verbs if v in SOURCE_VERBS and v != "reopen"), own)
+    return (*(v for v in item.snapshot.verbs if v in SOURCE_VERBS and v != "reopen"), own, "note")
 
 
 def is_news(shown_state: str | None, item: Item) -> bool:

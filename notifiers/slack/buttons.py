@@ -1,0 +1,98 @@
+"""The buttons of a Slack message (step 6): what decides, then the link, then the rest; never a wall of them. Pure."""
+
+from functools import partial
+
+from slack_sdk.models.blocks import ButtonElement, ConfirmObject, OverflowMenuElement
+
+from notifiers.slack import pieces, plain, wire
+from notifiers.teller import N_, Teller, language_of
+from notifiers.text import one_line
+from notifiers.voice import Voice, zone_of
+from receiver.domain.item import Item
+from receiver.domain.notice import Link, Notice
+
+MAX_VISIBLE = 3  # people hate walls of buttons (contract A9)
+MAX_HIDDEN = 5
+
+# The English labels are the keys of the translations; the order is the order of the buttons. A verb without a label
+# needs more than Slack can ask for; the links lead to where it is done.
+LABELS = {
+    "validate": N_("Validate"),
+    "reject": N_("Reject"),
+    "reply": N_("Reply"),
+    "reopen": N_("Reopen"),
+    "claim": N_("Claim"),
+    "release": N_("Release"),
+    "note": N_("Add a note"),
+}
+_MINOR = ("claim", "release", "note")
+_GREEN = ("validate", "reply")
+
+Words = partial[str]  # ``ports.Teller.say`` in one language
+
+
+def buttons(notice: Notice, words: Words) -> list[ButtonElement | OverflowMenuElement]:
+    """At most three in sight, further verbs in a menu; none that may not be pressed, and nothing once it is done."""
+    if notice.item.state == "resolved":
+        return []
+    verbs = [verb for verb in LABELS if verb in notice.verbs] if notice.item.state == "open" else []
+    solution = pieces.openable(notice.links, "solution")[:1]
+    first = [verb for verb in verbs if verb not in _MINOR][: MAX_VISIBLE - len(solution)]
+    rest = [verb for verb in verbs if verb not in first]
+    spare = MAX_VISIBLE - len(first) - len(solution)
+    hidden = rest[spare:][:MAX_HIDDEN]
+    return [
+        *(_verb_button(notice, verb, words, is_main=verb == first[0]) for verb in first),
+        *(_open_button(notice, link, words) for link in solution),
+        *(_verb_button(notice, verb, words) for verb in rest[:spare]),
+        *([_menu(notice, hidden, words)] if hidden else []),
+    ]
+
+
+def source_name(item: Item) -> str:
+    return plain.cut(one_line(item.snapshot.source), 20).capitalize() or "?"
+
+
+def open_label(notice: Notice, words: Words) -> str:
+    return plain.cut(words("Open in {source}", source=source_name(notice.item)), pieces.MAX_LABEL)
+
+
+def what_of(notice: Notice) -> str:
+    """Reference and amount: enough to know the case by, nothing about a person."""
+    said = notice.item.snapshot
+    named = plain.cut(one_line(said.reference or said.case_reference or ""), 60)
+    route = notice.route
+    voice = Voice(Teller(), language_of(route.locale), zone_of(route.timezone), notice.now)
+    amount = voice.money(said.amount) if said.amount else ""
+    return " · ".join(word for word in (named, amount) if word) or plain.cut(one_line(notice.item.key), 100)
+
+
+def _verb_button(notice: Notice, verb: str, words: Words, *, is_main: bool = False) -> ButtonElement:
+    """One green button shows the way; two would show nothing."""
+    label = _label(verb, words)
+    style = "danger" if verb == "reject" else "primary" if is_main and verb in _GREEN else None
+    confirm = _confirm(notice, words) if verb == "validate" else None
+    value = _value(notice.item, verb)
+    return pieces.button(label, f"{label}: {what_of(notice)}", verb, value=value, style=style, confirm=confirm)
+
+
+def _open_button(notice: Notice, link: Link, words: Words) -> ButtonElement:
+    label = open_label(notice, words)
+    return pieces.button(label, f"{label}: {what_of(notice)}", wire.OPEN, url=link.url)
+
+
+def _menu(notice: Notice, verbs: list[str], words: Words) -> OverflowMenuElement:
+    return pieces.overflow(wire.MORE, [(_label(verb, words), _value(notice.item, verb)) for verb in verbs])
+
+
+def _confirm(notice: Notice, words: Words) -> ConfirmObject:
+    told = words("{source} is told at once.", source=source_name(notice.item))
+    return pieces.confirm(words("Validate?"), f"{what_of(notice)}\n{told}", words("Validate"), words("Cancel"))
+
+
+def _value(item: Item, verb: str) -> str:
+    return wire.Press(item.id, item.version, verb).value
+
+
+def _label(verb: str, words: Words) -> str:
+    return plain.cut(words(LABELS[verb]), pieces.MAX_LABEL) or verb

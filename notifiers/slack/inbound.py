@@ -1,0 +1,256 @@
+"""Steps 2 and 8 for Slack: a press is verified, answered at once, and read again from the store. It changes nothing.
+
+Slack does not repeat a press (contract A2): one that is not stored is lost, so only what is surely no decision is
+answered without being stored.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+
+from slack_sdk.signature import Clock, SignatureVerifier
+
+from notifiers.slack import modals, plain, wire
+from notifiers.slack.client import SlackClient
+from notifiers.slack.people import SlackPeople
+from notifiers.text import one_line
+from receiver.domain.action import NEEDS_WORDS, Click, utf16_units
+from receiver.domain.notice import Notice
+from receiver.domain.people import Person
+from receiver.domain.refusal import SENTENCES, why_stale
+from receiver.errors import ConfigError, DeliveryError, RejectedError
+from receiver.ports import Received, Teller
+
+MAX_SKEW_S = 300  # contract A3
+HEAD_START_S = 0.5  # of the ticket's three seconds; Slack's own delay counts too (contract A2)
+MAX_IDENTITY = 255
+
+_TIMESTAMP = re.compile(r"\d{1,12}", re.ASCII)
+_IDENTITY = re.compile(r"[\w./-]+", re.ASCII)
+
+NoticeFor = Callable[[str], Awaitable[Notice | None]]
+PeopleOf = Callable[[Person], Awaitable[Person]]
+
+
+class SlackClicks:
+    """Fulfils ``ports.Clicks``. Without ``people_of``, people are looked up through ``client``."""
+
+    def __init__(
+        self,
+        signing_secrets: Collection[str],
+        *,
+        client: SlackClient,
+        notice_for: NoticeFor,
+        teller: Teller,
+        now: Callable[[], datetime],
+        people_of: PeopleOf | None = None,
+        team_ids: Collection[str] = (),
+        app_ids: Collection[str] = (),
+    ) -> None:
+        if not signing_secrets or not all(secret.strip() for secret in signing_secrets):
+            raise ConfigError("slack.signing_secrets: is empty; copy the secret from the Slack app's Basic Information")
+        self._secrets = tuple(signing_secrets)
+        self._team_ids = frozenset(team_ids)
+        self._app_ids = frozenset(app_ids)
+        self._client = client
+        self._notice_for = notice_for
+        self._teller = teller
+        self._people_of = people_of or SlackPeople(client, team_ids, now).who
+
+    def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
+        """The press's identity. Raises RejectedError for whatever is not signed, fresh and from our workspace."""
+        stamp = headers.get("x-slack-request-timestamp", "")
+        signature = headers.get("x-slack-signature", "")
+        if not _TIMESTAMP.fullmatch(stamp) or not signature.isascii():
+            raise RejectedError("bad_signature", "The request carries no signature of Slack.")
+        if abs(now.timestamp() - int(stamp)) > MAX_SKEW_S:
+            raise RejectedError("too_old", "The request was signed more than five minutes away from now.")
+        if not any(_is_signed(secret, body, stamp, signature, now) for secret in self._secrets):
+            raise RejectedError("bad_signature", "The signature is not Slack's.")
+        self._check_origin(body)
+        return identity_of(body)
+
+    def receive(self, body: bytes) -> Received:
+        """What to do at once; a press that needs words opens its form and is stored only when the form comes back."""
+        try:
+            payload = wire.payload_of(body)
+            match payload.get("type"):
+                case "block_actions":
+                    return self._pressed(payload)
+                case "view_submission":
+                    return self._submitted(payload)
+                case _:
+                    return Received(is_click=False)
+        except ValueError:
+            return Received(is_click=not wire.is_ssl_check(body))
+
+    def read(self, body: bytes) -> Click | None:
+        """The click in a stored payload; None when no decision is in it. Raises ValueError for rubbish."""
+        if wire.is_ssl_check(body):
+            return None
+        payload = wire.payload_of(body)
+        match payload.get("type"):
+            case "block_actions":
+                return _read_press(body, payload)
+            case "view_submission":
+                return self._read_words(body, payload)
+            case _:
+                return None
+
+    async def who(self, person: Person) -> Person:
+        return await self._people_of(person)
+
+    def _check_origin(self, body: bytes) -> None:
+        if wire.is_ssl_check(body) or not (self._team_ids or self._app_ids):
+            return
+        try:
+            payload = wire.payload_of(body)
+        except ValueError:
+            return  # signed rubbish can do nothing; it is stored for whoever looks into it
+        # An app of a whole organisation gets no team, the organisation instead.
+        team = wire.text(wire.part(payload, "team"), "id") or wire.text(wire.part(payload, "enterprise"), "id")
+        if self._team_ids and team not in self._team_ids:
+            raise RejectedError("unknown_account", "The press comes from another Slack workspace.")
+        if self._app_ids and wire.text(payload, "api_app_id") not in self._app_ids:
+            raise RejectedError("unknown_account", "The press comes from another Slack app.")
+
+    def _pressed(self, payload: wire.Json) -> Received:
+        if wire.is_link(wire.action_of(payload)):
+            return Received(is_click=False)
+        press = wire.press_of(payload)
+        if press.verb not in modals.MAX_TYPED:
+            return Received(is_click=True)
+        ticket = wire.text(payload, "trigger_id") or ""
+        user = wire.text(wire.part(payload, "user"), "id") or ""
+        return Received(is_click=False, after=partial(self._ask_for_words, press, ticket, user))
+
+    def _submitted(self, payload: wire.Json) -> Received:
+        view = wire.part(payload, "view")
+        press, locale = wire.unpack(view)
+        wrong = _what_is_wrong(press.verb, wire.typed(view))
+        if wrong is None:
+            return Received(is_click=True)
+        most = modals.MAX_TYPED.get(press.verb, 0)
+        sentence = self._teller.say(locale, SENTENCES[wrong], most=most)
+        return Received(is_click=False, answer={"response_action": "errors", "errors": {wire.WORDS: sentence}})
+
+    async def _ask_for_words(self, press: wire.Press, ticket: str, user: str) -> None:
+        """Open the form; with a placeholder first when the item is slow to come (contract C4.7)."""
+        fetching = asyncio.ensure_future(self._notice_for(press.item_id))
+        try:
+            await asyncio.wait({fetching}, timeout=HEAD_START_S)
+            if fetching.done():
+                await self._client.open_view(ticket, self._form(press, fetching.result()))
+            else:
+                view_id = await self._client.open_view(ticket, modals.loading(partial(self._teller.say, "en")))
+                await self._client.update_view(view_id, self._form(press, await fetching))
+        except DeliveryError:
+            await self._say_it_did_not_open(press, user)
+        finally:
+            fetching.cancel()
+
+    def _form(self, press: wire.Press, notice: Notice | None) -> modals.Drawn:
+        """The form, or why there is none: nobody shall write a reason for what somebody else has decided."""
+        words = partial(self._teller.say, notice.route.locale if notice else "en")
+        if notice is None:
+            return modals.sorry(words(SENTENCES["unknown_item"]), (), words)
+        if notice.item.version != press.version:
+            code, values = why_stale(notice.item)
+            return modals.sorry(words(SENTENCES[code], **values), notice.links, words)
+        if press.verb not in notice.verbs:
+            return modals.sorry(words(SENTENCES["not_offered"]), notice.links, words)
+        return modals.form(press, notice, self._teller.story(notice), self._teller.say)
+
+    async def _say_it_did_not_open(self, press: wire.Press, user: str) -> None:
+        if press.channel and user:
+            sentence = self._teller.say("en", "Slack did not open the form in time. Please press the button once more.")
+            with suppress(DeliveryError):  # then the person sees that no form opened, and presses again
+                await self._client.post_ephemeral(press.channel, user, plain.escape(sentence))
+
+    def _read_words(self, body: bytes, payload: wire.Json) -> Click | None:
+        view = wire.part(payload, "view")
+        press, _ = wire.unpack(view)
+        if _what_is_wrong(press.verb, wire.typed(view)) is not None:
+            return None
+        words = {NEEDS_WORDS[press.verb]: plain.storable(wire.typed(view))}
+        return _click(body, payload, press, **words)
+
+
+def identity_of(body: bytes) -> str:
+    """The same press has the same identity however often it is sent (contract C4.5); never above 255 characters."""
+    try:
+        payload = wire.payload_of(body)
+    except ValueError:
+        return hashlib.sha256(body).hexdigest()
+    user = wire.part(payload, "user").get("id")
+    match payload.get("type"):
+        case "block_actions":
+            action = wire.action_of(payload)
+            ts = wire.part(payload, "container").get("message_ts")
+            parts = [wire.part(payload, "team").get("id"), ts, action.get("action_id"), action.get("action_ts"), user]
+        case "view_submission":
+            parts = [wire.part(payload, "view").get("id"), user]
+        case _:
+            parts = [None]
+    identity = "/".join(str(part) for part in parts)
+    if not all(isinstance(part, str) and part and _IDENTITY.fullmatch(part) for part in parts):
+        return hashlib.sha256(body).hexdigest()
+    return identity if len(identity) <= MAX_IDENTITY else hashlib.sha256(identity.encode()).hexdigest()
+
+
+class _At(Clock):
+    def __init__(self, at: float) -> None:
+        self._at = at
+
+    def now(self) -> float:
+        return self._at
+
+
+def _is_signed(secret: str, body: bytes, stamp: str, signature: str, now: datetime) -> bool:
+    """slack_sdk's check, which raises for some rubbish instead of saying no (contract A3)."""
+    try:
+        return SignatureVerifier(secret, _At(now.timestamp())).is_valid(body, stamp, signature)
+    except (ValueError, TypeError):
+        return False
+
+
+def _what_is_wrong(verb: str, typed: str) -> str | None:
+    """The code of ``refusal.SENTENCES`` for words that will not do. Raises ValueError for a verb without a form."""
+    if verb not in modals.MAX_TYPED:
+        raise ValueError("no form of ours asks for this verb")
+    if not one_line(typed):
+        return "needs_words"
+    return "too_long" if utf16_units(plain.storable(typed)) > modals.MAX_TYPED[verb] else None
+
+
+def _read_press(body: bytes, payload: wire.Json) -> Click | None:
+    if wire.is_link(wire.action_of(payload)):
+        return None
+    press = wire.press_of(payload)
+    return None if press.verb in modals.MAX_TYPED else _click(body, payload, press)
+
+
+def _click(
+    body: bytes, payload: wire.Json, press: wire.Press, note: str | None = None, text: str | None = None
+) -> Click:
+    user = wire.part(payload, "user")
+    slack_id = wire.text(user, "id")
+    if slack_id is None or not _IDENTITY.fullmatch(slack_id):
+        raise ValueError("nobody pressed this")
+    name = plain.cut(one_line(wire.text(user, "name") or wire.text(user, "username") or ""), 80) or None
+    return Click(
+        item_id=press.item_id,
+        version=press.version,
+        verb=press.verb,
+        person=Person(name=name, slack_id=slack_id),
+        via="slack",
+        identity=identity_of(body),
+        note=note,
+        text=text,
+        answer_to=f"slack:{press.channel}/{slack_id}" if press.channel else None,
+        shown_at=f"slack:{press.channel}/{press.ts}" if press.channel and press.ts else None,
+    )

@@ -1,0 +1,105 @@
+"""The forms that ask for words (step 8): a note with a rejection, a reply, a note. Pure; opening them changes nothing.
+
+A form holds item, version, verb and where it was opened, no debtor data (contract A6).
+"""
+
+from functools import partial
+from typing import Any
+
+from slack_sdk.models.blocks import Block, InputBlock, PlainTextInputElement, PlainTextObject
+from slack_sdk.models.views import View
+
+from notifiers.slack import pieces, plain, wire
+from notifiers.slack.buttons import Words, source_name, what_of
+from notifiers.slack.render import Room, Say, conversation
+from notifiers.teller import N_
+from notifiers.text import clean, one_line
+from receiver.domain.action import MAX_NOTE
+from receiver.domain.notice import Link, Notice, Story
+
+MAX_TITLE = 24  # also of submit and close (contract A1)
+MAX_INPUT = 3_000  # Slack's plain_text_input takes no more
+MAX_TYPED = {"reject": MAX_NOTE, "note": MAX_NOTE, "reply": MAX_INPUT}  # in UTF-16 units
+LINES_SHOWN = 8
+LINE_SHOWN = 1_500
+ROOM = 9_000
+
+# verb -> title, label, hint, button; all are keys of translations.
+_FORMS = {
+    "reject": (
+        N_("Reject"),
+        N_("Why is this rejected?"),
+        N_("{source} keeps this note with its decision."),
+        N_("Reject"),
+    ),
+    "reply": (N_("Reply"), N_("Your reply"), N_("{source} passes it on as you write it."), N_("Send")),
+    "note": (N_("Add a note"), N_("Your note"), N_("It stays in Casebell; {source} does not see it."), N_("Save")),
+}
+
+Drawn = dict[str, Any]
+
+
+def form(press: wire.Press, notice: Notice, story: Story, say: Say) -> Drawn:
+    """The form for a verb that needs words, with what they are about."""
+    words = partial(say, notice.route.locale)
+    title, label, hint, submit = _FORMS[press.verb]
+    field = PlainTextInputElement(
+        action_id=wire.WORDS, multiline=True, min_length=1, max_length=MAX_TYPED[press.verb], focus_on_load=True
+    )
+    asking = InputBlock(
+        block_id=wire.WORDS,
+        label=_plain(words(label), 200),
+        hint=_plain(words(hint, source=source_name(notice.item)), 300),
+        element=field,
+    )
+    return _view(
+        words(title),
+        [*_about(press, notice, story, words), asking],
+        close=words("Cancel"),
+        submit=words(submit),
+        held=wire.pack(press, notice.route.locale),
+    )
+
+
+def loading(words: Words) -> Drawn:
+    """Keeps the ticket, which lives three seconds, while the item is fetched (contract C4.7)."""
+    return _view(
+        words("One moment"), [pieces.section(f"⏳ {words('The item is being fetched…')}")], close=words("Close")
+    )
+
+
+def sorry(sentence: str, links: tuple[Link, ...], words: Words) -> Drawn:
+    """Instead of a form: says why there is nothing to write any more."""
+    shown = [(words("Show in Casebell"), link.url) for link in pieces.openable(links, "item")[:1]]
+    blocks = [pieces.section(plain.cut(one_line(sentence), 500)), *([pieces.links(shown)] if shown else [])]
+    return _view(words("Not any more"), blocks, close=words("Close"))
+
+
+def _about(press: wire.Press, notice: Notice, story: Story, words: Words) -> list[Block]:
+    """What the person answers to: the conversation for a reply, the debtor's words for a decision."""
+    room = Room(ROOM)
+    asked = room.take(clean(story.asked or "") or one_line(story.headline), pieces.MAX_BODY)
+    blocks = [pieces.context(what_of(notice)), *([pieces.section(asked)] if asked else [])]
+    quote = room.take(clean(story.quote or ""), pieces.MAX_BODY)
+    if quote:
+        blocks.append(pieces.rich([pieces.quote(quote)]))
+    if press.verb == "reply":
+        blocks += conversation(notice.item, story, words, room, LINES_SHOWN, LINE_SHOWN)
+    return blocks
+
+
+def _view(title: str, blocks: list[Block], *, close: str, submit: str | None = None, held: str | None = None) -> Drawn:
+    drawn: Drawn = View(
+        type="modal",
+        title=_plain(title, MAX_TITLE),
+        submit=_plain(submit, MAX_TITLE) if submit else None,
+        close=_plain(close, MAX_TITLE),
+        blocks=blocks,
+        callback_id=wire.WORDS,
+        private_metadata=held,
+    ).to_dict()
+    return drawn
+
+
+def _plain(text: str, most: int) -> PlainTextObject:
+    return PlainTextObject(text=plain.cut(one_line(text), most) or "?", emoji=False)

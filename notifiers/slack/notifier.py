@@ -1,0 +1,115 @@
+"""Step 7 for Slack: one message per item and channel, posted once and then redrawn; it remembers no item."""
+
+from notifiers.slack import plain
+from notifiers.slack.client import SlackClient
+from notifiers.slack.codes import GONE, REFUSED_BLOCKS, cure_for
+from notifiers.slack.render import Message, minimal, render
+from notifiers.text import clean, one_line
+from receiver.domain.notice import Notice, Story, is_news
+from receiver.errors import DeliveryError, PermanentError, UncertainError
+from receiver.ports import Delivered, Health, Teller
+
+NEEDED_SCOPES = ("chat:write", "users:read", "users:read.email")  # contract A10
+MAX_TOLD = 3_000
+
+
+class SlackNotifier:
+    """Fulfils ``ports.Notifier``; an address is a channel's id, a reference is "channel/ts"."""
+
+    channel = "slack"
+
+    def __init__(self, client: SlackClient, teller: Teller) -> None:
+        self._client = client
+        self._teller = teller
+        self._refused: dict[str, int] = {}  # code -> messages Slack refused to draw since the start
+
+    async def deliver(self, notice: Notice, address: str, reference: str | None, shown_state: str | None) -> Delivered:
+        """Post the item's message, or redraw the one at ``reference``; an item that opens again gets a word below."""
+        story = self._teller.story(notice)
+        if reference is None:
+            if not is_news(shown_state, notice.item):
+                return Delivered(None)  # opened and resolved while the channel was out of reach: nobody need know
+            return await self._post(address, notice, story)
+        try:
+            await self._redraw(reference, notice, story)
+        except PermanentError as error:
+            if error.code in GONE:
+                return await self._post(address, notice, story)
+            raise
+        if shown_state == "resolved" and notice.item.state == "open":
+            await self._say_it_is_open_again(reference, notice)
+        return Delivered(reference)
+
+    async def tell(self, address: str, text: str) -> None:
+        """A word that only one person sees; ``address`` is "channel/user"."""
+        channel, _, user = address.partition("/")
+        if not channel or not user:
+            raise PermanentError("bad_address", f"{plain.cut(address, 60)}: no channel/user of Slack")
+        await self._client.post_ephemeral(channel, user, plain.escape(plain.cut(clean(text), MAX_TOLD)))
+
+    async def health(self) -> list[Health]:
+        """Whether the token works, and whether it may do what Casebell needs."""
+        try:
+            said = await self._client.auth_test()
+        except DeliveryError as error:
+            return [Health("slack", is_well=False, detail=error.message, cure=cure_for(error.code))]
+        where = f"{said.get('user') or 'the bot'} in {said.get('team') or 'the workspace'}"
+        rows = [Health("slack", is_well=True, detail=plain.cut(one_line(where), 200))]
+        return [*rows, *_scopes(said.get("scopes")), *self._drawings()]
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _post(self, address: str, notice: Notice, story: Story) -> Delivered:
+        message = render(notice, story, self._teller.say)
+        try:
+            channel, ts = await self._client.post_message(address, message.text, message.blocks)
+        except PermanentError as error:
+            message = self._simpler(error, notice, story)
+            channel, ts = await self._client.post_message(address, message.text, message.blocks)
+        return Delivered(f"{channel}/{ts}")
+
+    async def _redraw(self, reference: str, notice: Notice, story: Story) -> None:
+        channel, _, ts = reference.partition("/")
+        message = render(notice, story, self._teller.say)
+        try:
+            await self._client.update_message(channel, ts, message.text, message.blocks)
+        except PermanentError as error:
+            message = self._simpler(error, notice, story)
+            await self._client.update_message(channel, ts, message.text, message.blocks)
+
+    def _simpler(self, error: PermanentError, notice: Notice, story: Story) -> Message:
+        """The words alone when Slack refuses the drawing (contract C4.9); any other refusal goes on to the caller."""
+        if error.code not in REFUSED_BLOCKS:
+            raise error
+        self._refused[error.code] = self._refused.get(error.code, 0) + 1
+        return minimal(notice, story)
+
+    async def _say_it_is_open_again(self, reference: str, notice: Notice) -> None:
+        """An edit notifies nobody (contract A6): one quiet reply below the message, never broadcast."""
+        channel, _, ts = reference.partition("/")
+        sentence = self._teller.say(notice.route.locale, "This is open again.")
+        try:
+            await self._client.post_message(channel, plain.escape(sentence), [], thread_ts=ts)
+        except (PermanentError, UncertainError):
+            return  # the message itself is right; failing here would say it twice
+
+    def _drawings(self) -> list[Health]:
+        if not self._refused:
+            return []
+        counted = ", ".join(f"{code} {count}×" for code, count in sorted(self._refused.items()))
+        detail = f"Messages sent without buttons, because Slack refused the drawing: {counted}"
+        return [
+            Health("slack drawings", is_well=False, detail=detail, cure="Report this with `casebell preview slack`.")
+        ]
+
+
+def _scopes(given: object) -> list[Health]:
+    """One row when Slack says what the token may do; none when it does not."""
+    if not isinstance(given, str):
+        return []
+    missing = [scope for scope in NEEDED_SCOPES if scope not in given.replace(" ", "").split(",")]
+    detail = f"missing: {', '.join(missing)}" if missing else ", ".join(NEEDED_SCOPES)
+    return [
+        Health("slack scopes", is_well=not missing, detail=detail, cure=cure_for("missing_scope") if missing else "")
+    ]

@@ -1,0 +1,179 @@
+"""Step 6 for Slack: a notice becomes one message, a pure function of the item's state and version.
+
+It may not ask for the time, the network or the database. What is most urgent is given room first, so that a debtor's
+100,000 characters cost the quote its end and nobody the buttons.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from slack_sdk.models.blocks import Block
+
+from notifiers.slack import pieces, plain
+from notifiers.slack.buttons import Words, buttons, open_label, source_name
+from notifiers.text import clean, one_line
+from receiver.domain.item import Item
+from receiver.domain.notice import Notice, Story
+
+# Slack refuses a message somewhere above 13,200 characters (contract A1). These and the buttons stay below 12,000.
+ROOM = 10_300
+MAX_TEXT = 1_000
+MAX_FIELDS = 10
+MAX_LINES_SHOWN = 3
+MAX_LINE = 500
+MAX_MEDIA = 5
+
+LEADS = {"blocking": "🛑", "review": "🔶", "info": "🔵"}  # shapes differ too: colours are not seen by everybody
+ACTING, RESOLVED, WARNING = "⏳", "✅", "⚠️"
+
+
+class Say(Protocol):
+    """``ports.Teller.say``."""
+
+    def __call__(self, locale: str, message: str, **values: object) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """``text`` is what notifications show and screen readers read: never empty, one line, escaped."""
+
+    text: str
+    blocks: list[pieces.Drawn]
+
+
+class Room:
+    """What is left of a message's length."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def take(self, text: str, most: int) -> str:
+        """As much of the text as there is room for, and no longer than ``most``."""
+        taken = plain.cut(text, min(most, self._left))
+        self._left -= plain.weight(taken)
+        return taken
+
+
+def render(notice: Notice, story: Story, say: Say) -> Message:
+    """The message for a notice; ``say`` is the teller's, spoken in the route's language."""
+    words = partial(say, notice.route.locale)
+    room = Room(ROOM)
+    text = _text(notice, story)
+    room.take(text, MAX_TEXT)
+    header = pieces.header(room.take(f"{lead_of(notice.item)} {one_line(story.headline)}", pieces.MAX_HEADER))
+    status = _status(notice.item, story, words, room)
+    bottom = _bottom(notice, story, words, room)
+    # What is done takes little room and repeats nobody's words.
+    middle = [] if notice.item.state == "resolved" else _open(notice.item, story, words, room)
+    return Message(text, pieces.drawn([header, *middle, *status, *bottom]))
+
+
+def minimal(notice: Notice, story: Story) -> Message:
+    """The same without blocks, for when Slack refuses them: an alert without buttons beats no alert (contract C4.9)."""
+    told = [_text(notice, story)]
+    if story.problem:
+        told.append(f"{WARNING} {plain.escape(plain.cut(one_line(story.problem), 500))}")
+    told += [
+        f"<{plain.escape(link.url)}>"
+        for what in ("solution", "item")
+        for link in pieces.openable(notice.links, what)[:1]
+    ]
+    return Message("\n".join(told), [])
+
+
+def lead_of(item: Item) -> str:
+    """The sign that tells state and urgency at a glance."""
+    if item.state == "open":
+        return LEADS.get(item.snapshot.urgency, LEADS["review"])
+    return ACTING if item.state == "acting" else RESOLVED
+
+
+def _text(notice: Notice, story: Story) -> str:
+    sentence = one_line(story.sentence) or one_line(story.headline) or notice.item.kind
+    return f"{lead_of(notice.item)} {plain.escape(plain.cut(sentence, MAX_TEXT - 10))}"
+
+
+def _open(item: Item, story: Story, words: Words, room: Room) -> list[Block]:
+    """What is asked, the facts, the debtor's own words and the conversation; facts get their room first."""
+    blocks: list[Block] = []
+    facts = _facts(story, words, room)
+    asked = room.take(clean(story.asked or ""), pieces.MAX_BODY)
+    quote = room.take(clean(story.quote or ""), pieces.MAX_BODY)
+    if asked:
+        blocks.append(pieces.section(asked))
+    if quote:
+        blocks.append(pieces.rich([pieces.quote(quote)]))
+    return [
+        *blocks,
+        *conversation(item, story, words, room, MAX_LINES_SHOWN, MAX_LINE),
+        *([pieces.fields(facts)] if facts else []),
+    ]
+
+
+def _facts(story: Story, words: Words, room: Room) -> list[str]:
+    """One line each: without bold labels, which plain text has none of, two lines would read as one list of words."""
+    facts = []
+    for label, value in story.facts[:MAX_FIELDS]:
+        name, shown = plain.cut(one_line(label), 60), plain.cut(one_line(value), 200)
+        fact = words("{what}: {about}", what=name, about=shown) if name and shown else name or shown
+        facts.append(room.take(fact, 280))
+    return [fact for fact in facts if fact]
+
+
+def conversation(item: Item, story: Story, words: Words, room: Room, most: int, most_each: int) -> list[Block]:
+    """The newest ``most`` messages, oldest first, each within ``most_each``, and a word about those left out."""
+    lines = [line for line in story.conversation if clean(line[2])]
+    parts: list[pieces.Part] = []
+    for who, when, text in reversed(lines[-most:]):  # the newest gets its room first
+        quoted = room.take(clean(text), most_each)
+        if quoted:
+            heading = pieces.said(room.take(one_line(who), 80) or "–", room.take(one_line(when), 40))
+            parts[:0] = [heading, pieces.quote(quoted)]
+    earlier = max(len(lines), len(item.snapshot.conversation)) - len(lines[-most:])
+    if earlier and parts:
+        parts.insert(0, pieces.aside(words("Earlier messages: {count}", count=earlier)))
+    return [pieces.rich(parts)] if parts else []
+
+
+def _status(item: Item, story: Story, words: Words, room: Room) -> list[Block]:
+    """What is going on, and why the last attempt came back."""
+    status = room.take(one_line(story.status or "") or _plain_status(item, words), 600)
+    problem = room.take(one_line(story.problem or ""), 600)
+    drawn = pieces.context if item.state == "open" else pieces.section
+    return [
+        *([drawn(status)] if status else []),
+        *([pieces.section(f"{WARNING} {problem}")] if problem else []),
+    ]
+
+
+def _bottom(notice: Notice, story: Story, words: Words, room: Room) -> list[Block]:
+    """Buttons, links and footer; they get their room before anybody's words."""
+    blocks: list[Block] = []
+    if elements := buttons(notice, words):
+        blocks.append(pieces.actions(elements))
+    if named := [(room.take(name, 60), url) for name, url in _named_links(notice, words)]:
+        blocks.append(pieces.links(named))
+    if notice.may_repeat:
+        again = words("This may appear twice: Slack did not confirm the first copy.")
+        blocks.append(pieces.context(room.take(again, 300)))
+    if footer := room.take(one_line(story.footer), 300):
+        blocks.append(pieces.context(footer))
+    return blocks
+
+
+def _plain_status(item: Item, words: Words) -> str:
+    """What to say when the story says nothing of it: a message without buttons must say why."""
+    if item.state == "acting":
+        return words("{source} is being asked…", source=source_name(item))
+    return words("Resolved") if item.state == "resolved" else ""
+
+
+def _named_links(notice: Notice, words: Words) -> list[tuple[str, str]]:
+    """Recordings and proofs while there is something to decide, then only the ways to look it up."""
+    item = [(words("Show in Casebell"), link.url) for link in pieces.openable(notice.links, "item")[:1]]
+    if notice.item.state == "resolved":
+        solution = pieces.openable(notice.links, "solution")[:1]
+        return [(open_label(notice, words), link.url) for link in solution] + item
+    media = pieces.openable(notice.links, "media")[:MAX_MEDIA]
+    return [(f"📎 {one_line(link.name or '') or words('File')}", link.url) for link in media] + item

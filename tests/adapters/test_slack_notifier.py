@@ -1,0 +1,131 @@
+"""One message per item: posted, redrawn, posted anew, said more simply; over a real socket."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from notifiers.slack.client import SlackClient
+from notifiers.slack.codes import REFUSED_BLOCKS
+from notifiers.slack.notifier import SlackNotifier
+from notifiers.teller import Teller
+from receiver.errors import PermanentError
+from receiver.ports import Delivered
+from tests.adapters.slack_wire import HANG_UP, OK, Wire, http, no, slack
+from tests.factories import NOW, make_item, make_notice, make_snapshot
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def notifier_of(wire: Wire) -> AsyncIterator[SlackNotifier]:
+    notifier = SlackNotifier(SlackClient(wire.url, "xoxb-1", total_s=5), Teller())
+    try:
+        yield notifier
+    finally:
+        await notifier.close()
+
+
+RESOLVED = make_item(make_snapshot(is_open=False), state="resolved", version=3, resolved_at=NOW, outcome="validated")
+
+
+async def test_an_item_is_posted_once_and_then_redrawn() -> None:
+    async with slack() as wire, notifier_of(wire) as notifier:
+        posted = await notifier.deliver(make_notice(), "C1", None, None)
+        redrawn = await notifier.deliver(make_notice(RESOLVED), "C1", posted.reference, "open")
+
+        assert posted == redrawn == Delivered("C1/171.2")
+        assert wire.methods == ["chat.postMessage", "chat.update"]
+        assert "value" not in json.dumps(wire.calls[1][1]["blocks"])
+
+
+async def test_a_message_that_somebody_deleted_is_posted_anew() -> None:
+    async with slack(no("message_not_found"), http(OK | {"ts": "172.1"})) as wire, notifier_of(wire) as notifier:
+        delivered = await notifier.deliver(make_notice(), "C1", "C1/171.2", "open")
+
+        assert delivered == Delivered("C1/172.1")
+        assert wire.methods == ["chat.update", "chat.postMessage"]
+
+
+async def test_an_item_resolved_before_anybody_saw_it_is_not_posted() -> None:
+    async with slack() as wire, notifier_of(wire) as notifier:
+        assert await notifier.deliver(make_notice(RESOLVED), "C1", None, None) == Delivered(None)
+        assert wire.calls == []
+
+
+@pytest.mark.parametrize("code", sorted(REFUSED_BLOCKS))
+@pytest.mark.parametrize("reference", [None, "C1/171.2"])
+async def test_a_drawing_slack_refuses_becomes_plain_words_instead_of_silence(code: str, reference: str | None) -> None:
+    async with slack(no(code)) as wire, notifier_of(wire) as notifier:
+        delivered = await notifier.deliver(make_notice(), "C1", reference, None)
+        rows = await notifier.health()
+
+        assert delivered == Delivered("C1/171.2")
+        assert not wire.calls[1][1].get("blocks")
+        assert "https://app.getbill.example/todo/enc_234" in wire.calls[1][1]["text"]
+        assert [row.name for row in rows if not row.is_well] == ["slack drawings"]
+
+
+async def test_an_item_that_opens_again_is_redrawn_with_one_quiet_reply() -> None:
+    async with slack() as wire, notifier_of(wire) as notifier:
+        delivered = await notifier.deliver(make_notice(make_item(version=4)), "C1", "C1/171.2", "resolved")
+
+        assert delivered == Delivered("C1/171.2")
+        assert wire.methods == ["chat.update", "chat.postMessage"]
+        assert wire.calls[1][1]["thread_ts"] == "171.2"
+        assert "reply_broadcast" not in wire.calls[1][1]
+
+
+@pytest.mark.parametrize("answer", [HANG_UP, no("restricted_action_non_threadable_channel")])
+async def test_a_reply_that_perhaps_failed_is_not_said_twice(answer: bytes) -> None:
+    async with slack(http(OK), answer) as wire, notifier_of(wire) as notifier:
+        delivered = await notifier.deliver(make_notice(), "C1", "C1/171.2", "resolved")
+
+        assert delivered == Delivered("C1/171.2")
+
+
+async def test_any_other_refusal_reaches_the_outbox() -> None:
+    async with slack(no("is_archived")) as wire, notifier_of(wire) as notifier:
+        with pytest.raises(PermanentError) as failed:
+            await notifier.deliver(make_notice(), "C1", None, None)
+
+        assert failed.value.code == "is_archived"
+        assert wire.methods == ["chat.postMessage"]
+
+
+async def test_a_word_to_one_person_is_seen_by_that_person_only_and_carries_no_markup() -> None:
+    async with slack() as wire, notifier_of(wire) as notifier:
+        await notifier.tell("C1/U1", "Ana <!channel> was faster")
+
+        assert wire.calls == [
+            ("chat.postEphemeral", {"channel": "C1", "user": "U1", "text": "Ana &lt;!channel&gt; was faster"})
+        ]
+
+
+@pytest.mark.parametrize("address", ["", "C1", "C1/", "/U1"])
+async def test_a_word_to_nobody_fails_for_good(address: str) -> None:
+    async with slack() as wire, notifier_of(wire) as notifier:
+        with pytest.raises(PermanentError):
+            await notifier.tell(address, "Hello")
+
+
+async def test_the_doctor_sees_who_the_token_speaks_for_and_which_scope_is_missing() -> None:
+    said = http({"ok": True, "team": "Acme", "user": "casebell"}, x_oauth_scopes="chat:write,users:read")
+    async with slack(said) as wire, notifier_of(wire) as notifier:
+        who, scopes = await notifier.health()
+
+        assert (who.is_well, who.detail) == (True, "casebell in Acme")
+        assert (scopes.is_well, scopes.detail) == (False, "missing: users:read.email")
+        assert scopes.cure
+
+
+@pytest.mark.parametrize(
+    "answer", [no("invalid_auth"), no("token_revoked"), no("a_code_of_tomorrow"), http(b"", 502), HANG_UP]
+)
+async def test_the_doctor_names_a_cure_for_whatever_is_wrong(answer: bytes) -> None:
+    async with slack(answer) as wire, notifier_of(wire) as notifier:
+        (row,) = await notifier.health()
+
+        assert not row.is_well
+        assert row.cure

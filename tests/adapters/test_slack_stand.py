@@ -1,0 +1,209 @@
+"""Notifier and presses against the stand-in for Slack, over real sockets in both directions."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route as WebRoute
+
+from notifiers.slack.client import SlackClient
+from notifiers.slack.inbound import SlackClicks
+from notifiers.slack.notifier import SlackNotifier
+from notifiers.teller import Teller
+from receiver.domain.action import Click
+from receiver.domain.notice import Link, Notice
+from receiver.domain.people import Person
+from receiver.errors import RejectedError
+from receiver.sandbox.slack import SlackStand
+from tests.factories import NOW, make_item, make_notice, make_snapshot
+
+pytestmark = pytest.mark.anyio
+
+CHANNEL = "C0DISPUTES"
+ITEM_PAGE = Link("item", "https://casebell.example.com/items/k7f3q9x2m4ab")
+
+
+@dataclass
+class Desk:
+    """The part of the service between Slack and the store: verify, keep, answer, then what may wait."""
+
+    stand: SlackStand
+    notifier: SlackNotifier
+    clicks: SlackClicks
+    notice: Notice
+    kept: list[Click] = field(default_factory=list)
+    identities: list[str] = field(default_factory=list)
+
+    async def interactions(self, request: Request) -> Response:
+        body = await request.body()
+        try:
+            identity = self.clicks.verify(body, request.headers, datetime.now(UTC))
+        except RejectedError:
+            return Response(status_code=401)
+        received = self.clicks.receive(body)
+        if received.is_click:
+            self.identities.append(identity)
+            click = self.clicks.read(body)
+            assert click is not None
+            self.kept.append(click)
+        if received.after:
+            await received.after()
+        return JSONResponse(received.answer) if received.answer else Response()
+
+    async def show(self, notice: Notice) -> str:
+        """Post the notice; the ts of its message."""
+        self.notice = notice
+        delivered = await self.notifier.deliver(notice, CHANNEL, None, None)
+        assert delivered.reference is not None
+        return delivered.reference.partition("/")[2]
+
+
+@asynccontextmanager
+async def served(app: Starlette) -> AsyncIterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
+        serving = asyncio.create_task(server.serve([listening]))
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    stand = SlackStand()
+    async with served(stand.app) as slack_url:
+        client = SlackClient(f"{slack_url}/api/", stand.bot_token)
+
+        async def notice_for(_item_id: str) -> Notice | None:
+            return working.notice
+
+        clicks = SlackClicks(
+            [stand.signing_secret],
+            client=client,
+            notice_for=notice_for,
+            teller=Teller(),
+            now=lambda: datetime.now(UTC),
+            team_ids=["T0CREDITOR"],
+            app_ids=["A0CASEBELL"],
+        )
+        working = Desk(stand, SlackNotifier(client, Teller()), clicks, make_notice())
+        app = Starlette(routes=[WebRoute("/slack/interactions", working.interactions, methods=["POST"])])
+        async with served(app) as url:
+            stand.interactivity_url = f"{url}/slack/interactions"
+            yield working
+        await working.notifier.close()
+
+
+def shown(view: dict[str, Any]) -> str:
+    return str(view["blocks"])
+
+
+async def test_a_dispute_is_posted_pressed_and_redrawn_without_buttons(desk: Desk) -> None:
+    ts = await desk.show(make_notice(links=(ITEM_PAGE,)))
+
+    answer = await desk.stand.press(CHANNEL, ts, "validate")
+    resolved = make_item(
+        make_snapshot(is_open=False), state="resolved", version=3, resolved_at=NOW, outcome="validated"
+    )
+    await desk.notifier.deliver(make_notice(resolved), CHANNEL, f"{CHANNEL}/{ts}", "open")
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    (click,) = desk.kept
+    assert (click.item_id, click.version, click.verb) == ("k7f3q9x2m4ab", 1, "validate")
+    assert (click.answer_to, click.shown_at) == ("slack:C0DISPUTES/U0ANNA", f"slack:{CHANNEL}/{ts}")
+    (left,) = desk.stand.posts(CHANNEL)
+    assert left.edits == 1
+    assert left.text.startswith("✅")
+    assert "'value'" not in str(left.blocks)
+
+
+async def test_the_same_press_sent_again_has_the_same_identity_and_another_press_has_not(desk: Desk) -> None:
+    ts = await desk.show(make_notice())
+
+    await desk.stand.press(CHANNEL, ts, "validate")
+    await desk.stand.resend_last()
+    await desk.stand.press(CHANNEL, ts, "validate", user="U0BEN")
+
+    first, again, other = desk.identities
+    assert first == again != other
+
+
+async def test_a_rejection_asks_for_a_note_insists_on_it_and_brings_it_along(desk: Desk) -> None:
+    ts = await desk.show(make_notice())
+
+    await desk.stand.press(CHANNEL, ts, "reject")
+    view = desk.stand.views["U0ANNA"]
+    await desk.stand.submit(view["id"], {"words": "   "})
+    complaint = desk.stand.view_errors["U0ANNA"]
+    await desk.stand.submit(view["id"], {"words": "Paid on 3 March, see the receipt."})
+
+    assert "I already paid this bill last month" in shown(view)
+    assert list(complaint) == ["words"]
+    (click,) = desk.kept
+    assert (click.verb, click.note) == ("reject", "Paid on 3 March, see the receipt.")
+    assert click.shown_at == f"slack:{CHANNEL}/{ts}"
+    assert desk.stand.views == {}
+
+
+async def test_a_verb_in_the_menu_is_a_press_like_any_other(desk: Desk) -> None:
+    links = (Link("solution", "https://app.getbill.example/todo/enc_234"),)
+    ts = await desk.show(make_notice(links=links))
+
+    await desk.stand.press(CHANNEL, ts, "more", option="k7f3q9x2m4ab.1.claim")
+    await desk.stand.press(CHANNEL, ts, "open")
+
+    assert [click.verb for click in desk.kept] == ["claim"]
+    assert desk.stand.troubles == {}
+
+
+async def test_a_late_press_is_told_what_happened_instead_of_being_asked_for_a_reason(desk: Desk) -> None:
+    ts = await desk.show(make_notice())
+    desk.notice = make_notice(make_item(version=2))
+
+    await desk.stand.press(CHANNEL, ts, "reject")
+
+    assert "changed while you looked" in shown(desk.stand.views["U0ANNA"])
+    assert desk.kept == []
+
+
+@pytest.mark.parametrize(
+    ("slack_id", "email"),
+    [("U0ANNA", "anna@creditor.example"), ("U0GUEST", None), ("U0BOT", None), ("U0GONE", None), ("U0NOBODY", None)],
+)
+async def test_only_members_have_an_identity(desk: Desk, slack_id: str, email: str | None) -> None:
+    person = await desk.clicks.who(Person(slack_id=slack_id))
+
+    assert (person.email, person.slack_id) == (email, slack_id if email else None)
+
+
+async def test_a_word_to_one_person_is_seen_by_that_person_only(desk: Desk) -> None:
+    await desk.notifier.tell(f"{CHANNEL}/U0BEN", "Anna was faster.")
+
+    (message,) = desk.stand.ephemerals
+    assert (message.ephemeral_to, message.text) == ("U0BEN", "Anna was faster.")
+    assert desk.stand.posts(CHANNEL) == []
+
+
+async def test_an_item_that_opens_again_gets_one_quiet_reply(desk: Desk) -> None:
+    ts = await desk.show(make_notice())
+
+    await desk.notifier.deliver(make_notice(make_item(version=4)), CHANNEL, f"{CHANNEL}/{ts}", "resolved")
+
+    root, reply = desk.stand.posts(CHANNEL)
+    assert root.edits == 1
+    assert reply.thread_ts == ts
+
+
+async def test_the_doctor_is_content_with_the_sandbox(desk: Desk) -> None:
+    assert [row.name for row in await desk.notifier.health() if not row.is_well] == []
