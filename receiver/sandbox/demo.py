@@ -48,7 +48,6 @@ timezone = "Europe/Paris"
 
 [[routes]]
 name     = "tasks"
-match    = {{ source = ["debitura"] }}
 slack    = ["C0TASKS"]
 email    = ["ar@creditor.example"]
 timezone = "Europe/Paris"

@@ -108,8 +108,8 @@ class _Session(SMTP):
         super().connection_lost(error)
 
     def hang_up(self) -> None:
-        if isinstance(self.transport, asyncio.WriteTransport):
-            self.transport.abort()
+        if self.transport is not None:
+            cast(asyncio.WriteTransport, self.transport).abort()
 
 
 class _Hooks:

@@ -1,0 +1,164 @@
+"""How Slack's texts look on the stand-in's page: mrkdwn, dates and styled spans become safe HTML. Pure.
+
+Everything a stranger wrote is escaped; only the tags written in this file reach the page.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+from markupsafe import Markup
+
+Name = Callable[[str], str]
+
+EMOJI = {
+    "white_check_mark": "✅", "warning": "⚠️", "bell": "🔔", "hourglass": "⌛", "hourglass_flowing_sand": "⏳",
+    "x": "❌", "octagonal_sign": "🛑", "large_blue_circle": "🔵", "large_orange_diamond": "🔶",
+    "paperclip": "📎", "eyes": "👀",
+}  # fmt: skip
+# Text between backticks is taken as it is; then what stands in angle brackets; the rest may be styled.
+_PIECE = re.compile(r"```(?P<block>.+?)```|`(?P<code>[^`\n]+)`|<(?P<token>[^<>\n]+)>", re.DOTALL)
+_STYLES = {"*": "b", "_": "i", "~": "s"}
+_STYLED = re.compile(r"(?<![\w*_~])([*_~])(?=\S)([^\n]*?\S)\1(?![\w*_~])")
+_EMOJI = re.compile(r":([a-z0-9_+-]{1,50}):")
+_QUOTED = re.compile(r"(?:^(?:&gt;|>) ?.*(?:\n|$))+", re.MULTILINE)
+_DATE = re.compile(r"!date\^(\d{1,11})\^([^^|]*)(?:\^([^|]*))?\|(.*)", re.DOTALL)
+_DEPTH = 3
+
+
+def mrkdwn(text: str, name_of: Name = str) -> Markup:
+    """mrkdwn as Slack draws it; ``name_of`` turns the id of a person or channel into what people read."""
+    html, end = [], 0
+    for quote in _QUOTED.finditer(text):
+        html.append(_lines(text[end : quote.start()], name_of))
+        inside = re.sub(r"^(?:&gt;|>) ?", "", quote[0].rstrip("\n"), flags=re.MULTILINE)
+        html.append(f"<blockquote>{_lines(inside, name_of)}</blockquote>")
+        end = quote.end()
+    html.append(_lines(text[end:], name_of))
+    return Markup("".join(html))  # noqa: S704 - made of escaped pieces
+
+
+def emoji(text: str) -> Markup:
+    """Plain text whose ``:names:`` may be drawn."""
+    return Markup(_named_emoji(escape(text)))  # noqa: S704 - escaped before
+
+
+def span(element: Mapping[str, Any], name_of: Name = str) -> Markup:
+    """One element of a rich text section."""
+    match element.get("type"):
+        case "text":
+            html = escape(str(element.get("text", "")))
+        case "link":
+            url = str(element.get("url", ""))
+            html = _link(url, escape(str(element.get("text") or url)))
+        case "emoji":
+            html = _unicode(str(element.get("unicode", ""))) or _named_emoji(f":{escape(str(element.get('name')))}:")
+        case "user":
+            html = _mention(f"@{name_of(str(element.get('user_id')))}")
+        case _:
+            html = ""
+    style = element.get("style") or {}
+    for name, tag in (("code", "code"), ("strike", "s"), ("italic", "i"), ("bold", "b")):
+        html = f"<{tag}>{html}</{tag}>" if style.get(name) else html
+    return Markup(html)  # noqa: S704 - made of escaped pieces
+
+
+def _lines(text: str, name_of: Name) -> str:
+    html, end = [], 0
+    for piece in _PIECE.finditer(text):
+        html.append(_styled(text[end : piece.start()]))
+        html.append(_piece(piece, name_of))
+        end = piece.end()
+    html.append(_styled(text[end:]))
+    return "".join(html)
+
+
+def _piece(piece: re.Match[str], name_of: Name) -> str:
+    if piece["block"] is not None:
+        return f"<pre>{escape(_unescaped(piece['block'].strip(chr(10))))}</pre>"
+    if piece["code"] is not None:
+        return f"<code>{escape(_unescaped(piece['code']))}</code>"
+    return _token(piece["token"], name_of)
+
+
+def _styled(text: str, depth: int = _DEPTH) -> str:
+    """Bold, italic and strike, one inside the other; then line ends."""
+    html, end = [], 0
+    for match in _STYLED.finditer(text) if depth else ():
+        tag = _STYLES[match[1]]
+        html.append(_bare(text[end : match.start()]))
+        html.append(f"<{tag}>{_styled(match[2], depth - 1)}</{tag}>")
+        end = match.end()
+    html.append(_bare(text[end:]))
+    return "".join(html)
+
+
+def _bare(text: str) -> str:
+    return _named_emoji(escape(_unescaped(text))).replace("\n", "<br>")
+
+
+def _unescaped(text: str) -> str:
+    """Slack knows three escapes and no others (contract A8)."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _token(token: str, name_of: Name) -> str:
+    """A link, a mention or a date; what is none of them is shown as it was written."""
+    target, _, label = token.partition("|")
+    label = escape(_unescaped(label))
+    if target.startswith(("http://", "https://", "mailto:")):
+        return _link(_unescaped(target), label or escape(_unescaped(target).removeprefix("mailto:")))
+    if target.startswith(("@", "#")):
+        return _mention(f"{target[0]}{_unescaped(label) if label else name_of(target[1:])}")
+    if date := _DATE.fullmatch(token):
+        return _date(int(date[1]), date[2], date[3], _unescaped(date[4]))
+    if target in {"!channel", "!here", "!everyone"}:
+        return _mention(f"@{target[1:]}")
+    return escape(f"<{_unescaped(token)}>")
+
+
+def _link(url: str, label: str) -> str:
+    if not url.startswith(("http://", "https://", "mailto:")):
+        return label
+    return f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer">{label}</a>'
+
+
+def _mention(name: str) -> str:
+    return f'<span class="mention">{escape(name)}</span>'
+
+
+def _date(epoch: int, form: str, url: str | None, fallback: str) -> str:
+    shown = escape(date_text(epoch, form, fallback))
+    return _link(_unescaped(url), shown) if url else f"<time>{shown}</time>"
+
+
+def date_text(epoch: int, form: str, fallback: str) -> str:
+    """Slack's date placeholders, in this machine's time zone; ``fallback`` when it cannot be shown."""
+    try:
+        at = datetime.fromtimestamp(epoch, UTC).astimezone()
+    except (OverflowError, OSError, ValueError):
+        return fallback
+    today = {0: "today", 1: "yesterday", -1: "tomorrow"}.get((datetime.now(UTC).astimezone().date() - at.date()).days)
+    forms = {
+        "date_num": f"{at:%Y-%m-%d}",
+        "date_short": f"{at:%b} {at.day}, {at.year}",
+        "date": f"{at:%B} {at.day}, {at.year}",
+        "date_long": f"{at:%A}, {at:%B} {at.day}, {at.year}",
+        "time": f"{at:%H:%M}",
+        "time_secs": f"{at:%H:%M:%S}",
+    }
+    forms |= {f"{name}_pretty": today or forms[name] for name in ("date_short", "date", "date_long")}
+    return re.sub(r"\{(\w+)\}", lambda part: forms.get(part[1], part[0]), _unescaped(form))
+
+
+def _unicode(code_points: str) -> str:
+    try:
+        return escape("".join(chr(int(point, 16)) for point in code_points.split("-") if point))
+    except (ValueError, OverflowError):
+        return ""
+
+
+def _named_emoji(html: str) -> str:
+    return _EMOJI.sub(lambda name: EMOJI.get(name[1], name[0]), html)
