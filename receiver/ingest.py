@@ -54,7 +54,8 @@ async def drain(desk: Desk, source: str, account: str) -> int:
     While the source is not to be heard nothing is claimed: the rows wait where they are.
     """
     bell = inbox_bell(source, account)
-    if desk.now() < desk.held_until.get(bell, desk.now()):
+    held_until = desk.held_until.get(bell)
+    if held_until is not None and desk.now() < held_until:
         await asyncio.sleep(HELD_LOOK_S)  # not the bell: every webhook rings it
         return 0
     claim_id = secrets.token_hex(8)

@@ -86,3 +86,6 @@ def casebell() -> None:
 
     Exit codes: 0 done, 1 the thing asked about is not well, 2 wrong use or wrong configuration.
     """
+    from receiver import observe
+
+    observe.set_up(level="warning")  # logs on stderr, whatever the command; `serve` sets its own

@@ -62,7 +62,8 @@ async def interact(request: Request) -> Response:
             await accept(desk, Arrival("slack", "", identity, {}, body, now))
     except CasebellError as error:
         desk.metrics.webhooks_total.labels("slack", "", error.code).inc()
-        return refusal(error)
+        # interfaces.md, HTTP: whoever is not our Slack gets 401, also from another workspace or app
+        return refusal(error) if error.code != "unknown_account" else PlainTextResponse(f"{error.code}\n", 401)
     after = BackgroundTask(received.after) if received.after else None
     if received.answer is not None:
         return JSONResponse(received.answer, background=after)

@@ -1,13 +1,15 @@
-"""``python -m tests.crash before|after WORK serve …``: the service, killed at a named point of its way.
+"""``python -m tests.crash before|after WORK ARMED serve …``: the service, killed at a named point of its way.
 
-WORK is the name of a function handed to the store's doors; the process kills itself right before that work would be
-written, or right after its commit and before anybody hears of it.
+WORK is the module and name of a function handed to the store's doors, such as ``inbox.append``; once the file ARMED
+exists, the process kills itself right before that work would be written, or right after its commit and before anybody
+hears of it. Work that found nothing to do is not counted.
 """
 
 import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import receiver.main
@@ -18,10 +20,11 @@ from receiver.store.database import Database
 class DeadlyDatabase:
     """A database that fulfils the port and dies with its process at the named work."""
 
-    def __init__(self, inner: Database, when: str, work_name: str) -> None:
+    def __init__(self, inner: Database, when: str, work_name: str, armed: Path) -> None:
         self._inner = inner
         self._when = when
         self._work_name = work_name
+        self._armed = armed
         self.dialect = inner.dialect
 
     async def read(self, work: Callable[..., Any], *args: Any) -> Any:
@@ -30,26 +33,27 @@ class DeadlyDatabase:
     async def write(self, work: Callable[..., Any], *args: Any) -> Any:
         self._die("before", work)
         result = await self._inner.write(work, *args)
-        self._die("after", work)
+        self._die("after", work, result)
         return result
 
     async def write_together(self, work: Callable[..., Any], row: Any) -> Any:
         self._die("before", work)
         result = await self._inner.write_together(work, row)
-        self._die("after", work)
+        self._die("after", work, result)
         return result
 
     async def close(self) -> None:
         await self._inner.close()
 
-    def _die(self, when: str, work: Callable[..., Any]) -> None:
-        if (when, work.__name__) == (self._when, self._work_name):
+    def _die(self, when: str, work: Callable[..., Any], result: Any = None) -> None:
+        name = f"{work.__module__.rpartition('.')[2]}.{work.__name__}"
+        if (when, name) == (self._when, self._work_name) and result != [] and self._armed.exists():
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    when, work_name = sys.argv[1:3]
-    del sys.argv[1:3]
+    when, work_name, armed = sys.argv[1:4]
+    del sys.argv[1:4]
     open_database = receiver.main.open_database
-    receiver.main.open_database = lambda url: DeadlyDatabase(open_database(url), when, work_name)  # type: ignore[assignment]
+    receiver.main.open_database = lambda url: DeadlyDatabase(open_database(url), when, work_name, Path(armed))  # type: ignore[assignment]
     main()

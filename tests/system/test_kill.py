@@ -9,15 +9,15 @@ from tests.harness import World, eventually, world
 from tests.system.test_main_job import buttons, posted, press, words
 
 WAY = [
-    ("before", "append"),  # verified, not stored: not acknowledged either
-    ("after", "append"),  # stored and committed, not answered
-    ("before", "apply_facts"),  # understood, not applied
-    ("after", "apply_facts"),  # applied, the inbox row still claimed
-    ("before", "finish"),
-    ("before", "claim"),
-    ("after", "claim"),  # claimed, nothing sent
-    ("before", "_shown"),  # Slack has answered, the row does not know
-    ("after", "_shown"),
+    ("before", "inbox.append"),  # verified, not stored: not acknowledged either
+    ("after", "inbox.append"),  # stored and committed, not answered
+    ("after", "inbox.claim"),
+    ("before", "apply.apply_facts"),  # understood, not applied
+    ("after", "apply.apply_facts"),  # applied, the inbox row still claimed
+    ("before", "inbox.finish"),
+    ("after", "outbox.claim"),  # claimed, nothing sent
+    ("before", "dispatch._shown"),  # Slack has answered, the row does not know
+    ("after", "dispatch._shown"),
 ]
 
 
@@ -39,11 +39,11 @@ def test_a_dispute_survives_a_kill(tmp_path: Path, when: str, work: str) -> None
 
 
 CLICKS = [
-    ("after", "append"),
-    ("before", "_take_and_finish"),
-    ("after", "_take_and_finish"),
-    ("before", "_carried_out"),  # Getbill has done it, the row does not know
-    ("after", "_carried_out"),
+    ("after", "inbox.append"),
+    ("before", "ingest._take_and_finish"),
+    ("after", "ingest._take_and_finish"),
+    ("before", "dispatch._carried_out"),  # Getbill has done it, the row does not know
+    ("after", "dispatch._carried_out"),
 ]
 
 
@@ -65,7 +65,9 @@ def test_a_press_survives_a_kill(tmp_path: Path, when: str, work: str) -> None:
 
 
 def _start_deadly(here: World, when: str, work: str) -> None:
-    here.service.start(when, work, module="tests.crash")
+    armed = here.service.config.with_name("armed")
+    here.service.start(when, work, str(armed), module="tests.crash")
+    armed.touch()
 
 
 def _send_until_dead(here: World, event: bytes) -> None:

@@ -1,0 +1,131 @@
+"""The commands, as an operator types them: beside the running service, and without one."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import World, eventually, world
+from tests.system.test_main_job import buttons, posted
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("commands"), getbill_poll="1h", debitura_poll="1h") as made:
+        yield made
+
+
+def key_of(here: World, reference: str) -> str:
+    listed = [i for i in here.service.items() if i["snapshot"].get("reference") == reference]
+    return str(listed[0]["snapshot"]["key"])
+
+
+def test_items_are_listed_for_people_and_for_programs(here: World) -> None:
+    here.dispute(reference="INV-CMD-1")
+    posted(here, "C0DISPUTES", "INV-CMD-1")
+
+    for_people = here.service.command("items", "--open")
+    only_others = here.service.command("items", "--kind", "hardship", "--json")
+
+    assert for_people.returncode == 0
+    assert "INV-CMD-1" in for_people.stdout
+    assert json.loads(only_others.stdout) == []
+
+
+def test_one_item_is_shown_with_its_whole_timeline(here: World) -> None:
+    here.dispute(reference="INV-CMD-2")
+    posted(here, "C0DISPUTES", "INV-CMD-2")
+
+    shown = here.service.command("item", key_of(here, "INV-CMD-2"))
+
+    assert shown.returncode == 0
+    assert "opened" in shown.stdout
+    assert "show slack:C0DISPUTES: done" in shown.stdout
+
+
+def test_an_unknown_item_is_said_to_be_unknown(here: World) -> None:
+    shown = here.service.command("item", "getbill:main:debtor_request:nothing")
+
+    assert (shown.returncode, "casebell items" in shown.stderr) == (1, True)
+
+
+def test_act_does_what_the_button_does_while_the_service_runs(here: World) -> None:
+    todo = here.dispute(reference="INV-CMD-3")
+    message = posted(here, "C0DISPUTES", "INV-CMD-3")
+
+    done = here.service.command("act", key_of(here, "INV-CMD-3"), "validate", "--note", "seen the receipt")
+
+    assert done.returncode == 0, done.stderr
+    assert "resolved (validated)" in done.stdout
+    assert here.getbill.todos[todo["id"]]["admin_notes"].startswith("seen the receipt")
+    eventually(lambda: not buttons(message), "Slack to show it")
+
+
+def test_act_says_why_not(here: World) -> None:
+    here.dispute(reference="INV-CMD-4")
+    posted(here, "C0DISPUTES", "INV-CMD-4")
+
+    refused = here.service.command("act", key_of(here, "INV-CMD-4"), "reject")
+
+    assert refused.returncode == 1
+    assert "few words" in refused.stderr
+
+
+def test_reconcile_finds_what_no_webhook_told_and_counts_it(here: World) -> None:
+    here.getbill.add("hardship", reference="INV-CMD-5")
+    here.debitura.add_task("SignContract")
+
+    counted = json.loads(here.service.command("reconcile", "--json").stdout)
+
+    assert counted["getbill:main"]["opened"] == 1
+    assert counted["debitura:main"]["opened"] == 1
+
+
+def test_doctor_is_green_when_everything_answers_and_red_when_something_does_not(here: World) -> None:
+    well = here.service.command("doctor", "--json")
+    here.debitura.faults.down = True
+    try:
+        ill = here.service.command("doctor", "--json")
+    finally:
+        here.debitura.faults.down = False
+
+    assert well.returncode == 0, well.stdout
+    assert ill.returncode == 1
+    red = [row for row in json.loads(ill.stdout) if not row["is_well"]]
+    assert [row["name"] for row in red] == ["debitura:main"]
+
+
+def test_a_second_service_on_the_same_file_is_refused_with_a_clear_word(here: World) -> None:
+    second = here.service.command("serve", "--port", "1")
+
+    assert second.returncode == 2
+    assert "already uses this database" in second.stderr
+
+
+def test_act_and_reconcile_work_without_a_running_service(tmp_path: Path) -> None:
+    with world(tmp_path, is_started=False) as here:
+        todo = here.getbill.add("portal_dispute", reference="INV-CMD-6")
+
+        counted = here.service.command("reconcile", "--json")
+        done = here.service.command("act", key_of(here, "INV-CMD-6"), "validate")
+
+        assert json.loads(counted.stdout)["getbill:main"]["opened"] == 1
+        assert done.returncode == 0, done.stderr
+        assert here.getbill.todos[todo["id"]]["status"] == "validated"
+
+
+def test_it_ends_cleanly_when_asked_and_starts_again(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        assert here.service.stop() == 0
+        here.service.start()
+        assert here.service.stop() == 0
+
+
+@pytest.mark.parametrize("what", ["slack", "alert"])
+@pytest.mark.parametrize("kind", ["portal_dispute", "ReplyToChat"])
+def test_preview_renders_offline(here: World, tmp_path: Path, what: str, kind: str) -> None:
+    done = here.service.command("preview", what, "--sample", kind, "--locale", "da", "--out", str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    assert all(Path(path).stat().st_size > 200 for path in done.stdout.split())
