@@ -35,12 +35,12 @@ async def accept(desk: Desk, arrival: Arrival) -> bool:
 
     Raises RetryLaterError("store_unavailable"): the sender must be told to come again.
     """
-    row_id = await desk.database.write_together(inbox.append, arrival)
+    is_new = await desk.database.write_together(inbox.append, arrival)
     if arrival.source in inbox.CLICK_SOURCES:
         desk.bells.ring(CLICKS_BELL)
     else:
         desk.bells.ring(inbox_bell(arrival.source, arrival.account))
-    return row_id is not None
+    return is_new
 
 
 def own_click(click: Click, desk: Desk) -> Arrival:

@@ -126,7 +126,7 @@ class ControlPage:
             id=todo["id"],
             name=debt["invoice_reference"],
             kind=KINDS.get(kind_of(todo), kind_of(todo)),
-            detail=f"{debt['debtor_company'] or debt['lastname']} · {_money(debt)}",
+            detail=f"{debt['debtor_company'] or debt['lastname']} · {_money(todo, debt)}",
             at=str(todo.get("status") or debt["status"].rpartition(".")[2]),
             is_open=is_undecided(self._world, todo),
         )
@@ -165,5 +165,6 @@ class ControlPage:
         return [(channel, slack.posts(channel["id"])) for channel in list(slack.channels.values())]
 
 
-def _money(debt: Json) -> str:
-    return f"{debt['amount']:,.{digits_of(debt)}f} {debt['currency']}"
+def _money(todo: Json, debt: Json) -> str:
+    amount = todo.get("total_amount", debt["amount"])
+    return f"{amount:,.{digits_of(debt)}f} {debt['currency']}"

@@ -37,24 +37,22 @@ class Row:
     attempts: int
 
 
-def append(connection: Connection, arrivals: Sequence[Arrival]) -> list[int | None]:
-    """Store all that is new; the row id for each, None where the event is known already."""
-    rows = [
-        {
-            "source": a.source,
-            "account": a.account,
-            "event_id": a.event_id,
-            "headers": json.dumps(dict(a.headers)),
-            "body": a.body,
-            "received_at": a.received_at,
-            "state": "new",
-            "due_at": a.received_at,
-        }
-        for a in arrivals
-    ]
-    statement = insert(inbox).on_conflict_do_nothing().returning(inbox.c.id, *_identity())
-    stored = {(source, account, event): id_ for id_, source, account, event in connection.execute(statement, rows)}
-    return [stored.pop((a.source, a.account, a.event_id), None) for a in arrivals]
+def append(connection: Connection, arrivals: Sequence[Arrival]) -> list[bool]:
+    """Store all that is new; for each whether it was, False where the event is known already.
+
+    The hot path: one ``executemany`` without RETURNING costs a third of one with it, and nearly always all are new.
+    """
+    newest_before = connection.execute(_NEWEST).scalar() or 0
+    stored = connection.execute(_APPEND, [_values(arrival) for arrival in arrivals])
+    if stored.rowcount == len(arrivals):
+        return [True] * len(arrivals)
+    fresh = {tuple(row) for row in connection.execute(_SINCE, {"newest": newest_before})}
+    is_new = []
+    for arrival in arrivals:
+        identity = (arrival.source, arrival.account, arrival.event_id)
+        is_new.append(identity in fresh)
+        fresh.discard(identity)  # the same event twice in one commit is new once
+    return is_new
 
 
 def claim(
@@ -131,5 +129,19 @@ def state_of(connection: Connection, source: str, event_id: str) -> tuple[str, s
     return None if row is None else (row.state, row.reason)
 
 
-def _identity() -> tuple[object, ...]:
-    return (inbox.c.source, inbox.c.account, inbox.c.event_id)
+def _values(arrival: Arrival) -> dict[str, object]:
+    return {
+        "source": arrival.source,
+        "account": arrival.account,
+        "event_id": arrival.event_id,
+        "headers": json.dumps(dict(arrival.headers)),
+        "body": arrival.body,
+        "received_at": arrival.received_at,
+        "state": "new",
+        "due_at": arrival.received_at,
+    }
+
+
+_NEWEST = select(func.max(inbox.c.id))
+_APPEND = insert(inbox).on_conflict_do_nothing()
+_SINCE = select(inbox.c.source, inbox.c.account, inbox.c.event_id).where(inbox.c.id > bindparam("newest"))
