@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
+from starlette.routing import BaseRoute
 
 from notifiers.email import render as email_render
 from notifiers.email.client import SmtpClient
@@ -134,15 +135,20 @@ def render_mail(notice: Notice) -> tuple[str, str]:
     return (html.get_content() if html else ""), (text.get_content() if text else "")
 
 
-async def serve(settings: Settings, host: str, port: int, *, wrap: Wrap = _as_is) -> None:
-    """The service until SIGTERM or SIGINT: web and loops in one process; prints a line once it listens."""
+async def serve(
+    settings: Settings, host: str, port: int, *, wrap: Wrap = _as_is, beside: Sequence[BaseRoute] = ()
+) -> None:
+    """The service until SIGTERM or SIGINT: web and loops in one process; prints a line once it listens.
+
+    ``wrap`` and ``beside``: a database that fails on purpose, routes to compare with; for tests and the bench.
+    """
     url = f"http://{host}:{port}"
     stop = asyncio.Event()
     async with open_desk(settings, url=url, wrap=wrap) as desk:
         _prepare_interpreter()
         server = _Server(
             uvicorn.Config(
-                build_app(desk),
+                build_app(desk, beside),
                 host=host,
                 port=port,
                 loop="uvloop",

@@ -1,7 +1,9 @@
 """Every URL of Casebell on one screen (interfaces.md, HTTP)."""
 
+from collections.abc import Sequence
+
 from starlette.applications import Starlette
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from receiver.desk import Desk
@@ -13,11 +15,12 @@ from receiver.web.media import media_routes
 from receiver.web.pages import STATIC, error_handlers, front
 
 
-def build_app(desk: Desk) -> Starlette:
-    """The web side of a desk; it starts nothing by itself."""
+def build_app(desk: Desk, beside: Sequence[BaseRoute] = ()) -> Starlette:
+    """The web side of a desk, with further routes ``beside`` its own; it starts nothing by itself."""
     decide = DecideDesk(desk)
     app = Starlette(
         routes=[
+            *beside,
             Route("/webhooks/{source}/{account}", hooks.receive, methods=["POST"]),
             Route("/slack/interactions", hooks.interact, methods=["POST"]),
             *link_routes(decide),

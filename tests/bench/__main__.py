@@ -49,7 +49,8 @@ def webhooks(folder: Path) -> None:
 
 def _in_turns(stand: GetbillStand, service: Service, connections: int) -> tuple[list[Measured], list[Measured]]:
     port = int(service.url.rpartition(":")[2])
-    plain, durable = [], []
+    plain: list[Measured] = []
+    durable: list[Measured] = []
     for turn in range(ROUNDS):
         first = (connections * 100 + turn) * REQUESTS
         for path, kept in (("/yardstick/getbill/main", plain), ("/webhooks/getbill/main", durable)):

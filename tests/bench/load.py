@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 
@@ -70,7 +71,7 @@ async def measure(host: str, port: int, connections: int, requests: Sequence[byt
     futures: list[asyncio.Future[None]] = [loop.create_future() for _ in range(connections)]
     started = time.perf_counter()
     opened = [
-        await loop.create_connection(lambda future=future: _Connection(lambda: next(waiting, None), future), host, port)
+        await loop.create_connection(partial(_Connection, lambda: next(waiting, None), future), host, port)
         for future in futures
     ]
     await asyncio.gather(*futures)

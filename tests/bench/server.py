@@ -1,15 +1,18 @@
 """``casebell serve`` with one route more: it does all a webhook does except storing it. The yardstick of the bench."""
 
-import sys
+import argparse
+from pathlib import Path
 
+import uvloop
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-import receiver.main
-from receiver.__main__ import main
+from receiver import observe
 from receiver.desk import Desk
-from receiver.web import app, hooks
+from receiver.main import serve
+from receiver.settings import load
+from receiver.web import hooks
 
 
 async def verified_only(request: Request) -> Response:
@@ -21,12 +24,11 @@ async def verified_only(request: Request) -> Response:
 
 
 if __name__ == "__main__":
-    build_app = receiver.main.build_app
-
-    def with_yardstick(desk: Desk) -> app.Starlette:
-        built = build_app(desk)
-        built.router.routes.insert(0, Route("/yardstick/{source}/{account}", verified_only, methods=["POST"]))
-        return built
-
-    receiver.main.build_app = with_yardstick
-    sys.exit(main())
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command")
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--config", type=Path)
+    given = parser.parse_args()
+    observe.set_up(level="error")
+    yardstick = Route("/yardstick/{source}/{account}", verified_only, methods=["POST"])
+    uvloop.run(serve(load(given.config), "127.0.0.1", given.port, beside=(yardstick,)))

@@ -5,15 +5,17 @@ exists, the process kills itself right before that work would be written, or rig
 hears of it. Work that found nothing to do is not counted.
 """
 
+import argparse
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import receiver.main
-from receiver.__main__ import main
+import uvloop
+
+from receiver.main import serve
+from receiver.settings import load
 from receiver.store.database import Database
 
 
@@ -52,8 +54,14 @@ class DeadlyDatabase:
 
 
 if __name__ == "__main__":
-    when, work_name, armed = sys.argv[1:4]
-    del sys.argv[1:4]
-    open_database = receiver.main.open_database
-    receiver.main.open_database = lambda url: DeadlyDatabase(open_database(url), when, work_name, Path(armed))  # type: ignore[assignment]
-    main()
+    parser = argparse.ArgumentParser()
+    for word in ("when", "work_name", "armed", "command"):
+        parser.add_argument(word)
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--config", type=Path)
+    given = parser.parse_args()
+
+    def deadly(database: Database) -> Database:
+        return DeadlyDatabase(database, given.when, given.work_name, Path(given.armed))
+
+    uvloop.run(serve(load(given.config), "127.0.0.1", given.port, wrap=deadly))

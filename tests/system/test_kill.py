@@ -1,8 +1,10 @@
 """``kill -9`` at each named point of the way: everything acknowledged is told, and nothing is told twice in silence."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.harness import World, eventually, world
@@ -52,7 +54,7 @@ def test_a_press_survives_a_kill(tmp_path: Path, when: str, work: str) -> None:
     with world(tmp_path, getbill_poll="1h") as here:
         todo = here.dispute(reference="INV-KILL-2")
         message = posted(here, "C0DISPUTES", "INV-KILL-2")
-        eventually(lambda: here.service.items(), "the item")
+        eventually(here.service.items, "the item")
         here.service.stop()
         _start_deadly(here, when, work)
         asyncio.run(_press_until_dead(here, message.channel, message.ts))
@@ -71,20 +73,12 @@ def _start_deadly(here: World, when: str, work: str) -> None:
 
 
 def _send_until_dead(here: World, event: bytes) -> None:
-    import httpx
-
-    try:
+    with suppress(httpx.TransportError):  # killed before it could answer
         here.getbill_event(event)
-    except httpx.TransportError:
-        pass  # killed before it could answer
     eventually(lambda: not here.service.is_running(), "the service to die at the named point")
 
 
 async def _press_until_dead(here: World, channel: str, ts: str) -> None:
-    import httpx
-
-    try:
+    with suppress(httpx.TransportError):
         await here.slack.press(channel, ts, "validate", user="U0ANNA")
-    except httpx.TransportError:
-        pass
     await asyncio.to_thread(eventually, lambda: not here.service.is_running(), "the service to die at the named point")

@@ -4,7 +4,6 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -39,13 +38,13 @@ def posted(here: World, channel: str, reference: str) -> Any:
 
 
 def press(here: World, message: Any, verb: str, user: str = "U0ANNA") -> int:
-    status = asyncio.run(here.slack.press(message.channel, message.ts, verb, user=user))
-    return getattr(status, "status_code", status)  # type: ignore[no-any-return]
+    return asyncio.run(here.slack.press(message.channel, message.ts, verb, user=user)).status_code
 
 
 def fill(here: World, user: str, words_given: str) -> None:
     """Fill in the one text of the modal in front of this person and send it."""
     view = eventually(lambda: here.slack.views.get(user), f"a modal in front of {user}")
+    assert view is not None
     blocks = [b["block_id"] for b in view["blocks"] if b["type"] == "input"]
     asyncio.run(here.slack.submit(view["id"], {blocks[0]: words_given}, user))
 

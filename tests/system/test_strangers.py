@@ -37,7 +37,7 @@ def test_a_wrong_signature_is_401_and_nothing_is_stored(here: World, signature: 
     answer = httpx.post(
         f"{here.service.url}/webhooks/getbill/main",
         content=content,
-        headers={"X-GetBill-Signature": signature.encode("latin-1")},  # type: ignore[dict-item]
+        headers=httpx.Headers([(b"X-GetBill-Signature", signature.encode("latin-1"))]),
         trust_env=False,
     )
 

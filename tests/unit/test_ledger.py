@@ -27,9 +27,9 @@ def asked(verb: str = "validate", action_id: int = 1) -> PersonAsked:
     return PersonAsked(KEY, action_id, verb, ANNA, "slack")
 
 
-def acting(verb: str = "validate", **changes: object) -> Item:
+def acting(verb: str = "validate") -> Item:
     attempt = Attempt(1, verb, "Anna", "slack", NOW)
-    return make_item(state="acting", version=2, attempt=attempt, **changes)
+    return make_item(state="acting", version=2, attempt=attempt)
 
 
 def test_an_open_todo_never_seen_before_opens_an_item() -> None:
