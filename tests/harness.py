@@ -1,5 +1,6 @@
 """The real thing for tests: the service as a process of its own, the sandbox beside it, both over real sockets."""
 
+import itertools
 import json
 import os
 import signal
@@ -22,10 +23,22 @@ ROOT = Path(__file__).parent.parent
 PATIENCE_S = 30.0
 
 
+PORTS_EACH = 1_000
+_ports = itertools.count()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody takes before the service does: below those the kernel gives to clients, a range each worker."""
+    first = 10_000 + PORTS_EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    for n in _ports:
+        port = first + (os.getpid() + n) % PORTS_EACH
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("unreachable: the count has no end")
 
 
 def eventually(look: Callable[[], T], what: str, patience_s: float = PATIENCE_S) -> T:
