@@ -147,7 +147,8 @@ def _by_type(checks: Mapping[str, Check]) -> Check:
     def check(value: Any, at: str) -> Iterator[str]:
         kind = value.get("type") if isinstance(value, dict) else None
         if not isinstance(kind, str) or kind not in checks:
-            yield _error(f"unsupported type: {str(kind)[:80]}", f"{at}/type")
+            said = kind[:80] if isinstance(kind, str) else type(kind).__name__  # not its repr: it may be of any depth
+            yield _error(f"unsupported type: {said}", f"{at}/type")
         else:
             yield from checks[kind](value, at)
 

@@ -24,7 +24,7 @@ _STYLES = {"*": "b", "_": "i", "~": "s"}
 _STYLED = re.compile(r"(?<![\w*_~])([*_~])(?=\S)([^\n]*?\S)\1(?![\w*_~])")
 _EMOJI = re.compile(r":([a-z0-9_+-]{1,50}):")
 _QUOTED = re.compile(r"(?:^(?:&gt;|>) ?.*(?:\n|$))+", re.MULTILINE)
-_DATE = re.compile(r"!date\^(\d{1,11})\^([^^|]*)(?:\^([^|]*))?\|(.*)", re.DOTALL)
+_DATE = re.compile(r"!date\^(\d{1,15})\^([^^|]*)(?:\^([^|]*))?\|(.*)", re.DOTALL)
 _DEPTH = 3
 
 
