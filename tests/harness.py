@@ -130,8 +130,9 @@ class Service:
 class World:
     """The sandbox and a service that points at it."""
 
-    def __init__(self, sandbox: Sandbox, service: Service) -> None:
+    def __init__(self, sandbox: Sandbox, service: Service, sandbox_url: str) -> None:
         self.sandbox = sandbox
+        self.sandbox_url = sandbox_url
         self.service = service
         self.getbill = sandbox.getbill
         self.debitura = sandbox.debitura
@@ -168,6 +169,6 @@ def world(folder: Path, *, is_started: bool = True, **configuration: str) -> Ite
         try:
             if is_started:
                 service.start()
-            yield World(stand_ins.sandbox, service)
+            yield World(stand_ins.sandbox, service, stand_ins.url)
         finally:
             service.stop()

@@ -1,0 +1,110 @@
+"""What a person does with a mouse: the sandbox's page rings, Slack's buttons and the mail's link decide."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser import PATIENCE_MS, browser, somebody
+from tests.harness import World, eventually, world
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("browser")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    with somebody(chromium) as person:
+        faults: list[str] = []
+        opened = person.new_page()
+        opened.on("pageerror", lambda error: faults.append(str(error)))
+        yield opened
+        assert faults == [], "scripts of the page failed"
+
+
+def slack(page: Page, here: World, channel: str, words: str) -> Locator:
+    """The message with these words in a channel, as Slack shows it."""
+    page.goto(f"{here.sandbox_url}/slack/?channel={channel}&as=U0ANNA")
+    message = page.locator("article.message", has_text=words)
+    expect(message).to_be_visible()
+    return message
+
+
+def todo_of(here: World, reference: str) -> dict[str, Any]:
+    todos = here.getbill.todos.values()
+    return next(todo for todo in todos if here.getbill.debts[todo["debt"]["id"]]["invoice_reference"] == reference)
+
+
+def test_the_page_of_the_sandbox_makes_a_debtor_dispute_and_slack_shows_it(page: Page, here: World) -> None:
+    page.goto(here.sandbox_url)
+    page.get_by_role("button", name="Debtor disputes").first.click()
+    reference = page.locator("body").inner_text().split(" is disputed")[0].split()[-1]
+
+    message = slack(page, here, "C0DISPUTES", reference)
+    message.get_by_role("button", name="Validate").click()
+    page.get_by_role("alertdialog").get_by_role("button").click()
+
+    expect(message).to_contain_text("Validated by Anna")
+    expect(message.get_by_role("button", name="Validate")).to_have_count(0)
+    assert todo_of(here, reference)["status"] == "validated"
+
+
+def test_a_rejection_is_typed_into_the_form_slack_opens(page: Page, here: World) -> None:
+    todo = here.dispute(reference="INV-MOUSE-2")
+    message = slack(page, here, "C0DISPUTES", "INV-MOUSE-2")
+
+    message.get_by_role("button", name="Reject").click()
+    page.get_by_role("dialog").get_by_role("textbox").fill("Your bank shows no payment")
+    page.get_by_role("dialog").locator("button.primary").click()
+
+    expect(message).to_contain_text("Rejected by Anna")
+    assert "Your bank shows no payment" in here.getbill.todos[todo["id"]]["admin_notes"]
+
+
+def test_a_mail_is_opened_and_its_link_decides(page: Page, here: World) -> None:
+    todo = here.dispute(reference="INV-MOUSE-3")
+    page.goto(f"{here.sandbox_url}/mail/")
+    page.get_by_role("link", name="INV-MOUSE-3").first.click()
+    with page.expect_popup() as opened:
+        page.frame_locator("iframe").locator("a[href*='/act/']").first.click()
+    act = opened.value
+
+    act.get_by_label("Validate").check()
+    act.wait_for_timeout(2_100)  # the page is for people, who read before they press
+    act.get_by_role("button", name="Confirm").click()
+
+    expect(act.locator("main")).to_contain_text("Validated by ar@creditor.example")
+    assert here.getbill.todos[todo["id"]]["status"] == "validated"
+
+
+def test_a_burst_from_the_page_ends_with_every_dispute_told_once(page: Page, here: World) -> None:
+    before = len(here.posts("C0DISPUTES"))
+    page.goto(here.sandbox_url)
+    page.get_by_role("button", name="Burst of 200").first.click()
+
+    expect(page.locator("body")).to_contain_text("Casebell took 200")
+    eventually(lambda: len(here.posts("C0DISPUTES")) >= before + 200, "every dispute in its channel", 60)
+    assert len(here.posts("C0DISPUTES")) == before + 200
+
+
+def test_a_question_asked_while_debitura_is_down_rings_when_it_is_back(page: Page, here: World) -> None:
+    page.goto(here.sandbox_url)
+    page.get_by_role("button", name="Debitura goes down").click()
+    page.get_by_role("button", name="Partner asks a question").first.click()
+    expect(page.locator("body")).to_contain_text("asks about")
+    silent = len(here.posts("C0TASKS"))
+    page.get_by_role("button", name="Debitura comes back").click()
+
+    eventually(lambda: len(here.posts("C0TASKS")) > silent, "the question in its channel")
