@@ -3,6 +3,7 @@
 What is unknown is never guessed: an amount without a known currency is a bare number.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -18,6 +19,8 @@ from receiver.domain.money import Money
 _FIGURES = {"en": "en_GB"}
 _DOTTED = frozenset({"da", "de"})  # languages that write "4. marts"
 _MOST_PLAIN_DIGITS = 15
+# Unicode's currency spacing, which Babel leaves out: "DKK 12,450.50", yet "€1,500.00" and "US$1,500.00".
+_LETTER_BEFORE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)")
 
 
 class Says(Protocol):
@@ -49,7 +52,8 @@ class Voice:
             return f"{money.amount:.3E}"
         if money.currency is None or not is_currency(money.currency):
             return str(format_decimal(money.amount, "#,##0.00", locale=self._figures))
-        return str(format_currency(money.amount, money.currency, locale=self._figures))
+        shown = str(format_currency(money.amount, money.currency, locale=self._figures))
+        return _LETTER_BEFORE_DIGIT.sub("\N{NO-BREAK SPACE}", shown)
 
     def percent(self, hundredths: int) -> str:
         return str(format_percent(min(max(hundredths, 0), 100) / 100, locale=self._figures))

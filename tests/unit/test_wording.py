@@ -197,6 +197,8 @@ def test_no_place_stays_unfilled(kind: str, locale: str) -> None:
         (euros(150_000), "da", "1.500,00\xa0€"),
         (euros(150_000), "de", "1.500,00\xa0€"),
         (Money(150_000, "DKK"), "da", "1.500,00\xa0kr."),
+        (Money(150_000, "DKK"), "en", "DKK\xa01,500.00"),
+        (Money(-150_000, "SEK"), "en", "-SEK\xa01,500.00"),
         (Money(1_500, "JPY"), "en", "JP¥1,500"),
         (Money(150_000, None), "en", "1,500.00"),
         (Money(150_000, "XQQ"), "en", "1,500.00"),
