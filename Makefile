@@ -11,7 +11,7 @@ CONFIG := $(or $(CASEBELL_CONFIG),casebell.toml)
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-.PHONY: help run test lint format bench lock words docs clean
+.PHONY: help run test faults lint format bench lock words docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,6 +21,9 @@ run: $(VENV)/.ready-run ## start the service (casebell.toml, else the demo); ARG
 
 test: $(VENV)/.ready-dev .build/browser .build/prism ## run every test; ARGS="-k clicks" is passed on
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+faults: $(VENV)/.ready-dev ## break it for long, on purpose: all of what make test does in short
+	@CASEBELL_FAULTS=long $(BIN)/python -m pytest -n auto -s tests/faults $(ARGS)
 
 lint: $(VENV)/.ready-dev ## format, rules, types, and the walls between the rooms
 	@$(BIN)/ruff format --check .

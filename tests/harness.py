@@ -80,9 +80,18 @@ class Service:
         eventually(self._is_ready, f"the service to be ready; its log:\n{self.log.read_text()[-3000:]}")
 
     @property
+    def database_url(self) -> str:
+        return f"sqlite:///{self.config.with_name('casebell.db')}"
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    def resident_bytes(self) -> int:
+        """Its memory now; 0 where there is no /proc."""
+        status = Path(f"/proc/{self.pid}/statm")
+        return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if status.exists() else 0
 
     def kill(self) -> None:
         """As the kernel or a power cut would: no goodbye."""

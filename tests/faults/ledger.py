@@ -1,0 +1,91 @@
+"""What was acknowledged to a sender, and the one invariant that must hold after any fault."""
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import httpx
+from sqlalchemy import create_engine, select
+
+from receiver.store.schema import inbox, outbox
+from tests.harness import World, eventually
+
+SETTLES_WITHIN_S = 120.0
+
+
+@dataclass
+class Ledger:
+    """Sends disputes and keeps which events were answered with 2xx; a thread may send while another kills."""
+
+    here: World
+    acknowledged: dict[str, str] = field(default_factory=dict)  # the identity of the event: its reference
+    refused: int = 0
+    prefix: str = "INV-F"
+    _sent: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def send(self) -> bool:
+        """One new dispute; False when it was not acknowledged."""
+        with self._lock:
+            self._sent += 1
+            reference = f"{self.prefix}-{self._sent}"
+        todo = self.here.getbill.add("portal_dispute", reference=reference)
+        event_id = f"event-{reference}"
+        try:
+            answer = self.here.getbill_event(self.here.getbill.event(todo, event_id=event_id))
+        except httpx.TransportError:
+            return False
+        if not answer.is_success:
+            self.refused += 1
+            return False
+        self.acknowledged[f"id:{event_id}"] = reference
+        return True
+
+    def send_until(self, stop: threading.Event, every_s: float) -> None:
+        while not stop.wait(every_s):
+            self.send()
+
+    def told(self) -> Counter[str]:
+        """How many messages in the channel are about each reference."""
+        words = Counter(word for text in self._texts() for word in set(_words(text)))
+        return Counter({reference: words[reference] for reference in self.acknowledged.values()})
+
+    def says_it_repeats(self, reference: str) -> int:
+        """How many messages about it say that there may be another."""
+        return sum("may appear twice" in text for text in self._texts() if reference in _words(text))
+
+    def _texts(self) -> list[str]:
+        return [f"{post.text} {post.blocks}" for post in self.here.posts("C0DISPUTES")]
+
+    def settle(self) -> Counter[str]:
+        """Wait until everything acknowledged is told and nothing is due; then check the invariant. Messages told."""
+        eventually(lambda: all(self.told().values()), "every acknowledged dispute to be told", SETTLES_WITHIN_S)
+        eventually(lambda: not self._rows_due(), "the outbox to be empty", SETTLES_WITHIN_S)
+        check_invariant(self.here.service.database_url, set(self.acknowledged))
+        return self.told()
+
+    def _rows_due(self) -> int:
+        engine = create_engine(self.here.service.database_url)
+        with engine.connect() as connection:
+            found = len(connection.execute(select(outbox.c.id).where(outbox.c.state == "due")).all())
+        engine.dispose()
+        return found
+
+
+def check_invariant(database_url: str, acknowledged: set[str]) -> None:
+    """Every acknowledged event is there exactly once; every delivery is done, dead or due; no lease has run out."""
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        events = Counter(connection.execute(select(inbox.c.event_id)).scalars())
+        rows = connection.execute(select(outbox.c.id, outbox.c.state, outbox.c.lease_until)).all()
+    engine.dispose()
+    now = datetime.now(UTC)
+    assert acknowledged - events.keys() == set(), "acknowledged and lost"
+    assert [event for event, n in events.items() if n > 1] == []
+    assert {row.state for row in rows} <= {"done", "dead", "due"}
+    assert [row.id for row in rows if row.lease_until is not None and row.lease_until < now] == []
+
+
+def _words(text: str) -> list[str]:
+    return "".join(c if c.isalnum() or c == "-" else " " for c in text).split()
