@@ -10,6 +10,7 @@ from importlib import import_module, metadata
 import click
 
 from receiver.cli.options import CONFIG
+from receiver.cli.output import plain
 from receiver.errors import CasebellError, ConfigError
 
 FAMILIES: dict[str, dict[str, str]] = {  # module -> its commands (``NAME_command`` there), each with its help line
@@ -55,10 +56,11 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except ConfigError as error:
-            click.echo(error.message, err=True)
+            for fault in error.message.splitlines():
+                click.echo(plain(fault), err=True)
             sys.exit(2)
         except CasebellError as error:
-            click.echo(f"casebell: {error.message}", err=True)
+            click.echo(f"casebell: {plain(error.message)}", err=True)
             sys.exit(1)
 
 

@@ -17,6 +17,7 @@ from receiver.ports import Health
 from receiver.settings import Settings, load
 
 PATIENCE_S = 15.0
+LATER = "ask again in a while; nothing is lost meanwhile"
 
 
 @click.command("doctor")
@@ -30,7 +31,7 @@ def doctor_command(config: Path, as_json: bool) -> None:
     if as_json:
         show_json([asdict(row) for row in rows])
     else:
-        marks = [("ok" if r.is_well else "RED", r.name, r.detail, "" if r.is_well else r.cure) for r in rows]
+        marks = [("ok" if r.is_well else "RED", r.name, r.detail, "" if r.is_well else r.cure or LATER) for r in rows]
         show_table(("", "what", "found", "what to do"), marks)
     sys.exit(0 if all(row.is_well for row in rows) else 1)
 

@@ -8,6 +8,7 @@ import asyncio
 import getpass
 import secrets
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,13 @@ def items_command(config: Path, is_open: bool, kind: str | None, account: str | 
         )
     )
     if as_json:
-        show_json([_document(item) for item in found])
+        show_json([document_of(item) for item in found])
         return
     rows = [
         (i.snapshot.urgency, i.state, i.kind, i.snapshot.reference, _amount(i), f"{i.opened_at:%Y-%m-%d %H:%M}", i.key)
         for i in found
     ]
-    show_table(("urgency", "state", "kind", "reference", "amount", "opened", "key"), rows, empty="No items.")
+    show_table(("urgency", "state", "kind", "reference", "amount", "opened (UTC)", "key"), rows, empty="No items.")
 
 
 @click.command("item")
@@ -68,9 +69,9 @@ def item_command(config: Path, key: str, as_json: bool) -> None:
     if found is None:
         raise click.ClickException(f"no item has the key {key}; `casebell items` lists them")
     if as_json:
-        show_json({**_document(found), "timeline": [asdict(event) for event in events]})
+        show_json({**document_of(found), "timeline": [asdict(event) for event in events]})
         return
-    _print_item(found, events, deliveries)
+    print_item(found, events, deliveries)
 
 
 @click.command("act")
@@ -91,8 +92,8 @@ def act_command(config: Path, key: str, verb: str, note: str | None, text: str |
     refusal, after = asyncio.run(_act(settings, pressed))
     if refusal:
         raise click.ClickException(refusal)
-    if after is not None and after.problem:
-        raise click.ClickException(f"{after.snapshot.source} refused: {after.problem}")
+    if after is not None and (reason := why_not(after)):
+        raise click.ClickException(reason)
     click.echo(f"{key}: {after.state if after else 'gone'}{f' ({after.outcome})' if after and after.outcome else ''}")
 
 
@@ -210,9 +211,21 @@ def _whole(connection: Any, key: str) -> tuple[Item | None, list[ledger.Event], 
     return found, ledger.timeline(connection, found.id), outbox.of_item(connection, found.id)
 
 
-def _document(item: Item) -> dict[str, Any]:
+def document_of(item: Item) -> dict[str, Any]:
+    """The item for programs; its key, which every other command takes, comes first."""
     document: dict[str, Any] = TypeAdapter(Item).dump_python(item, mode="json", exclude_none=True)
-    return document
+    return {"key": item.key, **document}
+
+
+def why_not(item: Item) -> str | None:
+    """Why what was asked of the source came back, on one line; None when it did not."""
+    if item.problem == "still_open":
+        return f"{item.snapshot.source} took the request, but this is still open there"
+    return f"{item.snapshot.source} refused: {plain(item.problem)}" if item.problem else None
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else f"{at.astimezone(UTC):%F %H:%M} UTC"
 
 
 def _amount(item: Item) -> str:
@@ -220,7 +233,8 @@ def _amount(item: Item) -> str:
     return "–" if money is None else f"{money.amount:,} {money.currency or ''}".strip()
 
 
-def _print_item(found: Item, events: list[ledger.Event], deliveries: Any) -> None:
+def print_item(found: Item, events: list[ledger.Event], deliveries: Any) -> None:
+    """What a person decides by, then what happened; all times in UTC."""
     said = found.snapshot
     facts = {
         "key": said.key,
@@ -230,22 +244,31 @@ def _print_item(found: Item, events: list[ledger.Event], deliveries: Any) -> Non
         "urgency": said.urgency,
         "title": said.title,
         "asked": said.question,
+        "debtor's words": said.quote,
         "debtor": said.debtor,
         "reference": said.reference,
         "amount": _amount(found),
+        "collection paused": None
+        if said.is_collection_paused is None
+        else "yes"
+        if said.is_collection_paused
+        else "no",
+        "created": _moment(said.created_at),
+        "deadline": _moment(said.deadline_at),
         "claimed by": found.claimed_by,
+        "note": found.note,
         "outcome": found.outcome,
         "resolved by": found.resolved_by,
-        "problem": found.problem,
+        "problem": why_not(found),
         "link": said.solution_url,
     }
     show_table(("fact", "value"), [(name, value) for name, value in facts.items() if value is not None])
-    click.echo("\ntimeline")
+    click.echo("\ntimeline (UTC)")
     for event in events:
         who = f" by {event.who} via {event.via}" if event.who else ""
         became = event.transition or f"ignored, {event.ignored}"
         click.echo(plain(f"{event.at:%F %T}  v{event.version}  {event.fact} {event.detail or ''}{who}: {became}"))
-    click.echo("\ndeliveries")
+    click.echo("\ndeliveries (UTC)")
     for row in deliveries:
         reason = f", {row.reason}" if row.reason else ""
         click.echo(

@@ -35,8 +35,9 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empt
 
 
 def show_json(value: object) -> None:
-    """``value`` as indented JSON; instants and amounts become text."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """``value`` as indented JSON; instants and amounts become text, what could steer a terminal its number."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, empty: str) -> None:

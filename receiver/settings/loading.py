@@ -86,7 +86,8 @@ def _validated(filled: Mapping[str, Any], faults: list[Fault]) -> Settings | Non
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             at = tuple(part for part in detail["loc"] if part != "[key]")
-            if not any(at[: len(other)] == other for other in told):
+            is_told_below = detail["type"] == "too_short" and any(other[: len(at)] == at for other in told)
+            if not is_told_below and not any(at[: len(other)] == other for other in told):
                 faults.append((at, _sentence(at, detail)))
     return None
 

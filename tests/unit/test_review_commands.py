@@ -1,0 +1,91 @@
+"""Commands and configuration as a person meets them in a terminal."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from receiver.cli import LazyGroup, casebell
+from receiver.cli import ledger as commands
+from receiver.cli.output import show_json
+from receiver.errors import CasebellError, ConfigError
+from receiver.settings.loading import parse
+from tests.factories import NOW, make_item, make_snapshot
+
+HOSTILE = "a\x1b]0;owned\x07b\x9b2Jc\u202ed\U000e0041e"
+CONFIG = """
+public_url  = "https://casebell.example.com"
+secret_keys = ["env:KEYS"]
+[slack]
+bot_token       = "env:TOKEN"
+signing_secrets = ["env:NOPE"]
+[[routes]]
+name  = "all"
+slack = ["C0123456789"]
+"""
+
+
+def test_json_of_what_strangers_wrote_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    show_json({"title": HOSTILE + "\nZoë"})
+
+    shown = capsys.readouterr().out
+    assert all(c.isprintable() or c == "\n" for c in shown)
+    assert json.loads(shown) == {"title": HOSTILE + "\nZoë"}
+    assert "Zoë" in shown
+
+
+@pytest.mark.parametrize("error", [CasebellError("refused", HOSTILE), ConfigError(f"one\n{HOSTILE}")])
+def test_an_error_that_quotes_strangers_cannot_steer_the_terminal(
+    error: CasebellError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(LazyGroup, "get_command", fail)
+    outcome = CliRunner().invoke(casebell, ["items"])
+
+    assert outcome.exit_code in (1, 2)
+    assert all(c.isprintable() or c == "\n" for c in outcome.output)
+
+
+def test_a_refusal_of_the_source_is_told_as_a_sentence_on_one_safe_line() -> None:
+    refused = make_item(make_snapshot(source="getbill"), problem=HOSTILE)
+    still_open = make_item(make_snapshot(source="debitura"), problem="still_open")
+
+    assert commands.why_not(refused) == "getbill refused: a ]0;owned b 2Jc d e"
+    assert commands.why_not(still_open) == "debitura took the request, but this is still open there"
+    assert commands.why_not(make_item()) is None
+
+
+def test_one_item_shows_what_a_person_decides_by(capsys: pytest.CaptureFixture[str]) -> None:
+    item = make_item(make_snapshot(deadline_at=NOW), note="Ask Jane again")
+    commands.print_item(item, [], [])
+
+    shown = capsys.readouterr().out
+    for fact in (
+        "I already paid this bill last month",
+        "Ask Jane again",
+        "collection paused  yes",
+        "2026-03-02 09:00 UTC",
+    ):
+        assert fact in shown
+
+
+def test_a_listed_item_names_its_key_where_a_script_looks_for_it() -> None:
+    assert commands.document_of(make_item())["key"] == "getbill:main:debtor_request:enc_234"
+
+
+def test_a_missing_secret_is_told_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(CONFIG, "casebell.toml", {"KEYS": "k" * 40, "TOKEN": "xoxb-1"})
+
+    assert str(caught.value.message).splitlines() == [
+        "casebell.toml: slack.signing_secrets[0]: the environment variable NOPE is not set"
+    ]
+
+
+def test_an_empty_list_is_still_told() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(CONFIG.replace('["env:NOPE"]', "[]"), "casebell.toml", {"KEYS": "k" * 40, "TOKEN": "xoxb-1"})
+
+    assert "slack.signing_secrets: is empty" in caught.value.message
