@@ -62,6 +62,18 @@ VALUES = {
     "on_hold": N_("On hold"),
     "settled": N_("Settled"),
     "wants_callback": N_("Wants to be called back"),
+    # stages of a Debitura case, by the label it returns (debitura.md, Lifecycle)
+    "pending contract signing": N_("Pending contract signing"),
+    "pending verification": N_("Pending verification"),
+    "pending verification internal": N_("Pending verification at Debitura"),
+    "more info required": N_("More information required"),
+    "collecting quotes": N_("Collecting quotes"),
+    "pending quote by partner": N_("Collecting quotes"),
+    "pending quote selection": N_("Pending your choice of a quote"),
+    "quote given by partner": N_("Pending your choice of a quote"),
+    "paused": N_("Paused"),
+    "closed": N_("Closed"),
+    "merged": N_("Merged with another case"),
 }
 
 
@@ -118,15 +130,17 @@ def _all_facts(telling: Telling) -> Iterator[tuple[str, str | None]]:
     yield voice.words("Severity"), value_of(telling, said.severity)
     yield from _case(telling)
     yield from _details(telling)
-    yield voice.words("Note"), telling.item.note
+    yield voice.words("Note"), telling.item.note if telling.item.state != "open" else None  # else in the status
 
 
 def _paused(telling: Telling) -> str | None:
     """Getbill pauses collection when the debtor's request comes in (seed text, Debtor Requests)."""
     said, voice = telling.snapshot, telling.voice
+    if said.is_collection_paused is None or telling.item.state == "resolved":
+        return None  # until somebody decides; what follows then is the source's affair
     if not said.is_collection_paused:
-        return None if said.is_collection_paused is None else voice.words("No")
-    if said.created_at is None or not said.is_open:
+        return voice.words("No")
+    if said.created_at is None:
         return voice.words("Yes")
     return voice.words("Yes, since {moment}", moment=voice.moment(said.created_at))
 

@@ -1,6 +1,9 @@
 """The sentences a story is told with (step 6), in English; the catalogs in locale/ hold the other languages."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from notifiers.text import one_line
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translate this later"
@@ -114,8 +117,15 @@ VIA = {
 SIDES = {"partner": N_("collection partner"), "creditor": N_("your side"), "system": N_("system")}
 DONE_HERE = N_("Resolved by {who} via {via}, {moment}")
 DONE_THERE_SOMEHOW = N_("Resolved at {source} by somebody else, {moment}")
+FILES = {"recording": N_("Recording of the call"), "document": N_("Document")}  # what has no name of its own
 PROBLEMS = {"still_open": N_("{source} took the request, but this is still open there. Please look at it again.")}
 # What asks for no verb of ours: it names the source already, or asks for nothing.
 WITHOUT_VERBS = frozenset(
     words.asks for words in KINDS.values() if "{source}" in words.asks or words is KINDS["agreement"]
 )
+
+
+def file_name(name: str | None, words: Callable[[str], str]) -> str:
+    """What a recording or a file is called; ``words`` speaks the reader's language."""
+    known = one_line(name or "")
+    return words(FILES.get(known, "File")) if known in FILES or not known else known

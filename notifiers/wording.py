@@ -34,6 +34,7 @@ MAX_SENTENCE = 400
 MAX_ASKED = 2_500
 MAX_QUOTE = 2_500
 MAX_STATUS = 400
+MAX_NOTED = 1_400  # a claim and a colleague's note
 MAX_LINE = 1_000
 MOST_LINES = 5
 MAX_REPEATED = 500  # a question that the conversation shows in full is not asked twice
@@ -72,7 +73,7 @@ def headline(telling: Telling) -> str:
 
 
 def status(telling: Telling) -> str | None:
-    """What is going on: who acts, who claimed it, what came of it."""
+    """What is going on: who acts, who claimed it and what they noted, what came of it."""
     item = telling.item
     match item.state:
         case "acting":
@@ -80,7 +81,7 @@ def status(telling: Telling) -> str | None:
         case "resolved":
             told = _resolved(telling)
         case _:
-            told = telling.voice.words("Claimed by {who}", who=_who(item.claimed_by)) if item.claimed_by else ""
+            return cut(_open(telling), MAX_NOTED) or None
     return cut(told, MAX_STATUS) or None
 
 
@@ -204,12 +205,10 @@ def _claim(telling: Telling) -> str:
 def _asked(telling: Telling) -> str | None:
     """What is to be decided, then what the source asks; once it is decided, only what was asked."""
     question = telling.text(telling.snapshot.question, MAX_ASKED)
-    if telling.item.state != "open":
-        return question or None
-    asks = _guidance(telling)
+    asks = _guidance(telling) if telling.item.state == "open" else ""
     if _is_in_conversation(telling, question):
-        return asks
-    return cut(f"{asks}\n\n{question}".strip(), MAX_ASKED)
+        return asks or None
+    return cut(f"{asks}\n\n{question}".strip(), MAX_ASKED) or None
 
 
 def _guidance(telling: Telling) -> str:
@@ -241,6 +240,16 @@ def _speaker(telling: Telling, line: Line) -> str:
     if not author or author.casefold() in {line.side.casefold(), side.casefold()}:
         return side[:1].upper() + side[1:]
     return f"{author} ({side})"
+
+
+def _open(telling: Telling) -> str:
+    voice, item = telling.voice, telling.item
+    note = telling.line(item.note, MAX_NOTED)
+    parts = (
+        voice.words("Claimed by {who}", who=_who(item.claimed_by)) if item.claimed_by else "",
+        voice.words("{what}: {about}", what=voice.words("Note"), about=note) if note else "",
+    )
+    return " · ".join(part for part in parts if part)
 
 
 def _acting(telling: Telling) -> str:

@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 import css_inline
 import jinja2
 
+from notifiers.phrases import file_name
+from receiver.domain.action import SOURCE_VERBS
 from receiver.domain.item import Item
 from receiver.domain.notice import Link, Notice, Story
 
@@ -201,15 +203,23 @@ def _told(story: Story, kind: str, share: float) -> Told:
 
 
 def _links(notice: Notice, words: partial[str], host: str) -> dict[str, object]:
-    """Where the mail leads to; what is resolved offers no decision any more."""
+    """Where the mail leads to; what only the source can do has its button there."""
     is_open = notice.item.state == "open"
+    is_elsewhere = is_open and not SOURCE_VERBS & set(notice.verbs)
     decide, solution, page = (_first(notice.links, what, host) for what in ("decide", "solution", "item"))
     media = [link for link in notice.links if link.what == "media" and _is_openable(link.url, host)][:MAX_FILES]
+    decide = decide if is_open else None
     return {
-        "decide": decide if is_open else None,
+        "main": solution if is_elsewhere and solution else decide,
+        "main_label": (
+            words("Open in {source}", source=notice.item.snapshot.source.capitalize())
+            if is_elsewhere and solution
+            else words("Review and decide")
+        ),
+        "decide": decide,
         "solution": solution,
         "page": page,
-        "files": [(_cut(_line(link.name or ""), 100) or words("File"), link.url) for link in media],
+        "files": [(_cut(_line(file_name(link.name, words)), 100), link.url) for link in media],
     }
 
 

@@ -70,7 +70,9 @@ GONE = frozenset({"message_not_found"})  # post anew
 REFUSED_BLOCKS = frozenset(code for code, meaning in CODES.items() if meaning == "blocks")
 
 _TOKEN = "Copy the bot token (xoxb-…) from the Slack app's page OAuth & Permissions into slack.bot_token and restart."  # noqa: S105 - a cure, no token
-_REINSTALL = "Reinstall the Slack app from its page Install App; `casebell slack manifest` prints what it needs."
+_REINSTALL = (
+    "Give the Slack app the scopes chat:write, users:read and users:read.email, then reinstall it (page Install App)."
+)
 _INVITE = "Invite the app: /invite @Casebell in that channel."
 CURES: dict[str, str] = {
     "invalid_auth": _TOKEN,

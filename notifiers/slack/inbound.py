@@ -6,6 +6,7 @@ answered without being stored.
 
 import asyncio
 import hashlib
+import logging
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
@@ -29,6 +30,7 @@ MAX_SKEW_S = 300  # contract A3
 HEAD_START_S = 0.5  # of the ticket's three seconds; Slack's own delay counts too (contract A2)
 MAX_IDENTITY = 255
 
+_log = logging.getLogger(__name__)
 _TIMESTAMP = re.compile(r"\d{1,12}", re.ASCII)
 _IDENTITY = re.compile(r"[\w./-]+", re.ASCII)
 
@@ -139,8 +141,9 @@ class SlackClicks:
         return Received(is_click=False, answer={"response_action": "errors", "errors": {wire.WORDS: sentence}})
 
     async def _ask_for_words(self, press: wire.Press, ticket: str, user: str) -> None:
-        """Open the form; with a placeholder first when the item is slow to come (contract C4.7)."""
+        """Open the form; with a placeholder first when the item is slow to come (contract C4.7). Never raises."""
         fetching = asyncio.ensure_future(self._notice_for(press.item_id))
+        view_id = ""
         try:
             await asyncio.wait({fetching}, timeout=HEAD_START_S)
             if fetching.done():
@@ -148,8 +151,10 @@ class SlackClicks:
             else:
                 view_id = await self._client.open_view(ticket, modals.loading(partial(self._teller.say, "en")))
                 await self._client.update_view(view_id, self._form(press, await fetching))
-        except DeliveryError:
-            await self._say_it_did_not_open(press, user)
+        except Exception as error:  # noqa: BLE001 - Slack has its answer: nobody else could tell the person any more
+            if not isinstance(error, DeliveryError):
+                _log.exception("no form for a press, verb %s, item %s", press.verb, press.item_id)
+            await self._say_it_did_not_open(press, user, view_id, _locale_of(fetching))
         finally:
             fetching.cancel()
 
@@ -165,10 +170,16 @@ class SlackClicks:
             return modals.sorry(words(SENTENCES["not_offered"]), notice.links, words)
         return modals.form(press, notice, self._teller.story(notice), self._teller.say)
 
-    async def _say_it_did_not_open(self, press: wire.Press, user: str) -> None:
+    async def _say_it_did_not_open(self, press: wire.Press, user: str, view_id: str, locale: str) -> None:
+        """In the placeholder if there is one, else below the message; else the person sees that no form opened."""
+        words = partial(self._teller.say, locale)
+        sentence = words("The form did not open. Please press the button once more.")
+        if view_id:
+            with suppress(DeliveryError):
+                await self._client.update_view(view_id, modals.failed(press, sentence, words))
+                return
         if press.channel and user:
-            sentence = self._teller.say("en", "Slack did not open the form in time. Please press the button once more.")
-            with suppress(DeliveryError):  # then the person sees that no form opened, and presses again
+            with suppress(DeliveryError):
                 await self._client.post_ephemeral(press.channel, user, plain.escape(sentence))
 
     def _read_words(self, body: bytes, payload: wire.Json) -> Click | None:
@@ -200,6 +211,12 @@ def identity_of(body: bytes) -> str:
     if not all(isinstance(part, str) and part and _IDENTITY.fullmatch(part) for part in parts):
         return hashlib.sha256(body).hexdigest()
     return identity if len(identity) <= MAX_IDENTITY else hashlib.sha256(identity.encode()).hexdigest()
+
+
+def _locale_of(fetching: asyncio.Future[Notice | None]) -> str:
+    """The route's language as far as the item has come; English else."""
+    notice = fetching.result() if fetching.done() and not fetching.cancelled() and not fetching.exception() else None
+    return notice.route.locale if notice else "en"
 
 
 class _At(Clock):

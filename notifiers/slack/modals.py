@@ -75,6 +75,13 @@ def sorry(sentence: str, links: tuple[Link, ...], words: Words) -> Drawn:
     return _view(words("Not any more"), blocks, close=words("Close"))
 
 
+def failed(press: wire.Press, sentence: str, words: Words) -> Drawn:
+    """In place of a placeholder whose item never came."""
+    return _view(
+        words(_FORMS[press.verb][0]), [pieces.section(plain.cut(one_line(sentence), 500))], close=words("Close")
+    )
+
+
 def _about(press: wire.Press, notice: Notice, story: Story, words: Words) -> list[Block]:
     """What the person answers to: the conversation for a reply, the debtor's words for a decision."""
     room = Room(ROOM)

@@ -45,7 +45,7 @@ class SlackNotifier:
         channel, _, user = address.partition("/")
         if not channel or not user:
             raise PermanentError("bad_address", f"{plain.cut(address, 60)}: no channel/user of Slack")
-        await self._client.post_ephemeral(channel, user, plain.escape(plain.cut(clean(text), MAX_TOLD)))
+        await self._client.post_ephemeral(channel, user, plain.unstyled(plain.cut(clean(text), MAX_TOLD)))
 
     async def health(self) -> list[Health]:
         """Whether the token works, and whether it may do what Casebell needs."""

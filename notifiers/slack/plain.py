@@ -8,6 +8,9 @@ import re
 
 from receiver.domain.action import utf16_units
 
+# Between letters and figures these style nothing, so that INV_2024_001 stays as it is.
+_STYLING = re.compile(r"(?<![^\W_])[*_~`]|[*_~`](?![^\W_])")
+_JOINER = "\N{COMBINING GRAPHEME JOINER}"  # invisible; before a "*" it is one no more (contract A8)
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -19,6 +22,11 @@ def storable(text: str) -> str:
 def escape(text: str) -> str:
     """Slack's three escapes, in Slack's order; they stop mentions and disguised links (contract A8)."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def unstyled(text: str) -> str:
+    """Escaped, and none of it bold, italic, struck or code; for mrkdwn only, plain_text shows it as it is."""
+    return _STYLING.sub(lambda mark: _JOINER + mark[0], escape(text))
 
 
 def weight(text: str) -> int:

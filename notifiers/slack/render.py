@@ -10,6 +10,7 @@ from typing import Protocol
 
 from slack_sdk.models.blocks import Block
 
+from notifiers.phrases import file_name
 from notifiers.slack import pieces, plain
 from notifiers.slack.buttons import Words, buttons, open_label, source_name
 from notifiers.text import clean, one_line
@@ -23,6 +24,7 @@ MAX_FIELDS = 10
 MAX_LINES_SHOWN = 3
 MAX_LINE = 500
 MAX_MEDIA = 5
+MAX_STATUS = 1_500
 
 LEADS = {"blocking": "🛑", "review": "🔶", "info": "🔵"}  # shapes differ too: colours are not seen by everybody
 ACTING, RESOLVED, WARNING = "⏳", "✅", "⚠️"
@@ -73,7 +75,7 @@ def minimal(notice: Notice, story: Story) -> Message:
     """The same without blocks, for when Slack refuses them: an alert without buttons beats no alert (contract C4.9)."""
     told = [_text(notice, story)]
     if story.problem:
-        told.append(f"{WARNING} {plain.escape(plain.cut(one_line(story.problem), 500))}")
+        told.append(f"{WARNING} {plain.unstyled(plain.cut(one_line(story.problem), 500))}")
     told += [
         f"<{plain.escape(link.url)}>"
         for what in ("solution", "item")
@@ -91,7 +93,7 @@ def lead_of(item: Item) -> str:
 
 def _text(notice: Notice, story: Story) -> str:
     sentence = one_line(story.sentence) or one_line(story.headline) or notice.item.kind
-    return f"{lead_of(notice.item)} {plain.escape(plain.cut(sentence, MAX_TEXT - 10))}"
+    return f"{lead_of(notice.item)} {plain.unstyled(plain.cut(sentence, MAX_TEXT - 10))}"
 
 
 def _open(item: Item, story: Story, words: Words, room: Room) -> list[Block]:
@@ -138,7 +140,7 @@ def conversation(item: Item, story: Story, words: Words, room: Room, most: int, 
 
 def _status(item: Item, story: Story, words: Words, room: Room) -> list[Block]:
     """What is going on, and why the last attempt came back."""
-    status = room.take(one_line(story.status or "") or _plain_status(item, words), 600)
+    status = room.take(one_line(story.status or "") or _plain_status(item, words), MAX_STATUS)
     problem = room.take(one_line(story.problem or ""), 600)
     drawn = pieces.context if item.state == "open" else pieces.section
     return [
@@ -148,12 +150,12 @@ def _status(item: Item, story: Story, words: Words, room: Room) -> list[Block]:
 
 
 def _bottom(notice: Notice, story: Story, words: Words, room: Room) -> list[Block]:
-    """Buttons, links and footer; they get their room before anybody's words."""
+    """Evidence, buttons and footer; they get their room before anybody's words."""
     blocks: list[Block] = []
-    if elements := buttons(notice, words):
-        blocks.append(pieces.actions(elements))
     if named := [(room.take(name, 60), url) for name, url in _named_links(notice, words)]:
         blocks.append(pieces.links(named))
+    if elements := buttons(notice, words):
+        blocks.append(pieces.actions(elements))
     if notice.may_repeat:
         again = words("This may appear twice: Slack did not confirm the first copy.")
         blocks.append(pieces.context(room.take(again, 300)))
@@ -176,4 +178,4 @@ def _named_links(notice: Notice, words: Words) -> list[tuple[str, str]]:
         solution = pieces.openable(notice.links, "solution")[:1]
         return [(open_label(notice, words), link.url) for link in solution] + item
     media = pieces.openable(notice.links, "media")[:MAX_MEDIA]
-    return [(f"📎 {one_line(link.name or '') or words('File')}", link.url) for link in media] + item
+    return [(f"📎 {file_name(link.name, words)}", link.url) for link in media] + item

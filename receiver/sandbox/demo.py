@@ -3,6 +3,8 @@
 import secrets
 from pathlib import Path
 
+from receiver.sandbox.pages import OFFICE
+
 TEMPLATE = """\
 public_url   = "{public_url}"
 database_url = "sqlite:///{folder}/casebell.db"
@@ -44,13 +46,13 @@ name     = "disputes"
 match    = {{ source = ["getbill"] }}
 slack    = ["C0DISPUTES"]
 email    = ["ar@creditor.example"]
-timezone = "Europe/Paris"
+timezone = "{timezone}"
 
 [[routes]]
 name     = "tasks"
 slack    = ["C0TASKS"]
 email    = ["ar@creditor.example"]
-timezone = "Europe/Paris"
+timezone = "{timezone}"
 """
 
 
@@ -84,6 +86,7 @@ def write_configuration(
     path.write_text(
         TEMPLATE.format(
             folder=folder,
+            timezone=OFFICE.key,
             public_url=public_url,
             sandbox_url=sandbox_url,
             smtp_port=smtp_port,

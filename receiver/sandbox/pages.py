@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader
 from starlette.responses import HTMLResponse
@@ -11,6 +12,7 @@ from starlette.responses import HTMLResponse
 from receiver.sandbox import slack_text
 
 HERE = Path(__file__).parent
+OFFICE = ZoneInfo("Europe/Paris")  # of the demo's routes too: a message and the page around it show one clock
 # A button that leads elsewhere is a form too, so forms may go anywhere; frames hold mails only.
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data: http: https:; "
@@ -25,9 +27,9 @@ HEADERS: Mapping[str, str] = {
 
 
 def clock_time(at: datetime | float | str) -> str:
-    """Hour and minute in this machine's time zone; of an instant, of Unix seconds, or of a Slack ts."""
+    """Hour and minute at the office; of an instant, of Unix seconds, or of a Slack ts."""
     instant = at if isinstance(at, datetime) else datetime.fromtimestamp(float(at), UTC)
-    return f"{instant.astimezone():%H:%M}"
+    return f"{instant.astimezone(OFFICE):%H:%M}"
 
 
 def _environment() -> Environment:
