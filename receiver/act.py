@@ -44,10 +44,10 @@ def take_action(
 
     Whoever loses is told why: a ``tell`` row to ``click.answer_to``, and an audit line in ``action``.
     """
+    item = items.find_to_change(connection, click.item_id)
     earlier = actions.by_identity(connection, click.identity)
     if earlier is not None:
         return Taken(earlier.id, is_again=True) if earlier.state != "refused" else Refused("stale", {})
-    item = items.find(connection, click.item_id)
     if item is None:
         return Refused("unknown_item", {})
     _adopt(connection, item, click, now)

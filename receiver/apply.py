@@ -4,7 +4,7 @@ It never touches the network: what must leave becomes outbox rows beside the cha
 """
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -20,6 +20,19 @@ _ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 def apply_fact(connection: Connection, fact: Fact, now: datetime, routes: Sequence[Route]) -> Decision:
     """Apply one fact: the item, its history and every delivery it causes, or the reason it was ignored."""
+    items.hold(connection, [fact.key])
+    return _apply(connection, fact, now, routes)
+
+
+def apply_facts(
+    connection: Connection, facts: Sequence[Fact], now: datetime, routes: Sequence[Route]
+) -> list[Decision]:
+    """``apply_fact`` for several, in order."""
+    items.hold(connection, [fact.key for fact in facts])
+    return [_apply(connection, fact, now, routes) for fact in facts]
+
+
+def _apply(connection: Connection, fact: Fact, now: datetime, routes: Sequence[Route]) -> Decision:
     before = items.by_key(connection, fact.key)
     decision = decide(before, fact, now, _new_id())
     match decision:
@@ -35,13 +48,6 @@ def apply_fact(connection: Connection, fact: Fact, now: datetime, routes: Sequen
             for destination, route in _destinations(connection, item, routes if rings else ()):
                 outbox.put_show(connection, item.id, destination, route, now)
     return decision
-
-
-def apply_facts(
-    connection: Connection, facts: Iterable[Fact], now: datetime, routes: Sequence[Route]
-) -> list[Decision]:
-    """``apply_fact`` for several, in order."""
-    return [apply_fact(connection, fact, now, routes) for fact in facts]
 
 
 def _destinations(connection: Connection, item: Item, routes: Sequence[Route]) -> list[tuple[str, str]]:

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from receiver.domain.action import Click
 from receiver.domain.people import Person
+from receiver.store import upsert
 from receiver.store.schema import action, token
 
 _person = TypeAdapter(Person)
@@ -92,7 +92,7 @@ def finish(connection: Connection, action_id: int, state: str, reason: str | Non
 def add_token_once(connection: Connection, fresh: Token) -> None:
     """Remember a link that is about to be sent; the same one may be sent again."""
     values = {name: getattr(fresh, name) for name in Token.__slots__}
-    connection.execute(upsert(token).values(values).on_conflict_do_nothing())
+    connection.execute(upsert.insert(connection, token).values(values).on_conflict_do_nothing())
 
 
 def find_token(connection: Connection, token_id: str) -> Token | None:

@@ -1,13 +1,13 @@
 """The inbox: raw bytes from outside, stored before they are answered, once each (architecture.md, The store)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, or_, select, update
-from sqlalchemy.dialects.sqlite import insert
 
+from receiver.store import upsert
 from receiver.store.schema import inbox
 
 LEASE = timedelta(seconds=60)
@@ -40,18 +40,29 @@ class Row:
 def append(connection: Connection, arrivals: Sequence[Arrival]) -> list[bool]:
     """Store all that is new; for each whether it was, False where the event is known already.
 
-    The hot path: one ``executemany`` without RETURNING costs a third of one with it, and nearly always all are new.
+    The hot path. The same event twice in one commit is new once; of two replicas that store it one is told that it is.
     """
+    if connection.dialect.name == "postgresql":
+        return _append_beside_others(connection, arrivals)
     newest_before = connection.execute(_NEWEST).scalar() or 0
-    stored = connection.execute(_APPEND, [_values(arrival) for arrival in arrivals])
-    if stored.rowcount == len(arrivals):
+    stored = connection.execute(_APPEND["sqlite"], [_values(arrival) for arrival in arrivals])
+    if stored.rowcount == len(arrivals):  # nearly always, and RETURNING would cost SQLite three times as much
         return [True] * len(arrivals)
-    fresh = {tuple(row) for row in connection.execute(_SINCE, {"newest": newest_before})}
+    return _which_are_in(arrivals, connection.execute(_SINCE, {"newest": newest_before}))
+
+
+def _append_beside_others(connection: Connection, arrivals: Sequence[Arrival]) -> list[bool]:
+    """In the order of their identities: replicas that store the same events wait for each other, never in a ring."""
+    values = [_values(arrival) for arrival in sorted(arrivals, key=_identity)]
+    return _which_are_in(arrivals, connection.execute(_APPEND["postgresql"], values))
+
+
+def _which_are_in(arrivals: Sequence[Arrival], stored: Iterable[Sequence[str]]) -> list[bool]:
+    fresh = {tuple(identity) for identity in stored}
     is_new = []
     for arrival in arrivals:
-        identity = (arrival.source, arrival.account, arrival.event_id)
-        is_new.append(identity in fresh)
-        fresh.discard(identity)  # the same event twice in one commit is new once
+        is_new.append(_identity(arrival) in fresh)
+        fresh.discard(_identity(arrival))
     return is_new
 
 
@@ -65,12 +76,13 @@ def claim(
         .where(or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < now))
         .order_by(inbox.c.due_at, inbox.c.id)
         .limit(most)
+        .with_for_update(skip_locked=True)
     )
     if account is not None:
         waiting = waiting.where(inbox.c.account == account)
     taken = connection.execute(
         update(inbox)
-        .where(inbox.c.id.in_(waiting))
+        .where(inbox.c.id.in_(select(waiting.cte().c.id)))  # in a CTE it is asked once, and its limit holds
         .values(claim_id=claim_id, lease_until=now + LEASE, attempts=inbox.c.attempts + 1)
         .returning(*(inbox.c[name] for name in Row.__slots__))
     )
@@ -142,6 +154,15 @@ def _values(arrival: Arrival) -> dict[str, object]:
     }
 
 
+def _identity(arrival: Arrival) -> tuple[str, ...]:
+    return (arrival.source, arrival.account, arrival.event_id)
+
+
 _NEWEST = select(func.max(inbox.c.id))
-_APPEND = insert(inbox).on_conflict_do_nothing()
+_APPEND = {
+    "sqlite": upsert.INSERT["sqlite"](inbox).on_conflict_do_nothing(),
+    "postgresql": upsert.INSERT["postgresql"](inbox)
+    .on_conflict_do_nothing()
+    .returning(inbox.c.source, inbox.c.account, inbox.c.event_id),
+}
 _SINCE = select(inbox.c.source, inbox.c.account, inbox.c.event_id).where(inbox.c.id > bindparam("newest"))

@@ -1,15 +1,15 @@
 """The ledger: items, and the history of every fact that touched one. Only ``apply.py`` writes here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from receiver.domain.item import Item
+from receiver.store import locks, upsert
 from receiver.store.schema import history, item
 
 _whole = TypeAdapter(Item)
@@ -48,7 +48,7 @@ def save(connection: Connection, changed: Item) -> None:
         "resolved_at": changed.resolved_at,
         "whole": _whole.dump_json(changed, exclude_defaults=True).decode(),
     }
-    statement = upsert(item).values(values)
+    statement = upsert.insert(connection, item).values(values)
     connection.execute(statement.on_conflict_do_update(index_elements=[item.c.id], set_=values))
 
 
@@ -60,6 +60,20 @@ def record(connection: Connection, item_id: str, event: Event) -> None:
 def find(connection: Connection, item_id: str) -> Item | None:
     """The item with this id."""
     return _read(connection.execute(select(item.c.whole).where(item.c.id == item_id)).scalar())
+
+
+def hold(connection: Connection, keys: Iterable[str]) -> None:
+    """Nobody else changes the items with these keys, nor opens one, until the transaction ends."""
+    locks.hold(connection, (f"item {key}" for key in keys))
+
+
+def find_to_change(connection: Connection, item_id: str) -> Item | None:
+    """``find`` and ``hold``: the item as it is now that nobody else can change it."""
+    found = find(connection, item_id)
+    if found is None:
+        return None
+    hold(connection, [found.key])
+    return find(connection, item_id)
 
 
 def by_key(connection: Connection, key: str) -> Item | None:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects.sqlite import insert
 
+from receiver.store import upsert
 from receiver.store.schema import item, message
 
 
@@ -29,7 +29,7 @@ def of_item(connection: Connection, item_id: str, destination: str | None = None
 def save(connection: Connection, item_id: str, shown: Shown, now: datetime) -> None:
     """Remember what a message shows now; an older version never overwrites a newer one."""
     values = {name: getattr(shown, name) for name in Shown.__slots__}
-    statement = insert(message).values(item_id=item_id, changed_at=now, **values)
+    statement = upsert.insert(connection, message).values(item_id=item_id, changed_at=now, **values)
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[message.c.item_id, message.c.destination, message.c.reference],

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, or_, select, update
 
+from receiver.store import locks
 from receiver.store.schema import outbox
 
 LEASE = timedelta(seconds=90)  # more than twice the longest total deadline (30 s); asserted by a test
@@ -54,15 +55,20 @@ def put(
 
 
 def put_show(connection: Connection, item_id: str, destination: str, route: str, now: datetime) -> None:
-    """Make the destination show the item as it will be when it is drawn; one waiting row is enough for any changes."""
+    """Make the destination show the item as it will be when it is drawn; one waiting row is enough for any changes.
+
+    The waiting row is kept from being claimed until this transaction ends: who draws it then sees what changed here.
+    """
     waiting = connection.execute(
-        select(outbox.c.id).where(
+        select(outbox.c.id)
+        .where(
             outbox.c.item_id == item_id,
             outbox.c.destination == destination,
             outbox.c.what == SHOW,
             outbox.c.state == "due",
             outbox.c.claim_id.is_(None),
         )
+        .with_for_update(skip_locked=True)
     ).first()
     if waiting is None:
         put(connection, item_id, destination, SHOW, {"route": route}, now)
@@ -71,32 +77,35 @@ def put_show(connection: Connection, item_id: str, destination: str, route: str,
 def claim(
     connection: Connection, now: datetime, claim_id: str, most: int, busy: Collection[str], most_each: int
 ) -> list[Delivery]:
-    """Take up to ``most`` due rows under a lease, at most ``most_each`` of a destination and none of the busy ones."""
-    older = outbox.alias()
-    ready = (
-        select(
-            outbox.c.id,
-            outbox.c.due_at,
-            func.row_number()
-            .over(partition_by=outbox.c.destination, order_by=(outbox.c.due_at, outbox.c.id))
-            .label("n"),
-        )
-        .where(outbox.c.state == "due", outbox.c.due_at <= now, outbox.c.destination.not_in(busy))
-        .where(or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now))
-        .where(
-            ~exists().where(
-                older.c.item_id == outbox.c.item_id,
-                older.c.destination == outbox.c.destination,
-                older.c.state == "due",
-                older.c.id < outbox.c.id,
-            )
-        )
+    """Take up to ``most`` due rows under a lease, none of the busy destinations, and of each so few that with those
+    under way, here and on other replicas, there are at most ``most_each``.
+
+    Replicas claim one after the other, so that each sees what the one before it took (docs/decisions/0009).
+    """
+    locks.hold(connection, ["claim of the outbox"])
+    is_under_way = case((outbox.c.lease_until >= now, 1), else_=0)
+    place = func.row_number().over(
+        partition_by=outbox.c.destination, order_by=(is_under_way.desc(), outbox.c.due_at, outbox.c.id)
+    )
+    ranked = (
+        select(outbox.c.id, outbox.c.due_at, is_under_way.label("is_under_way"), place.label("place"))
+        .where(outbox.c.state == "due")
+        .where(or_(outbox.c.lease_until >= now, _is_ready(now, busy)))
         .subquery()
     )
-    chosen = select(ready.c.id).where(ready.c.n <= most_each).order_by(ready.c.due_at, ready.c.id).limit(most)
+    chosen = (
+        select(outbox.c.id)
+        .join(ranked, ranked.c.id == outbox.c.id)
+        .where(ranked.c.is_under_way == 0, ranked.c.place <= most_each)
+        .where(outbox.c.state == "due", _is_free(now))  # looked at again under the lock
+        .order_by(ranked.c.due_at, ranked.c.id)
+        .limit(most)
+        .with_for_update(of=outbox, skip_locked=True)
+        .cte()
+    )
     taken = connection.execute(
         update(outbox)
-        .where(outbox.c.id.in_(chosen))
+        .where(outbox.c.id.in_(select(chosen.c.id)))
         .values(
             claim_id=claim_id,
             lease_until=now + LEASE,
@@ -107,6 +116,23 @@ def claim(
         .returning(*(outbox.c[name] for name in Delivery.__slots__))
     )
     return sorted((Delivery(*row) for row in taken), key=lambda row: row.id)
+
+
+def _is_ready(now: datetime, busy: Collection[str]) -> ColumnElement[bool]:
+    """Due, nobody's, and no other delivery of the same item and destination before it or under way."""
+    other = outbox.alias()
+    in_the_way = exists().where(
+        other.c.item_id == outbox.c.item_id,
+        other.c.destination == outbox.c.destination,
+        other.c.state == "due",
+        other.c.id != outbox.c.id,
+        or_(other.c.id < outbox.c.id, other.c.lease_until >= now),
+    )
+    return and_(outbox.c.due_at <= now, outbox.c.destination.not_in(busy), _is_free(now), ~in_the_way)
+
+
+def _is_free(now: datetime) -> ColumnElement[bool]:
+    return or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now)
 
 
 def finish(connection: Connection, id_: int, claim_id: str, now: datetime) -> bool:

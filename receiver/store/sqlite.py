@@ -1,6 +1,6 @@
 """SQLite behind the two doors: one thread owns the only writing connection, readers cannot write.
 
-Group commit: the writer takes everything that waits into one transaction, commits once, then answers all. With
+Group commit (``together.py``): the writer takes everything that waits into one transaction, then answers all. With
 ``synchronous=FULL`` an answered write survives a power cut. Checkpoints run on the writer's own connection, which keeps
 clear of the WAL-reset fault of SQLite before 3.51.3 (reliability.md, 0.7). ``BEGIN IMMEDIATE`` because a busy timeout
 does not save a transaction that reads first and writes later (reliability.md, 0.8).
@@ -14,43 +14,20 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
-from receiver.errors import ConfigError, RetryLaterError
+from receiver.errors import ConfigError
+from receiver.store import together
+from receiver.store.together import Piece, Waiting
 
 T = TypeVar("T")
-MOST_IN_ONE_COMMIT = 256
 READERS = 4
 QUIET_S = 0.2  # then the log is folded into the file; under load only every LOG_PAGES
 LOG_PAGES = 8_192  # of 4 kB
-STORE_RETRY_S = 5.0
-
-
-@dataclass(slots=True)
-class _Piece:
-    """One thing to write. ``is_shared``: ``args`` is one row for ``work``, which takes all such rows at once."""
-
-    work: Callable[..., Any]
-    args: tuple[Any, ...]
-    is_shared: bool
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: BaseException | None = None
-
-    def answer(self) -> None:
-        if self.future.done():  # the caller went away; what it wrote stays written
-            return
-        if self.error is None:
-            self.future.set_result(self.result)
-        else:
-            self.future.set_exception(self.error)
 
 
 class SqliteDatabase:
@@ -60,7 +37,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._queue: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
+        self._waiting = Waiting()
         self._writer_engine = _engine(path, is_writer=True)
         self._reader_engine = _engine(path, is_writer=False)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="casebell-read")
@@ -73,11 +50,11 @@ class SqliteDatabase:
         Raises what ``work`` raises (its own changes are undone, others' are not) and RetryLaterError when the store
         cannot commit. ``work`` may run twice and must change nothing but the database.
         """
-        return await self._put(work, args, is_shared=False)  # type: ignore[no-any-return]
+        return await self._waiting.put(work, args, is_shared=False)  # type: ignore[no-any-return]
 
     async def write_together(self, work: Callable[[Connection, list[Any]], Sequence[T]], row: Any) -> T:
         """Like ``write`` for one row of many: ``work(connection, rows)`` gets all that wait and answers in order."""
-        return await self._put(work, (row,), is_shared=True)  # type: ignore[no-any-return]
+        return await self._waiting.put(work, (row,), is_shared=True)  # type: ignore[no-any-return]
 
     async def read(self, work: Callable[..., T], *args: Any) -> T:
         """Run ``work(connection, *args)`` on a reader that sees one consistent state."""
@@ -85,65 +62,40 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Finish what waits, fold the log into the file, let go."""
-        self._queue.put(None)
+        self._waiting.end()
         await asyncio.to_thread(self._thread.join)
         self._readers.shutdown()
         self._writer_engine.dispose()
         self._reader_engine.dispose()
 
-    def _put(self, work: Callable[..., Any], args: tuple[Any, ...], *, is_shared: bool) -> asyncio.Future[Any]:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        self._queue.put(_Piece(work, args, is_shared, loop, future))
-        return future
-
     def _read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
-        try:
-            with self._reader_engine.connect() as connection:
-                return work(connection, *args)
-        except DBAPIError as error:
-            raise _unavailable(error) from error
+        with together.in_our_words(), self._reader_engine.connect() as connection:
+            return work(connection, *args)
 
     def _write_forever(self) -> None:
         connection: Connection | None = None
         while pieces := self._next(connection):
             try:
                 connection = connection or self._writer_engine.connect()
-                _commit(connection, pieces)
-            except DBAPIError as error:
-                _discard(connection)
-                connection = None
-                for piece in pieces:
-                    piece.error = _unavailable(error)
+                together.commit(connection, pieces)
             except BaseException as error:  # noqa: BLE001 - the writer outlives any piece; the error goes to the callers
                 _discard(connection)
                 connection = None
-                for piece in pieces:
-                    piece.error = error
-            _answer(pieces)
+                together.fail(pieces, error)
+            together.answer(pieces)
         if connection is not None:
             _checkpoint(connection, "TRUNCATE")
             connection.close()
 
-    def _next(self, connection: Connection | None) -> list[_Piece]:
-        """Wait for a piece, then take all that is there; an empty list is the end. Quiet is for checkpoints."""
+    def _next(self, connection: Connection | None) -> list[Piece]:
+        """What waits, or will; an empty list is the end. Quiet is for checkpoints."""
+        if connection is None:
+            return self._waiting.take()
         try:
-            first = self._queue.get(timeout=QUIET_S) if connection else self._queue.get()
+            return self._waiting.take(QUIET_S)
         except queue.Empty:
-            if connection is not None:
-                _checkpoint(connection, "PASSIVE")
-            first = self._queue.get()
-        pieces = [first] if first else []
-        while pieces and len(pieces) < MOST_IN_ONE_COMMIT:
-            try:
-                piece = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if piece is None:
-                self._queue.put(None)
-                break
-            pieces.append(piece)
-        return pieces
+            _checkpoint(connection, "PASSIVE")
+            return self._waiting.take()
 
 
 def _checkpoint(connection: Connection, how: str) -> None:
@@ -153,67 +105,10 @@ def _checkpoint(connection: Connection, how: str) -> None:
         raw.execute(f"PRAGMA wal_checkpoint({how})")
 
 
-def _commit(connection: Connection, pieces: list[_Piece]) -> None:
-    """One transaction for all; if one of them fails, again with a savepoint around each, so that only it is undone.
-
-    The second way costs two statements a piece and is seldom needed (docs/decisions/0002).
-    """
-    try:
-        with connection.begin():
-            _work(connection, pieces)
-    except DBAPIError:
-        raise
-    except Exception:  # noqa: BLE001 - whose fault it is shows below, where each piece gets its own error
-        with connection.begin():
-            for piece in pieces:
-                _work_alone(connection, piece)
-
-
-def _work(connection: Connection, pieces: list[_Piece]) -> None:
-    shared: dict[Callable[..., Any], list[_Piece]] = {}
-    for piece in pieces:
-        piece.error = None
-        if piece.is_shared:
-            shared.setdefault(piece.work, []).append(piece)
-        else:
-            piece.result = piece.work(connection, *piece.args)
-    for work, group in shared.items():
-        for piece, result in zip(group, work(connection, [p.args[0] for p in group]), strict=True):
-            piece.result = result
-
-
-def _work_alone(connection: Connection, piece: _Piece) -> None:
-    try:
-        with connection.begin_nested():
-            _work(connection, [piece])
-    except DBAPIError as error:
-        piece.error = _unavailable(error)
-    except Exception as error:  # noqa: BLE001 - handed to the caller
-        piece.error = error
-
-
-def _answer(pieces: list[_Piece]) -> None:
-    loops: dict[asyncio.AbstractEventLoop, list[_Piece]] = {}
-    for piece in pieces:
-        loops.setdefault(piece.loop, []).append(piece)
-    for loop, group in loops.items():
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_answer_all, group)
-
-
-def _answer_all(pieces: list[_Piece]) -> None:
-    for piece in pieces:
-        piece.answer()
-
-
 def _discard(connection: Connection | None) -> None:
     if connection is not None:
         connection.invalidate()
         connection.close()
-
-
-def _unavailable(error: DBAPIError) -> RetryLaterError:
-    return RetryLaterError("store_unavailable", f"the database did not answer: {error.orig}", after_s=STORE_RETRY_S)
 
 
 def _engine(path: Path, *, is_writer: bool) -> Engine:
@@ -221,6 +116,7 @@ def _engine(path: Path, *, is_writer: bool) -> Engine:
         f"sqlite+pysqlite:///{path}",
         poolclass=NullPool if is_writer else QueuePool,
         connect_args={"timeout": 5.0, "check_same_thread": False},
+        hide_parameters=True,  # errors are logged; what was to be stored is not
     )
 
     @event.listens_for(engine, "connect")

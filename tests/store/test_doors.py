@@ -8,6 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, insert, text
+from sqlalchemy.exc import IntegrityError
 
 from receiver.errors import ConfigError, RetryLaterError
 from receiver.store.database import Database, migrate, open_database, sqlite_path
@@ -63,6 +64,29 @@ async def test_one_piece_that_fails_undoes_itself_and_nothing_else(database: Dat
 
     assert [type(result) for result in results] == [str, ValueError, str]
     assert await database.read(events) == {"good", "better"}
+
+
+async def test_a_row_the_database_refuses_undoes_itself_and_nothing_else(database: Database) -> None:
+    await database.write(add, "known")
+
+    results = await asyncio.gather(
+        database.write(add, "good"),
+        database.write(add, "known"),
+        database.write(add, "better"),
+        return_exceptions=True,
+    )
+
+    assert [type(result) for result in results] == [str, IntegrityError, str]
+    assert await database.read(events) == {"known", "good", "better"}
+
+
+@pytest.mark.parametrize(
+    ("odd", "kept"), [("a\0b", "a\ufffdb"), ("half \ud83d pair", "half ? pair"), ("\U0001f514", "\U0001f514")]
+)
+async def test_text_no_database_can_hold_is_stored_all_the_same(database: Database, odd: str, kept: str) -> None:
+    await database.write(add, odd)
+
+    assert await database.read(events) == {kept}
 
 
 async def test_a_caller_that_goes_away_does_not_stop_the_writer(database: Database) -> None:

@@ -91,6 +91,17 @@ async def test_a_busy_destination_leaves_room_for_the_others(database: Database,
     assert len(taken) == 19
 
 
+async def test_a_destination_has_no_more_under_way_than_it_may(database: Database) -> None:
+    for n in range(6):
+        said = SourceSaid(make_snapshot(key=f"getbill:main:debtor_request:{n}"), NOW)
+        await database.write(apply_fact, said, NOW, (Route("all", slack=("C1",)),))
+
+    taken = [len(await claim(database, f"c{n}", each=4)) for n in range(2)]
+    later = len(await claim(database, "c3", seconds=outbox.LEASE.total_seconds() + 1, each=4))
+
+    assert (taken, later) == ([4, 0], 4)
+
+
 async def test_what_is_dead_stays_dead(database: Database, item_id: str) -> None:
     await database.write(outbox.put_show, item_id, "slack:C1", "r", NOW)
     (row,) = await claim(database, "c1")

@@ -130,7 +130,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("is_doubtful", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("is_doubtful", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("claim_id", sa.Text(), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
