@@ -51,8 +51,9 @@ def _apply(connection: Connection, fact: Fact, now: datetime, routes: Sequence[R
 
 
 def _destinations(connection: Connection, item: Item, routes: Sequence[Route]) -> list[tuple[str, str]]:
-    """Where the item shows already, and where it must ring now: destination and route name, each once."""
-    found = {shown.destination: shown.route for shown in messages.of_item(connection, item.id)}
+    """Where the item shows or is about to, and where it must ring now: destination and route name, each once."""
+    found = outbox.on_the_way(connection, item.id)  # asked first: what is delivered meanwhile is among the messages
+    found |= {shown.destination: shown.route for shown in messages.of_item(connection, item.id)}
     for route in routes_for(item.snapshot, routes):
         for destination in route.destinations():
             found.setdefault(destination, route.name)

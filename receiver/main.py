@@ -33,8 +33,7 @@ from receiver.observe import Metrics, log
 from receiver.ports import Notifier, Upstream, Verify
 from receiver.settings import Settings, rules, sections
 from receiver.store import inbox, items, messages, outbox
-from receiver.store.database import Database, open_database, sqlite_path
-from receiver.store.sqlite import FileLock
+from receiver.store.database import Database, held, is_shared, open_database
 from receiver.upstream.debitura import inbound as debitura_inbound
 from receiver.upstream.debitura.client import Debitura
 from receiver.upstream.getbill import inbound as getbill_inbound
@@ -56,25 +55,22 @@ def _as_is(database: Database) -> Database:
 async def open_desk(settings: Settings, *, url: str | None = None, wrap: Wrap = _as_is) -> AsyncIterator[Desk]:
     """A desk over the configured store and systems. ``url``: where this process listens, for its own commands.
 
-    Raises ConfigError when another process owns the SQLite file.
+    Raises ConfigError when another process owns the SQLite file, RetryLaterError when PostgreSQL does not answer.
     """
-    path = sqlite_path(settings.database_url)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
-    lock.write({"url": url} if url else {})
-    database = wrap(open_database(settings.database_url))
-    desk = build_desk(settings, database)
-    for table in (inbox, outbox):  # the file is ours alone: what a killed process had claimed is free at once
-        await database.write(table.expire_leases, desk.now())
-    try:
-        yield desk
-    finally:
-        for upstream in desk.upstreams.values():
-            await upstream.close()
-        for notifier in desk.notifiers.values():
-            await notifier.close()
-        await database.close()
-        lock.release()
+    with held(settings.database_url, url):
+        database = wrap(open_database(settings.database_url))
+        desk = build_desk(settings, database)
+        try:
+            if not is_shared(settings.database_url):  # ours alone: what a killed process had claimed is free at once
+                for table in (inbox, outbox):
+                    await database.write(table.expire_leases, desk.now())
+            yield desk
+        finally:
+            for upstream in desk.upstreams.values():
+                await upstream.close()
+            for notifier in desk.notifiers.values():
+                await notifier.close()
+            await database.close()
 
 
 def build_desk(settings: Settings, database: Database) -> Desk:
@@ -91,6 +87,7 @@ def build_desk(settings: Settings, database: Database) -> Desk:
         public_url=settings.public_url.rstrip("/"),
         upstreams={(u.source, u.account): u for u in _upstreams(settings, people, metrics)},
         verifies=dict(_verifies(settings)),
+        now=database.now,
     )
     notifiers: dict[str, Notifier] = {}
     if settings.slack:

@@ -5,6 +5,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -13,8 +14,10 @@ import httpx
 from receiver.cli.options import with_config, with_json
 from receiver.cli.output import progress, show_json, show_table
 from receiver.domain.token import Tokens
+from receiver.errors import CasebellError
 from receiver.ports import Health
 from receiver.settings import Settings, load
+from receiver.store.database import is_shared, open_as_it_is
 
 PATIENCE_S = 15.0
 LATER = "ask again in a while; nothing is lost meanwhile"
@@ -42,7 +45,7 @@ async def _examine(settings: Settings) -> list[Health]:
     systems = systems_of(settings)
     try:
         asked = await asyncio.gather(
-            *(_ask(name, system.health) for name, system in systems.items()), _public_url(settings)
+            *(_ask(name, system.health) for name, system in systems.items()), _public_url(settings), _server(settings)
         )
     finally:
         for system in systems.values():
@@ -58,6 +61,20 @@ async def _ask(name: str, health: object) -> Sequence[Health]:
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one system is a row, and the others are still asked
         return [Health(name, is_well=False, detail=str(error) or type(error).__name__, cure="see the detail")]
     return rows
+
+
+async def _server(settings: Settings) -> Sequence[Health]:
+    """PostgreSQL, where that is the store; a file of SQLite needs nobody to answer."""
+    if not is_shared(settings.database_url):
+        return []
+    try:
+        database = await asyncio.to_thread(open_as_it_is, settings.database_url)
+    except CasebellError as error:
+        cure = "start the server, and let this machine in; `casebell serve` makes the tables"
+        return [Health("database", is_well=False, detail=error.message, cure=cure)]
+    off_s = abs((database.now() - datetime.now(UTC)).total_seconds())
+    await database.close()
+    return [Health("database", is_well=True, detail=f"answers; its clock and ours differ by {off_s:.0f} s")]
 
 
 async def _public_url(settings: Settings) -> Sequence[Health]:

@@ -1,7 +1,8 @@
 """``casebell items``, ``item``, ``act`` and ``reconcile``: the ledger from a terminal.
 
-SQLite serves one process. Reading needs no leave; ``act`` and ``reconcile`` go to the running service when there is
-one, signed with ``secret_keys``, and work on the database themselves when there is none.
+Reading needs no leave. SQLite serves one process: ``act`` and ``reconcile`` go to the running service when there is
+one, signed with ``secret_keys``, and work on the database themselves when there is none. On PostgreSQL ``reconcile`` is
+one more replica for a moment, and ``act`` stores the press for whichever replica takes it.
 """
 
 import asyncio
@@ -17,17 +18,17 @@ import httpx
 from pydantic import TypeAdapter
 
 from receiver.cli.options import with_config, with_json
-from receiver.cli.output import plain, progress, show_json, show_table
+from receiver.cli.output import plain, progress, show_json, show_table, warn
 from receiver.domain.action import VERBS, Click
 from receiver.domain.item import Item
 from receiver.domain.people import Person
 from receiver.domain.token import Tokens
 from receiver.errors import CasebellError, ConfigError
 from receiver.settings import Settings, load
+from receiver.store import inbox, outbox
 from receiver.store import items as ledger
-from receiver.store import outbox
-from receiver.store.database import sqlite_path
-from receiver.store.sqlite import FileLock, SqliteDatabase
+from receiver.store.database import is_shared, open_as_it_is, sqlite_path
+from receiver.store.sqlite import FileLock
 
 WORK_FOR_S = 30.0
 TRANSITIONS = ("opened", "changed", "resolved", "reopened")
@@ -118,9 +119,22 @@ async def _act(settings: Settings, pressed: Click) -> tuple[str | None, Item | N
     if url:
         answer = await _control(settings, url, {"do": "act", "click": _click.dump_json(pressed).decode()})
         refusal: str | None = answer.get("refusal")
+    elif is_shared(settings.database_url):
+        refusal = await _act_beside_others(settings, pressed)
     else:
         refusal = await _act_alone(settings, pressed)
     return refusal, await _settled(settings, pressed.item_id)
+
+
+async def _act_beside_others(settings: Settings, pressed: Click) -> str | None:
+    from receiver.main import open_desk
+    from receiver.web.desk_clicks import press_and_wait
+
+    async with open_desk(settings) as desk:
+        refusal = await press_and_wait(desk, pressed, "en")
+        if await desk.database.read(inbox.state_of, pressed.via, pressed.identity) == ("new", None):
+            warn("stored, and no replica has taken it yet: it acts as soon as one runs")
+    return refusal
 
 
 async def _act_alone(settings: Settings, pressed: Click) -> str | None:
@@ -173,6 +187,8 @@ async def _reconcile(settings: Settings, account: str | None, full: bool) -> dic
 
 
 def _service(settings: Settings) -> str | None:
+    if is_shared(settings.database_url):
+        return None
     holder = FileLock.holder(sqlite_path(settings.database_url))
     if holder is None:
         return None
@@ -194,10 +210,7 @@ async def _control(settings: Settings, url: str, wanted: dict[str, Any]) -> dict
 
 async def read_store(settings: Settings, work: Any) -> Any:
     """What ``work(connection)`` finds, read beside a running service or without one. Raises ConfigError."""
-    path = sqlite_path(settings.database_url)
-    if not await asyncio.to_thread(path.exists):
-        raise ConfigError(f"{path}: no database there yet; `casebell serve` or `casebell reconcile` makes it")
-    database = SqliteDatabase(path)
+    database = await asyncio.to_thread(open_as_it_is, settings.database_url)
     try:
         return await database.read(work)
     finally:

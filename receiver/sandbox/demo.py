@@ -7,7 +7,7 @@ from receiver.sandbox.pages import OFFICE
 
 TEMPLATE = """\
 public_url   = "{public_url}"
-database_url = "sqlite:///{folder}/casebell.db"
+database_url = "{database_url}"
 secret_keys  = ["file:{folder}/key"]
 
 [[getbill]]
@@ -64,6 +64,7 @@ def write_configuration(
     smtp_port: int,
     getbill_poll: str = "15s",
     debitura_poll: str = "2s",
+    database_url: str | None = None,
     secrets_of: dict[str, str] | None = None,
 ) -> Path:
     """Write ``casebell.toml`` and its secret files into ``folder``; the file's path.
@@ -87,6 +88,7 @@ def write_configuration(
         TEMPLATE.format(
             folder=folder,
             timezone=OFFICE.key,
+            database_url=database_url or f"sqlite:///{folder}/casebell.db",
             public_url=public_url,
             sandbox_url=sandbox_url,
             smtp_port=smtp_port,

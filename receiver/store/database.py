@@ -1,16 +1,20 @@
 """Opens the store: migrates the schema forward, hands out the doors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 
 from receiver.errors import ConfigError
-from receiver.store.sqlite import SqliteDatabase
+from receiver.store import locks, together
+from receiver.store.postgres import PostgresDatabase, postgres_url, reaching
+from receiver.store.sqlite import FileLock, SqliteDatabase
 
 T = TypeVar("T")
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -21,6 +25,9 @@ class Database(Protocol):
 
     dialect: str
 
+    def now(self) -> datetime:
+        """The clock that leases go by."""
+
     async def read(self, work: Callable[..., T], *args: Any) -> T: ...
 
     async def write(self, work: Callable[..., T], *args: Any) -> T: ...
@@ -30,35 +37,95 @@ class Database(Protocol):
     async def close(self) -> None: ...
 
 
+def is_shared(database_url: str) -> bool:
+    """Whether several processes may use this database at the same time."""
+    return database_url.startswith("postgresql")
+
+
 def sqlite_path(database_url: str) -> Path:
     """The file behind a ``sqlite:///`` address. Raises ConfigError for any other."""
     url = make_url(database_url)
     if url.get_backend_name() != "sqlite" or not url.database:
-        raise ConfigError(f"database_url: {url.get_backend_name()} is not served yet; write sqlite:///casebell.db")
+        raise ConfigError(
+            f"database_url: {url.get_backend_name()} is not served; write sqlite:///casebell.db or "
+            "postgresql://user@host/db"
+        )
     return Path(url.database).absolute()
 
 
+@contextmanager
+def held(database_url: str, listens_at: str | None) -> Iterator[None]:
+    """A SQLite file is ours alone while this lasts, and says where we listen; PostgreSQL is shared.
+
+    Raises ConfigError when another process has the file.
+    """
+    if is_shared(database_url):
+        yield
+        return
+    path = sqlite_path(database_url)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.write({"url": listens_at} if listens_at else {})
+        yield
+    finally:
+        lock.release()
+
+
 def open_database(database_url: str) -> Database:
-    """A migrated database, ready to use."""
+    """A migrated database, ready to use. Raises RetryLaterError when PostgreSQL does not answer."""
+    if is_shared(database_url):
+        migrate(database_url)
+        return PostgresDatabase(postgres_url(database_url))
     path = sqlite_path(database_url)
     path.parent.mkdir(parents=True, exist_ok=True)
     migrate(f"sqlite:///{path}")
     return SqliteDatabase(path)
 
 
+def open_as_it_is(database_url: str) -> Database:
+    """The database beside whoever uses it, to read. Raises ConfigError when the service has never made it."""
+    cure = "`casebell serve` or `casebell reconcile` makes it"
+    if is_shared(database_url):
+        url = postgres_url(database_url)
+        if not _has_tables(database_url):
+            raise ConfigError(f"{url.host or 'the server'}/{url.database}: nothing of Casebell there yet; {cure}")
+        return PostgresDatabase(url)
+    path = sqlite_path(database_url)
+    if not path.exists():
+        raise ConfigError(f"{path}: no database there yet; {cure}")
+    return SqliteDatabase(path)
+
+
 def migrate(database_url: str) -> None:
-    """Bring the schema forward to this program's; safe to call again."""
-    engine = create_engine(database_url)
-    try:
-        with engine.begin() as connection:
-            config = Config()
-            config.set_main_option("script_location", str(MIGRATIONS))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    finally:
-        engine.dispose()
+    """Bring the schema forward to this program's; safe to call again, and by replicas that start together."""
+    with together.in_our_words(), _engine(database_url) as engine, engine.begin() as connection:
+        locks.hold(connection, ["migration"])
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
 
 
 def is_ready(connection: Connection) -> bool:
     """Whether the database answers and is migrated."""
     return bool(connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one())
+
+
+def _has_tables(database_url: str) -> bool:
+    with together.in_our_words(), _engine(database_url) as engine, engine.connect() as connection:
+        return inspect(connection).has_table("item")
+
+
+@contextmanager
+def _engine(database_url: str) -> Iterator[Engine]:
+    """Connections without the doors' limits, for a moment."""
+    if is_shared(database_url):
+        url = postgres_url(database_url)
+        engine = create_engine(url, connect_args=reaching(url), hide_parameters=True)
+    else:
+        engine = create_engine(database_url, hide_parameters=True)
+    try:
+        yield engine
+    finally:
+        engine.dispose()

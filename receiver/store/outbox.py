@@ -74,6 +74,14 @@ def put_show(connection: Connection, item_id: str, destination: str, route: str,
         put(connection, item_id, destination, SHOW, {"route": route}, now)
 
 
+def on_the_way(connection: Connection, item_id: str) -> dict[str, str]:
+    """Where the item is to be shown and perhaps is being drawn at this moment: route name by destination."""
+    chosen = select(outbox.c.destination, outbox.c.payload).where(
+        outbox.c.item_id == item_id, outbox.c.what == SHOW, outbox.c.state == "due"
+    )
+    return {destination: json.loads(payload).get("route", "") for destination, payload in connection.execute(chosen)}
+
+
 def claim(
     connection: Connection, now: datetime, claim_id: str, most: int, busy: Collection[str], most_each: int
 ) -> list[Delivery]:

@@ -14,6 +14,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,6 +44,10 @@ class SqliteDatabase:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="casebell-read")
         self._thread = threading.Thread(target=self._write_forever, name="casebell-write", daemon=True)
         self._thread.start()
+
+    def now(self) -> datetime:
+        """This machine's clock: nobody else uses the file."""
+        return datetime.now(UTC)
 
     async def write(self, work: Callable[..., T], *args: Any) -> T:
         """Run ``work(connection, *args)`` in a transaction and return after its commit.

@@ -9,6 +9,7 @@ import argparse
 import os
 import signal
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ class DeadlyDatabase:
         self._work_name = work_name
         self._armed = armed
         self.dialect = inner.dialect
+
+    def now(self) -> datetime:
+        return self._inner.now()
 
     async def read(self, work: Callable[..., Any], *args: Any) -> Any:
         return await self._inner.read(work, *args)

@@ -2,18 +2,24 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.harness import World, eventually, world
+from tests.harness import World, eventually, free_port, world
+from tests.postgres import fresh_database
 from tests.system.test_main_job import buttons, posted
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("commands"), getbill_poll="1h", debitura_poll="1h") as made:
-        yield made
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def here(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with ExitStack() as stack:
+        folder = tmp_path_factory.mktemp("commands")
+        url = f"sqlite:///{folder}/casebell.db"
+        if request.param == "postgresql":
+            url = stack.enter_context(fresh_database(request.getfixturevalue("postgres")))
+        yield stack.enter_context(world(folder, getbill_poll="1h", debitura_poll="1h", database_url=url))
 
 
 def key_of(here: World, reference: str) -> str:
@@ -96,8 +102,9 @@ def test_doctor_is_green_when_everything_answers_and_red_when_something_does_not
     assert [row["name"] for row in red] == ["debitura:main"]
 
 
-def test_a_second_service_on_the_same_file_is_refused_with_a_clear_word(here: World) -> None:
-    second = here.service.command("serve", "--port", "1")
+def test_a_second_service_on_the_same_file_is_refused_with_a_clear_word(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        second = here.service.command("serve", "--port", "1")
 
     assert second.returncode == 2
     assert "already uses this database" in second.stderr
@@ -113,6 +120,31 @@ def test_act_and_reconcile_work_without_a_running_service(tmp_path: Path) -> Non
         assert json.loads(counted.stdout)["getbill:main"]["opened"] == 1
         assert done.returncode == 0, done.stderr
         assert here.getbill.todos[todo["id"]]["status"] == "validated"
+
+
+def test_act_on_postgresql_leaves_the_press_for_the_replica_that_comes(tmp_path: Path, postgres_url: str) -> None:
+    with world(tmp_path, is_started=False, database_url=postgres_url) as here:
+        todo = here.getbill.add("portal_dispute", reference="INV-CMD-7")
+        here.service.command("reconcile")
+
+        stored = here.service.command("act", key_of(here, "INV-CMD-7"), "validate")
+        before = here.getbill.todos[todo["id"]]["status"]
+        here.service.start()
+
+        assert (stored.returncode, before) == (0, "suggested")
+        assert "as soon as one runs" in stored.stderr
+        eventually(lambda: here.getbill.todos[todo["id"]]["status"] == "validated", "the replica to act")
+
+
+def test_a_server_that_is_away_is_said_to_be_without_its_password(tmp_path: Path) -> None:
+    address = f"postgresql://casebell:s3cret-word@127.0.0.1:{free_port()}/casebell"
+    with world(tmp_path, is_started=False, database_url=address) as here:
+        told = [here.service.command(*words) for words in (["items"], ["serve", "--port", "1"], ["doctor"], ["check"])]
+
+    assert [done.returncode for done in told] == [1, 1, 1, 0]
+    assert "the database did not answer" in told[0].stderr
+    assert "the database did not answer" in told[2].stdout
+    assert [done for done in told if "s3cret" in done.stdout + done.stderr] == []
 
 
 def test_it_ends_cleanly_when_asked_and_starts_again(tmp_path: Path) -> None:

@@ -230,3 +230,14 @@ async def test_an_unchanged_poll_leaves_no_trace_in_the_timeline(database: Datab
         return len(connection.execute(select(history.c.id)).all())
 
     assert await database.read(lines) == 1
+
+
+async def test_a_change_while_the_first_message_is_on_its_way_is_shown_after_it(database: Database) -> None:
+    item = await opened(database)
+    await database.write(outbox.claim, NOW, "c1", 50, (), 4)
+
+    await database.write(apply_fact, SourceSaid(make_snapshot(title="Other"), NOW), NOW, ROUTES)
+    (delivery,) = (await database.read(outbox.of_item, item.id))[3:4]
+
+    assert len(await database.read(outbox.of_item, item.id)) == 6
+    assert (delivery.what, delivery.state, delivery.attempts) == (outbox.SHOW, "due", 0)

@@ -1,0 +1,167 @@
+"""PostgreSQL behind the two doors: several processes share it, each with a few connections run on threads.
+
+A write is a READ COMMITTED transaction; what must not happen twice is held by name or by row (``locks.py``, ``claim``
+of inbox and outbox). Rows that are best written together share a commit (``together.py``). Everything heals by itself:
+a connection is tried before it is used, and a server that is away is the caller's RetryLaterError.
+"""
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, TypeVar
+
+import psycopg
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from receiver.errors import ConfigError
+from receiver.store import clock, together
+from receiver.store.together import Waiting
+
+T = TypeVar("T")
+WRITERS = 4
+READERS = 4
+MOST_TRIES = 6
+FIRST_PAUSE_S = 0.01
+RUN_AGAIN = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
+REACHING = {  # libpq's words; the address may say otherwise
+    "application_name": "casebell",
+    "connect_timeout": "5",
+    "keepalives_idle": "30",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
+LIMITS_MS = {"statement_timeout": 30_000, "lock_timeout": 10_000, "idle_in_transaction_session_timeout": 60_000}
+_SET_LIMITS = "SELECT " + ", ".join(f"set_config('{name}', '{ms}', false)" for name, ms in LIMITS_MS.items())
+
+
+class PostgresDatabase:
+    """``read`` and ``write`` take plain functions of a connection. ``now`` is the server's clock."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: URL, ticks: Callable[[], float] = clock.ticks) -> None:
+        """Raises RetryLaterError when the server does not answer."""
+        self.url = url
+        self._writing = _engine(url, WRITERS + 1, is_writer=True)
+        self._reading = _engine(url, READERS, is_writer=False)
+        self._clock = clock.ServerClock(ticks)
+        with together.in_our_words(), self._writing.begin() as connection:
+            self._clock.look(connection)
+        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="casebell-write")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="casebell-read")
+        self._waiting = Waiting()
+        self._thread = threading.Thread(target=self._commit_forever, name="casebell-commit", daemon=True)
+        self._thread.start()
+
+    def now(self) -> datetime:
+        """The server's clock, which leases go by."""
+        return self._clock.now()
+
+    async def write(self, work: Callable[..., T], *args: Any) -> T:
+        """Run ``work(connection, *args)`` in a transaction and return after its commit.
+
+        Raises what ``work`` raises (then nothing is changed) and RetryLaterError when the store cannot commit.
+        ``work`` is run again after a deadlock and must change nothing but the database.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._writers, self._write, work, args)
+
+    async def write_together(self, work: Callable[[Connection, list[Any]], Sequence[T]], row: Any) -> T:
+        """Like ``write`` for one row of many: ``work(connection, rows)`` gets all that wait and answers in order."""
+        return await self._waiting.put(work, (row,), is_shared=True)  # type: ignore[no-any-return]
+
+    async def read(self, work: Callable[..., T], *args: Any) -> T:
+        """Run ``work(connection, *args)`` in a transaction that cannot write and sees one consistent state."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work, args)
+
+    async def close(self) -> None:
+        """Finish what waits, let go."""
+        self._waiting.end()
+        await asyncio.to_thread(self._thread.join)
+        for threads in (self._writers, self._readers):
+            await asyncio.to_thread(threads.shutdown)
+        self._writing.dispose()
+        self._reading.dispose()
+
+    def _write(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
+        def run() -> T:
+            with self._writing.begin() as connection:
+                self._clock.look(connection)
+                return work(connection, *args)
+
+        with together.in_our_words():
+            return _patiently(run)
+
+    def _read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
+        with together.in_our_words(), self._reading.connect() as connection:
+            return work(connection, *args)
+
+    def _commit_forever(self) -> None:
+        while pieces := self._waiting.take():
+
+            def run(pieces: list[together.Piece] = pieces) -> None:
+                with self._writing.connect() as connection:
+                    together.commit(connection, pieces)
+
+            try:
+                _patiently(run)
+            except BaseException as error:  # noqa: BLE001 - the thread outlives any piece; the error goes to the callers
+                together.fail(pieces, error)
+            together.answer(pieces)
+
+
+def postgres_url(database_url: str) -> URL:
+    """The address as SQLAlchemy wants it. Raises ConfigError, which never quotes it: it may hold a password."""
+    try:
+        url = make_url(database_url)
+    except (ArgumentError, ValueError):
+        raise ConfigError("database_url cannot be read; write postgresql://user@host/db") from None
+    if url.drivername not in {"postgresql", "postgresql+psycopg"}:
+        raise ConfigError(f"database_url: {url.drivername}:// is not served; write postgresql://user@host/db")
+    return url.set(drivername="postgresql+psycopg")
+
+
+def reaching(url: URL) -> dict[str, str]:
+    """How to connect, beside what the address says: a server that is gone must be noticed."""
+    return {name: value for name, value in REACHING.items() if name not in url.query}
+
+
+def _patiently(run: Callable[[], T]) -> T:
+    """Again, a few times, when two transactions got in each other's way: the server undid this one whole."""
+    for tried in range(1, MOST_TRIES):
+        try:
+            return run()
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in RUN_AGAIN:
+                raise
+            time.sleep(random.uniform(0, FIRST_PAUSE_S * 2**tried))  # noqa: S311 - spreads load, guards nothing
+    return run()
+
+
+def _engine(url: URL, size: int, *, is_writer: bool) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_use_lifo=True,
+        connect_args=reaching(url),
+        hide_parameters=True,  # errors are logged; what was to be stored is not
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(raw: Any, _record: object) -> None:
+        raw.autocommit = True
+        raw.execute(_SET_LIMITS)
+        raw.autocommit = False
+        if not is_writer:
+            raw.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            raw.read_only = True
+
+    return engine
