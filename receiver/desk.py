@@ -1,6 +1,7 @@
 """What the verbs need to work: the store, the outside systems, the rules, and the bells that wake the loops."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -60,6 +61,7 @@ class Desk:
     now: Callable[[], datetime] = utc_now
     held_until: dict[str, datetime] = field(default_factory=dict)  # loops that wait for a source to recover
     is_draining: bool = False
+    holder: str = field(default_factory=lambda: secrets.token_hex(8))  # who this process is among the replicas
 
     def route(self, name: str) -> Route:
         """The route of this name; a calm default when the configuration no longer has it."""

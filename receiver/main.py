@@ -32,7 +32,7 @@ from receiver.notices import notice_of
 from receiver.observe import Metrics, log
 from receiver.ports import Notifier, Upstream, Verify
 from receiver.settings import Settings, rules, sections
-from receiver.store import inbox, items, messages, outbox
+from receiver.store import inbox, items, leases, messages, outbox
 from receiver.store.database import Database, held, is_shared, open_database
 from receiver.upstream.debitura import inbound as debitura_inbound
 from receiver.upstream.debitura.client import Debitura
@@ -62,7 +62,7 @@ async def open_desk(settings: Settings, *, url: str | None = None, wrap: Wrap = 
         desk = build_desk(settings, database)
         try:
             if not is_shared(settings.database_url):  # ours alone: what a killed process had claimed is free at once
-                for table in (inbox, outbox):
+                for table in (inbox, outbox, leases):
                     await database.write(table.expire_leases, desk.now())
             yield desk
         finally:

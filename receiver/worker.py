@@ -4,7 +4,9 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
+from receiver.alone import run_alone
 from receiver.desk import CLICKS_BELL, OUTBOX_BELL, Desk, inbox_bell, sweep_bell
 from receiver.dispatch import Dispatcher
 from receiver.errors import CasebellError
@@ -25,6 +27,7 @@ async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None
     """Work until ``stop`` is set; then take nothing new and give what is under way ``grace_s`` seconds."""
     dispatcher = Dispatcher(desk)
     async with asyncio.TaskGroup() as group:
+        alone: list[asyncio.Task[None]] = []
         tasks = [
             group.create_task(_forever(desk, "dispatch", OUTBOX_BELL, dispatcher.dispatch_due)),
             group.create_task(_forever(desk, "clicks", CLICKS_BELL, lambda: drain_clicks(desk))),
@@ -33,9 +36,13 @@ async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None
         for (source, account), upstream in desk.upstreams.items():
             bell = inbox_bell(source, account)
             tasks.append(group.create_task(_forever(desk, bell, bell, _draining(desk, source, account))))
-            tasks.append(group.create_task(_sweep(desk, upstream)))
+            alone.append(
+                group.create_task(run_alone(desk, sweep_bell(source, account), partial(_sweep, desk, upstream)))
+            )
         await stop.wait()
         desk.is_draining = True
+        for task in alone:  # their leases are let go now, for another replica to go on
+            task.cancel()
         await dispatcher.drain(grace_s)
         for task in tasks:
             task.cancel()
@@ -67,7 +74,7 @@ async def _sweep(desk: Desk, upstream: Upstream) -> None:
     """Reconcile at once, then every ``poll_every_s``, sooner when a webhook or a reply says so; fully once a day."""
     bell = sweep_bell(upstream.source, upstream.account)
     full_at = desk.now()
-    while not desk.is_draining:
+    while True:
         is_full = desk.now() >= full_at
 
         async def sweep(*, is_full: bool = is_full) -> int:

@@ -193,3 +193,11 @@ token = Table(
     Column("used_by", Text),
     Column("used_verb", Text),
 )
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", Text, primary_key=True),  # of the loop that only one process may run
+    Column("holder", Text, nullable=False),
+    Column("until", Instant, nullable=False),
+)
