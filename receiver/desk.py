@@ -23,8 +23,17 @@ class Bells:
 
     def __init__(self) -> None:
         self._events: dict[str, asyncio.Event] = {}
+        self._untold: set[str] = set()
+        self._has_untold = asyncio.Event()
 
     def ring(self, name: str) -> None:
+        """There is something new, here and for every replica."""
+        self.ring_here(name)
+        self._untold.add(name)
+        self._has_untold.set()
+
+    def ring_here(self, name: str) -> None:
+        """For the loops of this process only."""
         self._event(name).set()
 
     async def wait(self, name: str, timeout_s: float) -> bool:
@@ -37,6 +46,13 @@ class Bells:
             return False
         event.clear()
         return True
+
+    async def untold(self) -> set[str]:
+        """Wait for bells that were rung here and told to nobody yet; each is handed out once."""
+        await self._has_untold.wait()
+        self._has_untold.clear()
+        names, self._untold = self._untold, set()
+        return names
 
     def _event(self, name: str) -> asyncio.Event:
         return self._events.setdefault(name, asyncio.Event())

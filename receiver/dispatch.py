@@ -67,7 +67,7 @@ class Dispatcher:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
-        self._desk.bells.ring(OUTBOX_BELL)
+        self._desk.bells.ring_here(OUTBOX_BELL)  # a place is free, here
         if not task.cancelled() and (error := task.exception()):
             log.error("outbox.delivery.broke", error=repr(error), exc_info=error)
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
@@ -21,6 +22,7 @@ GAUGE_EVERY_S = 5.0
 SOONEST_SWEEP_S = 1.0
 FULL_SWEEP_EVERY = timedelta(days=1)
 AFTER_FAULT_S = 2.0
+TELL_EVERY_S = 0.05
 
 
 async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None:
@@ -32,6 +34,8 @@ async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None
             group.create_task(_forever(desk, "dispatch", OUTBOX_BELL, dispatcher.dispatch_due)),
             group.create_task(_forever(desk, "clicks", CLICKS_BELL, lambda: drain_clicks(desk))),
             group.create_task(_gauge(desk)),
+            group.create_task(desk.database.listen(desk.holder, desk.bells.ring_here)),
+            group.create_task(_tell(desk)),
         ]
         for (source, account), upstream in desk.upstreams.items():
             bell = inbox_bell(source, account)
@@ -85,6 +89,15 @@ async def _sweep(desk: Desk, upstream: Upstream) -> None:
         spread = random.uniform(0.9, 1.1)  # noqa: S311 - keeps accounts from polling in step
         if await desk.bells.wait(bell, upstream.poll_every_s * spread):
             await asyncio.sleep(min(SOONEST_SWEEP_S, upstream.poll_every_s))
+
+
+async def _tell(desk: Desk) -> None:
+    """What was rung here rings on the other replicas; many rings are told once."""
+    while True:
+        names = await desk.bells.untold()
+        with suppress(CasebellError):  # they look every second all the same
+            await desk.database.tell(desk.holder, names)
+        await asyncio.sleep(TELL_EVERY_S)
 
 
 async def _gauge(desk: Desk) -> None:

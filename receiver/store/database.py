@@ -1,6 +1,6 @@
 """Opens the store: migrates the schema forward, hands out the doors."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +33,12 @@ class Database(Protocol):
     async def write(self, work: Callable[..., T], *args: Any) -> T: ...
 
     async def write_together(self, work: Callable[[Connection, list[Any]], Sequence[T]], row: Any) -> T: ...
+
+    async def tell(self, me: str, names: Collection[str]) -> None:
+        """Ring these bells on the other replicas."""
+
+    async def listen(self, me: str, heard: Callable[[str], None]) -> None:
+        """Hear what other replicas ring, until cancelled; returns at once where there cannot be any."""
 
     async def close(self) -> None: ...
 

@@ -9,7 +9,7 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from receiver.errors import ConfigError
-from receiver.store import clock, together
+from receiver.store import clock, hints, together
 from receiver.store.together import Waiting
 
 T = TypeVar("T")
@@ -79,6 +79,14 @@ class PostgresDatabase:
     async def read(self, work: Callable[..., T], *args: Any) -> T:
         """Run ``work(connection, *args)`` in a transaction that cannot write and sees one consistent state."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work, args)
+
+    async def tell(self, me: str, names: Collection[str]) -> None:
+        """Ring these bells on the other replicas. Raises RetryLaterError."""
+        await self.write(hints.tell, me, names)
+
+    async def listen(self, me: str, heard: Callable[[str], None]) -> None:
+        """Call ``heard`` with what other replicas ring, for ever."""
+        await hints.listen(self.url, reaching(self.url), me, heard)
 
     async def close(self) -> None:
         """Finish what waits, let go."""

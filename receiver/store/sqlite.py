@@ -12,7 +12,7 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +64,12 @@ class SqliteDatabase:
     async def read(self, work: Callable[..., T], *args: Any) -> T:
         """Run ``work(connection, *args)`` on a reader that sees one consistent state."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work, args)
+
+    async def tell(self, me: str, names: Collection[str]) -> None:
+        """There is nobody to tell."""
+
+    async def listen(self, me: str, heard: Callable[[str], None]) -> None:
+        """There is nobody to hear."""
 
     async def close(self) -> None:
         """Finish what waits, fold the log into the file, let go."""

@@ -8,7 +8,7 @@ hears of it. Work that found nothing to do is not counted.
 import argparse
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,12 @@ class DeadlyDatabase:
         result = await self._inner.write_together(work, row)
         self._die("after", work, result)
         return result
+
+    async def tell(self, me: str, names: Collection[str]) -> None:
+        await self._inner.tell(me, names)
+
+    async def listen(self, me: str, heard: Callable[[str], None]) -> None:
+        await self._inner.listen(me, heard)
 
     async def close(self) -> None:
         await self._inner.close()
