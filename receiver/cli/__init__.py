@@ -26,6 +26,7 @@ FAMILIES: dict[str, dict[str, str]] = {  # module -> its commands (``NAME_comman
         "act": "Do what a button does.",
         "reconcile": "Compare with the sources now, and apply what changed.",
     },
+    "receiver.cli.database": {"db": "Migrate, back up and move the database."},
     "receiver.cli.preview": {"preview": "Render a Slack message or a mail offline."},
     "receiver.cli.configure": {
         "check": "Tell every fault of the configuration, or print what is in force.",

@@ -1,0 +1,65 @@
+"""``casebell db``: migrate, back up, move and tidy the store."""
+
+from pathlib import Path
+
+import click
+
+from receiver.cli.options import with_config
+from receiver.cli.output import Step, progress
+from receiver.settings import load
+from receiver.store import backup
+from receiver.store.copying import Told
+from receiver.store.database import held, migrate
+
+
+@click.group("db")
+def db_command() -> None:
+    """The database: migrations, backups, and the move to PostgreSQL."""
+
+
+@db_command.command()
+@with_config
+def upgrade(config: Path) -> None:
+    """Bring the tables forward to this version; `serve` does it too."""
+    settings = load(config)
+    with held(settings.database_url, None):
+        migrate(settings.database_url)
+    click.echo("The tables are those of this version.")
+
+
+@db_command.command("backup")
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@with_config
+def backup_command(config: Path, path: Path) -> None:
+    """Write everything into one SQLite file at PATH while the service runs; checked before it is called done."""
+    settings = load(config)
+    with progress("backing up") as step:
+        counted = backup.back_up(settings.database_url, path, _telling(step))
+    click.echo(f"{path}: whole, {_rows(counted)}. To restore, let database_url name a copy of it: sqlite:///{path}")
+
+
+@db_command.command("copy")
+@click.option("--to", "target", required=True, metavar="URL", help="An empty database, e.g. postgresql://user@host/db.")
+@with_config
+def copy_command(config: Path, target: str) -> None:
+    """Carry everything into another database. Stop the service first; what was cut off is finished by a second call."""
+    settings = load(config)
+    with held(settings.database_url, None), progress("copying") as step:
+        counted = backup.copy_to(settings.database_url, target, _telling(step))
+    click.echo(f"Copied and counted on both sides: {_rows(counted)}. Now let database_url name it, and start.")
+
+
+def _telling(step: Step) -> Told:
+    """One bar for all tables together: how far each is, is added up."""
+    done: dict[str, int] = {}
+    total: dict[str, int] = {}
+
+    def told(table: str, so_far: int, of: int) -> None:
+        done[table], total[table] = so_far, of
+        step(sum(done.values()), sum(total.values()))
+
+    return told
+
+
+def _rows(counted: dict[str, int]) -> str:
+    return ", ".join(f"{n} {table}" for table, n in counted.items() if n) or "no rows yet"

@@ -1,0 +1,141 @@
+"""Backups and the move to another database: whole, counted on both sides, and finished when started again."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, select, update
+
+from receiver.apply import apply_fact
+from receiver.domain.fact import SourceSaid
+from receiver.domain.item import Item
+from receiver.domain.routing import Route
+from receiver.errors import ConfigError
+from receiver.store import backup, copying, inbox, items
+from receiver.store.database import Database, migrate, open_database
+from receiver.store.inbox import Arrival
+from receiver.store.schema import item as item_table
+from tests.factories import NOW, make_snapshot
+
+pytestmark = pytest.mark.anyio
+ITEMS = 1_203  # more than two batches, and a rest
+
+
+async def fill(database: Database) -> None:
+    for n in range(ITEMS):
+        arrival = Arrival("getbill", "main", f"id:{n}", {"x": "y"}, b"\x00\xff" + str(n).encode(), NOW)
+        await database.write_together(inbox.append, arrival)
+    for n in range(0, ITEMS, 3):
+        fact = SourceSaid(make_snapshot(key=f"getbill:main:debtor_request:{n}"), NOW)
+        await database.write(apply_fact, fact, NOW, (Route("r", slack=("C1",)),))
+
+
+async def listed(database: Database) -> list[Item]:
+    return await database.read(lambda connection: list(items.listed(connection)))
+
+
+def nothing(_table: str, _done: int, _total: int) -> None:
+    pass
+
+
+async def test_a_backup_of_a_store_in_use_is_a_store(database: Database, database_url: str, tmp_path: Path) -> None:
+    await fill(database)
+
+    counted = backup.back_up(database_url, tmp_path / "backup" / "casebell.db")
+
+    restored = open_database(f"sqlite:///{tmp_path}/backup/casebell.db")
+    assert await listed(restored) == await listed(database)
+    assert (counted["inbox"], counted["item"], counted["outbox"]) == (ITEMS, 401, 401)
+    assert await restored.write(inbox.append, [Arrival("getbill", "main", "id:7", {}, b"", NOW)]) == [False]
+    await restored.close()
+    assert [path.name for path in (tmp_path / "backup").iterdir() if path.name.startswith(".")] == []
+
+
+async def test_a_backup_overwrites_nothing(sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("mine")
+
+    with pytest.raises(ConfigError, match="never overwrites"):
+        backup.back_up(sqlite_url, tmp_path / "there")
+
+    assert (tmp_path / "there").read_text() == "mine"
+
+
+async def test_a_damaged_backup_is_not_called_whole(sqlite_url: str, tmp_path: Path) -> None:
+    database = open_database(sqlite_url)
+    await fill(database)
+    await database.close()
+    backup.back_up(sqlite_url, tmp_path / "backup.db")
+    raw = bytearray((tmp_path / "backup.db").read_bytes())
+    raw[len(raw) // 2 : len(raw) // 2 + 8_192] = b"\x5a" * 8_192
+    (tmp_path / "backup.db").write_bytes(raw)
+
+    with pytest.raises(ConfigError, match="damaged"):
+        backup.verify(tmp_path / "backup.db")
+
+
+async def test_a_move_carries_everything_and_numbers_go_on(sqlite_url: str, postgres_url: str) -> None:
+    before = open_database(sqlite_url)
+    await fill(before)
+    there = await listed(before)
+    await before.close()
+
+    counted = backup.copy_to(sqlite_url, postgres_url, nothing)
+
+    after = open_database(postgres_url)
+    assert await listed(after) == there
+    assert counted["inbox"] == ITEMS
+    assert await after.write_together(inbox.append, Arrival("getbill", "main", "id:new", {}, b"", NOW)) is True
+    assert await after.write_together(inbox.append, Arrival("getbill", "main", "id:3", {}, b"", NOW)) is False
+    await after.close()
+
+
+async def test_a_move_that_was_cut_off_is_finished_by_the_next(sqlite_url: str, postgres_url: str) -> None:
+    before = open_database(sqlite_url)
+    await fill(before)
+    await before.close()
+
+    class CutOffError(Exception):
+        pass
+
+    def cut_off(table: str, done: int, _total: int) -> None:
+        if table == "inbox" and done > copying.ROWS_IN_ONE_COMMIT:
+            raise CutOffError
+
+    with pytest.raises(CutOffError):
+        backup.copy_to(sqlite_url, postgres_url, cut_off)
+    _change_one_item(sqlite_url)  # the service was started again in between
+    counted = backup.copy_to(sqlite_url, postgres_url, nothing)
+
+    after = open_database(postgres_url)
+    assert await after.read(copying.counts) == counted
+    states = {item.snapshot.reference for item in await listed(after)}
+    await after.close()
+    assert states == {make_snapshot().reference}
+
+
+async def test_a_target_with_rows_of_its_own_is_refused(sqlite_url: str, postgres_url: str) -> None:
+    database = open_database(sqlite_url)
+    await database.close()
+    other = open_database(postgres_url)
+    await other.write_together(inbox.append, Arrival("getbill", "other", "id:1", {}, b"", NOW))
+    await other.close()
+
+    with pytest.raises(ConfigError, match="inbox: 0 here, 1 there"):
+        backup.copy_to(sqlite_url, postgres_url, nothing)
+
+
+async def test_a_store_is_not_copied_onto_itself(sqlite_url: str) -> None:
+    migrate(sqlite_url)
+
+    with pytest.raises(ConfigError, match="in use already"):
+        backup.copy_to(sqlite_url, sqlite_url, nothing)
+
+
+def _change_one_item(url: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        chosen = connection.execute(select(item_table.c.id).limit(1)).scalar_one()
+        connection.execute(
+            update(item_table).where(item_table.c.id == chosen).values(changed_at=NOW + timedelta(days=1))
+        )
+    engine.dispose()
