@@ -58,6 +58,14 @@ class Bells:
         return self._events.setdefault(name, asyncio.Event())
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nothing is asked of a source until then; ``misses``: how often in a row it was not to be heard."""
+
+    until: datetime
+    misses: int
+
+
 @dataclass(slots=True)
 class Desk:
     """Handed to every verb; made by ``main.py``. Keys of ``upstreams`` and ``verifies``: (source, account)."""
@@ -75,7 +83,7 @@ class Desk:
     clicks: Clicks | None = None
     bells: Bells = field(default_factory=Bells)
     now: Callable[[], datetime] = utc_now
-    held_until: dict[str, datetime] = field(default_factory=dict)  # loops that wait for a source to recover
+    holds: dict[str, Hold] = field(default_factory=dict)  # loops that wait for a source to recover, by their bell
     is_draining: bool = False
     holder: str = field(default_factory=lambda: secrets.token_hex(8))  # who this process is among the replicas
 

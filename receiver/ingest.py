@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection
 
 from receiver.act import Outcome, Refused, take_action
 from receiver.apply import apply_facts
-from receiver.desk import CLICKS_BELL, OUTBOX_BELL, Desk, inbox_bell
+from receiver.desk import CLICKS_BELL, OUTBOX_BELL, Desk, Hold, inbox_bell
 from receiver.domain.action import Click
 from receiver.domain.fact import Fact
 from receiver.domain.people import Person
@@ -51,31 +52,73 @@ def own_click(click: Click, desk: Desk) -> Arrival:
 async def drain(desk: Desk, source: str, account: str) -> int:
     """Understand what waits from one account of a source; how many rows were taken.
 
-    While the source is not to be heard nothing is claimed: the rows wait where they are.
+    While the source is not to be heard nothing is claimed: the rows wait where they are. A row that was claimed before
+    and never finished is taken alone, behind the others: if it kills the process, it kills nothing else.
     """
     bell = inbox_bell(source, account)
-    held_until = desk.held_until.get(bell)
-    if held_until is not None and desk.now() < held_until:
+    if _is_held(desk, bell):
         await asyncio.sleep(HELD_LOOK_S)  # not the bell: every webhook rings it
         return 0
     claim_id = secrets.token_hex(8)
-    rows = await desk.database.write(inbox.claim, (source,), account, desk.now(), claim_id, MOST_AT_ONCE)
+    write, now = desk.database.write, desk.now
+    taken = await _understand(
+        desk, bell, await write(inbox.claim, (source,), account, now(), claim_id, MOST_AT_ONCE), claim_id
+    )
+    if not _is_held(desk, bell):
+        suspect = await write(inbox.claim_suspect, (source,), account, now(), claim_id)
+        taken += await _understand(desk, bell, suspect, claim_id)
+    return taken
+
+
+async def _understand(desk: Desk, bell: str, rows: Sequence[Row], claim_id: str) -> int:
     if not rows:
         return 0
     _observe_lag(desk, rows)
-    upstream = desk.upstreams[source, account]
+    upstream = desk.upstreams[rows[0].source, rows[0].account]
     pointed = await _read_all(desk, upstream, rows, claim_id)
     hints = {hint for _, hint in pointed if hint is not None}
     ids = [row.id for row, _ in pointed]
-    try:
-        facts = await _look(desk, upstream, hints)
-    except DeliveryError as error:
-        due_at = await _put_back(desk, [row for row, _ in pointed], claim_id, error)
-        desk.held_until[bell] = min(due_at, desk.now() + LONGEST_HOLD)
-        return 0
-    await apply_in_chunks(desk, facts)
+    async with _renewing(desk, ids, claim_id):
+        try:
+            facts = await _look(desk, upstream, hints)
+        except DeliveryError as error:
+            await _hold(desk, bell, ids, claim_id, error)
+            return 0
+        await apply_in_chunks(desk, facts)
     await desk.database.write(inbox.finish, ids, claim_id, desk.now())
+    desk.holds.pop(bell, None)
     return len(rows)
+
+
+def _is_held(desk: Desk, bell: str) -> bool:
+    hold = desk.holds.get(bell)
+    return hold is not None and desk.now() < hold.until
+
+
+async def _hold(desk: Desk, bell: str, ids: Sequence[int], claim_id: str, error: DeliveryError) -> None:
+    """Put the rows back and ask nothing more for a while, longer each time."""
+    misses = desk.holds[bell].misses + 1 if bell in desk.holds else 1
+    due_at = await _put_back(desk, ids, claim_id, error, misses)
+    desk.holds[bell] = Hold(min(due_at, desk.now() + LONGEST_HOLD), misses)
+
+
+@asynccontextmanager
+async def _renewing(desk: Desk, ids: Sequence[int], claim_id: str) -> AsyncIterator[None]:
+    """Keep the lease of these rows while a slow source is read, however long that takes."""
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(inbox.LEASE.total_seconds() / 3)
+            try:
+                await desk.database.write(inbox.renew, ids, claim_id, desk.now())
+            except RetryLaterError as error:  # the store is away; the lease may outlast it
+                log.warning("inbox.lease.not_renewed", reason=error.code)
+
+    renewing = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        renewing.cancel()
 
 
 async def apply_in_chunks(desk: Desk, facts: Sequence[Fact]) -> dict[str, int]:
@@ -97,6 +140,8 @@ async def drain_clicks(desk: Desk) -> int:
     claim_id = secrets.token_hex(8)
     now = desk.now()
     rows = await desk.database.write(inbox.claim, inbox.CLICK_SOURCES, None, now, claim_id, MOST_AT_ONCE)
+    if not rows:
+        rows = await desk.database.write(inbox.claim_suspect, inbox.CLICK_SOURCES, None, now, claim_id)
     _observe_lag(desk, rows)
     await asyncio.gather(*(_take(desk, row, claim_id) for row in rows))
     return len(rows)
@@ -112,7 +157,7 @@ async def _take(desk: Desk, row: Row, claim_id: str) -> None:
         await desk.database.write(inbox.quarantine, row.id, claim_id, _why(error), desk.now())
         return
     except DeliveryError as error:
-        await _put_back(desk, [row], claim_id, error)
+        await _put_back(desk, [row.id], claim_id, error)
         return
     outcome = await desk.database.write(_take_and_finish, desk, click, row.id, claim_id)
     desk.bells.ring(OUTBOX_BELL)
@@ -173,12 +218,11 @@ async def _look(desk: Desk, upstream: Upstream, hints: set[Hint]) -> list[Fact]:
     return await upstream.look(hints, keys)
 
 
-async def _put_back(desk: Desk, rows: Sequence[Row], claim_id: str, error: DeliveryError) -> datetime:
+async def _put_back(desk: Desk, ids: Sequence[int], claim_id: str, error: DeliveryError, misses: int = 1) -> datetime:
     wait_s = error.after_s if isinstance(error, RetryLaterError) and error.after_s else 5.0
-    attempts = max((row.attempts for row in rows), default=1)
-    due_at = desk.now() + timedelta(seconds=min(max(wait_s, 2.0**attempts), LONGEST_WAIT_S))
-    await desk.database.write(inbox.release, [row.id for row in rows], claim_id, due_at, error.code)
-    log.warning("inbox.rows.put_back", count=len(rows), reason=error.code, due_at=due_at.isoformat())
+    due_at = desk.now() + timedelta(seconds=min(max(wait_s, 2.0 ** min(misses, 20)), LONGEST_WAIT_S))
+    await desk.database.write(inbox.release, ids, claim_id, due_at, error.code)
+    log.warning("inbox.rows.put_back", count=len(ids), reason=error.code, due_at=due_at.isoformat())
     return due_at
 
 

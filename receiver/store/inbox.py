@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, or_, select, update
 
 from receiver.store import upsert
 from receiver.store.schema import inbox
 
 LEASE = timedelta(seconds=60)
 MOST_ATTEMPTS = 10  # counted when claimed, so that a body that kills the process runs out of them
+SUSPECT_AFTER = 2  # claimed so often without an end: from then on alone, so that no other row dies with it
 CLICK_SOURCES = ("slack", "mail", "web", "cli")
 
 
@@ -69,10 +70,29 @@ def _which_are_in(arrivals: Sequence[Arrival], stored: Iterable[Sequence[str]]) 
 def claim(
     connection: Connection, sources: Sequence[str], account: str | None, now: datetime, claim_id: str, most: int
 ) -> list[Row]:
-    """Take up to ``most`` waiting rows of these sources, oldest first, under a lease."""
+    """Take up to ``most`` waiting rows of these sources, oldest first, under a lease; suspects are left."""
+    return _claim(connection, sources, account, now, claim_id, most, inbox.c.attempts < SUSPECT_AFTER)
+
+
+def claim_suspect(
+    connection: Connection, sources: Sequence[str], account: str | None, now: datetime, claim_id: str
+) -> list[Row]:
+    """Take one row that was claimed before and never finished: perhaps it kills who works on it. None: []."""
+    return _claim(connection, sources, account, now, claim_id, 1, inbox.c.attempts >= SUSPECT_AFTER)
+
+
+def _claim(
+    connection: Connection,
+    sources: Sequence[str],
+    account: str | None,
+    now: datetime,
+    claim_id: str,
+    most: int,
+    condition: ColumnElement[bool],
+) -> list[Row]:
     waiting = (
         select(inbox.c.id)
-        .where(inbox.c.state == "new", inbox.c.source.in_(sources), inbox.c.due_at <= now)
+        .where(inbox.c.state == "new", inbox.c.source.in_(sources), inbox.c.due_at <= now, condition)
         .where(or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < now))
         .order_by(inbox.c.due_at, inbox.c.id)
         .limit(most)
@@ -99,11 +119,18 @@ def finish(connection: Connection, ids: Sequence[int], claim_id: str, now: datet
 
 
 def release(connection: Connection, ids: Sequence[int], claim_id: str, due_at: datetime, reason: str) -> None:
-    """Put back until ``due_at``."""
+    """Put back until ``due_at``. That is our own decision, so the claim does not count as an attempt."""
     connection.execute(
         update(inbox)
         .where(inbox.c.id.in_(ids), inbox.c.claim_id == claim_id)
-        .values(due_at=due_at, claim_id=None, lease_until=None, reason=reason)
+        .values(due_at=due_at, claim_id=None, lease_until=None, reason=reason, attempts=inbox.c.attempts - 1)
+    )
+
+
+def renew(connection: Connection, ids: Sequence[int], claim_id: str, now: datetime) -> None:
+    """Go on holding these for another lease; those that were lost meanwhile stay lost."""
+    connection.execute(
+        update(inbox).where(inbox.c.id.in_(ids), inbox.c.claim_id == claim_id).values(lease_until=now + LEASE)
     )
 
 

@@ -67,6 +67,42 @@ async def test_a_released_row_waits_until_it_is_due(database: Database) -> None:
     assert len(await claim(database, "c3", seconds=31)) == 1
 
 
+async def test_putting_back_is_no_attempt(database: Database) -> None:
+    """A source that is down for hours must not use up what an event has."""
+    await database.write(inbox.append, [arrival("e1")])
+    for n in range(inbox.MOST_ATTEMPTS + 2):
+        (row,) = await claim(database, f"c{n}", seconds=n)
+        await database.write(inbox.release, [row.id], f"c{n}", NOW, "server_error")
+
+    (row,) = await claim(database, "last", seconds=99)
+
+    assert row.attempts == 1
+
+
+async def test_what_was_never_finished_is_taken_alone_and_behind_the_others(database: Database) -> None:
+    """One of a batch killed the process, again and again; the others must not die with it."""
+    await database.write(inbox.append, [arrival("e1"), arrival("e2")])
+    died = [await claim(database, f"c{n}", seconds=61 * n) for n in range(inbox.SUSPECT_AFTER)]
+    await database.write(inbox.append, [arrival("e3")])
+
+    fresh = await claim(database, "fresh", seconds=1000)
+    alone = await database.write(inbox.claim_suspect, ("getbill",), "main", NOW + timedelta(seconds=1000), "alone")
+
+    assert [len(rows) for rows in died] == [2] * inbox.SUSPECT_AFTER
+    assert ([row.attempts for row in fresh], [row.attempts for row in alone]) == ([1], [inbox.SUSPECT_AFTER + 1])
+
+
+async def test_a_lease_that_is_renewed_lasts_and_a_lost_one_stays_lost(database: Database) -> None:
+    await database.write(inbox.append, [arrival("e1")])
+    (row,) = await claim(database, "c1")
+
+    await database.write(inbox.renew, [row.id], "c1", NOW + timedelta(seconds=50))
+    await database.write(inbox.renew, [row.id], "another", NOW + timedelta(seconds=500))
+
+    assert await claim(database, "c2", seconds=100) == []
+    assert len(await claim(database, "c3", seconds=111)) == 1
+
+
 async def test_what_nobody_can_read_is_set_aside_with_its_reason(database: Database) -> None:
     await database.write(inbox.append, [arrival("e1")])
     (row,) = await claim(database, "c1")
