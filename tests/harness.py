@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,10 +57,10 @@ def eventually(look: Callable[[], T], what: str, patience_s: float = PATIENCE_S)
 class Service:
     """``casebell serve`` on a configuration; can be killed and started again on the same database."""
 
-    def __init__(self, config: Path, port: int) -> None:
+    def __init__(self, config: Path, port: int, log_name: str = "service.log") -> None:
         self.config = config
         self.url = f"http://127.0.0.1:{port}"
-        self.log = config.with_name("service.log")
+        self.log = config.with_name(log_name)
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -81,7 +83,8 @@ class Service:
 
     @property
     def database_url(self) -> str:
-        return f"sqlite:///{self.config.with_name('casebell.db')}"
+        written: str = tomllib.loads(self.config.read_text())["database_url"]
+        return written
 
     @property
     def pid(self) -> int:
@@ -143,14 +146,17 @@ class World:
         self.sandbox = sandbox
         self.sandbox_url = sandbox_url
         self.service = service
+        self.replicas = [service]
+        self._turn = itertools.count()
         self.getbill = sandbox.getbill
         self.debitura = sandbox.debitura
         self.slack = sandbox.slack
         self.mail = sandbox.mail
 
     def getbill_event(self, body: bytes, **headers: str) -> httpx.Response:
-        """Send a Getbill webhook, signed unless ``headers`` say otherwise."""
-        return self.service.post("/webhooks/getbill/main", body, {**self.getbill.signed(body), **headers})
+        """Send a Getbill webhook to the next replica, signed unless ``headers`` say otherwise."""
+        service = self.replicas[next(self._turn) % len(self.replicas)]
+        return service.post("/webhooks/getbill/main", body, {**self.getbill.signed(body), **headers})
 
     def dispute(self, **facts: Any) -> dict[str, Any]:
         """A debtor disputes in Getbill's portal, and Getbill tells."""
@@ -163,8 +169,11 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, *, is_started: bool = True, **configuration: str) -> Iterator[World]:
-    """A sandbox and, unless ``is_started`` is False, a running service with its files in ``folder``."""
+def world(folder: Path, *, is_started: bool = True, replicas: int = 1, **configuration: str) -> Iterator[World]:
+    """A sandbox and, unless ``is_started`` is False, a running service with its files in ``folder``.
+
+    ``replicas``: so many services on the same database, which then is PostgreSQL; started at the same moment.
+    """
     port = free_port()
     with SandboxThread(casebell_url=f"http://127.0.0.1:{port}") as stand_ins:
         config = write_configuration(
@@ -174,10 +183,13 @@ def world(folder: Path, *, is_started: bool = True, **configuration: str) -> Ite
             smtp_port=stand_ins.smtp_port,
             **{"getbill_poll": "2s", "debitura_poll": "1s", **configuration},  # type: ignore[arg-type]
         )
-        service = Service(config, port)
+        here = World(stand_ins.sandbox, Service(config, port), stand_ins.url)
+        here.replicas += [Service(config, free_port(), f"service-{n}.log") for n in range(2, replicas + 1)]
         try:
             if is_started:
-                service.start()
-            yield World(stand_ins.sandbox, service, stand_ins.url)
+                with ThreadPoolExecutor() as threads:
+                    list(threads.map(Service.start, here.replicas))
+            yield here
         finally:
-            service.stop()
+            for service in here.replicas:
+                service.stop()
