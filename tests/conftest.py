@@ -21,8 +21,7 @@ def anyio_backend() -> str:
 def postgres() -> Iterator[str]:
     """A PostgreSQL server of this worker's own, started when the first test asks for it."""
     try:
-        with postgres_server.running() as url:
-            postgres_server.make_template(url)
+        with postgres_server.running() as url, postgres_server.template(url):
             yield url
     except postgres_server.NoPostgresError as error:
         pytest.skip(f"no PostgreSQL here: {error}")

@@ -111,20 +111,24 @@ def running() -> Iterator[str]:
 
 
 @contextmanager
-def own_server() -> Iterator[Server]:
+def own_server(**options: str) -> Iterator[Server]:
     """A server that a test may kill and start again. Raises NoPostgresError."""
     server = Server()
     try:
-        server.start()
+        server.start(**options)
         yield server
     finally:
         server.remove()
 
 
-def make_template(server_url: str) -> None:
+@contextmanager
+def template(server_url: str) -> Iterator[None]:
     """A database with all tables, from which each test's own is copied."""
-    _on(server_url, f"DROP DATABASE IF EXISTS {_template()} WITH (FORCE)", f"CREATE DATABASE {_template()}")
+    drop = f"DROP DATABASE IF EXISTS {_template()} WITH (FORCE)"
+    _on(server_url, drop, f"CREATE DATABASE {_template()}")
     migrate(_address(server_url, _template()))
+    yield
+    _on(server_url, drop)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import uvloop
 from receiver.sandbox.getbill import GetbillStand
 from tests.bench.load import Measured, measure, post
 from tests.harness import Service, World, eventually, free_port, world
+from tests.postgres import own_server
 
 REQUESTS = 6_000
 ROUNDS = 5
@@ -29,10 +30,16 @@ def requests(stand: GetbillStand, path: str, start: int) -> list[bytes]:
     return made
 
 
-def webhooks(folder: Path) -> None:
+def webhooks_postgresql(folder: Path) -> None:
+    """The same on PostgreSQL, on this machine too."""
+    with own_server(fsync="on") as server:
+        webhooks(folder, server.url("postgres"))
+
+
+def webhooks(folder: Path, database_url: str | None = None) -> None:
     """Durable webhooks against the same route without the store, in turns."""
     stand = GetbillStand()
-    service = _service_alone(folder)
+    service = _service_alone(folder, database_url)
     try:
         for connections in (1, 32, 256):
             plain, durable = _in_turns(stand, service, connections)
@@ -59,13 +66,17 @@ def _in_turns(stand: GetbillStand, service: Service, connections: int) -> tuple[
     return plain, durable
 
 
-def _service_alone(folder: Path) -> Service:
+def _service_alone(folder: Path, database_url: str | None) -> Service:
     """A service whose sources are down, so that nothing but the receiving is measured."""
     from receiver.sandbox.demo import write_configuration
 
     port = free_port()
     config = write_configuration(
-        folder, public_url=f"http://127.0.0.1:{port}", sandbox_url=f"http://127.0.0.1:{free_port()}", smtp_port=1
+        folder,
+        public_url=f"http://127.0.0.1:{port}",
+        sandbox_url=f"http://127.0.0.1:{free_port()}",
+        smtp_port=1,
+        database_url=database_url,
     )
     service = Service(config, port)
     service.start(module="tests.bench.server")
@@ -105,7 +116,11 @@ def _latencies(here: World, sent: dict[str, float]) -> list[float]:
     return found
 
 
-BENCHES: dict[str, Callable[[Path], None]] = {"webhooks": webhooks, "way": way}
+BENCHES: dict[str, Callable[[Path], None]] = {
+    "webhooks": webhooks,
+    "webhooks-postgresql": webhooks_postgresql,
+    "way": way,
+}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or BENCHES:
