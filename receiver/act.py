@@ -108,8 +108,9 @@ def _refuse(connection: Connection, item: Item, click: Click, refusal: Refused, 
     if click.answer_to:
         payload: dict[str, object] = {"code": refusal.code, "values": refusal.values, "route": _route(connection, item)}
         outbox.put(connection, item.id, click.answer_to, outbox.TELL, payload, now)
-    if click.version < item.version and click.shown_at:
-        destination = click.shown_at.partition("/")[0]
+    if click.version != item.version and click.shown_at:
+        destination, reference = _place(click.shown_at)
+        messages.doubt(connection, item.id, destination, reference)  # whatever is written down, it does not show that
         outbox.put_show(connection, item.id, destination, _route(connection, item), now)
     return refusal
 
@@ -118,12 +119,17 @@ def _adopt(connection: Connection, item: Item, click: Click, now: datetime) -> N
     """A message that was posted but never written down (killed in between) shows up when somebody presses it."""
     if click.shown_at is None:
         return
-    destination, _, reference = click.shown_at.partition("/")
-    reference = f"{destination.partition(':')[2]}/{reference}"
+    destination, reference = _place(click.shown_at)
     known = {shown.reference for shown in messages.of_item(connection, item.id, destination)}
     if reference not in known:
         shown = messages.Shown(destination, reference, _route(connection, item), 0, None)
         messages.save(connection, item.id, shown, now)
+
+
+def _place(shown_at: str) -> tuple[str, str]:
+    """Destination and reference, as ``messages`` has them."""
+    destination, _, name = shown_at.partition("/")
+    return destination, f"{destination.partition(':')[2]}/{name}"
 
 
 def _route(connection: Connection, item: Item) -> str:

@@ -81,34 +81,59 @@ class Dispatcher:
 
 async def deliver(desk: Desk, delivery: Delivery, claim_id: str) -> str:
     """One delivery, whatever it is; the word for how it ended: done, retry, uncertain, dead."""
-    run = {SHOW: _show, TELL: _tell, CARRY_OUT: _carry_out, FRESH_LINK: _fresh_link}[delivery.what]
     try:
+        run = {SHOW: _show, TELL: _tell, CARRY_OUT: _carry_out, FRESH_LINK: _fresh_link}[delivery.what]
         await run(desk, delivery, claim_id)
     except PermanentError as error:
         await _give_up(desk, delivery, claim_id, error)
         return "dead"
     except DeliveryError as error:
-        return await _again(desk, delivery, claim_id, error)
+        return await _again(desk, delivery, claim_id, _in_doubt(error))
     except Exception as error:  # noqa: BLE001 - a fault of ours must not hold the row until its lease ends, nor hide
         log.error("outbox.delivery.broke", id=delivery.id, what=delivery.what, error=repr(error), exc_info=error)
         return await _again(desk, delivery, claim_id, UncertainError("internal", type(error).__name__))
     return "done"
 
 
+def _in_doubt(error: DeliveryError) -> DeliveryError:
+    """A result that could not be written down: what it was about has perhaps happened."""
+    if error.code != "store_unavailable":
+        return error
+    return UncertainError(error.code, error.message)
+
+
 async def _show(desk: Desk, delivery: Delivery, claim_id: str) -> None:
-    channel, _, address = delivery.destination.partition(":")
     item, shown = await desk.database.read(_item_and_messages, delivery.item_id, delivery.destination)
-    route = desk.route(delivery.value("route") or "")
-    notifier = _notifier(desk, channel)
-    drawn: list[tuple[Shown | None, Shown]] = []
     places: list[Shown | None] = [*shown] or [None]
+    late = [message for message in places if message is None or message.version < item.version]
+    drawn, failed = await _draw_each(desk, delivery, item, late)
+    if failed is None:
+        await desk.database.write(_shown, delivery, claim_id, drawn, desk.now())
+        return
+    if drawn:
+        await desk.database.write(_remember, delivery, drawn, desk.now())
+    raise failed
+
+
+async def _draw_each(
+    desk: Desk, delivery: Delivery, item: Item, places: Sequence[Shown | None]
+) -> tuple[list[tuple[Shown | None, Shown]], DeliveryError | None]:
+    """What was drawn, also when not all was: a message refused for good must not keep the others as they are."""
+    channel, _, address = delivery.destination.partition(":")
+    route, notifier = desk.route(delivery.value("route") or ""), _notifier(desk, channel)
+    drawn: list[tuple[Shown | None, Shown]] = []
+    failed: DeliveryError | None = None
     for message in places:
-        if message is None or message.version < item.version:
-            notice = await _notice(desk, item, route, delivery, is_first=message is None)
+        notice = await _notice(desk, item, route, delivery, is_first=message is None)
+        try:
             fresh = await _draw(notifier, notice, address, delivery.destination, message)
-            if fresh is not None:
-                drawn.append((message, fresh))
-    await desk.database.write(_shown, delivery, claim_id, drawn, desk.now())
+        except PermanentError as error:
+            failed = error
+        except DeliveryError as error:
+            return drawn, error
+        else:
+            drawn += [(message, fresh)] if fresh is not None else []
+    return drawn, failed
 
 
 async def _draw(
@@ -142,11 +167,21 @@ def _shown(
     drawn: Sequence[tuple[Shown | None, Shown]],
     now: datetime,
 ) -> None:
-    for before, shown in drawn:  # also when the lease was lost: the message is there, and this is how it is found again
+    _remember(connection, delivery, drawn, now)  # also when the lease was lost: the message is there, and found again
+    if outbox.finish(connection, delivery.id, claim_id, now):
+        return
+    for _, shown in drawn:  # somebody else drew meanwhile, and nobody knows which of the two came last
+        messages.doubt(connection, delivery.item_id, shown.destination, shown.reference)
+        outbox.put_show(connection, delivery.item_id, shown.destination, shown.route, now)
+
+
+def _remember(
+    connection: Connection, delivery: Delivery, drawn: Sequence[tuple[Shown | None, Shown]], now: datetime
+) -> None:
+    for before, shown in drawn:
         if before and before.reference != shown.reference:
             messages.forget(connection, delivery.item_id, before.destination, before.reference)
         messages.save(connection, delivery.item_id, shown, now)
-    outbox.finish(connection, delivery.id, claim_id, now)
 
 
 async def _fresh_link(desk: Desk, delivery: Delivery, claim_id: str) -> None:

@@ -15,8 +15,9 @@ from receiver.apply import apply_facts
 from receiver.desk import CLICKS_BELL, OUTBOX_BELL, Desk, Hold, inbox_bell
 from receiver.domain.action import Click
 from receiver.domain.fact import Fact
+from receiver.domain.ledger import Decision
 from receiver.domain.people import Person
-from receiver.errors import DeliveryError, PermanentError, RetryLaterError
+from receiver.errors import CasebellError, DeliveryError, PermanentError, RetryLaterError
 from receiver.observe import log
 from receiver.ports import Hint, Upstream
 from receiver.store import inbox, items
@@ -61,9 +62,9 @@ async def drain(desk: Desk, source: str, account: str) -> int:
         return 0
     claim_id = secrets.token_hex(8)
     write, now = desk.database.write, desk.now
-    taken = await _understand(
-        desk, bell, await write(inbox.claim, (source,), account, now(), claim_id, MOST_AT_ONCE), claim_id
-    )
+    most = 1 if bell in desk.holds else MOST_AT_ONCE  # after a miss one by one: perhaps only one of them fails always
+    rows = await write(inbox.claim, (source,), account, now(), claim_id, most)
+    taken = await _understand(desk, bell, rows, claim_id)
     if not _is_held(desk, bell):
         suspect = await write(inbox.claim_suspect, (source,), account, now(), claim_id)
         taken += await _understand(desk, bell, suspect, claim_id)
@@ -91,8 +92,8 @@ async def _understand(desk: Desk, bell: str, rows: Sequence[Row], claim_id: str)
 
 
 def _is_held(desk: Desk, bell: str) -> bool:
-    hold = desk.holds.get(bell)
-    return hold is not None and desk.now() < hold.until
+    hold, now = desk.holds.get(bell), desk.now()
+    return hold is not None and now < hold.until <= now + LONGEST_HOLD  # further off: the clock was set back
 
 
 async def _hold(desk: Desk, bell: str, ids: Sequence[int], claim_id: str, error: DeliveryError) -> None:
@@ -126,13 +127,26 @@ async def apply_in_chunks(desk: Desk, facts: Sequence[Fact]) -> dict[str, int]:
     counted: dict[str, int] = {}
     for start in range(0, len(facts), FACTS_IN_ONE_COMMIT):
         chunk = facts[start : start + FACTS_IN_ONE_COMMIT]
-        for decision in await desk.database.write(apply_facts, chunk, desk.now(), desk.routes):
+        for decision in await _apply(desk, chunk):
             transition = getattr(decision, "transition", None)
             if transition:
                 counted[transition] = counted.get(transition, 0) + 1
     if counted:
         desk.bells.ring(OUTBOX_BELL)
     return counted
+
+
+async def _apply(desk: Desk, facts: Sequence[Fact]) -> list[Decision]:
+    """Apply them together; where one of them breaks something of ours, the others all the same."""
+    try:
+        return await desk.database.write(apply_facts, facts, desk.now(), desk.routes)
+    except CasebellError:
+        raise
+    except Exception as error:  # noqa: BLE001 - logged; one odd item must not end every pass over its account
+        if len(facts) == 1:
+            log.error("fact.broke", key=facts[0].key, error=repr(error), exc_info=error)
+            return []
+        return [decision for fact in facts for decision in await _apply(desk, [fact])]
 
 
 async def drain_clicks(desk: Desk) -> int:

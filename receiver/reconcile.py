@@ -2,13 +2,17 @@
 
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 
 from receiver.desk import Desk
+from receiver.domain.fact import SourceRefused
 from receiver.errors import DeliveryError
 from receiver.ingest import apply_in_chunks
 from receiver.observe import log
 from receiver.ports import Upstream
 from receiver.store import items
+
+STUCK_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,16 @@ async def reconcile(desk: Desk, upstream: Upstream, *, is_full: bool = False) ->
     if counted:
         log.info("reconcile.pass.done", source=labels[0], account=labels[1], **counted)
     return Counts(**counted)
+
+
+async def give_back_stuck(desk: Desk) -> int:
+    """Buttons return where a source took a request and is not heard of any more; how many were found.
+
+    Its account may have left the configuration, or the source may not let us read this one.
+    """
+    stuck = await desk.database.read(items.acting_since, desk.now() - STUCK_AFTER)
+    await apply_in_chunks(desk, [SourceRefused(i.key, i.attempt.action_id, "still_open") for i in stuck if i.attempt])
+    return len(stuck)
 
 
 async def reconcile_quietly(desk: Desk, upstream: Upstream, *, is_full: bool = False) -> bool:

@@ -14,11 +14,12 @@ from receiver.errors import CasebellError
 from receiver.ingest import drain, drain_clicks
 from receiver.observe import log
 from receiver.ports import Upstream
-from receiver.reconcile import reconcile_quietly
+from receiver.reconcile import give_back_stuck, reconcile_quietly
 from receiver.store import items, messages, outbox
 
 LOOK_EVERY_S = 1.0  # bells wake at once; looking finds what a bell could not tell
 GAUGE_EVERY_S = 5.0
+GIVE_BACK_EVERY_S = 3600.0
 SOONEST_SWEEP_S = 1.0
 FULL_SWEEP_EVERY = timedelta(days=1)
 AFTER_FAULT_S = 2.0
@@ -33,7 +34,8 @@ async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None
         tasks = [
             group.create_task(_forever(desk, "dispatch", OUTBOX_BELL, dispatcher.dispatch_due)),
             group.create_task(_forever(desk, "clicks", CLICKS_BELL, lambda: drain_clicks(desk))),
-            group.create_task(_gauge(desk)),
+            group.create_task(_every(GAUGE_EVERY_S, "gauge", partial(measure_store, desk))),
+            group.create_task(_every(GIVE_BACK_EVERY_S, "give back", partial(give_back_stuck, desk))),
             group.create_task(desk.database.listen(desk.holder, desk.bells.ring_here)),
             group.create_task(_tell(desk)),
         ]
@@ -100,20 +102,14 @@ async def _tell(desk: Desk) -> None:
         await asyncio.sleep(TELL_EVERY_S)
 
 
-async def _gauge(desk: Desk) -> None:
-    """What the metrics say of the store, every few seconds and never on a scrape."""
-
-    async def measure() -> int:
-        await measure_store(desk)
-        return 0
-
+async def _every(seconds: float, name: str, work: Callable[[], Awaitable[int]]) -> None:
     while True:
-        await _guarded("gauge", measure)
-        await asyncio.sleep(GAUGE_EVERY_S)
+        await _guarded(name, work)
+        await asyncio.sleep(seconds)
 
 
-async def measure_store(desk: Desk) -> None:
-    """Set the gauges that are read from the store."""
+async def measure_store(desk: Desk) -> int:
+    """Set the gauges that are read from the store, every few seconds and never on a scrape; how many rows are due."""
     now = desk.now()
     due, oldest_due = await desk.database.read(outbox.oldest_due, now)
     desk.metrics.outbox_due.set(due)
@@ -125,3 +121,4 @@ async def measure_store(desk: Desk) -> None:
         desk.metrics.items_open.labels(source, kind, urgency).set(count)
         oldest = min(oldest, opened_at)
     desk.metrics.items_oldest_seconds.set((now - oldest).total_seconds())
+    return due

@@ -93,6 +93,7 @@ class Attempt:
     via: str
     at: datetime
     is_accepted: bool = False  # the source took it; its effect is awaited
+    accepted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

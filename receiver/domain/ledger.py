@@ -11,6 +11,7 @@ from receiver.domain.item import Attempt, Item, same_words
 # A source that took the request and still shows the item open half an hour later: people must know
 # (debitura.md, Consequences 10).
 ACCEPTED_MEANS_DONE_WITHIN = timedelta(minutes=30)
+CLOCKS_DIFFER_BY = timedelta(minutes=1)
 
 Transition = Literal["opened", "changed", "resolved", "reopened"]
 
@@ -57,7 +58,7 @@ def _open(fact: SourceSaid, now: datetime, new_id: str) -> Decision:
 
 
 def _source_said(item: Item, fact: SourceSaid, now: datetime) -> Decision:
-    if fact.said_at < item.said_at:
+    if _is_older(fact.said_at, item, now):
         return Ignored("older")
     heard = replace(item, snapshot=fact.snapshot, said_at=fact.said_at, is_missing=False)
     if not fact.snapshot.is_open:
@@ -66,7 +67,7 @@ def _source_said(item: Item, fact: SourceSaid, now: datetime) -> Decision:
         return _resolve(heard, fact.snapshot.outcome or "gone", now)
     if item.state == "resolved":
         return Applied(_raised(_reopened(heard), now), "reopened")
-    if item.attempt and item.attempt.is_accepted and fact.said_at - item.attempt.at > ACCEPTED_MEANS_DONE_WITHIN:
+    if item.attempt and _is_overdue(item.attempt, fact.said_at):
         return Applied(replace(_raised(heard, now), state="open", attempt=None, problem="still_open"), "changed")
     if same_words(item.snapshot, fact.snapshot):
         return Applied(heard, None)
@@ -74,7 +75,7 @@ def _source_said(item: Item, fact: SourceSaid, now: datetime) -> Decision:
 
 
 def _source_gone(item: Item, fact: SourceGone, now: datetime) -> Decision:
-    if fact.said_at < item.said_at:
+    if _is_older(fact.said_at, item, now):
         return Ignored("older")
     if item.state == "resolved":
         return Ignored("already_resolved")
@@ -82,6 +83,16 @@ def _source_gone(item: Item, fact: SourceGone, now: datetime) -> Decision:
     if not fact.is_certain and not item.is_missing:
         return Applied(heard, None)
     return _resolve(heard, fact.outcome, now)
+
+
+def _is_older(said_at: datetime, item: Item, now: datetime) -> bool:
+    """Whether something newer was heard; what was heard in the future came by a clock that was since set right."""
+    return said_at < item.said_at <= now + CLOCKS_DIFFER_BY
+
+
+def _is_overdue(attempt: Attempt, said_at: datetime) -> bool:
+    """Whether the source took it so long ago that it ought to show; not counting how long it took to reach it."""
+    return attempt.is_accepted and said_at - (attempt.accepted_at or attempt.at) >= ACCEPTED_MEANS_DONE_WITHIN
 
 
 def _resolve(item: Item, outcome: str, now: datetime) -> Applied:
@@ -125,7 +136,8 @@ def _person_did(item: Item, fact: PersonDid, now: datetime) -> Decision:
 def _source_accepted(item: Item, fact: SourceAccepted, now: datetime) -> Decision:
     if item.attempt is None or item.attempt.action_id != fact.action_id:
         return Ignored("other_attempt")
-    return Applied(_raised(replace(item, attempt=replace(item.attempt, is_accepted=True)), now), "changed")
+    attempt = replace(item.attempt, is_accepted=True, accepted_at=now)
+    return Applied(_raised(replace(item, attempt=attempt), now), "changed")
 
 
 def _source_refused(item: Item, fact: SourceRefused, now: datetime) -> Decision:

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Executable, exists, func, insert, select
 
 from receiver.domain.item import Item
 from receiver.store import locks, upsert
-from receiver.store.schema import history, item
+from receiver.store.schema import history, item, outbox
 
 _whole = TypeAdapter(Item)
 MOST_KEYS = 500
@@ -48,8 +48,7 @@ def save(connection: Connection, changed: Item) -> None:
         "resolved_at": changed.resolved_at,
         "whole": _whole.dump_json(changed, exclude_defaults=True).decode(),
     }
-    statement = upsert.insert(connection, item).values(values)
-    connection.execute(statement.on_conflict_do_update(index_elements=[item.c.id], set_=values))
+    connection.execute(_SAVE[connection.dialect.name], values)
 
 
 def record(connection: Connection, item_id: str, event: Event) -> None:
@@ -99,6 +98,13 @@ def open_keys(connection: Connection, source: str, account: str) -> list[str]:
     )
 
 
+def acting_since(connection: Connection, before: datetime) -> list[Item]:
+    """What a source was asked before then, with nothing heard since and nothing on its way to it any more."""
+    on_its_way = exists().where(outbox.c.item_id == item.c.id, outbox.c.what == "carry_out", outbox.c.state == "due")
+    chosen = select(item.c.whole).where(item.c.state == "acting", item.c.changed_at < before, ~on_its_way)
+    return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
+
+
 def listed(
     connection: Connection, *, is_open: bool = False, kind: str | None = None, account: str | None = None
 ) -> Iterator[Item]:
@@ -136,3 +142,12 @@ def open_counts(connection: Connection) -> list[tuple[str, str, str, int, dateti
 
 def _read(whole: str | None) -> Item | None:
     return None if whole is None else _whole.validate_json(whole)
+
+
+def _save(dialect: str) -> Executable:
+    """Built once: a poll of ten thousand open items saves each, and building takes longer than saving."""
+    fresh = upsert.INSERT[dialect](item)
+    return fresh.on_conflict_do_update(index_elements=[item.c.id], set_=dict(fresh.excluded))
+
+
+_SAVE = {dialect: _save(dialect) for dialect in upsert.INSERT}

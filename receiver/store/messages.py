@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from receiver.store import upsert
 from receiver.store.schema import item, message
@@ -37,6 +37,12 @@ def save(connection: Connection, item_id: str, shown: Shown, now: datetime) -> N
             where=message.c.version <= shown.version,
         )
     )
+
+
+def doubt(connection: Connection, item_id: str, destination: str, reference: str) -> None:
+    """What this message shows is not known any more: whoever draws the item next draws it too."""
+    where = (message.c.item_id == item_id, message.c.destination == destination, message.c.reference == reference)
+    connection.execute(update(message).where(*where).values(version=0))
 
 
 def forget(connection: Connection, item_id: str, destination: str, reference: str) -> None:

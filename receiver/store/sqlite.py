@@ -11,7 +11,9 @@ import fcntl
 import json
 import os
 import queue
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -22,6 +24,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
 from receiver.errors import ConfigError
+from receiver.observe import log
 from receiver.store import together
 from receiver.store.together import Piece, Waiting
 
@@ -29,6 +32,7 @@ T = TypeVar("T")
 READERS = 4
 QUIET_S = 0.2  # then the log is folded into the file; under load only every LOG_PAGES
 LOG_PAGES = 8_192  # of 4 kB
+ASKED_AT_MOST, ASKED_FOR_S = 100, 0.01
 
 
 class SqliteDatabase:
@@ -110,10 +114,16 @@ class SqliteDatabase:
 
 
 def _checkpoint(connection: Connection, how: str) -> None:
-    """Fold the log into the file, outside any transaction; readers that still need a part of it are left alone."""
+    """Fold the log into the file, outside any transaction; readers that still need a part of it are left alone.
+
+    Never raises: what it could not fold, on a full disk, stays safe in the log for the next time.
+    """
     raw = connection.connection.dbapi_connection
-    if raw is not None:
-        raw.execute(f"PRAGMA wal_checkpoint({how})")
+    try:
+        if raw is not None:
+            raw.execute(f"PRAGMA wal_checkpoint({how})")
+    except sqlite3.Error as error:
+        log.warning("store.checkpoint.failed", reason=str(error))
 
 
 def _discard(connection: Connection | None) -> None:
@@ -156,16 +166,23 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self._path = path.with_name(path.name + ".lock")
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = self.holder(path) or {}
-            os.close(self._file)
-            raise ConfigError(
-                f"{path}: process {holder.get('pid', '?')} already uses this database; SQLite serves one process. "
-                "Stop the other one, or move to PostgreSQL to run several."
-            ) from None
-        self.write({})
+        holder: dict[str, Any] | None = None
+        for _ in range(ASKED_AT_MOST):
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = self.holder(path)
+                if holder is not None:
+                    break
+                time.sleep(ASKED_FOR_S)  # somebody only asks who has it, and lets go at once
+            else:
+                self.write({})
+                return
+        os.close(self._file)
+        raise ConfigError(
+            f"{path}: process {(holder or {}).get('pid', '?')} already uses this database; SQLite serves one process. "
+            "Stop the other one, or move to PostgreSQL to run several."
+        )
 
     def write(self, about: dict[str, str]) -> None:
         """Say where this process listens, for the commands that want to reach it."""
@@ -185,7 +202,7 @@ class FileLock:
         except FileNotFoundError:
             return None
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask are no holders to each other
         except BlockingIOError:
             return _parsed(os.pread(file, 4096, 0))
         else:

@@ -6,7 +6,7 @@ Serves the doors of ``sqlite.py`` and ``postgres.py``; knows neither. What fails
 import asyncio
 import queue
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +124,7 @@ def answer(pieces: list[Piece]) -> None:
     for piece in pieces:
         loops.setdefault(piece.loop, []).append(piece)
     for loop, group in loops.items():
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(_answer_all, group)
 
 
@@ -150,9 +150,13 @@ def _work_alone(connection: Connection, piece: Piece) -> None:
     try:
         with connection.begin_nested():
             _work(connection, [piece])
-    except Exception as error:  # noqa: BLE001 - handed to the caller
+    except Exception as error:
+        if isinstance(error, DBAPIError) and is_the_stores(error):
+            raise  # a full disk has undone the others with it: SQLite then ends the whole transaction
         piece.error = _told(error)
 
 
 def _told(error: BaseException) -> BaseException:
+    if isinstance(error, StopIteration):
+        return RuntimeError(f"StopIteration: {error}")  # no future takes one, and those behind it would wait for ever
     return unavailable(error) if isinstance(error, DBAPIError) and is_the_stores(error) else error

@@ -1,0 +1,49 @@
+"""Step 4 with one event that never works: the others of its account go their way."""
+
+import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from notifiers.teller import Teller
+from receiver.desk import Desk
+from receiver.domain.people import People
+from receiver.domain.routing import Route
+from receiver.domain.token import Tokens
+from receiver.ingest import drain
+from receiver.observe import Metrics
+from receiver.sandbox.getbill import GetbillStand
+from receiver.store import inbox, items
+from receiver.store.database import Database
+from receiver.store.inbox import Arrival
+from tests.factories import NOW
+from tests.getbill_side import Watch, client_of
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_an_event_whose_todo_always_fails_at_getbill_holds_up_no_other(database: Database) -> None:
+    stand, watch = GetbillStand(clock=lambda: watch.at), Watch()
+    todos = [stand.add("portal_dispute", reference=f"INV-{n}") for n in range(4)]
+    bad = todos[0]["id"]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = Response("boom", 500) if bad in scope["path"] else stand.app
+        await answer(scope, receive, send)
+
+    upstream = client_of(app, watch)  # type: ignore[arg-type]
+    desk = Desk(
+        database, (Route("all"),), People(), Tokens(["0123456789abcdef"]), Teller(), Metrics(), "http://x", now=watch
+    )
+    desk.upstreams = {("getbill", "main"): upstream}
+    for n, todo in enumerate(todos):
+        arrival = Arrival("getbill", "main", f"e{n}", {}, stand.event(todo), NOW)
+        await database.write(inbox.append, [arrival])
+
+    for _ in range(20):
+        await drain(desk, "getbill", "main")
+        watch.move(seconds=60)
+
+    states = [await database.read(inbox.state_of, "getbill", f"e{n}") for n in range(4)]
+    await upstream.close()
+    assert [state and state[0] for state in states] == ["new", "done", "done", "done"]
+    assert len(await database.read(items.open_keys, "getbill", "main")) == 3

@@ -1,0 +1,86 @@
+"""What time does to an item: late answers, clocks that were set back, accounts that nobody hears of any more."""
+
+from datetime import timedelta
+
+import pytest
+
+from notifiers.teller import Teller
+from receiver.apply import apply_fact, apply_facts
+from receiver.desk import Desk
+from receiver.domain.fact import PersonAsked, SourceAccepted, SourceSaid
+from receiver.domain.item import Attempt, Item
+from receiver.domain.ledger import ACCEPTED_MEANS_DONE_WITHIN, Applied, Ignored, decide
+from receiver.domain.people import People, Person
+from receiver.domain.routing import Route
+from receiver.domain.token import Tokens
+from receiver.ingest import apply_in_chunks
+from receiver.observe import Metrics
+from receiver.reconcile import STUCK_AFTER, give_back_stuck
+from receiver.store import items
+from receiver.store.database import Database
+from tests.factories import NOW, make_item, make_snapshot
+
+pytestmark = pytest.mark.anyio
+
+KEY = make_snapshot().key
+ROUTES = (Route("disputes", slack=("C1",)),)
+
+
+def after(item: Item, fact: SourceSaid | SourceAccepted, seconds: float) -> Item:
+    decision = decide(item, fact, NOW + timedelta(seconds=seconds), "newid")
+    assert isinstance(decision, Applied), decision
+    return decision.item
+
+
+def test_what_the_source_took_late_is_awaited_as_long_as_what_it_took_at_once() -> None:
+    asked = make_item(state="acting", version=2, attempt=Attempt(1, "reply", "Anna", "slack", NOW))
+    late_s = ACCEPTED_MEANS_DONE_WITHIN.total_seconds() + 60
+
+    taken = after(asked, SourceAccepted(KEY, 1), late_s)
+    polled = after(taken, SourceSaid(make_snapshot(), NOW + timedelta(seconds=late_s + 5)), late_s + 5)
+    end_s = 2 * late_s + 5
+    given_back = after(polled, SourceSaid(make_snapshot(), NOW + timedelta(seconds=end_s)), end_s)
+
+    assert (polled.state, polled.problem) == ("acting", None)
+    assert (given_back.state, given_back.problem) == ("open", "still_open")
+
+
+def test_a_clock_that_was_set_back_does_not_freeze_what_was_heard_before() -> None:
+    old = SourceSaid(make_snapshot(title="Now"), NOW - timedelta(seconds=9))
+
+    heard = after(make_item(said_at=NOW + timedelta(days=400)), old, 1)
+    a_little_off = decide(make_item(said_at=NOW + timedelta(milliseconds=50)), old, NOW, "x")
+
+    assert (heard.snapshot.title, heard.said_at) == ("Now", old.said_at)
+    assert a_little_off == Ignored("older")
+
+
+async def test_one_fact_that_cannot_be_stored_keeps_no_other_from_being_applied(database: Database) -> None:
+    desk = Desk(
+        database, ROUTES, People(), Tokens(["0123456789abcdef"]), Teller(), Metrics(), "http://x", now=lambda: NOW
+    )
+    facts = [SourceSaid(make_snapshot(key=f"k{n}", title="half \ud83d" if n == 7 else None), NOW) for n in range(120)]
+
+    counted = await apply_in_chunks(desk, facts)
+
+    assert counted == {"opened": 119}
+    assert len(await database.read(items.open_keys, "getbill", "main")) == 119
+
+
+async def test_an_order_that_a_source_took_and_never_spoke_of_again_comes_back_to_people(database: Database) -> None:
+    now = NOW
+    desk = Desk(
+        database, ROUTES, People(), Tokens(["0123456789abcdef"]), Teller(), Metrics(), "http://x", now=lambda: now
+    )
+    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
+    asked = PersonAsked(KEY, 1, "validate", Person(name="Anna"), "slack")
+    await database.write(apply_facts, [asked, SourceAccepted(KEY, 1)], NOW, ROUTES)
+
+    soon = await give_back_stuck(desk)
+    now += STUCK_AFTER + timedelta(minutes=1)
+    late = await give_back_stuck(desk)
+
+    item = await database.read(items.by_key, KEY)
+    assert (soon, late) == (0, 1)
+    assert item is not None
+    assert (item.state, item.problem) == ("open", "still_open")
