@@ -1,6 +1,12 @@
-"""The shape of a cron expression: five fields, ``30 8 * * 1-5`` (crontab(5)). When it is due is not decided here."""
+"""The shape of a cron expression: five fields, ``30 8 * * 1-5`` (crontab(5)).
+
+When it is due is decided in ``domain/schedule.py``.
+"""
 
 import re
+from datetime import UTC, datetime
+
+from cronsim import CronSim, CronSimError
 
 from receiver.settings.toml_text import quoted
 
@@ -26,7 +32,16 @@ def check_cron(expression: str) -> str:
     for text, (name, lowest, highest, words) in zip(fields, _FIELDS, strict=True):
         if not all(_is_part(part, lowest, highest, words.split()) for part in text.split(",")):
             raise ValueError(f"{quoted(expression)}: {quoted(text)} is not a {name} from {lowest} to {highest}")
+    if _is_never_due(expression):
+        raise ValueError(f"{quoted(expression)} is never due: no month it names has such a day")
     return expression
+
+
+def _is_never_due(expression: str) -> bool:
+    try:
+        return next(CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC)), None) is None
+    except CronSimError:
+        return True
 
 
 def _is_part(part: str, lowest: int, highest: int, words: list[str]) -> bool:
