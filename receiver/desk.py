@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from receiver.domain.digest import DigestRule
 from receiver.domain.people import People
 from receiver.domain.routing import DEFAULT_ROUTE, Route
 from receiver.domain.token import Tokens
@@ -81,6 +82,7 @@ class Desk:
     verifies: Mapping[tuple[str, str], Verify] = field(default_factory=dict)
     notifiers: Mapping[str, Notifier] = field(default_factory=dict)
     clicks: Clicks | None = None
+    digests: tuple[DigestRule, ...] = ()
     bells: Bells = field(default_factory=Bells)
     now: Callable[[], datetime] = utc_now
     holds: dict[str, Hold] = field(default_factory=dict)  # loops that wait for a source to recover, by their bell
@@ -89,7 +91,8 @@ class Desk:
 
     def route(self, name: str) -> Route:
         """The route of this name; a calm default when the configuration no longer has it."""
-        return next((route for route in self.routes if route.name == name), DEFAULT_ROUTE)
+        known = (*self.routes, *(rule.as_route() for rule in self.digests))
+        return next((route for route in known if route.name == name), DEFAULT_ROUTE)
 
 
 OUTBOX_BELL = "outbox"

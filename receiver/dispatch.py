@@ -26,9 +26,10 @@ from receiver.errors import DeliveryError, PermanentError, RetryLaterError, Unce
 from receiver.notices import notice_for_mail, notice_of
 from receiver.observe import log
 from receiver.ports import Notifier
-from receiver.store import actions, items, messages, outbox
+from receiver.store import actions, items, messages, outbox, suppressed
 from receiver.store.messages import Shown
-from receiver.store.outbox import CARRY_OUT, FRESH_LINK, SHOW, TELL, Delivery
+from receiver.store.outbox import CARRY_OUT, DIGEST, FRESH_LINK, SHOW, TELL, Delivery
+from receiver.summarise import deliver_digest
 
 MOST_RUNNING = 64
 MOST_EACH = 4  # of one destination side by side: a slow one never takes all places
@@ -82,7 +83,10 @@ class Dispatcher:
 async def deliver(desk: Desk, delivery: Delivery, claim_id: str) -> str:
     """One delivery, whatever it is; the word for how it ended: done, retry, uncertain, dead."""
     try:
-        run = {SHOW: _show, TELL: _tell, CARRY_OUT: _carry_out, FRESH_LINK: _fresh_link}[delivery.what]
+        await _check_suppressed(desk, delivery)
+        run = {SHOW: _show, TELL: _tell, CARRY_OUT: _carry_out, FRESH_LINK: _fresh_link, DIGEST: deliver_digest}[
+            delivery.what
+        ]
         await run(desk, delivery, claim_id)
     except PermanentError as error:
         await _give_up(desk, delivery, claim_id, error)
@@ -100,6 +104,18 @@ def _in_doubt(error: DeliveryError) -> DeliveryError:
     if error.code != "store_unavailable":
         return error
     return UncertainError(error.code, error.message)
+
+
+async def _check_suppressed(desk: Desk, delivery: Delivery) -> None:
+    """No mail to an address that the mail server said it does not know, until it is lifted or some days have passed."""
+    channel, _, address = delivery.destination.partition(":")
+    if channel != "mail":
+        return
+    why = await desk.database.read(suppressed.find, address, suppressed.ALL, desk.now())
+    if why is not None:
+        raise PermanentError(
+            "suppressed", f"{why.reason}; no mail to it until {why.until:%F}" if why.until else why.reason
+        )
 
 
 async def _show(desk: Desk, delivery: Delivery, claim_id: str) -> None:
@@ -296,6 +312,9 @@ async def _give_up(desk: Desk, delivery: Delivery, claim_id: str, error: Deliver
 def _bury(connection: Connection, desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryError) -> None:
     now = desk.now()
     is_ours = outbox.bury(connection, delivery.id, claim_id, f"{error.code}: {error.message}", now)
+    if error.code == "recipient_refused":
+        address = delivery.destination.partition(":")[2]
+        suppressed.add(connection, address, suppressed.ALL, error.message, now, now + suppressed.REFUSED_FOR)
     if delivery.what == CARRY_OUT and is_ours:
         item = items.find(connection, delivery.item_id)
         if item is not None:

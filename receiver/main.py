@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from email.message import EmailMessage
 from email.utils import parseaddr
 from functools import partial
 from typing import Any
@@ -14,9 +15,11 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.routing import BaseRoute
 
+from notifiers.email import digest as email_digest
 from notifiers.email import render as email_render
 from notifiers.email.client import SmtpClient
 from notifiers.email.notifier import MailNotifier
+from notifiers.slack import digest as slack_digest
 from notifiers.slack import render as slack_render
 from notifiers.slack.client import SlackClient
 from notifiers.slack.inbound import SlackClicks
@@ -24,10 +27,13 @@ from notifiers.slack.notifier import SlackNotifier
 from notifiers.teller import Teller
 from receiver import ports, worker
 from receiver.desk import Desk
+from receiver.domain.digest import DigestRule, Edition
 from receiver.domain.notice import Notice
 from receiver.domain.people import People
 from receiver.domain.routing import Match, Route
+from receiver.domain.schedule import Schedule
 from receiver.domain.token import Tokens
+from receiver.errors import DeliveryError
 from receiver.notices import notice_of
 from receiver.observe import Metrics, log
 from receiver.ports import Notifier, Upstream, Verify
@@ -45,6 +51,7 @@ from receiver.web.app import build_app
 Wrap = Callable[[Database], Database]
 READY_LINE = "casebell is listening on {url}"
 SWITCH_S = 0.0005
+PREVIEWED = ("Casebell <casebell@creditor.example>", "you@creditor.example", "casebell.example.com")
 
 
 def _as_is(database: Database) -> Database:
@@ -88,6 +95,7 @@ def build_desk(settings: Settings, database: Database) -> Desk:
         upstreams={(u.source, u.account): u for u in _upstreams(settings, people, metrics)},
         verifies=dict(_verifies(settings)),
         now=database.now,
+        digests=tuple(digest_rule_of(rule) for rule in settings.digests),
     )
     notifiers: dict[str, Notifier] = {}
     if settings.slack:
@@ -118,18 +126,20 @@ def render_slack(notice: Notice) -> tuple[str, list[dict[str, Any]]]:
     return message.text, message.blocks
 
 
-def render_mail(notice: Notice) -> tuple[str, str]:
-    """HTML and text of an alert, for ``casebell preview``."""
-    mail = email_render.render(
-        notice,
-        Teller().story(notice),
-        Teller().say,
-        "Casebell <casebell@creditor.example>",
-        "you@creditor.example",
-        "casebell.example.com",
-    )
-    html, text = mail.get_body(("html",)), mail.get_body(("plain",))
-    return (html.get_content() if html else ""), (text.get_content() if text else "")
+def render_mail(notice: Notice) -> EmailMessage:
+    """An alert, for ``casebell preview``."""
+    return email_render.render(notice, Teller().story(notice), Teller().say, *PREVIEWED)
+
+
+def render_mail_digest(edition: Edition) -> EmailMessage:
+    """A digest, for ``casebell preview`` and ``casebell digest``."""
+    return email_digest.render_digest(edition, Teller().say, *PREVIEWED)
+
+
+def render_slack_digest(edition: Edition) -> tuple[str, list[dict[str, Any]]]:
+    """Text and blocks of a digest in Slack, for ``casebell preview``."""
+    message = slack_digest.render_digest(edition)
+    return message.text, message.blocks
 
 
 async def serve(
@@ -226,11 +236,28 @@ def _entries(entries: Sequence[str]) -> frozenset[str]:
 
 def route_of(route: rules.Route) -> Route:
     """One [[routes]] section as the domain's Route."""
-    match = {name: getattr(route.match, name) for name in Match.__slots__}
+    plain = {name: getattr(route, name) for name in Route.__slots__ if name != "match"}
+    return Route(match=_match_of(route.match), **plain)
+
+
+def digest_rule_of(rule: rules.Digest) -> DigestRule:
+    """One [[digests]] section as the domain's DigestRule."""
+    return DigestRule(
+        rule.name,
+        Schedule(rule.schedule, rule.timezone),
+        to=rule.to,
+        slack=rule.slack,
+        locale=rule.locale,
+        match=_match_of(rule.match),
+        skip_empty=rule.skip_empty,
+    )
+
+
+def _match_of(given: rules.Match) -> Match:
+    match = {name: getattr(given, name) for name in Match.__slots__}
     for bound in ("min_amount", "max_amount"):
         match[bound] = None if match[bound] is None else float(match[bound])
-    plain = {name: getattr(route, name) for name in Route.__slots__ if name != "match"}
-    return Route(match=Match(**match), **plain)
+    return Match(**match)
 
 
 def _upstreams(settings: Settings, people: People, metrics: Metrics) -> Iterator[Upstream]:
@@ -302,5 +329,13 @@ def _mail(settings: Settings, teller: ports.Teller) -> MailNotifier:
     assert settings.email is not None
     password = settings.email.password.get_secret_value() if settings.email.password else None
     host = urlsplit(settings.public_url).hostname or parseaddr(settings.email.sender)[1].rpartition("@")[2]
-    client = SmtpClient(settings.email.smtp_url, password)
+    client = SmtpClient(settings.email.smtp_url, password, on_stop=_mail_stopped)
     return MailNotifier(client, teller, sender=settings.email.sender, host=host)
+
+
+def _mail_stopped(error: DeliveryError | None) -> None:
+    """Once when the mail server stops to let us in, once when it lets us in again."""
+    if error is None:
+        log.warning("mail.queue.goes_on")
+    else:
+        log.error("mail.queue.stopped", reason=error.code, about=error.message, cure="casebell doctor")

@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from receiver.domain.action import Click, Order
+from receiver.domain.digest import Edition, SourceFigures
 from receiver.domain.fact import Fact
 from receiver.domain.item import Item, Medium
 from receiver.domain.notice import Notice, Story
@@ -61,6 +62,14 @@ class Upstream(Protocol):
     async def close(self) -> None: ...
 
 
+@runtime_checkable
+class KeepsFigures(Protocol):
+    """An account whose source counts for itself."""
+
+    async def figures(self) -> SourceFigures:
+        """What the source counts now. Raises DeliveryError, also when its allowance is needed for people."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """``reference`` finds the message again (Slack: "C1/171.2", mail: Message-ID); None: nothing had to be said."""
@@ -82,6 +91,14 @@ class Notifier(Protocol):
     async def health(self) -> list[Health]: ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class DigestNotifier(Protocol):
+    """A channel that takes digests too."""
+
+    async def deliver_digest(self, edition: Edition, address: str) -> None:
+        """Send it. Raises only DeliveryError."""
 
 
 @dataclass(frozen=True, slots=True)

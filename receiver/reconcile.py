@@ -10,7 +10,7 @@ from receiver.errors import DeliveryError
 from receiver.ingest import apply_in_chunks
 from receiver.observe import log
 from receiver.ports import Upstream
-from receiver.store import items
+from receiver.store import digests, items
 
 STUCK_AFTER = timedelta(days=1)
 
@@ -34,6 +34,7 @@ async def reconcile(desk: Desk, upstream: Upstream, *, is_full: bool = False) ->
     counted = await apply_in_chunks(desk, facts)
     desk.metrics.reconcile_seconds.labels(*labels).observe(time.perf_counter() - started)
     desk.metrics.reconcile_last_success_timestamp_seconds.labels(*labels).set(desk.now().timestamp())
+    await desk.database.write(digests.remember_heard, *labels, desk.now())
     if counted:
         log.info("reconcile.pass.done", source=labels[0], account=labels[1], **counted)
     return Counts(**counted)

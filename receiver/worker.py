@@ -16,6 +16,7 @@ from receiver.observe import log
 from receiver.ports import Upstream
 from receiver.reconcile import give_back_stuck, reconcile_quietly
 from receiver.store import items, messages, outbox
+from receiver.summarise import make_due
 
 LOOK_EVERY_S = 1.0  # bells wake at once; looking finds what a bell could not tell
 GAUGE_EVERY_S = 5.0
@@ -24,6 +25,8 @@ SOONEST_SWEEP_S = 1.0
 FULL_SWEEP_EVERY = timedelta(days=1)
 AFTER_FAULT_S = 2.0
 TELL_EVERY_S = 0.05
+FIRST_DIGEST_AFTER_S = 15.0
+DIGESTS_EVERY_S = 15.0
 
 
 async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None:
@@ -38,6 +41,7 @@ async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None
             group.create_task(_every(GIVE_BACK_EVERY_S, "give back", partial(give_back_stuck, desk))),
             group.create_task(desk.database.listen(desk.holder, desk.bells.ring_here)),
             group.create_task(_tell(desk)),
+            group.create_task(run_alone(desk, "digests", lambda: _digests(desk))),
         ]
         for (source, account), upstream in desk.upstreams.items():
             bell = inbox_bell(source, account)
@@ -100,6 +104,14 @@ async def _tell(desk: Desk) -> None:
         with suppress(CasebellError):  # they look every second all the same
             await desk.database.tell(desk.holder, names)
         await asyncio.sleep(TELL_EVERY_S)
+
+
+async def _digests(desk: Desk) -> None:
+    """Make what is due; at the start only after the sources had a moment to be heard."""
+    await asyncio.sleep(FIRST_DIGEST_AFTER_S)
+    while not desk.is_draining:
+        await _guarded("digests", lambda: make_due(desk))
+        await asyncio.sleep(DIGESTS_EVERY_S)
 
 
 async def _every(seconds: float, name: str, work: Callable[[], Awaitable[int]]) -> None:

@@ -4,8 +4,10 @@ The classes follow contract B4. Before DATA nothing can have been sent; after it
 """
 
 import asyncio
+import re
 import ssl
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -20,15 +22,26 @@ PORTS: Final = {"smtps": 465, "smtp+starttls": 587, "smtp": 25}
 NEEDS_HANDS_S: Final = 900.0  # nothing gets better until somebody changes the configuration
 AUTH_CODES: Final = frozenset({530, 534, 535, 538})
 GOODBYE_S: Final = 2.0
+OnStop = Callable[[DeliveryError | None], None]
+_POLICY_CODE: Final = re.compile(r"\b5\.7\.\d")  # RFC 3463: says nothing of the address itself
 
 
 class SmtpClient:
     """A mail server. Each message has a connection of its own: what breaks one breaks no other."""
 
     def __init__(
-        self, url: str, password: str | None, *, total_s: float = 30, trust: ssl.SSLContext | None = None
+        self,
+        url: str,
+        password: str | None,
+        *,
+        total_s: float = 30,
+        trust: ssl.SSLContext | None = None,
+        on_stop: OnStop = lambda _error: None,
     ) -> None:
-        """``url``: smtps://, smtp+starttls:// or smtp:// (in clear). ``trust``: not the system's certificates."""
+        """``url``: smtps://, smtp+starttls:// or smtp:// (in clear). ``trust``: not the system's certificates.
+
+        ``on_stop`` hears once when the server refuses the login, and None once when it takes it again.
+        """
         parts = urlsplit(url)
         if parts.scheme not in PORTS or not parts.hostname:
             raise ConfigError("email.smtp_url: write smtps://, smtp+starttls:// or smtp://, then user@host:port")
@@ -39,6 +52,9 @@ class SmtpClient:
         self._password = password or ""
         self._total_s = total_s
         self._trust = trust or ssl.create_default_context()
+        self._on_stop = on_stop
+        self._refused: RetryLaterError | None = None  # the login, until it is taken again
+        self._refused_until = 0.0  # monotonic
 
     @property
     def server(self) -> str:
@@ -46,8 +62,37 @@ class SmtpClient:
 
     async def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
         """Hand the message over, within ``total_s`` seconds altogether. Raises DeliveryError."""
-        async with self._errors_by_code():
-            await self._send(message.as_bytes(policy=SMTP_POLICY), sender, recipient)
+        self._hold_back()
+        try:
+            async with self._errors_by_code():
+                await self._send(message.as_bytes(policy=SMTP_POLICY), sender, recipient)
+        except RetryLaterError as error:
+            if error.code == "smtp_auth":
+                self._stop(error)
+            raise
+        except DeliveryError:
+            self._go_on()  # it spoke to us about this message
+            raise
+        self._go_on()
+
+    def _hold_back(self) -> None:
+        """While the login is refused one message tries it now and then; all at once would lock the account."""
+        left_s = self._refused_until - time.monotonic()
+        if self._refused is not None and left_s > 0:
+            raise RetryLaterError(self._refused.code, self._refused.message, left_s)
+        if self._refused is not None:
+            self._refused_until = time.monotonic() + self._total_s  # the others wait for what comes of this one
+
+    def _stop(self, error: RetryLaterError) -> None:
+        is_news = self._refused is None
+        self._refused, self._refused_until = error, time.monotonic() + NEEDS_HANDS_S
+        if is_news:
+            self._on_stop(error)
+
+    def _go_on(self) -> None:
+        if self._refused is not None:
+            self._refused = None
+            self._on_stop(None)
 
     async def look(self) -> str:
         """Connect, log in, do nothing; how that went, in a few words. Raises DeliveryError."""
@@ -85,7 +130,8 @@ class SmtpClient:
         except aiosmtplib.SMTPRecipientRefused as error:
             if error.code in AUTH_CODES or error.code < 500:  # noqa: PLR2004 - the same
                 raise
-            raise PermanentError("recipient_refused", _words(error)) from error
+            code = "not_by_policy" if _POLICY_CODE.search(error.message) else "recipient_refused"
+            raise PermanentError(code, _words(error)) from error
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[aiosmtplib.SMTP]:

@@ -1,7 +1,11 @@
 """Step 7 for mail: a mail when there is news, none when there is not; it remembers no item."""
 
+import asyncio
+
 from notifiers.email.client import SmtpClient
+from notifiers.email.digest import render_digest
 from notifiers.email.render import address_of, render, root_id
+from receiver.domain.digest import Edition
 from receiver.domain.notice import Notice, is_news
 from receiver.errors import ConfigError, DeliveryError, PermanentError
 from receiver.ports import Delivered, Health, Teller
@@ -48,6 +52,15 @@ class MailNotifier:
         )
         await self._client.send(mail, self._from, to)
         return Delivered(root_id(notice.item, address, self._sender))
+
+    async def deliver_digest(self, edition: Edition, address: str) -> None:
+        """Mail it; drawn beside the loop, since a chart and a long table take their time."""
+        try:
+            to = address_of(address).addr_spec
+        except ValueError:
+            raise PermanentError("bad_address", "the digest names something that is no mail address") from None
+        mail = await asyncio.to_thread(render_digest, edition, self._teller.say, self._sender, address, self._host)
+        await self._client.send(mail, self._from, to)
 
     async def tell(self, address: str, text: str) -> None:
         """Nothing: a press on our own page was answered there, and a mail about it would be one too many."""

@@ -38,16 +38,16 @@ _FOLDER = Path(__file__).parent / "templates"
 _HEADERS = HeaderRegistry()
 for _name in ("in-reply-to", "references"):  # else Python encodes a long one, and no client finds the conversation
     _HEADERS.map_to_type(_name, MessageIDHeader)  # type: ignore[arg-type] # typeshed overlooks that these are mixed in
-_POLICY = SMTP.clone(header_factory=_HEADERS)
+POLICY = SMTP.clone(header_factory=_HEADERS)
 
-_PAGES = jinja2.Environment(
+PAGES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_FOLDER),
     autoescape=jinja2.select_autoescape(["html"]),
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     keep_trailing_newline=True,
 )
-_INLINER = css_inline.CSSInliner(
+INLINER = css_inline.CSSInliner(
     load_remote_stylesheets=False, keep_at_rules=True, remove_inlined_selectors=True
 )  # at-rules stay for the clients that know dark mode; the others keep the inlined colours
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
@@ -94,7 +94,7 @@ def render(
     ``host`` is this service's own. ``shown_state`` is what the address was told before. The headline is the same
     whatever happens to the item, because Gmail keeps mails together only under one subject (contract B1).
     """
-    mail = EmailMessage(policy=_POLICY)
+    mail = EmailMessage(policy=POLICY)
     _address_it(mail, notice, story.headline, sender, address, host, shown_state)
     text, html = _bodies(notice, story, partial(say, notice.route.locale), address, host)
     # ASCII on the wire: no server is asked for 8BITMIME, and none may break a long line or a signature
@@ -105,7 +105,7 @@ def render(
 
 def root_id(item: Item, address: str, sender: str) -> str:
     """The Message-ID all mails about an item to an address refer to; no mail need ever have had it (contract B1)."""
-    return _message_id([item.id, address.lower()], sender)
+    return message_id([item.id, address.lower()], sender)
 
 
 def what_of(item: Item, shown_state: str | None) -> str:
@@ -137,12 +137,12 @@ def _address_it(
     mail["From"] = address_of(sender)
     mail["To"] = address_of(address)
     mail["Date"] = format_datetime(notice.now)
-    mail["Message-ID"] = _message_id([notice.item.id, address.lower(), what, notice.occasion], sender)
+    mail["Message-ID"] = message_id([notice.item.id, address.lower(), what, notice.occasion], sender)
     mail["In-Reply-To"] = root
     mail["References"] = root
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answering machine answers
     mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
-    mail["List-Id"] = f"<{_slug(notice.route.name)}.{_slug(host)}>"
+    mail["List-Id"] = f"<{slug(notice.route.name)}.{slug(host)}>"
 
 
 def _bodies(notice: Notice, story: Story, words: partial[str], address: str, host: str) -> tuple[str, str]:
@@ -164,13 +164,13 @@ def _bodies(notice: Notice, story: Story, words: partial[str], address: str, hos
         if len(html.encode()) <= MAX_HTML:
             break
         told, html = _drawn(story, context, share)
-    return _PAGES.get_template("alert.txt").render(context, told=told), html
+    return PAGES.get_template("alert.txt").render(context, told=told), html
 
 
 def _drawn(story: Story, context: Mapping[str, object], share: float) -> tuple[Told, str]:
     told = _told(story, str(context["kind"]), share)
-    page = _PAGES.get_template("alert.html").render(context, told=told)
-    return told, _INLINER.inline(page)
+    page = PAGES.get_template("alert.html").render(context, told=told)
+    return told, INLINER.inline(page)
 
 
 def _told(story: Story, kind: str, share: float) -> Told:
@@ -207,7 +207,7 @@ def _links(notice: Notice, words: partial[str], host: str) -> dict[str, object]:
     is_open = notice.item.state == "open"
     is_elsewhere = is_open and not SOURCE_VERBS & set(notice.verbs)
     decide, solution, page = (_first(notice.links, what, host) for what in ("decide", "solution", "item"))
-    media = [link for link in notice.links if link.what == "media" and _is_openable(link.url, host)][:MAX_FILES]
+    media = [link for link in notice.links if link.what == "media" and is_openable(link.url, host)][:MAX_FILES]
     decide = decide if is_open else None
     return {
         "main": solution if is_elsewhere and solution else decide,
@@ -224,10 +224,10 @@ def _links(notice: Notice, words: partial[str], host: str) -> dict[str, object]:
 
 
 def _first(links: tuple[Link, ...], what: str, host: str) -> str | None:
-    return next((link.url for link in links if link.what == what and _is_openable(link.url, host)), None)
+    return next((link.url for link in links if link.what == what and is_openable(link.url, host)), None)
 
 
-def _is_openable(url: str, host: str) -> bool:
+def is_openable(url: str, host: str) -> bool:
     """https anywhere; http only on this machine or this service's own host, which is how the sandbox is reached."""
     if len(url) > MAX_URL or not _URL.fullmatch(url):
         return False
@@ -244,12 +244,12 @@ def _mark(item: Item, words: partial[str]) -> str:
     return words("Resolved") if item.state == "resolved" else words("Being carried out")
 
 
-def _message_id(parts: list[str], sender: str) -> str:
+def message_id(parts: list[str], sender: str) -> str:
     digest = hashlib.blake2b("\n".join(parts).encode("utf-8", "replace"), digest_size=10).hexdigest()
     return f"<{digest}@{address_of(sender).domain}>"
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.-]+", "-", text.lower()).strip(".-") or "casebell"
 
 

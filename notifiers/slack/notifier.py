@@ -3,8 +3,10 @@
 from notifiers.slack import plain
 from notifiers.slack.client import SlackClient
 from notifiers.slack.codes import GONE, REFUSED_BLOCKS, cure_for
+from notifiers.slack.digest import render_digest
 from notifiers.slack.render import Message, minimal, render
 from notifiers.text import clean, one_line
+from receiver.domain.digest import Edition
 from receiver.domain.notice import Notice, Story, is_news
 from receiver.errors import DeliveryError, PermanentError, UncertainError
 from receiver.ports import Delivered, Health, Teller
@@ -39,6 +41,17 @@ class SlackNotifier:
         if shown_state == "resolved" and notice.item.state == "open":
             await self._say_it_is_open_again(reference, notice)
         return Delivered(reference)
+
+    async def deliver_digest(self, edition: Edition, address: str) -> None:
+        """Post it; without its blocks when Slack refuses those."""
+        message = render_digest(edition)
+        try:
+            await self._client.post_message(address, message.text, message.blocks)
+        except PermanentError as error:
+            if error.code not in REFUSED_BLOCKS:
+                raise
+            self._refused[error.code] = self._refused.get(error.code, 0) + 1
+            await self._client.post_message(address, message.text, [])
 
     async def tell(self, address: str, text: str) -> None:
         """A word that only one person sees; ``address`` is "channel/user"."""

@@ -20,6 +20,8 @@ from slack_sdk.models.blocks import (
     PlainTextObject,
     RichTextBlock,
     RichTextElementParts,
+    RichTextListElement,
+    RichTextPreformattedElement,
     RichTextQuoteElement,
     RichTextSectionElement,
     SectionBlock,
@@ -76,6 +78,27 @@ def aside(text: str) -> RichTextSectionElement:
     return RichTextSectionElement(elements=[_words(text, is_italic=True)])
 
 
+def bullets(lines: Sequence[tuple[str, str | None, str]]) -> Block:
+    """A list; each line holds (what stands out, its link if it has one, the rest)."""
+    items = []
+    for first, url, rest in lines:
+        style = RichTextElementParts.TextStyle(bold=True)
+        head: RichTextElementParts.Text | RichTextElementParts.Link = RichTextElementParts.Text(text=first, style=style)
+        if url is not None:
+            head = RichTextElementParts.Link(url=url, text=first, style=style)
+        items.append(RichTextSectionElement(elements=[head, *([_words(f"  {rest}")] if rest else [])]))
+    return RichTextBlock(elements=[RichTextListElement(elements=items, style="bullet", indent=0)])
+
+
+def preformatted(text: str) -> Block:
+    """Letters of one width, as they stand."""
+    return RichTextBlock(elements=[RichTextPreformattedElement(elements=[_words(text)], border=0)])
+
+
+def heading(text: str) -> Block:
+    return rich([RichTextSectionElement(elements=[_words(text, is_bold=True)])])
+
+
 def links(named: Sequence[tuple[str, str]]) -> Block:
     """A line of named links; ``named`` holds (name, url)."""
     elements: list[RichTextElementParts.Text | RichTextElementParts.Link] = []
@@ -108,11 +131,11 @@ def overflow(action_id: str, options: Sequence[tuple[str, str]]) -> OverflowMenu
 
 def openable(links: Sequence[Link], what: str) -> list[Link]:
     """The links of a kind that a person may be sent to: http and https, of sane length, no signed actions."""
-    return [
-        link
-        for link in links
-        if link.what == what and what in LINK_KINDS and len(link.url) <= MAX_URL and _URL.fullmatch(link.url)
-    ]
+    return [link for link in links if link.what == what and what in LINK_KINDS and is_openable(link.url)]
+
+
+def is_openable(url: str) -> bool:
+    return len(url) <= MAX_URL and _URL.fullmatch(url) is not None
 
 
 def drawn(blocks: Sequence[Block]) -> list[Drawn]:

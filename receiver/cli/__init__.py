@@ -27,7 +27,11 @@ FAMILIES: dict[str, dict[str, str]] = {  # module -> its commands (``NAME_comman
         "reconcile": "Compare with the sources now, and apply what changed.",
     },
     "receiver.cli.database": {"db": "Migrate, back up and move the database."},
-    "receiver.cli.preview": {"preview": "Render a Slack message or a mail offline."},
+    "receiver.cli.digests": {
+        "digest": "A digest outside its schedule.",
+        "addresses": "Addresses that get no mail, and why.",
+    },
+    "receiver.cli.preview": {"preview": "Render a Slack message, a mail or a digest offline."},
     "receiver.cli.configure": {
         "check": "Tell every fault of the configuration, or print what is in force.",
         "keys": "Secret keys that sign links.",

@@ -50,7 +50,33 @@ async def _examine(settings: Settings) -> list[Health]:
     finally:
         for system in systems.values():
             await system.close()
-    return [row for rows in asked for row in rows]
+    return [*(row for rows in asked for row in rows), *await _addresses(settings)]
+
+
+async def _addresses(settings: Settings) -> list[Health]:
+    """Addresses of the configuration that get no mail: refused ones are red, who unsubscribed only is told."""
+    from receiver.cli.ledger import read_store
+    from receiver.store import suppressed
+
+    named = {address.lower() for route in settings.routes for address in route.email}
+    named |= {address.lower() for digest in settings.digests for address in digest.to}
+    try:
+        found = await read_store(settings, lambda connection: suppressed.listed(connection, datetime.now(UTC)))
+    except CasebellError:  # no database yet, or none that is to be had: nothing is known of addresses
+        return []
+    rows = []
+    for one in found:
+        if one.address not in named:
+            continue
+        is_well = one.reason == suppressed.UNSUBSCRIBED
+        what = (
+            f"{one.reason} from the digest {one.list}"
+            if is_well
+            else f"gets no mail until {one.until:%F}: {one.reason}"
+        )
+        cure = f"correct the address in the configuration, or: casebell addresses --allow {one.address}"
+        rows.append(Health(one.address, is_well=is_well, detail=what, cure=cure))
+    return rows
 
 
 async def _ask(name: str, health: object) -> Sequence[Health]:

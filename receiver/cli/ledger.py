@@ -208,6 +208,12 @@ async def _control(settings: Settings, url: str, wanted: dict[str, Any]) -> dict
     return answer
 
 
+async def through_the_service(settings: Settings, wanted: dict[str, Any]) -> dict[str, Any] | None:
+    """What the running service answers to a command; None when none runs."""
+    url = _service(settings)
+    return None if url is None else await _control(settings, url, wanted)
+
+
 async def read_store(settings: Settings, work: Any) -> Any:
     """What ``work(connection)`` finds, read beside a running service or without one. Raises ConfigError."""
     database = await asyncio.to_thread(open_as_it_is, settings.database_url)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from email.message import EmailMessage
 from pathlib import Path
 
 import click
@@ -27,30 +28,63 @@ from receiver.store import items as ledger
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write files there instead of stdout.")
 @with_config
 def preview_command(config: Path, what: str, kind: str | None, key: str | None, locale: str, out: Path | None) -> None:
-    """Render a Slack message (Block Kit JSON) or an alert mail (HTML and text) offline."""
-    if what == "digest":
-        raise click.UsageError("digests come with a later version; `slack` and `alert` can be previewed")
+    """Render a Slack message (Block Kit JSON), an alert or a digest (HTML, text, and the chart as PNG) offline."""
     if key and kind:
         raise click.UsageError("say either --sample or --item")
-    item = _stored(load(config), key) if key else sample(kind or "portal_dispute")
-    for name, content in _rendered(what, _notice(item, locale)).items():
-        if out is None:
+    if what == "digest":
+        if key or kind:
+            raise click.UsageError("a digest is made of many items; --sample and --item are for slack and alert")
+        title, files = f"digest.{locale}", _rendered_digest(locale, f"digest.{locale}")
+    else:
+        item = _stored(load(config), key) if key else sample(kind or "portal_dispute")
+        title, files = f"{item.kind}.{locale}", _rendered(what, _notice(item, locale))
+    for name, content in files.items():
+        _put_out(content, out, f"{title}.{name}")
+
+
+def _put_out(content: str | bytes, out: Path | None, name: str) -> None:
+    """Into a file of the folder; without one onto the terminal, which shows no pictures."""
+    if out is None:
+        if isinstance(content, str):
             click.echo(content)
-        else:
-            out.mkdir(parents=True, exist_ok=True)
-            path = out / f"{item.kind}.{locale}.{name}"
-            path.write_text(content)
-            click.echo(str(path))
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    click.echo(str(path))
 
 
-def _rendered(what: str, notice: Notice) -> dict[str, str]:
+def _rendered_digest(locale: str, title: str) -> dict[str, str | bytes]:
+    """Every form of an invented digest; the page names its picture as the file beside it."""
+    from receiver.cli.sample_digest import edition, sample_digest
+    from receiver.main import render_mail_digest, render_slack_digest
+
+    shown = edition(sample_digest(locale))
+    mail = render_mail_digest(shown)
+    html, text = _body(mail, "html"), _body(mail, "plain")
+    files: dict[str, str | bytes] = {}
+    for part in mail.walk():
+        if part.get_content_type() == "image/png":
+            html = html.replace(f"cid:{part['content-id'].strip('<>')}", f"{title}.png")
+            files["png"] = part.get_content()
+    message, blocks = render_slack_digest(shown)
+    slack = json.dumps({"text": message, "blocks": blocks}, indent=2, ensure_ascii=False)
+    return {"html": html, "txt": text, "slack.json": slack, **files}
+
+
+def _body(mail: EmailMessage, kind: str) -> str:
+    part = mail.get_body((kind,))
+    return str(part.get_content()) if part else ""
+
+
+def _rendered(what: str, notice: Notice) -> dict[str, str | bytes]:
     from receiver.main import render_mail, render_slack
 
     if what == "slack":
         text, blocks = render_slack(notice)
         return {"slack.json": json.dumps({"text": text, "blocks": blocks}, indent=2, ensure_ascii=False)}
-    html, text = render_mail(notice)
-    return {"html": html, "txt": text}
+    mail = render_mail(notice)
+    return {"html": _body(mail, "html"), "txt": _body(mail, "plain")}
 
 
 def _notice(item: Item, locale: str) -> Notice:

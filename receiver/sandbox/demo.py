@@ -53,6 +53,13 @@ name     = "tasks"
 slack    = ["C0TASKS"]
 email    = ["ar@creditor.example"]
 timezone = "{timezone}"
+
+[[digests]]
+name     = "daily"
+to       = ["cfo@creditor.example"]
+slack    = ["C0DISPUTES"]
+schedule = "30 8 * * 1-5"
+timezone = "{timezone}"
 """
 
 

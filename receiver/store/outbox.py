@@ -6,7 +6,7 @@ two deliveries of the same message run side by side (Convoy's protocol, reliabil
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from receiver.store import locks
 from receiver.store.schema import outbox
 
 LEASE = timedelta(seconds=90)  # more than twice the longest total deadline (30 s); asserted by a test
-SHOW, TELL, CARRY_OUT, FRESH_LINK = "show", "tell", "carry_out", "fresh_link"
+SHOW, TELL, CARRY_OUT, FRESH_LINK, DIGEST = "show", "tell", "carry_out", "fresh_link", "digest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Delivery:
     """One claimed row. ``is_doubtful``: an earlier try may have reached the destination."""
 
     id: int
-    item_id: str
+    item_id: str  # empty for what is about no one item
     destination: str
     what: str
     payload: str
@@ -38,9 +38,14 @@ class Delivery:
 
 
 def put(
-    connection: Connection, item_id: str, destination: str, what: str, payload: dict[str, object], now: datetime
+    connection: Connection,
+    item_id: str | None,
+    destination: str,
+    what: str,
+    payload: Mapping[str, object],
+    now: datetime,
 ) -> None:
-    """Add a delivery, due now."""
+    """Add a delivery, due now. ``item_id`` None: it is about no one item."""
     connection.execute(
         insert(outbox).values(
             item_id=item_id,
@@ -123,7 +128,8 @@ def claim(
         )
         .returning(*(outbox.c[name] for name in Delivery.__slots__))
     )
-    return sorted((Delivery(*row) for row in taken), key=lambda row: row.id)
+    found = (Delivery(**{**row._asdict(), "item_id": row.item_id or ""}) for row in taken)
+    return sorted(found, key=lambda row: row.id)
 
 
 def _is_ready(now: datetime, busy: Collection[str]) -> ColumnElement[bool]:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     TypeDecorator,
     UniqueConstraint,
@@ -129,9 +130,9 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("item_id", Text, ForeignKey("item.id"), nullable=False),
+    Column("item_id", Text, ForeignKey("item.id")),  # null: about no one item, such as a digest
     Column("destination", Text, nullable=False),
-    Column("what", Text, nullable=False),  # show, tell, carry_out
+    Column("what", Text, nullable=False),  # show, tell, carry_out, fresh_link, digest
     Column("payload", Text, nullable=False),
     Column("state", Text, nullable=False),  # due, done, dead
     Column("due_at", Instant, nullable=False),
@@ -200,4 +201,35 @@ lease = Table(
     Column("name", Text, primary_key=True),  # of the loop that only one process may run
     Column("holder", Text, nullable=False),
     Column("until", Instant, nullable=False),
+)
+
+digest = Table(
+    "digest",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("slot", Instant, nullable=False),  # when it was due; the claim that makes one of it, whoever asks
+    Column("covers_since", Instant, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("sent_to", Integer, nullable=False),  # destinations; 0: nothing to tell, or the rule was seen first
+    PrimaryKeyConstraint("name", "slot"),
+)
+
+heard = Table(
+    "heard",
+    metadata,
+    Column("source", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("at", Instant, nullable=False),  # when it was last heard out completely
+    PrimaryKeyConstraint("source", "account"),
+)
+
+suppressed = Table(
+    "suppressed",
+    metadata,
+    Column("address", Text, nullable=False),  # in lower case
+    Column("list", Text, nullable=False),  # name of a digest, or "" for every mail
+    Column("reason", Text, nullable=False),  # unsubscribed, or what the mail server said
+    Column("at", Instant, nullable=False),
+    Column("until", Instant),  # null: until somebody lifts it
+    PrimaryKeyConstraint("address", "list"),
 )

@@ -13,6 +13,7 @@ from receiver.web.decide import DecideDesk
 from receiver.web.links import link_routes
 from receiver.web.media import media_routes
 from receiver.web.pages import STATIC, error_handlers, front
+from receiver.web.unsubscribe import unsubscribe_routes
 
 
 def build_app(desk: Desk, beside: Sequence[BaseRoute] = ()) -> Starlette:
@@ -25,6 +26,7 @@ def build_app(desk: Desk, beside: Sequence[BaseRoute] = ()) -> Starlette:
             Route("/slack/interactions", hooks.interact, methods=["POST"]),
             *link_routes(decide),
             *media_routes(decide),
+            *unsubscribe_routes(desk),
             Route("/control", control, methods=["POST"]),
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),

@@ -15,6 +15,8 @@ from receiver.desk import Desk
 from receiver.domain.action import Click
 from receiver.errors import CasebellError, RejectedError
 from receiver.reconcile import reconcile
+from receiver.store import suppressed
+from receiver.summarise import make_now
 from receiver.web.desk_clicks import press_and_wait
 from receiver.web.intake import STATUS, raw_body
 
@@ -50,5 +52,9 @@ async def _do(desk: Desk, wanted: Any) -> dict[str, Any]:
                 for (source, name), upstream in desk.upstreams.items()
                 if account in {None, name}
             }
+        case {"do": "digest", "name": str(name)}:
+            return {"destinations": await make_now(desk, name)}
+        case {"do": "allow", "address": str(address)}:
+            return {"lifted": await desk.database.write(suppressed.lift, address)}
         case _:
             raise RejectedError("unknown_command")

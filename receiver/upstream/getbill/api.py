@@ -79,8 +79,8 @@ class Api:
         path = f"/todos/{segment(what)}/{segment(todo_id)}/status"
         await self._call(STATUS, path, json={"status": status, "admin_notes": notes}, is_interactive=True)
 
-    async def stats(self) -> wire.Stats:
-        found = await self._call(STATS, "/todos/stats", is_interactive=True)
+    async def stats(self, *, is_interactive: bool = True) -> wire.Stats:
+        found = await self._call(STATS, "/todos/stats", is_interactive=is_interactive)
         return wire.Stats.model_validate(_inside(found, "stats", dict)["stats"])
 
     async def close(self) -> None:

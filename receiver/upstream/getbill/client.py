@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from receiver.domain.action import Order
+from receiver.domain.digest import SourceFigures
 from receiver.domain.fact import Fact, SourceAccepted, SourceGone, SourceRefused
 from receiver.domain.item import Item, Medium
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError
@@ -25,6 +26,7 @@ MOST_HINTS = 5  # more than these, and one sweep is cheaper
 MOST_UNSEEN = 50  # open here and not in the list: read singly, so many a pass
 RECENT = "since_last_month"
 MOST_LABEL = 120
+NAMES = {"debtor_requests": "debtor requests", "ai_detections": "AI detections", "agreements": "agreements"}
 
 CURES = {
     "unauthorized": "check api_token, or client_id and client_secret, of this [[getbill]] account",
@@ -154,6 +156,13 @@ class Getbill:
         left = f"{self.budget.remaining(READ)} reads and {self.budget.remaining(WRITE)} writes left this hour"
         return [Health(name, True, f"{_tally(stats)}; {left}")]
 
+    async def figures(self) -> SourceFigures:
+        """Getbill's own count of the last month's todos, unless its allowance is needed for people."""
+        stats = await self._api.stats(is_interactive=False)
+        counts = [(name, tally.total) for name, tally in _tallies(stats).items()]
+        counts.append(("agreements_overdue", stats.agreements.overdue if stats.agreements else None))
+        return SourceFigures(SOURCE, self.account, tuple((name, n) for name, n in counts if n is not None))
+
     async def close(self) -> None:
         await self._api.close()
 
@@ -224,10 +233,14 @@ def _notes(order: Order) -> str:
 
 
 def _tally(stats: wire.Stats) -> str:
+    words = [f"{tally.total} {NAMES[name]}" for name, tally in _tallies(stats).items() if tally.total is not None]
+    return ", ".join(words) or "answers"
+
+
+def _tallies(stats: wire.Stats) -> dict[str, wire.Tally]:
     counted = {
-        "debtor requests": stats.debtor_requests or stats.blocking_disputes,
-        "AI detections": stats.ai_detections or stats.non_blocking_disputes,
+        "debtor_requests": stats.debtor_requests or stats.blocking_disputes,
+        "ai_detections": stats.ai_detections or stats.non_blocking_disputes,
         "agreements": stats.agreements,
     }
-    words = [f"{tally.total} {name}" for name, tally in counted.items() if tally and tally.total is not None]
-    return ", ".join(words) or "answers"
+    return {name: tally for name, tally in counted.items() if tally}
