@@ -37,6 +37,7 @@ class SmtpClient:
         total_s: float = 30,
         trust: ssl.SSLContext | None = None,
         on_stop: OnStop = lambda _error: None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """``url``: smtps://, smtp+starttls:// or smtp:// (in clear). ``trust``: not the system's certificates.
 
@@ -53,8 +54,9 @@ class SmtpClient:
         self._total_s = total_s
         self._trust = trust or ssl.create_default_context()
         self._on_stop = on_stop
+        self._now_s = now_s
         self._refused: RetryLaterError | None = None  # the login, until it is taken again
-        self._refused_until = 0.0  # monotonic
+        self._refused_until = 0.0  # by now_s
 
     @property
     def server(self) -> str:
@@ -77,15 +79,15 @@ class SmtpClient:
 
     def _hold_back(self) -> None:
         """While the login is refused one message tries it now and then; all at once would lock the account."""
-        left_s = self._refused_until - time.monotonic()
+        left_s = self._refused_until - self._now_s()
         if self._refused is not None and left_s > 0:
             raise RetryLaterError(self._refused.code, self._refused.message, left_s)
         if self._refused is not None:
-            self._refused_until = time.monotonic() + self._total_s  # the others wait for what comes of this one
+            self._refused_until = self._now_s() + self._total_s  # the others wait for what comes of this one
 
     def _stop(self, error: RetryLaterError) -> None:
         is_news = self._refused is None
-        self._refused, self._refused_until = error, time.monotonic() + NEEDS_HANDS_S
+        self._refused, self._refused_until = error, self._now_s() + NEEDS_HANDS_S
         if is_news:
             self._on_stop(error)
 

@@ -159,7 +159,7 @@ REFUSALS: dict[str, tuple[str, str, type[DeliveryError], str, float | None]] = {
     "greylisted": ("RCPT", "450 4.2.0 Greylisted", RetryLaterError, "smtp_later", None),
     "mailbox busy": ("RCPT", "452 4.3.1 Full", RetryLaterError, "smtp_later", None),
     "no such mailbox": ("RCPT", "550 5.1.1 No such user", PermanentError, "recipient_refused", None),
-    "relaying denied": ("RCPT", "554 5.7.1 Relay access denied", PermanentError, "recipient_refused", None),
+    "relaying denied": ("RCPT", "554 5.7.1 Relay access denied", PermanentError, "not_by_policy", None),
     "sender has to wait": ("MAIL", "451 4.7.1 Later", RetryLaterError, "smtp_later", None),
     "sender not allowed": ("MAIL", "553 5.7.1 Not owned", RetryLaterError, "sender_refused", 900),
     "login needed": ("MAIL", "530 5.7.0 Authentication required", RetryLaterError, "smtp_auth", 900),

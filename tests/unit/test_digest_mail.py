@@ -1,0 +1,227 @@
+"""A digest as people get it: by mail in every language, and in Slack."""
+
+import re
+from dataclasses import replace
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP, default
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from notifiers.digest_words import tell
+from notifiers.email import chart
+from notifiers.email.digest import render_digest
+from notifiers.slack import digest as slack_digest
+from notifiers.teller import Teller
+from receiver.cli.sample_digest import edition, sample_digest
+from receiver.domain.digest import Digest, Edition
+from receiver.domain.money import Money
+from receiver.sandbox.slack_rules import violations
+from tests.factories import NOW, make_snapshot
+
+SENDER, TO, HOST = "Casebell <casebell@creditor.example>", "cfo@creditor.example", "casebell.example.com"
+LOCALES = ("en", "fr", "da", "de")
+MORNING = sample_digest("en", NOW)
+CROWDED = sample_digest("de", NOW, many=400)
+EMPTY = replace(MORNING, parts=(), at_risk=(), flow=(), figures=(), silent=(), oldest_at=None, new=0)
+
+
+def mail_of(shown: Edition) -> EmailMessage:
+    """As it comes out at the other end of the wire."""
+    sent = render_digest(shown, Teller().say, SENDER, TO, HOST)
+    return message_from_bytes(sent.as_bytes(policy=SMTP), policy=default)
+
+
+def body(mail: EmailMessage, kind: str) -> str:
+    part = mail.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
+
+
+def with_title(digest: Digest, **said: object) -> Digest:
+    """The first entry of the first part, with other words."""
+    first, *rest = digest.parts
+    entry = first.entries[0]
+    snapshot = replace(make_snapshot(key=entry.item.key), **said)  # type: ignore[arg-type]
+    entries = (replace(entry, item=replace(entry.item, snapshot=snapshot)), *first.entries[1:])
+    return replace(digest, parts=(replace(first, entries=entries), *rest))
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_every_language_says_all_of_it(locale: str) -> None:
+    digest = sample_digest(locale, NOW)
+    mail = mail_of(edition(digest))
+    told = tell(digest)
+
+    for text in (body(mail, "plain"), body(mail, "html")):
+        for section in told.sections:
+            assert section.title.upper() in text.upper()
+        assert told.next_at in text
+        assert told.warnings[0] in text
+    assert f'<html lang="{locale}">' in body(mail, "html")
+    assert {"{", "}"} & set(body(mail, "plain")) == set()
+
+
+def test_the_parts_nest_as_clients_expect() -> None:
+    mail = mail_of(edition(MORNING))
+
+    kinds = [part.get_content_type() for part in mail.walk()]
+    assert kinds == ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png"]
+
+
+def test_the_picture_is_found_by_its_content_id_and_its_numbers_stand_in_words() -> None:
+    mail = mail_of(edition(MORNING))
+    picture = next(part for part in mail.walk() if part.get_content_type() == "image/png")
+    told, html = tell(MORNING), body(mail, "html")
+
+    assert f"cid:{picture['content-id'].strip('<>')}" in html
+    alt = re.search(r'alt="([^"]+)"', html)
+    assert alt is not None
+    for bar in told.ages[0].bars:
+        assert bar.amount in alt[1]
+        assert f"{bar.label}: {bar.amount} ({bar.claims})" in body(mail, "plain")
+
+
+def test_the_picture_is_sharp_small_and_opaque() -> None:
+    drawn = chart.draw(tell(MORNING))
+    assert drawn is not None
+    picture = Image.open(BytesIO(drawn))
+
+    assert picture.size == (2 * chart.WIDTH, 2 * chart.height_of(tell(MORNING)))
+    assert len(drawn) < 60_000
+    assert "transparency" not in picture.info
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_every_letter_of_the_picture_is_in_its_font(locale: str) -> None:
+    told = tell(sample_digest(locale, NOW))
+    words = [told.flow.title, told.flow.opened, told.flow.resolved, *(day for day, _, _ in told.flow.days)]
+    words += [word for ages in told.ages for word in (ages.title, *(b.label + b.short for b in ages.bars))]
+    font = chart._font(30, is_bold=False)
+    missing = bytes(font.getmask("\uffff"))
+
+    assert bytes(font.getmask("中")) == missing
+    letters = {letter for word in words for letter in "".join(word.split())}
+    assert [letter for letter in letters if bytes(font.getmask(letter)) == missing] == []
+
+
+def test_no_picture_is_better_than_an_empty_one() -> None:
+    mail = mail_of(Edition(EMPTY))
+
+    assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+    assert "<img" not in body(mail, "html")
+
+
+def test_a_crowded_morning_stays_below_what_gmail_clips_and_says_how_many_more() -> None:
+    mail = mail_of(edition(CROWDED))
+    html = body(mail, "html")
+
+    assert len(html.encode()) <= 80_000
+    blocking = CROWDED.part("blocking").count
+    assert f"und {blocking - 12} weitere" in html
+    assert f"({blocking})" in html
+
+
+def test_strangers_novels_cost_rows_and_never_the_limit() -> None:
+    long = replace(
+        CROWDED,
+        parts=tuple(
+            replace(
+                part,
+                entries=tuple(
+                    replace(
+                        e, item=replace(e.item, snapshot=replace(e.item.snapshot, title="<&>" * 99, debtor="&<" * 80))
+                    )
+                    for e in part.entries
+                ),
+            )
+            for part in CROWDED.parts
+        ),
+    )
+
+    assert len(body(mail_of(edition(long)), "html").encode()) <= 80_000
+
+
+def test_one_click_unsubscribes_and_machines_know_what_this_is() -> None:
+    mail = mail_of(edition(MORNING))
+
+    assert mail["List-Unsubscribe"] == "<https://casebell.example.com/unsubscribe/preview>"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert mail["List-Id"] == "<daily.digest.casebell.example.com>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["References"] is None
+    assert mail["Date"] is not None
+
+
+def test_the_same_digest_to_the_same_address_is_the_same_mail_and_to_another_one_another() -> None:
+    first, again = mail_of(edition(MORNING)), mail_of(edition(MORNING))
+    other = render_digest(edition(MORNING), Teller().say, SENDER, "coo@creditor.example", HOST)
+    tomorrow = mail_of(edition(sample_digest("en", NOW.replace(day=3))))
+
+    assert first["Message-ID"] == again["Message-ID"]
+    assert len({first["Message-ID"], other["Message-ID"], tomorrow["Message-ID"]}) == 3
+
+
+def test_who_may_decide_gets_links_to_decide_by_and_others_to_the_source() -> None:
+    shown = edition(MORNING)
+    reader = replace(shown, decide_links={})
+
+    assert "/act/" in body(mail_of(shown), "html")
+    assert "/act/" not in body(mail_of(reader), "html")
+    assert "https://app.debitura.com/" in body(mail_of(reader), "html")
+
+
+@pytest.mark.parametrize("title", ["<script>alert(1)</script>", "Dispute\r\nBcc: eve@elsewhere.example", "a\u202eb"])
+def test_a_strangers_title_is_neither_markup_nor_a_header(title: str) -> None:
+    mail = mail_of(edition(with_title(MORNING, title=title)))
+
+    assert "<script" not in body(mail, "html")
+    assert mail["Bcc"] is None
+    assert "\u202e" not in body(mail, "plain")
+
+
+def test_a_link_that_is_not_https_leads_nowhere() -> None:
+    entry = MORNING.parts[0].entries[0]
+    mail = mail_of(Edition(MORNING, {}, {entry.item.id: "javascript:alert(1)"}, "http://elsewhere.example/u"))
+
+    assert "javascript:" not in body(mail, "html")
+    assert mail["List-Unsubscribe"] is None
+
+
+def test_a_hidden_debtor_stays_hidden() -> None:
+    digest = with_title(MORNING, debtor="Jane Roe", title=None)
+    first = digest.parts[0]
+    masked = replace(first, entries=(replace(first.entries[0], is_masked=True),))
+
+    text = body(mail_of(edition(replace(digest, parts=(masked,)))), "plain")
+    assert "J. R." in text
+    assert "Jane Roe" not in text
+
+
+def test_amounts_of_several_currencies_are_never_added() -> None:
+    at_risk = MORNING.at_risk
+    subject = mail_of(edition(MORNING))["Subject"]
+
+    assert len(at_risk) == 2
+    for one in at_risk:
+        assert str(one.total.amount.quantize(1)).lstrip("-")[:2] in re.sub(r"[^\d]", "", subject)
+
+
+@pytest.mark.parametrize("digest", [*(sample_digest(locale, NOW) for locale in LOCALES), CROWDED, EMPTY])
+def test_slack_takes_the_same_digest(digest: Digest) -> None:
+    message = slack_digest.render_digest(edition(digest))
+
+    assert violations(message.blocks, message.text) == []
+    assert "/act/" not in str(message.blocks)
+    assert tell(digest).next_at in str(message.blocks)
+
+
+def test_slack_takes_it_with_the_longest_words_there_are() -> None:
+    digest = with_title(CROWDED, title="&" * 300, debtor="<!channel>" * 30, amount=Money(10**17, "EUR"))
+
+    message = slack_digest.render_digest(edition(digest))
+
+    assert violations(message.blocks, message.text) == []
+    assert "<!channel>" not in message.text
