@@ -19,7 +19,7 @@ help: ## this list
 run: $(VENV)/.ready-run ## start the service (casebell.toml, else the demo); ARGS="--port 9000" is passed on
 	@if [ -e "$(CONFIG)" ]; then exec $(BIN)/casebell serve $(ARGS); else exec $(BIN)/casebell demo $(ARGS); fi
 
-test: $(VENV)/.ready-dev .build/browser .build/prism ## run every test; ARGS="-k clicks" is passed on
+test: $(VENV)/.ready-dev .build/browser .build/prism .build/mailcheck ## run every test; ARGS="-k clicks" is passed on
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 faults: $(VENV)/.ready-dev ## break it for long, on purpose: all of what make test does in short
@@ -74,7 +74,8 @@ $(VENV)/.ready-dev: requirements/dev.txt | $(VENV)/.ready-venv
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# Best effort: tests that need a browser, or the mock of Debitura's API, are skipped with a reason where there is none.
+# Best effort: tests that need a browser, the mock of Debitura's API or checks of mails are skipped with a reason where
+# there is none.
 .build/browser: .ci/browser
 	@mkdir -p .build
 	@.ci/browser || true
@@ -84,6 +85,12 @@ $(VENV)/.ready-dev: requirements/dev.txt | $(VENV)/.ready-venv
 	@mkdir -p .build
 	@if [ -f tests/prism/install.sh ] && command -v npm >/dev/null; then \
 	  bash tests/prism/install.sh </dev/null || echo "prism: not installed, its tests are skipped"; fi
+	@touch $@
+
+.build/mailcheck: $(wildcard tests/mailcheck/install.sh)
+	@mkdir -p .build
+	@if [ -f tests/mailcheck/install.sh ] && command -v npm >/dev/null; then \
+	  bash tests/mailcheck/install.sh </dev/null || echo "checks of mails: not installed, their tests are skipped"; fi
 	@touch $@
 
 $(UV):

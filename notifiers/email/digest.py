@@ -52,7 +52,7 @@ def _address_it(mail: EmailMessage, edition: Edition, subject: str, sender: str,
     digest = edition.digest
     mail["Subject"] = cut(one_line(subject), MAX_SUBJECT)
     mail["From"] = address_of(sender)
-    mail["To"] = address_of(address)
+    mail["To"] = f"<{address_of(address).addr_spec}>"  # bare, a filter counts it against a mail with a picture
     mail["Date"] = format_datetime(digest.until)
     mail["Message-ID"] = message_id(_identity(digest, address), sender)
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answering machine answers

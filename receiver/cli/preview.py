@@ -37,7 +37,7 @@ def preview_command(config: Path, what: str, kind: str | None, key: str | None, 
         title, files = f"digest.{locale}", _rendered_digest(locale, f"digest.{locale}")
     else:
         item = _stored(load(config), key) if key else sample(kind or "portal_dispute")
-        title, files = f"{item.kind}.{locale}", _rendered(what, _notice(item, locale))
+        title, files = f"{item.kind}.{locale}", _rendered(what, notice_of_sample(item, locale))
     for name, content in files.items():
         _put_out(content, out, f"{title}.{name}")
 
@@ -87,7 +87,7 @@ def _rendered(what: str, notice: Notice) -> dict[str, str | bytes]:
     return {"html": _body(mail, "html"), "txt": _body(mail, "plain")}
 
 
-def _notice(item: Item, locale: str) -> Notice:
+def notice_of_sample(item: Item, locale: str) -> Notice:
     route = Route("preview", locale=locale, timezone="Europe/Paris")
     said = item.snapshot
     media = tuple(Link("media", f"https://casebell.example.com/media/{n}", m.name) for n, m in enumerate(said.media))

@@ -1,0 +1,151 @@
+"""What others say of our mails: html-validate, caniemail and axe-core in a real Chromium; every kind in every language.
+
+Needs node and Chromium; each check is skipped with a reason where it cannot be had.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from receiver.cli.preview import notice_of_sample
+from receiver.cli.sample_digest import edition, sample_digest
+from receiver.cli.samples import SAMPLES, sample
+from receiver.main import render_mail, render_mail_digest
+from tests.browser import browser, somebody
+from tests.harness import ROOT
+
+TOOLS = ROOT / "tests" / "mailcheck"
+PLACE = ROOT / ".build" / "mailcheck"
+LOCALES = ("en", "fr", "da", "de")
+MORNING = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
+
+# What some client or other does not draw, and what then happens: nothing that anybody would miss.
+HARMLESS = {
+    "<body> element",  # Gmail makes it a div; its colours are on the table too
+    "<style> element",  # dark mode and narrow screens; the rest is inlined
+    "@media",
+    "Type selector",  # inside @media
+    "Class selector",
+    "Chaining selectors",
+    "Descendant combinator",
+    "display:none",  # the preheader, which is one pixel high and of the ground's colour besides
+    "overflow",
+    "role attribute",
+    "white-space",  # an amount may break into two lines
+}
+
+
+@lru_cache
+def mails() -> dict[str, EmailMessage]:
+    """Every kind open, one of each other state, and the digest; in every language."""
+    made = {}
+    for locale in LOCALES:
+        for kind in SAMPLES:
+            made[f"{kind}.{locale}"] = render_mail(notice_of_sample(sample(kind), locale))
+        done = replace(
+            sample("portal_dispute"), state="resolved", resolved_at=MORNING, outcome="validated", resolved_by="Anna"
+        )
+        made[f"resolved.{locale}"] = render_mail(notice_of_sample(done, locale))
+        refused = replace(sample("hardship"), problem="The debt was closed in the meantime.")
+        made[f"refused.{locale}"] = render_mail(notice_of_sample(refused, locale))
+        made[f"digest.{locale}"] = render_mail_digest(edition(sample_digest(locale, MORNING)))
+    return made
+
+
+def html_of(mail: EmailMessage) -> str:
+    part = mail.get_body(("html",))
+    assert part is not None
+    return str(part.get_content())
+
+
+@pytest.fixture(scope="module")
+def tools() -> Path:
+    """The checkers' folder, installed by whichever process comes first."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("node is not installed")
+    if subprocess.run(
+        ["bash", str(TOOLS / "install.sh")], check=False, timeout=300, stdin=subprocess.DEVNULL
+    ).returncode:
+        pytest.skip("the checks could not be installed; .build/mailcheck.log says why")
+    return PLACE
+
+
+def checked(tools: Path, pages: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """What html-validate and caniemail say of each page."""
+    (tools / "check.mjs").write_bytes((TOOLS / "check.mjs").read_bytes())
+    lines = "\n".join(json.dumps({"name": name, "html": html}) for name, html in pages.items())
+    said = subprocess.run(
+        ["node", str(tools / "check.mjs")], input=lines, capture_output=True, text=True, check=False, timeout=300
+    )
+    if "Unsupported engine" in said.stderr or "ERR_REQUIRE_ESM" in said.stderr or "SyntaxError" in said.stderr:
+        pytest.skip(f"this node is too old for the checks: {said.stderr.strip().splitlines()[-1]}")
+    assert said.returncode == 0, said.stderr
+    answers = map(json.loads, said.stdout.splitlines())
+    return {answer["name"]: answer for answer in answers}
+
+
+def test_html_validate_and_caniemail_find_nothing_in_any_mail(tools: Path) -> None:
+    found = checked(tools, {name: html_of(mail) for name, mail in mails().items()})
+
+    assert len(found) == len(mails())
+    assert {name: answer["valid"] for name, answer in found.items() if answer["valid"]} == {}
+    assert {title for answer in found.values() for title in answer["drawable"]} - HARMLESS == set()
+
+
+def test_the_checks_do_find_what_is_wrong(tools: Path) -> None:
+    head = '<!DOCTYPE html><html lang="en"><head><title>x</title></head>'
+    wrong = f'{head}<body><p><div></p><img src="x"><form><input style="position: fixed"></form></body></html>'
+
+    (answer,) = checked(tools, {"wrong": wrong}).values()
+
+    assert answer["valid"]
+    assert set(answer["drawable"]) - HARMLESS
+
+
+@pytest.fixture(scope="module")
+def chromium(tools: Path) -> Iterator[Browser]:
+    assert tools.is_dir()
+    with browser() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_any_mail_by_day_and_by_night(chromium: Browser, tools: Path, scheme: str) -> None:
+    axe = (tools / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    found = {}
+    with somebody(chromium) as person:
+        page = person.new_page()
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # one of the two it names
+        for name, mail in mails().items():
+            page.set_content(html_of(mail), wait_until="domcontentloaded")
+            page.evaluate(axe)
+            # a mail is shown inside its client's page, which has the landmarks
+            said = page.evaluate("axe.run({rules: {region: {enabled: false}, 'landmark-one-main': {enabled: false}}})")
+            found[name] = [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in said["violations"]]
+
+    assert {name: said for name, said in found.items() if said} == {}
+
+
+@pytest.mark.skipif(shutil.which("spamassassin") is None, reason="Debian's spamassassin is not installed")
+@pytest.mark.parametrize("name", ["digest.en", "portal_dispute.fr", "ReplyToChat.da", "resolved.de"])
+def test_spamassassin_takes_it_for_no_spam(name: str) -> None:
+    said = subprocess.run(
+        ["spamassassin", "-L", "-t", "--cf=use_bayes 0"],
+        input=bytes(mails()[name]), capture_output=True, check=False, timeout=120,
+    )  # fmt: skip
+
+    told = said.stdout.decode("utf-8", "replace")
+    score = re.search(r"^X-Spam-Status: .*score=(-?[0-9.]+)", told, re.MULTILINE)
+    assert score is not None, said.stderr[-2000:]
+    assert float(score[1]) < 2.0, told[-3000:]
