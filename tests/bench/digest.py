@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from notifiers.email.digest import render_digest
 from notifiers.teller import Teller
 from receiver.cli.sample_digest import RULE, edition
@@ -29,9 +31,13 @@ async def fill(path: Path) -> None:
     """A database with ``OPEN`` open items, each with proofs and a conversation, and as many resolved this month."""
     database = open_database(f"sqlite:///{path}")
     for start in range(0, OPEN + RESOLVED, IN_ONE_COMMIT):
-        made = [_item(n) for n in range(start, start + IN_ONE_COMMIT)]
-        await database.write(lambda connection, made=made: [items.save(connection, item) for item in made])
+        await database.write(_save, [_item(n) for n in range(start, start + IN_ONE_COMMIT)])
     await database.close()
+
+
+def _save(connection: Connection, made: list[Item]) -> None:
+    for item in made:
+        items.save(connection, item)
 
 
 def _item(n: int) -> Item:
