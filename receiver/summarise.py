@@ -35,19 +35,15 @@ FIRST_COVERS = timedelta(days=1)  # of a digest that was never made
 _document = TypeAdapter(Digest)
 
 
-async def make_due(desk: Desk) -> int:
-    """Make every digest whose time has come; how many there were. A rule that is new begins with its next slot."""
-    made = 0
-    for rule in desk.digests:
-        now = desk.now()
-        last = await desk.database.read(digests.newest, rule.name)
-        if last is None:
-            await desk.database.write(digests.claim, Made(rule.name, now, now, now, 0))
-            continue
-        slot = rule.schedule.newest_within(last.slot, now)
-        if slot is not None:
-            made += await _make(desk, rule, slot, last.made_at, now)
-    return made
+async def make_if_due(desk: Desk, rule: DigestRule) -> int:
+    """Make a digest if its time has come; how many there were. A rule that is new begins with its next slot."""
+    now = desk.now()
+    last = await desk.database.read(digests.newest, rule.name)
+    if last is None:
+        await desk.database.write(digests.claim, Made(rule.name, now, now, now, 0))
+        return 0
+    slot = rule.schedule.newest_within(last.slot, now)
+    return 0 if slot is None else await _make(desk, rule, slot, last.made_at, now)
 
 
 async def make_now(desk: Desk, name: str) -> list[str]:
@@ -80,7 +76,7 @@ async def _since(desk: Desk, rule: DigestRule, now: datetime) -> datetime:
     return last.made_at if last else now - FIRST_COVERS
 
 
-async def _make(desk: Desk, rule: DigestRule, slot: datetime, since: datetime, now: datetime) -> bool:
+async def _make(desk: Desk, rule: DigestRule, slot: datetime, since: datetime, now: datetime) -> int:
     """One digest for everybody, and an older beginning for whom the last ones have not reached."""
     waiting = await desk.database.read(digests.waiting, rule.name, now)
     begins = dict.fromkeys(rule.destinations(), since)
@@ -97,7 +93,7 @@ async def _make(desk: Desk, rule: DigestRule, slot: datetime, since: datetime, n
         if not (rule.skip_empty and told[begin].is_empty)
     }
     await _put(desk, rule, Made(rule.name, slot, since, now, len(drafts)), drafts, now)
-    return True
+    return 1
 
 
 async def _put(

@@ -16,7 +16,7 @@ from receiver.observe import log
 from receiver.ports import Upstream
 from receiver.reconcile import give_back_stuck, reconcile_quietly
 from receiver.store import items, messages, outbox
-from receiver.summarise import make_due
+from receiver.summarise import make_if_due
 
 LOOK_EVERY_S = 1.0  # bells wake at once; looking finds what a bell could not tell
 GAUGE_EVERY_S = 5.0
@@ -110,7 +110,8 @@ async def _digests(desk: Desk) -> None:
     """Make what is due; at the start only after the sources had a moment to be heard."""
     await asyncio.sleep(FIRST_DIGEST_AFTER_S)
     while not desk.is_draining:
-        await _guarded("digests", lambda: make_due(desk))
+        for rule in desk.digests:  # each by itself: one that breaks holds up no other
+            await _guarded(f"digest:{rule.name}", partial(make_if_due, desk, rule))
         await asyncio.sleep(DIGESTS_EVERY_S)
 
 

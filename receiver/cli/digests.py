@@ -72,7 +72,10 @@ def _rule(settings: Settings, name: str) -> DigestRule:
 
 
 def _tell(settings: Settings, rule: DigestRule) -> None:
-    last = asyncio.run(read_store(settings, lambda connection: digests.newest(connection, rule.name)))
+    try:
+        last = asyncio.run(read_store(settings, lambda connection: digests.newest(connection, rule.name)))
+    except ConfigError:  # no database yet: it has never been made
+        last = None
     next_at = rule.schedule.next_after(datetime.now(UTC))
     click.echo(f"{rule.name}: next at {_moment(next_at, rule)}, to {', '.join(rule.destinations())}")
     if last is not None and last.sent_to:

@@ -26,7 +26,7 @@ from receiver.observe import Metrics
 from receiver.sandbox.mailbox import Mail, MailStand
 from receiver.store import actions, digests, outbox, suppressed
 from receiver.store.database import Database
-from receiver.summarise import make_due, make_now, subscription_id
+from receiver.summarise import make_if_due, make_now, subscription_id
 from receiver.web.app import build_app
 from tests.factories import make_snapshot
 
@@ -87,7 +87,8 @@ class Morning:
     async def until(self, day: int, hour: int, minute: int = 0) -> None:
         """The clock moves on, and the loop looks."""
         self.at = datetime(2026, 3, day, hour, minute, tzinfo=UTC)
-        await make_due(self.desk)
+        for rule in self.desk.digests:
+            await make_if_due(self.desk, rule)
 
     async def deliver_all(self) -> list[str]:
         claimed = await self.database.write(outbox.claim, self.at, "c1", 50, (), 4)
@@ -135,7 +136,7 @@ async def test_a_slot_has_one_digest_however_many_look_and_however_often(morning
     await morning.until(2, 8)
     morning.at = datetime(2026, 3, 2, 8, 30, 5, tzinfo=UTC)
 
-    await asyncio.gather(*(make_due(morning.another()) for _ in range(8)))
+    await asyncio.gather(*(make_if_due(morning.another(), DAILY) for _ in range(8)))
     await morning.until(2, 9)
     await morning.deliver_all()
 
