@@ -111,7 +111,7 @@ def _refuse(connection: Connection, item: Item, click: Click, refusal: Refused, 
     if click.version != item.version and click.shown_at:
         destination, reference = _place(click.shown_at)
         messages.doubt(connection, item.id, destination, reference)  # whatever is written down, it does not show that
-        outbox.put_show(connection, item.id, destination, _route(connection, item), now)
+        outbox.put_show(connection, item.id, destination, _route(connection, item), now, is_urgent=True)
     return refusal
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from receiver.domain.fact import Fact, PersonAsked, PersonDid, SourceRefused, SourceSaid
+from receiver.domain.fact import Fact, PersonAsked, PersonDid, SourceAccepted, SourceRefused, SourceSaid
 from receiver.domain.item import Item
 from receiver.domain.ledger import Applied, Decision, Ignored, decide
 from receiver.domain.routing import Route, routes_for
@@ -45,9 +45,18 @@ def _apply(connection: Connection, fact: Fact, now: datetime, routes: Sequence[R
             _remember(connection, item, fact, decision, now)
             _close_attempt(connection, before, item, now)
             rings = transition in {"opened", "reopened"}
+            is_urgent = _is_somebody_waiting(before, fact)
+            shown = {message.destination for message in messages.of_item(connection, item.id)}
             for destination, route in _destinations(connection, item, routes if rings else ()):
-                outbox.put_show(connection, item.id, destination, route, now)
+                is_redrawn = is_urgent and destination in shown
+                outbox.put_show(connection, item.id, destination, route, now, is_urgent=is_redrawn)
     return decision
+
+
+def _is_somebody_waiting(before: Item | None, fact: Fact) -> bool:
+    """Whether the change is what a person did, or what came of it at the source."""
+    is_theirs = isinstance(fact, PersonAsked | PersonDid | SourceAccepted | SourceRefused)
+    return is_theirs or (before is not None and before.attempt is not None)
 
 
 def _destinations(connection: Connection, item: Item, routes: Sequence[Route]) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from receiver.domain.digest import DigestRule
+from receiver.domain.pace import Paces
 from receiver.domain.people import People
 from receiver.domain.routing import DEFAULT_ROUTE, Route
 from receiver.domain.token import Tokens
@@ -84,6 +85,7 @@ class Desk:
     clicks: Clicks | None = None
     digests: tuple[DigestRule, ...] = ()
     bells: Bells = field(default_factory=Bells)
+    paces: Paces = field(default_factory=Paces)
     now: Callable[[], datetime] = utc_now
     holds: dict[str, Hold] = field(default_factory=dict)  # loops that wait for a source to recover, by their bell
     is_draining: bool = False

@@ -1,4 +1,4 @@
-"""Steps 7 and 9: what is due leaves. A claim under a lease, the network outside any transaction, then the result.
+"""Steps 7 and 9: one delivery leaves. The network outside any transaction, then the result, if the lease still holds.
 
 ``show`` makes a destination show the item as it is when it is drawn, so many changes need one delivery. ``tell`` is a
 word to one person. ``carry_out`` asks the source to do what a person decided.
@@ -6,23 +6,22 @@ word to one person. ``carry_out`` asks the source to do what a person decided.
 
 import asyncio
 import random
-import secrets
-import time
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from receiver.apply import apply_facts
 from receiver.desk import OUTBOX_BELL, Desk, sweep_bell
+from receiver.domain import breaker
 from receiver.domain.action import Order
 from receiver.domain.fact import Fact, SourceAccepted, SourceRefused
 from receiver.domain.item import Item
 from receiver.domain.notice import Notice
 from receiver.domain.refusal import SENTENCES
 from receiver.domain.routing import Route
-from receiver.errors import DeliveryError, PermanentError, RetryLaterError, UncertainError
+from receiver.errors import DeliveryError, PermanentError, UncertainError
 from receiver.notices import notice_for_mail, notice_of
 from receiver.observe import log
 from receiver.ports import Notifier
@@ -31,79 +30,79 @@ from receiver.store.messages import Shown
 from receiver.store.outbox import CARRY_OUT, DIGEST, FRESH_LINK, SHOW, TELL, Delivery
 from receiver.summarise import deliver_digest
 
-MOST_RUNNING = 64
-MOST_EACH = 4  # of one destination side by side: a slow one never takes all places
-FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 900.0
+FIRST_WAIT_S, LONGEST_WAIT_S, LONGEST_ORDER_WAIT_S = 4.0, 3_600.0, 300.0
 GIVE_UP_AFTER = timedelta(days=3)
 GIVE_UP_ORDER_AFTER = timedelta(hours=4)  # a person waits for it; then the buttons come back
+MOST_BURIED = 50
+SOMETHING_S = 10.0
 
 
-class Dispatcher:
-    """Keeps due deliveries running, a few of each destination; ``drain`` waits for those under way."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a delivery ended: done, retry, uncertain, dead or lost; and by what, if it failed."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._running: dict[asyncio.Task[None], str] = {}
-
-    async def dispatch_due(self) -> int:
-        """Claim what is due and start it; how many were started."""
-        each = Counter(self._running.values())
-        free = MOST_RUNNING - len(self._running)
-        if free <= 0:
-            return 0
-        busy = [destination for destination, n in each.items() if n >= MOST_EACH]
-        claim_id = secrets.token_hex(8)
-        now = self._desk.now()
-        claimed = await self._desk.database.write(outbox.claim, now, claim_id, free, busy, MOST_EACH)
-        for delivery in claimed:
-            task = asyncio.create_task(self._run(delivery, claim_id))
-            self._running[task] = delivery.destination
-            task.add_done_callback(self._ended)
-        return len(claimed)
-
-    async def drain(self, grace_s: float) -> None:
-        """Let what is under way finish; what does not keeps its lease and is taken up after it."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=grace_s)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task, None)
-        self._desk.bells.ring_here(OUTBOX_BELL)  # a place is free, here
-        if not task.cancelled() and (error := task.exception()):
-            log.error("outbox.delivery.broke", error=repr(error), exc_info=error)
-
-    async def _run(self, delivery: Delivery, claim_id: str) -> None:
-        channel = delivery.destination.partition(":")[0]
-        started = time.perf_counter()
-        outcome = await deliver(self._desk, delivery, claim_id)
-        self._desk.metrics.deliveries_total.labels(channel, outcome).inc()
-        self._desk.metrics.delivery_seconds.labels(channel).observe(time.perf_counter() - started)
+    word: str
+    error: DeliveryError | None = None
 
 
-async def deliver(desk: Desk, delivery: Delivery, claim_id: str) -> str:
-    """One delivery, whatever it is; the word for how it ended: done, retry, uncertain, dead."""
+class LostLeaseError(Exception):
+    """The claim ran out meanwhile: the row is somebody else's, and so is its end."""
+
+
+async def deliver(desk: Desk, delivery: Delivery, claim_id: str) -> Ended:
+    """One delivery, whatever it is, within its deadline; how it ended."""
     try:
+        _check_lost(delivery)
         await _check_suppressed(desk, delivery)
         run = {SHOW: _show, TELL: _tell, CARRY_OUT: _carry_out, FRESH_LINK: _fresh_link, DIGEST: deliver_digest}[
             delivery.what
         ]
-        await run(desk, delivery, claim_id)
+        async with asyncio.timeout(longest_s(desk, delivery)):
+            await run(desk, delivery, claim_id)
+    except LostLeaseError:
+        return _lost(delivery)
     except PermanentError as error:
-        await _give_up(desk, delivery, claim_id, error)
-        return "dead"
+        return await _give_up(desk, delivery, claim_id, error)
     except DeliveryError as error:
         return await _again(desk, delivery, claim_id, _in_doubt(error))
+    except TimeoutError:
+        return await _again(desk, delivery, claim_id, UncertainError("timeout", "took too long altogether"))
     except Exception as error:  # noqa: BLE001 - a fault of ours must not hold the row until its lease ends, nor hide
         log.error("outbox.delivery.broke", id=delivery.id, what=delivery.what, error=repr(error), exc_info=error)
-        return await _again(desk, delivery, claim_id, UncertainError("internal", type(error).__name__))
-    return "done"
+        return await _again(desk, delivery, claim_id, UncertainError("internal", type(error).__name__, reach="ours"))
+    return Ended("done")
+
+
+def longest_s(desk: Desk, delivery: Delivery) -> float:
+    """The total deadline of a delivery, in seconds."""
+    channel, _, account = delivery.destination.partition(":")
+    if delivery.what == CARRY_OUT:
+        upstream = desk.upstreams.get((channel, account))
+        return upstream.longest_s if upstream else SOMETHING_S
+    notifier = desk.notifiers.get(channel)
+    return notifier.longest_s if notifier else SOMETHING_S
+
+
+def _check_lost(delivery: Delivery) -> None:
+    if delivery.lost >= outbox.MOST_LOST:
+        raise PermanentError("given_up", f"{delivery.lost} tries ended without a word", reach="ours")
 
 
 def _in_doubt(error: DeliveryError) -> DeliveryError:
     """A result that could not be written down: what it was about has perhaps happened."""
     if error.code != "store_unavailable":
         return error
-    return UncertainError(error.code, error.message)
+    return UncertainError(error.code, error.message, reach="ours")
+
+
+def _lost(delivery: Delivery) -> Ended:
+    log.warning("outbox.lease.lost", id=delivery.id, what=delivery.what, destination=delivery.destination)
+    return Ended("lost")
+
+
+def _held(is_ours: bool) -> None:
+    if not is_ours:
+        raise LostLeaseError
 
 
 async def _check_suppressed(desk: Desk, delivery: Delivery) -> None:
@@ -124,7 +123,7 @@ async def _show(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     late = [message for message in places if message is None or message.version < item.version]
     drawn, failed = await _draw_each(desk, delivery, item, late)
     if failed is None:
-        await desk.database.write(_shown, delivery, claim_id, drawn, desk.now())
+        _held(await desk.database.write(_shown, delivery, claim_id, drawn, desk.now()))
         return
     if drawn:
         await desk.database.write(_remember, delivery, drawn, desk.now())
@@ -182,13 +181,14 @@ def _shown(
     claim_id: str,
     drawn: Sequence[tuple[Shown | None, Shown]],
     now: datetime,
-) -> None:
+) -> bool:
     _remember(connection, delivery, drawn, now)  # also when the lease was lost: the message is there, and found again
     if outbox.finish(connection, delivery.id, claim_id, now):
-        return
+        return True
     for _, shown in drawn:  # somebody else drew meanwhile, and nobody knows which of the two came last
         messages.doubt(connection, delivery.item_id, shown.destination, shown.reference)
         outbox.put_show(connection, delivery.item_id, shown.destination, shown.route, now)
+    return False
 
 
 def _remember(
@@ -207,7 +207,7 @@ async def _fresh_link(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     route = desk.route(delivery.value("route") or "")
     notice = await notice_for_mail(desk, item, route, address, delivery.value("token"))
     await _notifier(desk, channel).deliver(notice, address, None, None)
-    await desk.database.write(outbox.finish, delivery.id, claim_id, desk.now())
+    _held(await desk.database.write(outbox.finish, delivery.id, claim_id, desk.now()))
 
 
 async def _tell(desk: Desk, delivery: Delivery, claim_id: str) -> None:
@@ -216,7 +216,7 @@ async def _tell(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     values = delivery.value("values") or {}
     sentence = desk.teller.say(route.locale, SENTENCES[delivery.value("code")], **values)
     await _notifier(desk, channel).tell(address, sentence)
-    await desk.database.write(outbox.finish, delivery.id, claim_id, desk.now())
+    _held(await desk.database.write(outbox.finish, delivery.id, claim_id, desk.now()))
 
 
 async def _carry_out(desk: Desk, delivery: Delivery, claim_id: str) -> None:
@@ -224,12 +224,14 @@ async def _carry_out(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     source, _, account = delivery.destination.partition(":")
     upstream = desk.upstreams.get((source, account))
     if upstream is None:
-        raise PermanentError("unknown_account", f"{delivery.destination} is not in the configuration any more")
+        what = f"{delivery.destination} is not in the configuration any more"
+        raise PermanentError("unknown_account", what, reach="ours")
     facts = await upstream.carry_out(_order(item, action, delivery))
-    await desk.database.write(_carried_out, desk, delivery, claim_id, action.id, facts)
+    is_ours = await desk.database.write(_carried_out, desk, delivery, claim_id, action.id, facts)
     desk.bells.ring(OUTBOX_BELL)
     if any(isinstance(fact, SourceAccepted) for fact in facts):
         desk.bells.ring(sweep_bell(source, account))
+    _held(is_ours)
 
 
 def _order(item: Item, action: actions.Done, delivery: Delivery) -> Order:
@@ -248,16 +250,25 @@ def _order(item: Item, action: actions.Done, delivery: Delivery) -> Order:
 
 def _carried_out(
     connection: Connection, desk: Desk, delivery: Delivery, claim_id: str, action_id: int, facts: list[Fact]
-) -> None:
-    """The source's answer and the end of the delivery in one transaction; what was asked never hangs."""
+) -> bool:
+    """The source's answer and the end of the delivery in one transaction; what was asked never hangs.
+
+    What the source did is true whoever has the row by now, so it is written down also when the lease was lost. Only a
+    refusal is then left to the new owner, who asks again, looks first and hears the same: buttons must not come back
+    while an order is still on its way.
+    """
     now = desk.now()
+    is_ours = outbox.finish(connection, delivery.id, claim_id, now)
+    if not is_ours and any(isinstance(fact, SourceRefused) for fact in facts):
+        return False
     apply_facts(connection, facts, now, desk.routes)
     if not any(isinstance(fact, SourceAccepted | SourceRefused) for fact in facts):
         item = items.find(connection, delivery.item_id)
         if item is not None and item.attempt is not None and item.attempt.action_id == action_id:
             apply_facts(connection, [SourceAccepted(item.key, action_id)], now, desk.routes)
-    _tell_if_lost(connection, delivery, action_id, now)
-    outbox.finish(connection, delivery.id, claim_id, now)
+    if is_ours:
+        _tell_if_lost(connection, delivery, action_id, now)
+    return is_ours
 
 
 def _tell_if_lost(connection: Connection, delivery: Delivery, action_id: int, now: datetime) -> None:
@@ -277,54 +288,87 @@ def _item_and_action(connection: Connection, delivery: Delivery) -> tuple[Item, 
     return item, action
 
 
-async def _again(desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryError) -> str:
-    """Due again after a while, with full jitter; or dead when it was tried for too long."""
+async def _again(desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryError) -> Ended:
+    """Due again after a while; or dead when it was tried for too long."""
     now = desk.now()
-    limit = GIVE_UP_ORDER_AFTER if delivery.what == CARRY_OUT else GIVE_UP_AFTER
-    if now - delivery.created_at > limit:
-        await _give_up(desk, delivery, claim_id, error)
-        return "dead"
-    is_doubtful = isinstance(error, UncertainError)
-    due_at = now + timedelta(seconds=_wait_s(delivery.attempts, error))
-    await desk.database.write(
+    if now - delivery.since > _limit(delivery):
+        return await _give_up(desk, delivery, claim_id, error)
+    is_doubtful, is_uncounted = isinstance(error, UncertainError), breaker.is_uncounted(error)
+    due_at = now + timedelta(seconds=_wait_s(delivery, error))
+    is_ours = await desk.database.write(
         lambda connection: outbox.release(
-            connection, delivery.id, claim_id, due_at, f"{error.code}: {error.message}", is_doubtful=is_doubtful
+            connection,
+            delivery.id,
+            claim_id,
+            due_at,
+            f"{error.code}: {error.message}",
+            is_doubtful=is_doubtful,
+            is_uncounted=is_uncounted,
         )
     )
+    if not is_ours:
+        return replace(_lost(delivery), error=error)
     log.warning("outbox.delivery.put_back", id=delivery.id, what=delivery.what, reason=error.code)
-    return "uncertain" if is_doubtful else "retry"
+    return Ended("uncertain" if is_doubtful else "retry", error)
 
 
-def _wait_s(attempts: int, error: DeliveryError) -> float:
-    ceiling = min(FIRST_WAIT_S * 2.0 ** min(attempts, 20), LONGEST_WAIT_S)
-    jittered = random.uniform(FIRST_WAIT_S / 2, ceiling)  # noqa: S311 - spreads load, guards nothing
-    asked = error.after_s if isinstance(error, RetryLaterError) and error.after_s else 0.0
-    return max(jittered if not asked else asked + random.uniform(0, 1), asked)  # noqa: S311 - the same
+def _limit(delivery: Delivery) -> timedelta:
+    return GIVE_UP_ORDER_AFTER if delivery.what == CARRY_OUT else GIVE_UP_AFTER
 
 
-async def _give_up(desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryError) -> None:
+def _wait_s(delivery: Delivery, error: DeliveryError) -> float:
+    """Exponential with full jitter (reliability.md, A.3).
+
+    Something between nothing and 4 s after the first try, then 8 s, 16 s and so on up to an hour from the eleventh on:
+    about 150 tries in the three days after which a delivery is given up. An order, for which a person waits, never
+    pauses longer than five minutes and is given up after four hours. A pause that the other side names is kept. When a
+    breaker closes, what waited behind it is due at once.
+    """
+    longest_wait_s = LONGEST_ORDER_WAIT_S if delivery.what == CARRY_OUT else LONGEST_WAIT_S
+    ceiling = min(FIRST_WAIT_S * 2.0 ** min(max(delivery.attempts - 1, 0), 20), longest_wait_s)
+    jittered = random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards nothing
+    return max(breaker.asked_of(error) or 0.0, jittered)
+
+
+async def _give_up(desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryError) -> Ended:
     """Dead in the same row; when a source refused what a person asked, its buttons come back with the reason."""
-    await desk.database.write(_bury, desk, delivery, claim_id, error)
+    if not await desk.database.write(_bury, desk, delivery, claim_id, error):
+        return replace(_lost(delivery), error=error)
     desk.bells.ring(OUTBOX_BELL)
     log.error("outbox.delivery.dead", id=delivery.id, what=delivery.what, reason=error.code)
+    return Ended("dead", error)
 
 
-def _bury(connection: Connection, desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryError) -> None:
+def _bury(connection: Connection, desk: Desk, delivery: Delivery, claim_id: str | None, error: DeliveryError) -> bool:
     now = desk.now()
     is_ours = outbox.bury(connection, delivery.id, claim_id, f"{error.code}: {error.message}", now)
     if error.code == "recipient_refused":
         address = delivery.destination.partition(":")[2]
         suppressed.add(connection, address, suppressed.ALL, error.message, now, now + suppressed.REFUSED_FOR)
-    if delivery.what == CARRY_OUT and is_ours:
+    if not is_ours:
+        return False
+    if delivery.what == CARRY_OUT:
         item = items.find(connection, delivery.item_id)
         if item is not None:
             apply_facts(
                 connection, [SourceRefused(item.key, delivery.value("action"), error.message)], now, desk.routes
             )
+    return True
+
+
+def bury_overdue(connection: Connection, desk: Desk) -> list[Delivery]:
+    """Give up what waits longer than it may without being tried, such as behind a breaker that does not close."""
+    now = desk.now()
+    late = outbox.overdue(connection, now, now - GIVE_UP_ORDER_AFTER, now - GIVE_UP_AFTER, MOST_BURIED)
+    for delivery in late:
+        waited = "four hours" if delivery.what == CARRY_OUT else "three days"
+        _bury(connection, desk, delivery, None, PermanentError("given_up", f"not done within {waited}", reach="ours"))
+    return late
 
 
 def _notifier(desk: Desk, channel: str) -> Notifier:
     notifier = desk.notifiers.get(channel)
     if notifier is None:
-        raise PermanentError("unknown_channel", f"[{channel}] is not in the configuration any more")
+        what = f"[{channel}] is not in the configuration any more"
+        raise PermanentError("unknown_channel", what, reach="ours")
     return notifier

@@ -10,6 +10,12 @@ CasebellError(code, message)       code: stable snake_case word = log field = me
     └── UncertainError             perhaps processed (read timeout, 5xx on a write): never blindly repeated
 """
 
+from typing import Literal
+
+Reach = Literal["item", "place", "pace", "system", "ours"]
+"""Who else a failure strikes: nobody (``item``), what goes to the same channel or account (``place``), whatever draws
+on the same allowance (``pace``), the whole system; or it is ours, and says nothing of the other side."""
+
 
 class CasebellError(Exception):
     """Base of all; ``code`` is for machines, ``message`` for people and free of secrets and debtor data."""
@@ -36,19 +42,26 @@ class RefusedError(CasebellError):
 
 
 class DeliveryError(CasebellError):
-    """An outside system did not do what it was asked."""
+    """An outside system did not do what it was asked. ``reach``: who else will hear the same."""
+
+    def __init__(self, code: str, message: str = "", *, reach: Reach = "place") -> None:
+        super().__init__(code, message)
+        self.reach = reach
 
 
 class RetryLaterError(DeliveryError):
     """Surely not processed; try again after ``after_s`` seconds (None: the caller's own backoff)."""
 
-    def __init__(self, code: str, message: str = "", after_s: float | None = None) -> None:
-        super().__init__(code, message)
+    def __init__(self, code: str, message: str = "", after_s: float | None = None, *, reach: Reach = "place") -> None:
+        super().__init__(code, message, reach=reach)
         self.after_s = after_s
 
 
 class PermanentError(DeliveryError):
     """Will never work as asked; park it and tell why."""
+
+    def __init__(self, code: str, message: str = "", *, reach: Reach = "item") -> None:
+        super().__init__(code, message, reach=reach)
 
 
 class UncertainError(DeliveryError):

@@ -169,6 +169,7 @@ async def _take(desk: Desk, row: Row, claim_id: str) -> None:
             click = await _with_person(desk, click)
     except (ValueError, RecursionError) as error:
         await desk.database.write(inbox.quarantine, row.id, claim_id, _why(error), desk.now())
+        log.warning("inbox.row.quarantined", id=row.id, source=row.source, reason=type(error).__name__)
         return
     except DeliveryError as error:
         await _put_back(desk, [row.id], claim_id, error)

@@ -29,6 +29,7 @@ from receiver import ports, worker
 from receiver.desk import Desk
 from receiver.domain.digest import DigestRule, Edition
 from receiver.domain.notice import Notice
+from receiver.domain.pace import Pace, Paces
 from receiver.domain.people import People
 from receiver.domain.routing import Match, Route
 from receiver.domain.schedule import Schedule
@@ -96,6 +97,7 @@ def build_desk(settings: Settings, database: Database) -> Desk:
         verifies=dict(_verifies(settings)),
         now=database.now,
         digests=tuple(digest_rule_of(rule) for rule in settings.digests),
+        paces=paces_of(settings),
     )
     notifiers: dict[str, Notifier] = {}
     if settings.slack:
@@ -219,6 +221,22 @@ async def _notice_for_modal(desk: Desk, item_id: str) -> Notice | None:
         return None
     shown = await desk.database.read(messages.of_item, item_id)
     return notice_of(desk, item, desk.route(shown[0].route if shown else ""))
+
+
+def paces_of(settings: Settings) -> Paces:
+    """How fast each destination is told things; a channel takes five at once after a rest."""
+    calm = Paces()
+    slack = (
+        Pace(settings.slack.posts_per_second, max(5, round(settings.slack.posts_per_second)))
+        if settings.slack
+        else calm.slack
+    )
+    mail = (
+        Pace(settings.email.mails_per_second, max(1, round(5 * settings.email.mails_per_second)))
+        if settings.email
+        else calm.mail
+    )
+    return Paces(slack, mail)
 
 
 def people_of(people: sections.People) -> People:

@@ -163,6 +163,12 @@ class Metrics:
         )
         self.deliveries_total = self._counter("deliveries_total", "Deliveries tried, by outcome.", "channel outcome")
         self.delivery_seconds = self._histogram("delivery_seconds", "Seconds one delivery took.", "channel")
+        self.leases_reaped_total = self._counter(
+            "leases_reaped_total", "Claims of deliveries that ran out without a word and were taken over."
+        )
+        self.breakers_open = self._gauge(
+            "breakers_open", "Destinations that are left alone for a while, because they failed.", "name"
+        )
         self.actions_total = self._counter("actions_total", "Verbs people pressed, by outcome.", "verb outcome via")
         self.reconcile_seconds = self._histogram(
             "reconcile_seconds", "Seconds one reconciliation of an account took.", "source account"

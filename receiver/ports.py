@@ -41,6 +41,7 @@ class Upstream(Protocol):
     source: str
     account: str
     poll_every_s: float
+    longest_s: float  # what carrying out an order may take altogether
 
     def read(self, body: bytes) -> Hint | None:
         """What a stored, verified event points at; None when it points at nothing. Raises ValueError for rubbish."""
@@ -81,6 +82,7 @@ class Notifier(Protocol):
     """One channel: "slack" or "mail". Methods raise only DeliveryError."""
 
     channel: str
+    longest_s: float  # what a delivery may take altogether
 
     async def deliver(self, notice: Notice, address: str, reference: str | None, shown_state: str | None) -> Delivered:
         """Make ``address`` show the notice: a new message, or the one at ``reference`` redrawn or followed up."""

@@ -9,18 +9,19 @@ from functools import partial
 
 from receiver.alone import run_alone
 from receiver.desk import CLICKS_BELL, OUTBOX_BELL, Desk, inbox_bell, sweep_bell
-from receiver.dispatch import Dispatcher
+from receiver.dispatcher import Dispatcher
 from receiver.errors import CasebellError
 from receiver.ingest import drain, drain_clicks
 from receiver.observe import log
 from receiver.ports import Upstream
 from receiver.reconcile import give_back_stuck, reconcile_quietly
-from receiver.store import items, messages, outbox
+from receiver.store import breakers, items, messages, outbox
 from receiver.summarise import make_if_due
 
 LOOK_EVERY_S = 1.0  # bells wake at once; looking finds what a bell could not tell
 GAUGE_EVERY_S = 5.0
 GIVE_BACK_EVERY_S = 3600.0
+BURY_EVERY_S = 30.0
 SOONEST_SWEEP_S = 1.0
 FULL_SWEEP_EVERY = timedelta(days=1)
 AFTER_FAULT_S = 2.0
@@ -39,6 +40,7 @@ async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None
             group.create_task(_forever(desk, "clicks", CLICKS_BELL, lambda: drain_clicks(desk))),
             group.create_task(_every(GAUGE_EVERY_S, "gauge", partial(measure_store, desk))),
             group.create_task(_every(GIVE_BACK_EVERY_S, "give back", partial(give_back_stuck, desk))),
+            group.create_task(_every(BURY_EVERY_S, "overdue", dispatcher.bury_overdue)),
             group.create_task(desk.database.listen(desk.holder, desk.bells.ring_here)),
             group.create_task(_tell(desk)),
             group.create_task(run_alone(desk, "digests", lambda: _digests(desk))),
@@ -134,4 +136,7 @@ async def measure_store(desk: Desk) -> int:
         desk.metrics.items_open.labels(source, kind, urgency).set(count)
         oldest = min(oldest, opened_at)
     desk.metrics.items_oldest_seconds.set((now - oldest).total_seconds())
+    desk.metrics.breakers_open.clear()
+    for one in await desk.database.read(breakers.opened):
+        desk.metrics.breakers_open.labels(one.name).set(1)
     return due

@@ -130,8 +130,10 @@ class SmtpClient:
         try:
             await session.rcpt(recipient)
         except aiosmtplib.SMTPRecipientRefused as error:
-            if error.code in AUTH_CODES or error.code < 500:  # noqa: PLR2004 - the same
+            if error.code in AUTH_CODES:
                 raise
+            if error.code < 500:  # noqa: PLR2004 - the same
+                raise RetryLaterError("smtp_later", _words(error), reach="item") from error  # such as greylisting
             code = "not_by_policy" if _POLICY_CODE.search(error.message) else "recipient_refused"
             raise PermanentError(code, _words(error)) from error
 
@@ -196,7 +198,7 @@ def _for_message(error: aiosmtplib.SMTPDataError) -> DeliveryError:
     if error.code in AUTH_CODES:
         return RetryLaterError("smtp_auth", _words(error), NEEDS_HANDS_S)
     if error.code < 500:  # noqa: PLR2004 - the same border
-        return RetryLaterError("smtp_later", _words(error))
+        return RetryLaterError("smtp_later", _words(error), reach="item")
     return PermanentError("message_refused", _words(error))
 
 

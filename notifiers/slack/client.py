@@ -89,7 +89,7 @@ class SlackClient:
             async with asyncio.timeout(self._total_s):
                 response, body = await self._send(method, told)
         except _NOT_SENT as error:
-            raise RetryLaterError("slack_unreachable", f"{method}: no connection to Slack") from error
+            raise RetryLaterError("slack_unreachable", f"{method}: no connection to Slack", reach="system") from error
         except (httpx.HTTPError, TimeoutError) as error:
             raise _unknown("slack_no_answer", f"{method}: no answer from Slack", is_repeatable) from error
         answer = _judged(method, response, body, is_repeatable=is_repeatable)
@@ -112,7 +112,7 @@ def _judged(method: str, response: httpx.Response, body: bytes, *, is_repeatable
     """The answer if Slack says ok, else the error it means (contract A6)."""
     status = response.status_code
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        raise RetryLaterError("ratelimited", f"{method}: too many requests", _wait_s(response.headers))
+        raise RetryLaterError("ratelimited", f"{method}: too many requests", _wait_s(response.headers), reach="pace")
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.REQUEST_TIMEOUT:
         raise _unknown(f"http_{status}", f"{method}: Slack answered {status}", is_repeatable)
     answer = _parsed(body)

@@ -99,13 +99,24 @@ CURES: dict[str, str] = {
 }
 
 
+PACES = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+
+
 def meaning_of(method: str, code: str, after_s: float | None) -> DeliveryError:
-    """The error for an ``ok: false``. Nothing was done; an unknown code is one more way of saying no."""
+    """The error for an ``ok: false``. Nothing was done; an unknown code is one more way of saying no.
+
+    What the whole workspace refuses is true of every message until somebody mends it, so it must not cost this one its
+    life; what a channel refuses is final for the message (contract A6).
+    """
     message = f"{method}: Slack says {code}"
-    if CODES.get(code) == "later":
-        return RetryLaterError(code, message, after_s)
+    meaning = CODES.get(code)
+    if meaning == "later":
+        return RetryLaterError(code, message, after_s, reach="pace" if code in PACES else "place")
     cure = CURES.get(code)
-    return PermanentError(code, f"{message}. {cure}" if cure else message)
+    message = f"{message}. {cure}" if cure else message
+    if meaning == "workspace":
+        return RetryLaterError(code, message, reach="system")
+    return PermanentError(code, message, reach="place" if meaning == "channel" else "item")
 
 
 def cure_for(code: str) -> str:

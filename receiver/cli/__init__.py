@@ -26,6 +26,12 @@ FAMILIES: dict[str, dict[str, str]] = {  # module -> its commands (``NAME_comman
         "act": "Do what a button does.",
         "reconcile": "Compare with the sources now, and apply what changed.",
     },
+    "receiver.cli.redo": {
+        "deliveries": "List the outbox: what is due, done or dead.",
+        "retry": "Give dead deliveries a second chance.",
+        "events": "List what arrived: waiting, done or set aside.",
+        "replay": "Understand stored events again; never a second alert.",
+    },
     "receiver.cli.database": {"db": "Migrate, back up and move the database."},
     "receiver.cli.digests": {
         "digest": "A digest outside its schedule.",

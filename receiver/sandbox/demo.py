@@ -32,10 +32,12 @@ solution_hosts  = ["debitura.com"]
 bot_token       = "file:{folder}/slack-token"
 signing_secrets = ["file:{folder}/slack-secret"]
 base_url        = "{sandbox_url}/slack/api/"
+posts_per_second = 20.0
 
 [email]
 smtp_url = "smtp://127.0.0.1:{smtp_port}"
 sender   = "Casebell <casebell@creditor.example>"
+mails_per_second = 200.0
 
 [people]
 resolvers = ["@creditor.example"]

@@ -22,6 +22,7 @@ from receiver.settings.values import (
     LowerAddress,
     Name,
     PersonEntry,
+    Rate,
     Sender,
     TeamId,
     TodoUrl,
@@ -138,6 +139,12 @@ class Slack(Section):
     base_url: Annotated[Url, AfterValidator(lambda url: f"{url}/")] = Field(
         default="https://slack.com/api/", description="Slack's Web API.", examples=["https://slack.com/api/"]
     )
+    posts_per_second: Rate = Field(
+        default=1.0,
+        description="How many first-time alerts each channel gets a second, after a burst of five; Slack itself takes "
+        "about one. Redraws after a click are not held back.",
+        examples=[1.0],
+    )
     team_id: TeamId | None = Field(
         default=None, description="The only workspace clicks are accepted from.", examples=["T0123ABCD"]
     )
@@ -197,6 +204,11 @@ class Email(Section):
         default=None, description="Password of the user in `smtp_url` (secret).", examples=["env:SMTP_PASSWORD"]
     )
     sender: Sender = Field(description="From whom the mails come.", examples=["Casebell <casebell@creditor.example>"])
+    mails_per_second: Rate = Field(
+        default=10.0,
+        description="How many alerts the mail server is handed a second, after a burst of five seconds' worth.",
+        examples=[10.0],
+    )
 
     @property
     def server(self) -> SmtpServer:

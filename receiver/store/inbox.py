@@ -38,6 +38,21 @@ class Row:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One event for people: never its body."""
+
+    id: int
+    source: str
+    account: str
+    event_id: str
+    received_at: datetime
+    state: str
+    attempts: int
+    done_at: datetime | None
+    reason: str | None
+
+
 def append(connection: Connection, arrivals: Sequence[Arrival]) -> list[bool]:
     """Store all that is new; for each whether it was, False where the event is known already.
 
@@ -147,6 +162,44 @@ def expire_leases(connection: Connection, now: datetime) -> None:
     """End every lease now. Only for a process that holds the database alone: whoever had them is dead."""
     held = (inbox.c.state == "new", inbox.c.claim_id.is_not(None))
     connection.execute(update(inbox).where(*held).values(lease_until=now - timedelta(seconds=1)))
+
+
+def again(connection: Connection, ids: Sequence[int], now: datetime) -> list[tuple[str, str]]:
+    """Understand these once more, under the identity they have; source and account of each that was at rest."""
+    raised = connection.execute(
+        update(inbox)
+        .where(inbox.c.id.in_(ids), inbox.c.state.in_(("done", "quarantined")))
+        .values(state="new", due_at=now, done_at=None, reason=None, attempts=0)
+        .returning(inbox.c.source, inbox.c.account)
+    )
+    return [(row.source, row.account) for row in raised]
+
+
+def at_rest(
+    connection: Connection, *, event_id: str | None, since: datetime | None, is_quarantined: bool, after: int, most: int
+) -> list[int]:
+    """Ids above ``after`` of what can be understood again: of this event, since then, or only what was set aside.
+
+    ``event_id`` may lack the ``id:`` that stands before a sender's own id. Presses are among them only where they are
+    asked for by their id, or were set aside.
+    """
+    states = ("quarantined",) if is_quarantined else ("done", "quarantined")
+    chosen = select(inbox.c.id).where(inbox.c.state.in_(states), inbox.c.id > after)
+    if event_id is not None:
+        chosen = chosen.where(inbox.c.event_id.in_((event_id, f"id:{event_id}")))
+    elif not is_quarantined:
+        chosen = chosen.where(inbox.c.source.not_in(CLICK_SOURCES))
+    if since is not None:
+        chosen = chosen.where(inbox.c.received_at >= since)
+    return list(connection.execute(chosen.order_by(inbox.c.id).limit(most)).scalars())
+
+
+def listed(connection: Connection, state: str | None, most: int) -> list[Listed]:
+    """Stored events, newest first."""
+    chosen = select(*(inbox.c[name] for name in Listed.__slots__)).order_by(inbox.c.id.desc()).limit(most)
+    if state is not None:
+        chosen = chosen.where(inbox.c.state == state)
+    return [Listed(*row) for row in connection.execute(chosen)]
 
 
 def counts(connection: Connection) -> dict[str, int]:

@@ -11,13 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, literal, or_, select, update
 
 from receiver.store import locks
-from receiver.store.schema import outbox
+from receiver.store.schema import Instant, item, outbox
 
-LEASE = timedelta(seconds=90)  # more than twice the longest total deadline (30 s); asserted by a test
+# More than twice the longest total deadline of a delivery; dispatcher.py asserts it at the start.
+LEASE = timedelta(seconds=100)
+ORDER_LEASE = timedelta(seconds=180)
+MOST_LOST = 10  # claims that ended without a word, counted when they are taken over: this row kills whoever takes it
+PLENTY = 1_000_000
+CLAIM = "claim of the outbox"
 SHOW, TELL, CARRY_OUT, FRESH_LINK, DIGEST = "show", "tell", "carry_out", "fresh_link", "digest"
+URGENT = frozenset({TELL, CARRY_OUT, FRESH_LINK})  # somebody waits for it, before a screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,14 @@ class Delivery:
     attempts: int
     is_doubtful: bool
     created_at: datetime
+    is_urgent: bool = False
+    lost: int = 0
+    retried_at: datetime | None = None
+
+    @property
+    def since(self) -> datetime:
+        """When its present chance began."""
+        return self.retried_at or self.created_at
 
     def value(self, name: str) -> Any:
         return json.loads(self.payload).get(name)
@@ -44,8 +58,10 @@ def put(
     what: str,
     payload: Mapping[str, object],
     now: datetime,
+    *,
+    is_urgent: bool = False,
 ) -> None:
-    """Add a delivery, due now. ``item_id`` None: it is about no one item."""
+    """Add a delivery, due now. ``item_id`` None: it is about no one item. ``is_urgent``: what came of a click."""
     connection.execute(
         insert(outbox).values(
             item_id=item_id,
@@ -55,14 +71,18 @@ def put(
             state="due",
             due_at=now,
             created_at=now,
+            is_urgent=is_urgent or what in URGENT,
         )
     )
 
 
-def put_show(connection: Connection, item_id: str, destination: str, route: str, now: datetime) -> None:
+def put_show(
+    connection: Connection, item_id: str, destination: str, route: str, now: datetime, *, is_urgent: bool = False
+) -> None:
     """Make the destination show the item as it will be when it is drawn; one waiting row is enough for any changes.
 
     The waiting row is kept from being claimed until this transaction ends: who draws it then sees what changed here.
+    ``is_urgent``: a person's click changed it, and this destination shows it already.
     """
     waiting = connection.execute(
         select(outbox.c.id)
@@ -76,7 +96,9 @@ def put_show(connection: Connection, item_id: str, destination: str, route: str,
         .with_for_update(skip_locked=True)
     ).first()
     if waiting is None:
-        put(connection, item_id, destination, SHOW, {"route": route}, now)
+        put(connection, item_id, destination, SHOW, {"route": route}, now, is_urgent=is_urgent)
+    elif is_urgent:
+        connection.execute(update(outbox).where(outbox.c.id == waiting.id).values(is_urgent=True))
 
 
 def on_the_way(connection: Connection, item_id: str) -> dict[str, str]:
@@ -88,14 +110,21 @@ def on_the_way(connection: Connection, item_id: str) -> dict[str, str]:
 
 
 def claim(
-    connection: Connection, now: datetime, claim_id: str, most: int, busy: Collection[str], most_each: int
+    connection: Connection,
+    now: datetime,
+    claim_id: str,
+    most: int,
+    busy: Collection[str],
+    most_each: int,
+    *only: ColumnElement[bool],
 ) -> list[Delivery]:
     """Take up to ``most`` due rows under a lease, none of the busy destinations, and of each so few that with those
     under way, here and on other replicas, there are at most ``most_each``.
+    ``only``: further conditions on the rows.
 
     Replicas claim one after the other, so that each sees what the one before it took (docs/decisions/0009).
     """
-    locks.hold(connection, ["claim of the outbox"])
+    locks.hold(connection, [CLAIM])
     is_under_way = case((outbox.c.lease_until >= now, 1), else_=0)
     place = func.row_number().over(
         partition_by=outbox.c.destination, order_by=(is_under_way.desc(), outbox.c.due_at, outbox.c.id)
@@ -103,7 +132,7 @@ def claim(
     ranked = (
         select(outbox.c.id, outbox.c.due_at, is_under_way.label("is_under_way"), place.label("place"))
         .where(outbox.c.state == "due")
-        .where(or_(outbox.c.lease_until >= now, _is_ready(now, busy)))
+        .where(or_(outbox.c.lease_until >= now, and_(_is_ready(now, busy), *only)))
         .subquery()
     )
     chosen = (
@@ -121,15 +150,14 @@ def claim(
         .where(outbox.c.id.in_(select(chosen.c.id)))
         .values(
             claim_id=claim_id,
-            lease_until=now + LEASE,
+            lease_until=case((outbox.c.what == CARRY_OUT, _at(now + ORDER_LEASE)), else_=_at(now + LEASE)),
             attempts=outbox.c.attempts + 1,
             # a claim id that is still there belongs to somebody who never told how it ended
             is_doubtful=case((outbox.c.claim_id.is_not(None), True), else_=outbox.c.is_doubtful),
         )
         .returning(*(outbox.c[name] for name in Delivery.__slots__))
     )
-    found = (Delivery(**{**row._asdict(), "item_id": row.item_id or ""}) for row in taken)
-    return sorted(found, key=lambda row: row.id)
+    return sorted(map(_delivery, taken), key=lambda row: row.id)
 
 
 def _is_ready(now: datetime, busy: Collection[str]) -> ColumnElement[bool]:
@@ -149,23 +177,54 @@ def _is_free(now: datetime) -> ColumnElement[bool]:
     return or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now)
 
 
+def renew(connection: Connection, ids: Collection[int], claim_id: str, now: datetime) -> set[int]:
+    """Begin the leases anew, of deliveries that take long; those that are still held."""
+    held = connection.execute(
+        update(outbox)
+        .where(outbox.c.id.in_(ids), outbox.c.claim_id == claim_id)
+        .values(lease_until=case((outbox.c.what == CARRY_OUT, _at(now + ORDER_LEASE)), else_=_at(now + LEASE)))
+        .returning(outbox.c.id)
+    )
+    return set(held.scalars())
+
+
+def reap(connection: Connection, now: datetime) -> int:
+    """End the claims whose lease has run out: their rows are due again, and in doubt. How many there were."""
+    dead = connection.execute(
+        update(outbox)
+        .where(outbox.c.lease_until < now, outbox.c.state == "due")
+        .values(claim_id=None, lease_until=None, is_doubtful=True, lost=outbox.c.lost + 1)
+    )
+    return dead.rowcount
+
+
 def finish(connection: Connection, id_: int, claim_id: str, now: datetime) -> bool:
     """Delivered. False: the lease was lost, somebody else has the row now."""
     return _settle(connection, id_, claim_id, state="done", done_at=now, reason=None)
 
 
-def bury(connection: Connection, id_: int, claim_id: str, reason: str, now: datetime) -> bool:
-    """Dead, with the reason, in the same row. False: the lease was lost."""
+def bury(connection: Connection, id_: int, claim_id: str | None, reason: str, now: datetime) -> bool:
+    """Dead, with the reason, in the same row. ``claim_id`` None: it was nobody's. False: the lease was lost."""
     return _settle(connection, id_, claim_id, state="dead", done_at=now, reason=reason[:500])
 
 
 def release(
-    connection: Connection, id_: int, claim_id: str, due_at: datetime, reason: str, *, is_doubtful: bool
+    connection: Connection,
+    id_: int,
+    claim_id: str,
+    due_at: datetime,
+    reason: str,
+    *,
+    is_doubtful: bool,
+    is_uncounted: bool = False,
 ) -> bool:
-    """Due again at ``due_at``. ``is_doubtful``: this try may have arrived. False: the lease was lost."""
+    """Due again at ``due_at``. ``is_doubtful``: this try may have arrived. ``is_uncounted``: it was none, for it was us
+    who refused. False: the lease was lost."""
     values: dict[str, Any] = {"due_at": due_at, "reason": reason[:500]}
     if is_doubtful:
         values["is_doubtful"] = True
+    if is_uncounted:
+        values["attempts"] = outbox.c.attempts - 1
     return _settle(connection, id_, claim_id, **values)
 
 
@@ -202,10 +261,82 @@ def of_item(connection: Connection, item_id: str) -> Sequence[Any]:
     ).all()
 
 
-def _settle(connection: Connection, id_: int, claim_id: str, **values: Any) -> bool:
+def is_any_due(connection: Connection, now: datetime, *only: ColumnElement[bool]) -> bool:
+    """Whether a row that nobody has is due."""
+    chosen = select(outbox.c.id).where(outbox.c.state == "due", outbox.c.due_at <= now, *only)
+    return connection.execute(chosen.where(outbox.c.claim_id.is_(None)).limit(1)).first() is not None
+
+
+def hasten(connection: Connection, which: ColumnElement[bool], now: datetime) -> None:
+    """Due now, what was to wait for another try."""
+    waiting = (outbox.c.state == "due", outbox.c.claim_id.is_(None), outbox.c.due_at > now)
+    connection.execute(update(outbox).where(*waiting, outbox.c.attempts > 0, which).values(due_at=now))
+
+
+def overdue(
+    connection: Connection, now: datetime, orders_before: datetime, others_before: datetime, most: int
+) -> list[Delivery]:
+    """Rows that wait since before these instants and that nobody has, such as those behind an open breaker."""
+    since = case(
+        (outbox.c.attempts == 0, outbox.c.due_at), else_=func.coalesce(outbox.c.retried_at, outbox.c.created_at)
+    )
+    limit = case((outbox.c.what == CARRY_OUT, _at(orders_before)), else_=_at(others_before))
+    chosen = (
+        select(*(outbox.c[name] for name in Delivery.__slots__))
+        .where(outbox.c.state == "due", outbox.c.due_at <= now, outbox.c.claim_id.is_(None), since < limit)
+        .order_by(outbox.c.id)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    return [_delivery(row) for row in connection.execute(chosen)]
+
+
+def retry(connection: Connection, id_: int, now: datetime) -> bool:
+    """Give a dead row another chance, as if it were new, under the id it has. False: it is not dead."""
+    raised = connection.execute(
+        update(outbox)
+        .where(outbox.c.id == id_, outbox.c.state == "dead")
+        .values(state="due", due_at=now, retried_at=now, done_at=None, attempts=0, lost=0)
+    )
+    return raised.rowcount == 1
+
+
+def dead_ones(connection: Connection, ids: Collection[int] | None = None) -> list[Delivery]:
+    """Dead rows, all or those among ``ids``."""
+    chosen = select(*(outbox.c[name] for name in Delivery.__slots__)).where(outbox.c.state == "dead")
+    if ids is not None:
+        chosen = chosen.where(outbox.c.id.in_(ids))
+    return [_delivery(row) for row in connection.execute(chosen.order_by(outbox.c.id))]
+
+
+def listed(connection: Connection, state: str | None, most: int) -> Sequence[Any]:
+    """Deliveries with the key of their item, newest first, for ``casebell deliveries``."""
+    chosen = select(*(outbox.c[name] for name in _LISTED), item.c.key).select_from(
+        outbox.outerjoin(item, item.c.id == outbox.c.item_id)
+    )
+    if state is not None:
+        chosen = chosen.where(outbox.c.state == state)
+    return connection.execute(chosen.order_by(outbox.c.id.desc()).limit(most)).all()
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    return Delivery(**{**row._asdict(), "item_id": row.item_id or ""})
+
+
+def _at(instant: datetime) -> ColumnElement[datetime]:
+    return literal(instant, Instant)
+
+
+def _settle(connection: Connection, id_: int, claim_id: str | None, **values: Any) -> bool:
     settled = connection.execute(
         update(outbox)
         .where(and_(outbox.c.id == id_, outbox.c.claim_id == claim_id))
         .values(claim_id=None, lease_until=None, **values)
     )
     return settled.rowcount == 1
+
+
+_LISTED = (
+    "id", "state", "what", "destination", "attempts", "is_doubtful", "is_urgent", "created_at", "due_at", "lease_until",
+    "done_at", "reason",
+)  # fmt: skip

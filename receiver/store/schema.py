@@ -138,12 +138,16 @@ outbox = Table(
     Column("due_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("is_doubtful", Boolean, nullable=False, server_default=false()),  # an earlier try may have arrived
+    Column("is_urgent", Boolean, nullable=False, server_default=false()),  # what came of a person's click
+    Column("lost", Integer, nullable=False, server_default="0"),  # claims that ended without a word
+    Column("retried_at", Instant),  # when somebody gave it a second chance
     Column("claim_id", Text),
     Column("lease_until", Instant),
     Column("reason", Text),
     Column("created_at", Instant, nullable=False),
     Column("done_at", Instant),
     Index("ix_outbox_due", "due_at", **_only("state = 'due'")),
+    Index("ix_outbox_leased", "lease_until", **_only("lease_until IS NOT NULL")),
     Index("ix_outbox_waiting", "item_id", "destination", **_only("state = 'due'")),
 )
 
@@ -232,4 +236,24 @@ suppressed = Table(
     Column("at", Instant, nullable=False),
     Column("until", Instant),  # null: until somebody lifts it
     PrimaryKeyConstraint("address", "list"),
+)
+
+breaker = Table(
+    "breaker",
+    metadata,
+    Column("name", Text, primary_key=True),  # what fails together: slack:C1, slack, slack posts, mail, getbill:main
+    Column("state", Text, nullable=False),  # closed, open
+    Column("failures", Integer, nullable=False, server_default="0"),  # one after the other
+    Column("openings", Integer, nullable=False, server_default="0"),  # since all was well
+    Column("open_until", Instant),
+    Column("probe", Text),  # the claim that was let through to see
+    Column("probe_until", Instant),
+    Column("reason", Text),
+)
+
+pace = Table(
+    "pace",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("full_at", Instant, nullable=False),  # when the bucket of tokens is full again
 )

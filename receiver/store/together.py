@@ -98,7 +98,8 @@ def is_the_stores(error: DBAPIError) -> bool:
 def unavailable(error: DBAPIError) -> RetryLaterError:
     """What the caller hears when the store is at fault."""
     reason = str(error.orig).partition("\n")[0]  # the lines behind it quote rows
-    return RetryLaterError("store_unavailable", f"the database did not answer: {reason}", after_s=STORE_RETRY_S)
+    what = f"the database did not answer: {reason}"
+    return RetryLaterError("store_unavailable", what, after_s=STORE_RETRY_S, reach="ours")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from receiver.errors import DeliveryError, PermanentError, RetryLaterError, UncertainError
+from receiver.errors import DeliveryError, PermanentError, Reach, RetryLaterError, UncertainError
 from receiver.upstream.strict_json import read_json
 
 MIB = 1024 * 1024
@@ -169,7 +169,8 @@ class Http:
         words = one_line(self._message_of(data) or "") or f"{self._host} answered {status}"
         after_s = _after_s(headers.get("retry-after"), self._retry_after_of(data))
         if status in _TEMPORARY:
-            return RetryLaterError(_TEMPORARY[status], words, after_s)
+            reach: Reach = "pace" if status == httpx.codes.TOO_MANY_REQUESTS else "place"
+            return RetryLaterError(_TEMPORARY[status], words, after_s, reach=reach)
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             if is_read:
                 return RetryLaterError("server_error", words, after_s)

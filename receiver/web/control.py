@@ -1,10 +1,12 @@
 """``POST /control``: the service's own commands reach it here while it owns the database.
 
 The request is a token signed with ``secret_keys`` and good for a minute, so that whoever can read the configuration can
-use it and nobody else. SQLite serves one process; this is how ``casebell act`` and ``casebell reconcile`` get in.
+use it and nobody else. SQLite serves one process; this is how ``casebell act``, ``reconcile``, ``retry`` and ``replay``
+get in.
 """
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,6 +17,7 @@ from receiver.desk import Desk
 from receiver.domain.action import Click
 from receiver.errors import CasebellError, RejectedError
 from receiver.reconcile import reconcile
+from receiver.redo import replay, retry
 from receiver.store import suppressed
 from receiver.summarise import make_now
 from receiver.web.desk_clicks import press_and_wait
@@ -44,6 +47,12 @@ async def _do(desk: Desk, wanted: Any) -> dict[str, Any]:
         case {"do": "act", "click": str(click)}:
             refusal = await press_and_wait(desk, _click.validate_json(click), locale="en")
             return {"refusal": refusal}
+        case {"do": "retry", "ids": list() | None as ids}:
+            retried = await retry(desk, None if ids is None else [int(id_) for id_ in ids])
+            return {"due": list(retried.due), "refused": {str(id_): why for id_, why in retried.refused.items()}}
+        case {"do": "replay", "event": event, "since": since, "quarantined": bool(is_quarantined)}:
+            begin = datetime.fromisoformat(since) if since else None
+            return {"count": await replay(desk, event_id=event, since=begin, is_quarantined=is_quarantined)}
         case {"do": "ping", "word": str(word)}:
             return {"pong": word}
         case {"do": "reconcile", "account": account, "full": bool(full)}:

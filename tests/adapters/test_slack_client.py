@@ -132,9 +132,11 @@ def test_a_token_that_is_none_stops_the_start(token: str) -> None:
 
 # Every code that contract A6 and A2 name.
 PERMANENT = """message_not_found cant_update_message edit_window_closed channel_not_found is_archived is_inactive
-not_in_channel token_revoked account_inactive invalid_auth not_authed missing_scope invalid_blocks msg_blocks_too_long
-invalid_attachments expired_trigger_id"""
-RETRYABLE = "ratelimited message_limit_exceeded internal_error fatal_error"
+not_in_channel invalid_blocks msg_blocks_too_long invalid_attachments expired_trigger_id"""
+WORKSPACE = (
+    "token_revoked account_inactive invalid_auth not_authed missing_scope"  # final for all, so for no one message
+)
+RETRYABLE = f"ratelimited message_limit_exceeded internal_error fatal_error {WORKSPACE}"
 
 
 @pytest.mark.parametrize(
@@ -147,6 +149,21 @@ def test_every_code_the_contract_names_has_a_class(code: str, expected: type[Del
     assert code in CODES
     assert type(error) is expected
     assert error.code == code
+
+
+@pytest.mark.parametrize(
+    ("code", "reach"),
+    [
+        ("invalid_auth", "system"),
+        ("ratelimited", "pace"),
+        ("internal_error", "place"),
+        ("is_archived", "place"),
+        ("message_not_found", "item"),
+        ("a_code_of_tomorrow", "item"),
+    ],
+)
+def test_a_code_says_who_else_will_hear_it(code: str, reach: str) -> None:
+    assert meaning_of("chat.postMessage", code, None).reach == reach
 
 
 def test_every_fault_of_the_workspace_names_its_cure() -> None:

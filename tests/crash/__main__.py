@@ -59,8 +59,12 @@ class DeadlyDatabase:
 
     def _die(self, when: str, work: Callable[..., Any], result: Any = None) -> None:
         name = f"{work.__module__.rpartition('.')[2]}.{work.__name__}"
-        if (when, name) == (self._when, self._work_name) and result != [] and self._armed.exists():
+        if (when, name) == (self._when, self._work_name) and _did_something(result) and self._armed.exists():
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _did_something(result: Any) -> bool:
+    return result != [] and getattr(result, "claimed", True) != []
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ WAY = [
     ("before", "apply.apply_facts"),  # understood, not applied
     ("after", "apply.apply_facts"),  # applied, the inbox row still claimed
     ("before", "inbox.finish"),
-    ("after", "outbox.claim"),  # claimed, nothing sent
+    ("after", "gate.take"),  # claimed, nothing sent
     ("before", "dispatch._shown"),  # Slack has answered, the row does not know
     ("after", "dispatch._shown"),
 ]

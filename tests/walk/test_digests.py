@@ -92,7 +92,7 @@ class Morning:
 
     async def deliver_all(self) -> list[str]:
         claimed = await self.database.write(outbox.claim, self.at, "c1", 50, (), 4)
-        return [await deliver(self.desk, one, "c1") for one in claimed if one.what == outbox.DIGEST]
+        return [(await deliver(self.desk, one, "c1")).word for one in claimed if one.what == outbox.DIGEST]
 
     async def opens(self, n: int, **said: Any) -> str:
         self.at += timedelta(seconds=1)

@@ -45,6 +45,7 @@ class Debitura:
     """One creditor account. ``settle_s``: how long a reply may take to show among the chats when in doubt."""
 
     source = SOURCE
+    longest_s = 75.0  # a look of thirty, the write of fifteen, a look of twenty-five
 
     def __init__(
         self,

@@ -60,7 +60,8 @@ class Budget:
         left = counted.remaining(now_s)
         if not is_interactive and left <= counted.limit * KEPT_BACK:
             after_s = min(max(counted.opens_in_s(now_s), 1.0), 3600.0)
-            raise RetryLaterError("budget", f"the hourly allowance for {cls}s is nearly used up", after_s)
+            what = f"the hourly allowance for {cls}s is nearly used up"
+            raise RetryLaterError("budget", what, after_s, reach="ours")
         counted.spent_at.append(now_s)
         if counted.told is not None:
             counted.told -= 1

@@ -47,6 +47,7 @@ class Getbill:
     """One Getbill company. ``budget`` shows what is left of its hourly allowance."""
 
     source = SOURCE
+    longest_s = 75.0  # a token, a look, the write, a look: fifteen each, and a second token
 
     def __init__(
         self,

@@ -1,0 +1,102 @@
+"""The circuit breakers' rows: what is left alone and until when, shared by every replica. The rules are pure, in
+``domain/breaker.py``."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, or_, select, update
+
+from receiver.domain.breaker import Breaker, after_failure, after_nothing, after_success, name_struck, names_over
+from receiver.errors import DeliveryError
+from receiver.store import upsert
+from receiver.store.schema import breaker
+
+PROBE_LASTS = timedelta(seconds=180)  # as long as the longest lease: then whoever probed is dead
+_COLUMNS = [breaker.c[name] for name in Breaker.__slots__]
+
+
+def opened(connection: Connection) -> list[Breaker]:
+    """All that are open, half-open ones included."""
+    return [Breaker(*row) for row in connection.execute(select(*_COLUMNS).where(breaker.c.state == "open"))]
+
+
+def is_troubled(connection: Connection, names: Collection[str]) -> bool:
+    """Whether one of these is open or has counted a failure: else a success need not be written down."""
+    chosen = select(breaker.c.name).where(breaker.c.name.in_(names), _IS_TROUBLED)
+    return connection.execute(chosen.limit(1)).first() is not None
+
+
+def grant_probe(connection: Connection, name: str, claim_id: str, now: datetime) -> bool:
+    """Let one delivery through an open breaker whose time has come. False: somebody else's is on its way."""
+    granted = connection.execute(
+        update(breaker)
+        .where(breaker.c.name == name, breaker.c.state == "open", breaker.c.open_until <= now)
+        .where(or_(breaker.c.probe.is_(None), breaker.c.probe_until < now))
+        .values(probe=claim_id, probe_until=now + PROBE_LASTS)
+    )
+    return granted.rowcount == 1
+
+
+def take_back_probe(connection: Connection, name: str, claim_id: str) -> None:
+    """There was nothing to send."""
+    connection.execute(
+        update(breaker).where(breaker.c.name == name, breaker.c.probe == claim_id).values(probe=None, probe_until=None)
+    )
+
+
+def hear(
+    connection: Connection,
+    destination: str,
+    is_urgent: bool,
+    error: DeliveryError | None,
+    claim_id: str,
+    now: datetime,
+    chance: float,
+) -> list[Breaker]:
+    """Count what came of a delivery; the breakers that this opened or closed."""
+    names = names_over(destination, is_urgent=is_urgent)
+    struck = None if error is None else name_struck(destination, error, is_urgent=is_urgent)
+    if struck is not None:
+        connection.execute(
+            upsert.insert(connection, breaker).values(name=struck, state="closed").on_conflict_do_nothing()
+        )
+    is_answer = error is None or error.reach not in {"ours", "system"}
+    turned = []
+    for before in _locked(connection, names, struck):
+        if error is not None and before.name == struck:
+            after = after_failure(before, error, claim_id, now, chance)
+        else:
+            after = after_success(before, claim_id) if is_answer else after_nothing(before, claim_id)
+        if after != before:
+            _save(connection, after)
+        if (after.state, after.open_until) != (before.state, before.open_until):
+            turned.append(after)
+    return turned
+
+
+def look_again(connection: Connection, names: Collection[str], now: datetime) -> None:
+    """Somebody says that it was mended: the next delivery may try at once."""
+    connection.execute(
+        update(breaker).where(breaker.c.name.in_(names), breaker.c.state == "open").values(open_until=now)
+    )
+
+
+def _locked(connection: Connection, names: Sequence[str], struck: str | None) -> list[Breaker]:
+    chosen = (
+        select(*_COLUMNS)
+        .where(breaker.c.name.in_(names), or_(_IS_TROUBLED, breaker.c.name == struck))
+        .order_by(breaker.c.name)
+        .with_for_update()
+    )
+    return [Breaker(*row) for row in connection.execute(chosen)]
+
+
+def _save(connection: Connection, after: Breaker) -> None:
+    values = asdict(after)
+    if after.probe is None:
+        values["probe_until"] = None
+    connection.execute(update(breaker).where(breaker.c.name == after.name).values(values))
+
+
+_IS_TROUBLED = or_(breaker.c.state == "open", breaker.c.failures > 0)
