@@ -46,7 +46,7 @@ def _apply(connection: Connection, fact: Fact, now: datetime, routes: Sequence[R
             _close_attempt(connection, before, item, now)
             rings = transition in {"opened", "reopened"}
             is_urgent = _is_somebody_waiting(before, fact)
-            shown = {message.destination for message in messages.of_item(connection, item.id)}
+            shown = {one.destination for one in messages.of_item(connection, item.id)} if is_urgent else set()
             for destination, route in _destinations(connection, item, routes if rings else ()):
                 is_redrawn = is_urgent and destination in shown
                 outbox.put_show(connection, item.id, destination, route, now, is_urgent=is_redrawn)

@@ -1,0 +1,333 @@
+"""The outbox, its breakers and its leases against a model that knows no database: the same steps on both databases."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import count
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from sqlalchemy import Connection, delete, select
+
+from receiver.apply import apply_fact
+from receiver.domain import breaker as rules
+from receiver.domain.breaker import Breaker, names_over, place_of
+from receiver.domain.fact import SourceSaid
+from receiver.domain.pace import Pace, Paces
+from receiver.domain.routing import Route
+from receiver.errors import DeliveryError, PermanentError, RetryLaterError
+from receiver.store import breakers, gate, items, outbox, schema
+from receiver.store.database import Database, open_database
+from receiver.store.gate import Room
+from tests.factories import NOW, make_snapshot
+from tests.faults.much import times
+
+DESTINATIONS = ("slack:A", "slack:B", "mail:x@y", "slack:A/U1")
+FAST = Paces(Pace(1_000.0, 1_000_000), Pace(1_000.0, 1_000_000))
+ROOM = Room(urgent=10_000, calm=10_000)
+EACH = {True: 4, False: 1}
+
+
+@dataclass
+class Row:
+    id: int
+    item: str
+    destination: str
+    is_urgent: bool
+    due_at: datetime
+    state: str = "due"
+    attempts: int = 0
+    claim: str | None = None
+    lease_until: datetime | None = None
+    is_doubtful: bool = False
+    lost: int = 0
+
+
+@dataclass
+class Model:
+    """What ought to be there."""
+
+    now: datetime = NOW
+    rows: dict[int, Row] = field(default_factory=dict)
+    breakers: dict[str, Breaker] = field(default_factory=dict)
+    probe_until: dict[str, datetime] = field(default_factory=dict)
+
+    def take(self, claim_id: str) -> set[tuple[int, str]]:
+        """What may be claimed now, with its claim id."""
+        self.reap()
+        is_open = [one for one in self.breakers.values() if one.state == "open"]
+        shut = {one.name for one in is_open}
+        found = self._claim(claim_id, lambda row: row.is_urgent and not self._names(row) & shut, 4)
+        found |= self._claim(
+            claim_id, lambda row: not row.is_urgent and not _is_mail(row) and not self._names(row) & shut, 1
+        )
+        found |= self._claim(
+            claim_id, lambda row: not row.is_urgent and _is_mail(row) and not self._names(row) & shut, 4
+        )
+        for one in is_open:
+            others = shut - {one.name}
+            lapsed = self.probe_until.get(one.name, NOW - timedelta(days=1)) < self.now
+            if one.open_until is None or one.open_until > self.now or not (one.probe is None or lapsed):
+                continue
+
+            def passes(row: Row, name: str = one.name, others: set[str] = others) -> bool:
+                return name in self._names(row) and not self._names(row) & others
+
+            probe_id = f"{claim_id} {one.name}"
+            probe = self._claim(probe_id, passes, 1, most=1)
+            if probe:
+                self.breakers[one.name] = replace(one, probe=probe_id)
+                self.probe_until[one.name] = self.now + breakers.PROBE_LASTS
+            found |= probe
+        return found
+
+    def reap(self) -> int:
+        dead = [
+            row for row in self.rows.values() if row.state == "due" and row.lease_until and row.lease_until < self.now
+        ]
+        for row in dead:
+            row.claim, row.lease_until, row.is_doubtful, row.lost = None, None, True, row.lost + 1
+        return len(dead)
+
+    def hear(self, row: Row, error: DeliveryError | None, claim_id: str) -> None:
+        struck = None if error is None else rules.name_struck(row.destination, error, is_urgent=row.is_urgent)
+        for name in self._names(row):
+            before = self.breakers.get(name, Breaker(name))
+            if name == struck:
+                assert error is not None
+                after = rules.after_failure(before, error, claim_id, self.now, 0.0)
+            else:
+                after = rules.after_success(before, claim_id)
+            self.breakers[name] = after
+            if before.state == "open" and after.state == "closed":
+                self._hasten(name)
+
+    def _hasten(self, name: str) -> None:
+        for row in self.rows.values():
+            if row.state == "due" and row.claim is None and row.attempts and name in self._names(row):
+                row.due_at = min(row.due_at, self.now)
+
+    def _claim(self, claim_id: str, passes: Any, each: int, most: int = 10_000) -> set[tuple[int, str]]:
+        chosen: list[Row] = []
+        for destination in DESTINATIONS:
+            here = [row for row in self.rows.values() if row.state == "due" and row.destination == destination]
+            under_way = [row for row in here if row.claim]
+            ready = [row for row in here if not row.claim and row.due_at <= self.now and passes(row)]
+            ready = [row for row in ready if not any(_is_in_the_way(other, row) for other in here)]
+            ready.sort(key=lambda row: (row.due_at, row.id))
+            chosen += ready[: max(each - len(under_way), 0)]
+        chosen.sort(key=lambda row: (row.due_at, row.id))
+        for row in chosen[:most]:
+            row.claim, row.lease_until, row.attempts = claim_id, self.now + outbox.LEASE, row.attempts + 1
+        return {(row.id, claim_id) for row in chosen[:most]}
+
+    @staticmethod
+    def _names(row: Row) -> set[str]:
+        return set(names_over(row.destination, is_urgent=row.is_urgent))
+
+
+def _is_in_the_way(other: Row, row: Row) -> bool:
+    return other.item == row.item and other.id != row.id and (other.id < row.id or other.claim is not None)
+
+
+def _is_mail(row: Row) -> bool:
+    return row.destination.startswith("mail:")
+
+
+class World:
+    """One database for all runs of the machine, emptied before each."""
+
+    def __init__(self, runner: asyncio.Runner, database: Database) -> None:
+        self._runner = runner
+        self._database = database
+        self.items = [self._item(n) for n in range(2)]
+
+    def write(self, work: Any, *args: Any) -> Any:
+        return self._runner.run(self._database.write(work, *args))
+
+    def read(self, work: Any, *args: Any) -> Any:
+        return self._runner.run(self._database.read(work, *args))
+
+    def empty(self) -> None:
+        def forget(connection: Connection) -> None:
+            for table in (schema.outbox, schema.breaker, schema.pace):
+                connection.execute(delete(table))
+
+        self.write(forget)
+
+    def _item(self, n: int) -> str:
+        snapshot = make_snapshot(key=f"getbill:main:debtor_request:{n}")
+        self.write(apply_fact, SourceSaid(snapshot, NOW), NOW, (Route("none"),))
+        found = self.read(items.by_key, snapshot.key)
+        assert found is not None
+        return str(found.id)
+
+
+class Machine(RuleBasedStateMachine):
+    """Workers claim, renew, finish, fail, crash and wake up late; the clock jumps; breakers open and close."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+        self._model = Model()
+        self._names = count()
+        self._held: list[tuple[int, str]] = []  # what somebody believes to have claimed, rightly or not
+        world.empty()
+
+    @rule(destination=st.sampled_from(DESTINATIONS), item=st.integers(0, 1), is_urgent=st.booleans())
+    def put(self, destination: str, item: int, is_urgent: bool) -> None:
+        def add(connection: Connection) -> int:
+            outbox.put(connection, self._world.items[item], destination, "show", {}, now, is_urgent=is_urgent)
+            newest = select(schema.outbox.c.id).order_by(schema.outbox.c.id.desc()).limit(1)
+            return int(connection.execute(newest).scalar_one())
+
+        now = self._model.now
+        id_ = self._world.write(add)
+        self._model.rows[id_] = Row(id_, self._world.items[item], destination, is_urgent, now)
+
+    @rule()
+    def claim(self) -> None:
+        claim_id = f"c{next(self._names)}"
+        turn = self._world.write(gate.take, self._model.now, claim_id, ROOM, FAST)
+        claimed = {(delivery.id, claimed_as) for delivery, claimed_as in turn.claimed}
+        assert claimed == self._model.take(claim_id)
+        self._held += sorted(claimed)
+
+    @precondition(lambda self: self._held)
+    @rule(data=st.data())
+    def renew(self, data: st.DataObject) -> None:
+        id_, claim_id = data.draw(st.sampled_from(self._held))
+        held = self._world.write(outbox.renew, [id_], claim_id, self._model.now)
+        row = self._model.rows[id_]
+        assert held == ({id_} if row.claim == claim_id else set())
+        if held:
+            row.lease_until = self._model.now + outbox.LEASE
+
+    @precondition(lambda self: self._held)
+    @rule(data=st.data())
+    def finish_ok(self, data: st.DataObject) -> None:
+        row, claim_id = self._draw(data)
+        is_ours = self._world.write(outbox.finish, row.id, claim_id, self._model.now)
+        assert is_ours == (row.claim == claim_id)
+        if is_ours:
+            row.state, row.claim, row.lease_until = "done", None, None
+        self._tell(row, claim_id, None)
+
+    @precondition(lambda self: self._held)
+    @rule(
+        data=st.data(),
+        reach=st.sampled_from(["item", "place", "system", "pace"]),
+        wait_s=st.integers(0, 60),
+        after_s=st.sampled_from([None, 30.0]),
+        is_doubtful=st.booleans(),
+    )
+    def finish_failed(
+        self, data: st.DataObject, reach: Any, wait_s: int, after_s: float | None, is_doubtful: bool
+    ) -> None:
+        row, claim_id = self._draw(data)
+        due_at = self._model.now + timedelta(seconds=wait_s)
+        is_ours = self._world.write(
+            lambda c: outbox.release(c, row.id, claim_id, due_at, "failed", is_doubtful=is_doubtful)
+        )
+        assert is_ours == (row.claim == claim_id)
+        if is_ours:
+            row.claim, row.lease_until, row.due_at = None, None, due_at
+            row.is_doubtful = row.is_doubtful or is_doubtful
+        self._tell(row, claim_id, RetryLaterError("failed", after_s=after_s, reach=reach))
+
+    @precondition(lambda self: self._held)
+    @rule(data=st.data())
+    def finish_dead(self, data: st.DataObject) -> None:
+        row, claim_id = self._draw(data)
+        is_ours = self._world.write(outbox.bury, row.id, claim_id, "refused", self._model.now)
+        assert is_ours == (row.claim == claim_id)
+        if is_ours:
+            row.state, row.claim, row.lease_until = "dead", None, None
+        self._tell(row, claim_id, PermanentError("refused"))
+
+    @precondition(lambda self: self._held)
+    @rule(data=st.data())
+    def crash(self, data: st.DataObject) -> None:
+        """Whoever had it is not heard of again; the row knows nothing of it."""
+        self._draw(data)
+
+    @rule(seconds=st.sampled_from([0.5, 4, 11, 99, 101, 400]))
+    def clock_steps(self, seconds: float) -> None:
+        self._model.now += timedelta(seconds=seconds)
+
+    @rule()
+    def reap(self) -> None:
+        assert self._world.write(outbox.reap, self._model.now) == self._model.reap()
+
+    @rule(destination=st.sampled_from(DESTINATIONS))
+    def pause(self, destination: str) -> None:
+        """The other side names a pause, or an operator takes the destination out of service."""
+        error = RetryLaterError("maintenance", after_s=20.0)
+        self._world.write(gate.hear, destination, True, error, "nobody", self._model.now, 0.0)
+        name = place_of(destination)
+        before = self._model.breakers.get(name, Breaker(name))
+        self._model.breakers[name] = rules.after_failure(before, error, "nobody", self._model.now, 0.0)
+        for other in set(names_over(destination, is_urgent=True)) - {name}:
+            known = self._model.breakers.get(other, Breaker(other))
+            self._model.breakers[other] = rules.after_success(known, "nobody")
+
+    @precondition(lambda self: any(row.state == "dead" for row in self._model.rows.values()))
+    @rule(data=st.data())
+    def replay(self, data: st.DataObject) -> None:
+        id_ = data.draw(st.sampled_from(sorted(row.id for row in self._model.rows.values() if row.state == "dead")))
+        assert self._world.write(outbox.retry, id_, self._model.now)
+        row = self._model.rows[id_]
+        row.state, row.due_at, row.attempts, row.lost = "due", self._model.now, 0, 0
+
+    @invariant()
+    def the_rows_are_those_of_the_model(self) -> None:
+        assert self._world.read(_rows) == {
+            row.id: (row.state, row.due_at, row.attempts, row.claim, row.lease_until, row.is_doubtful, row.lost)
+            for row in self._model.rows.values()
+        }
+
+    @invariant()
+    def what_is_left_alone_is_what_the_model_leaves_alone(self) -> None:
+        opened = {one.name: one for one in self._world.read(breakers.opened)}
+        assert opened == {name: one for name, one in self._model.breakers.items() if one.state == "open"}
+
+    def _draw(self, data: st.DataObject) -> tuple[Row, str]:
+        chosen = data.draw(st.sampled_from(self._held))
+        self._held.remove(chosen)
+        return self._model.rows[chosen[0]], chosen[1]
+
+    def _tell(self, row: Row, claim_id: str, error: DeliveryError | None) -> None:
+        arguments = (row.destination, row.is_urgent, error, claim_id, self._model.now, 0.0)
+        self._world.write(gate.hear, *arguments)
+        self._model.hear(row, error, claim_id)
+
+
+def _rows(connection: Connection) -> dict[int, tuple[Any, ...]]:
+    names = ("state", "due_at", "attempts", "claim_id", "lease_until", "is_doubtful", "lost")
+    chosen = select(schema.outbox.c.id, *(schema.outbox.c[name] for name in names))
+    return {row[0]: tuple(row[1:]) for row in connection.execute(chosen)}
+
+
+@contextmanager
+def world(database_url: str) -> Iterator[World]:
+    with asyncio.Runner() as runner:
+        database = runner.run(_opened(database_url))
+        try:
+            yield World(runner, database)
+        finally:
+            runner.run(database.close())
+
+
+async def _opened(database_url: str) -> Database:
+    return open_database(database_url)
+
+
+def test_the_outbox_does_what_its_model_does_whatever_happens_in_whatever_order(database_url: str) -> None:
+    much = settings(max_examples=times(40, 1_000), stateful_step_count=40, derandomize=True, print_blob=False)
+    with world(database_url) as here:
+        run_state_machine_as_test(partial(Machine, here), settings=much)  # type: ignore[arg-type]  # any maker will do
