@@ -1,12 +1,14 @@
 """``kill -9`` at each named point of the way: everything acknowledged is told, and nothing is told twice in silence."""
 
 import asyncio
+import json
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
+from receiver.store import inbox
 from tests.harness import World, eventually, world
 from tests.system.test_main_job import buttons, posted, press, words
 
@@ -82,3 +84,29 @@ async def _press_until_dead(here: World, channel: str, ts: str) -> None:
     with suppress(httpx.TransportError):
         await here.slack.press(channel, ts, "validate", user="U0ANNA")
     await asyncio.to_thread(eventually, lambda: not here.service.is_running(), "the service to die at the named point")
+
+
+def test_a_payload_that_kills_the_process_is_set_aside_in_the_end(tmp_path: Path) -> None:
+    with world(tmp_path, is_started=False, getbill_poll="1h", debitura_poll="1h") as here:
+        todo = here.getbill.add("portal_dispute", reference="INV-KILL-3")
+        _start_deadly(here, "before", "inbox.finish")
+        _send_until_dead(here, here.getbill.event(todo, event_id="kill-3"))
+        deaths = 1
+        while not _survives(here):
+            deaths += 1
+            assert deaths <= inbox.MOST_ATTEMPTS + 2
+
+        listed = json.loads(here.service.command("events", "--state", "quarantined", "--json").stdout)
+
+    assert [event["event_id"] for event in listed] == ["id:kill-3"]
+    assert deaths >= inbox.MOST_ATTEMPTS
+
+
+def _survives(here: World) -> bool:
+    try:
+        _start_deadly(here, "before", "inbox.finish")
+    except AssertionError:  # dead before it was ready
+        return False
+    with suppress(AssertionError):
+        eventually(lambda: not here.service.is_running(), "the service to die", 3)
+    return here.service.is_running()

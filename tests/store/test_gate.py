@@ -1,0 +1,216 @@
+"""What may leave now: breakers, paces and precedence, with several claimers on one database."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from receiver.apply import apply_fact
+from receiver.domain.fact import SourceSaid
+from receiver.domain.pace import Pace, Paces
+from receiver.domain.routing import Route
+from receiver.errors import DeliveryError, RetryLaterError
+from receiver.store import breakers, gate, items, outbox
+from receiver.store.database import Database
+from receiver.store.gate import Room
+from tests.factories import NOW, make_snapshot
+
+pytestmark = pytest.mark.anyio
+
+ROOM = Room(urgent=64, calm=48)
+DOWN = RetryLaterError("unreachable", reach="system")
+
+
+@pytest.fixture
+async def item_ids(database: Database) -> list[str]:
+    found = []
+    for n in range(8):
+        snapshot = make_snapshot(key=f"getbill:main:debtor_request:{n}")
+        await database.write(apply_fact, SourceSaid(snapshot, NOW), NOW, (Route("none"),))
+        item = await database.read(items.by_key, snapshot.key)
+        assert item is not None
+        found.append(item.id)
+    return found
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+async def put(database: Database, item_ids: list[str], destination: str, count: int = 1, what: str = "show") -> None:
+    for item_id in item_ids[:count]:
+        await database.write(outbox.put, item_id, destination, what, {}, NOW)
+
+
+async def take(
+    database: Database, seconds: float = 0, claim_id: str = "c", paces: Paces | None = None
+) -> list[tuple[str, str]]:
+    turn = await database.write(gate.take, at(seconds), claim_id, ROOM, paces or Paces())
+    return [(delivery.destination, claimed_as) for delivery, claimed_as in turn.claimed]
+
+
+async def hear(
+    database: Database, destination: str, error: DeliveryError | None, claim_id: str = "c", seconds: float = 0
+) -> None:
+    await database.write(gate.hear, destination, False, error, claim_id, at(seconds), 0.0)
+
+
+async def finish_all(database: Database, claim_id: str, seconds: float) -> None:
+    for id_ in range(1, 40):
+        await database.write(outbox.finish, id_, claim_id, at(seconds))
+
+
+async def test_a_sick_channel_is_left_alone_and_no_other_is(database: Database, item_ids: list[str]) -> None:
+    await put(database, item_ids, "slack:C1")
+    await put(database, item_ids, "slack:C2")
+    await put(database, item_ids, "mail:a@x")
+    for _ in range(5):
+        await hear(database, "slack:C1", RetryLaterError("internal_error"))
+
+    assert sorted(destination for destination, _ in await take(database)) == ["mail:a@x", "slack:C2"]
+
+
+async def test_what_refuses_the_workspace_holds_every_channel_and_not_mail(
+    database: Database, item_ids: list[str]
+) -> None:
+    await put(database, item_ids, "slack:C1")
+    await put(database, item_ids, "slack:C2")
+    await put(database, item_ids, "mail:a@x")
+    await hear(database, "slack:C1", DOWN)
+
+    assert [destination for destination, _ in await take(database)] == ["mail:a@x"]
+
+
+async def test_of_many_claimers_one_gets_the_probe_and_its_success_lets_all_through(
+    database: Database, item_ids: list[str]
+) -> None:
+    for channel in ("C1", "C2", "C3"):
+        await put(database, item_ids, f"slack:{channel}")
+    await hear(database, "slack:C1", DOWN)
+
+    turns = await asyncio.gather(*(take(database, 30, f"c{n}") for n in range(8)))
+    probes = [probe for turn in turns for probe in turn]
+    later = await take(database, 31, "later")
+    await hear(database, probes[0][0], None, probes[0][1], 32)
+
+    assert (len(probes), later) == (1, [])
+    assert await database.read(breakers.opened) == []
+    assert len(await take(database, 33, "all")) == 2
+
+
+async def test_a_probe_whose_claimer_died_is_followed_by_another(database: Database, item_ids: list[str]) -> None:
+    await put(database, item_ids, "mail:a@x")
+    await hear(database, "mail:a@x", DOWN)
+
+    first = await take(database, 30, "dead")
+    soon = await take(database, 120, "soon")
+    late = await take(database, 30 + breakers.PROBE_LASTS.total_seconds() + 1, "late")
+
+    assert ([len(first), len(soon), len(late)]) == [1, 0, 1]
+
+
+async def test_waiting_behind_a_breaker_costs_no_attempt(database: Database, item_ids: list[str]) -> None:
+    await put(database, item_ids, "slack:C1")
+    await hear(database, "slack:C1", RetryLaterError("ratelimited", after_s=60.0, reach="pace"))
+    for n in range(20):
+        await take(database, n, f"c{n}")
+
+    (row,) = await database.read(outbox.of_item, item_ids[0])
+    assert row.attempts == 0
+
+
+async def test_a_pause_for_posting_does_not_hold_what_came_of_a_click(database: Database, item_ids: list[str]) -> None:
+    await put(database, item_ids, "slack:C1")
+    await put(database, item_ids, "slack:C1/U1", what=outbox.TELL)
+    await hear(database, "slack:C1", RetryLaterError("ratelimited", after_s=60.0, reach="pace"))
+
+    assert [destination for destination, _ in await take(database)] == ["slack:C1/U1"]
+
+
+async def test_a_channel_gets_one_alert_at_a_time_and_no_more_than_its_pace(
+    database: Database, item_ids: list[str]
+) -> None:
+    paces = Paces(Pace(1.0, 3), Pace(10.0, 50))
+    await put(database, item_ids, "slack:C1", 8)
+    taken = []
+    for n in range(12):  # three seconds, a look each quarter of one
+        claimed = await take(database, n / 4, f"c{n}", paces)
+        assert len(claimed) <= 1
+        taken += claimed
+        await finish_all(database, f"c{n}", n / 4)
+
+    assert len(taken) == 3 + 2  # the burst, and one a second
+
+
+async def test_the_mail_server_gets_no_more_than_its_pace_over_all_addresses(
+    database: Database, item_ids: list[str]
+) -> None:
+    for n in range(8):
+        await put(database, item_ids, f"mail:{n}@x")
+    paces = Paces(Pace(1.0, 5), Pace(2.0, 3))
+
+    first = await take(database, 0, "c1", paces)
+    second = await take(database, 0.4, "c2", paces)
+    third = await take(database, 1.1, "c3", paces)
+
+    assert [len(first), len(second), len(third)] == [3, 0, 2]
+
+
+async def test_what_came_of_a_click_overtakes_a_backlog_of_alerts(database: Database, item_ids: list[str]) -> None:
+    paces = Paces(Pace(1.0, 1), Pace(1.0, 1))
+    await put(database, item_ids, "slack:C1", 7)
+    await take(database, 0, "alert", paces)
+    await database.write(outbox.put_show, item_ids[7], "slack:C1", "r", NOW)
+
+    def click(connection: object) -> None:
+        outbox.put_show(connection, item_ids[7], "slack:C1", "r", NOW, is_urgent=True)  # type: ignore[arg-type]
+
+    await database.write(click)
+    turn = await database.write(gate.take, at(0.1), "click", ROOM, paces)
+
+    assert [delivery.item_id for delivery, _ in turn.claimed] == [item_ids[7]]
+
+
+async def test_what_waited_for_another_try_is_due_when_its_breaker_closes(
+    database: Database, item_ids: list[str]
+) -> None:
+    await put(database, item_ids, "mail:a@x", 2)
+    await take(database, 0, "c")
+    await database.write(
+        lambda c: [outbox.release(c, id_, "c", at(3_000), "down", is_doubtful=False) for id_ in (1, 2)]
+    )
+    await hear(database, "mail:a@x", DOWN)
+    await put(database, item_ids, "mail:b@x")
+    ((_, probe),) = await take(database, 30, "probe")
+    await hear(database, "mail:b@x", None, probe, 31)
+
+    assert len(await take(database, 32, "after")) == 2
+
+
+async def test_a_lease_that_is_renewed_is_kept_and_one_that_ran_out_is_counted(
+    database: Database, item_ids: list[str]
+) -> None:
+    await put(database, item_ids, "mail:a@x", 2)
+    await take(database, 0, "c")
+    long = outbox.LEASE.total_seconds()
+    held = await database.write(outbox.renew, [1], "c", at(long - 1))
+    by_another = await database.write(outbox.renew, [1], "other", at(long - 1))
+    turn = await database.write(gate.take, at(long + 1), "next", ROOM, Paces())
+
+    assert (held, by_another, turn.reaped) == ({1}, set(), 1)
+    assert [(delivery.id, delivery.is_doubtful, delivery.lost) for delivery, _ in turn.claimed] == [(2, True, 1)]
+
+
+async def test_what_nobody_may_try_any_more_is_found_by_its_age(database: Database, item_ids: list[str]) -> None:
+    await put(database, item_ids, "getbill:main", what=outbox.CARRY_OUT)
+    await put(database, item_ids, "mail:a@x")
+    four_hours, three_days = timedelta(hours=4), timedelta(days=3)
+
+    async def overdue(after: timedelta) -> list[str]:
+        now = NOW + after
+        found = await database.write(outbox.overdue, now, now - four_hours, now - three_days, 10)
+        return [delivery.what for delivery in found]
+
+    assert await overdue(timedelta(hours=3)) == []
+    assert await overdue(timedelta(hours=5)) == [outbox.CARRY_OUT]
+    assert await overdue(timedelta(days=4)) == [outbox.CARRY_OUT, outbox.SHOW]

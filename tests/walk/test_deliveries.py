@@ -1,0 +1,189 @@
+"""Step 7 against the stand-ins over real sockets: leases that are lost, faults of our own, and what is given up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from sqlalchemy import Connection, update
+
+from receiver.act import Taken, take_action
+from receiver.apply import apply_fact
+from receiver.desk import Desk
+from receiver.dispatch import deliver
+from receiver.dispatcher import Dispatcher
+from receiver.domain.action import Click
+from receiver.domain.fact import SourceSaid
+from receiver.domain.item import Item
+from receiver.domain.people import Person
+from receiver.main import build_desk
+from receiver.sandbox.demo import write_configuration
+from receiver.sandbox.server import Sandbox, SandboxThread
+from receiver.settings import load
+from receiver.store import actions, breakers, items, messages, outbox
+from receiver.store.database import Database
+from receiver.store.gate import Room, take
+from receiver.store.outbox import Delivery
+from receiver.store.schema import outbox as rows
+from tests.factories import make_snapshot
+
+pytestmark = pytest.mark.anyio
+
+ANNA = Person(email="anna@creditor.example", name="Anna")
+ROOM = Room(urgent=64, calm=48)
+
+
+@pytest.fixture
+def stand_ins() -> Iterator[SandboxThread]:
+    with SandboxThread() as made:
+        yield made
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, database: Database, stand_ins: SandboxThread) -> AsyncIterator[Desk]:
+    config = write_configuration(
+        tmp_path, public_url="http://127.0.0.1:1", sandbox_url=stand_ins.url, smtp_port=stand_ins.smtp_port
+    )
+    made = build_desk(load(config), database)
+    yield made
+    for upstream in made.upstreams.values():
+        await upstream.close()
+    for notifier in made.notifiers.values():
+        await notifier.close()
+
+
+async def opened(desk: Desk, sandbox: Sandbox) -> Item:
+    todo = sandbox.getbill.add("portal_dispute", reference="INV-D-1")
+    key = f"getbill:main:debtor_request:{todo['id']}"
+    await desk.database.write(apply_fact, SourceSaid(make_snapshot(key=key), desk.now()), desk.now(), desk.routes)
+    return await current(desk, key)
+
+
+async def current(desk: Desk, key: str) -> Item:
+    found = await desk.database.read(items.by_key, key)
+    assert found is not None
+    return found
+
+
+async def claimed(desk: Desk, claim_id: str, what: str = outbox.SHOW, after: timedelta = timedelta()) -> Delivery:
+    """The first claim of that kind to Slack or a source; others are left claimed."""
+    turn = await desk.database.write(take, desk.now() + after, claim_id, ROOM, desk.paces)
+    return next(d for d, _ in turn.claimed if d.what == what and not d.destination.startswith("mail:"))
+
+
+async def pressed(desk: Desk, item: Item) -> int:
+    click = Click(item.id, item.version, "validate", ANNA, "cli", "p1")
+    taken = await desk.database.write(take_action, click, desk.now(), desk.routes, desk.people)
+    assert isinstance(taken, Taken)
+    return taken.action_id
+
+
+async def test_a_message_that_was_posted_is_remembered_although_the_lease_was_lost(
+    desk: Desk, stand_ins: SandboxThread
+) -> None:
+    item = await opened(desk, stand_ins.sandbox)
+    late = await claimed(desk, "late")
+    await claimed(desk, "next", after=outbox.LEASE + timedelta(seconds=1))
+
+    ended = await deliver(desk, late, "late")
+
+    assert ended.word == "lost"
+    assert len(await desk.database.read(messages.of_item, item.id, late.destination)) == 1
+    row = next(r for r in await desk.database.read(outbox.of_item, item.id) if r.destination == late.destination)
+    assert row.state == "due"  # its end is the new owner's
+
+
+async def test_what_the_source_did_is_true_although_the_lease_was_lost(desk: Desk, stand_ins: SandboxThread) -> None:
+    item = await opened(desk, stand_ins.sandbox)
+    action_id = await pressed(desk, item)
+    late = await claimed(desk, "late", outbox.CARRY_OUT)
+    again = await claimed(desk, "next", outbox.CARRY_OUT, after=outbox.ORDER_LEASE + timedelta(seconds=1))
+
+    first = await deliver(desk, late, "late")
+    after_first = await current(desk, item.key)
+    second = await deliver(desk, again, "next")
+
+    assert (first.word, second.word) == ("lost", "done")
+    assert (after_first.state, after_first.outcome, after_first.resolved_by) == ("resolved", "validated", "Anna")
+    done = await desk.database.read(actions.find, action_id)
+    assert done is not None
+    assert done.state == "done"
+    assert len([call for call in stand_ins.sandbox.getbill.faults.calls if call.method == "PUT"]) == 1
+
+
+async def test_a_refusal_is_left_to_who_has_the_row_by_now(desk: Desk, stand_ins: SandboxThread) -> None:
+    item = await opened(desk, stand_ins.sandbox)
+    await pressed(desk, item)
+    late = await claimed(desk, "late", outbox.CARRY_OUT)
+    again = await claimed(desk, "next", outbox.CARRY_OUT, after=outbox.ORDER_LEASE + timedelta(seconds=1))
+    stand_ins.sandbox.getbill.faults.refuse = (422, {"error": True, "message": "closed", "code": 422})
+
+    first = await deliver(desk, late, "late")
+    after_first = await current(desk, item.key)
+    second = await deliver(desk, again, "next")
+    after_second = await current(desk, item.key)
+
+    assert (first.word, after_first.state) == ("lost", "acting")
+    assert (second.word, after_second.state, after_second.problem) == ("dead", "open", "closed")
+
+
+async def test_a_fault_of_our_own_opens_no_breaker(desk: Desk, stand_ins: SandboxThread) -> None:
+    await opened(desk, stand_ins.sandbox)
+
+    def spoil(connection: Connection) -> None:
+        connection.execute(update(rows).values(payload="no json"))
+
+    await desk.database.write(spoil)
+    dispatcher = Dispatcher(desk)
+    for _ in range(8):
+        await dispatcher.dispatch_due()
+        await dispatcher.drain(5)
+        await desk.database.write(
+            lambda connection: connection.execute(update(rows).values(due_at=desk.now())).rowcount
+        )
+
+    assert await desk.database.read(breakers.opened) == []
+    assert stand_ins.sandbox.slack.posts("C0DISPUTES") == []
+
+
+async def test_an_order_that_nobody_may_try_gives_the_buttons_back_after_four_hours(
+    desk: Desk, stand_ins: SandboxThread
+) -> None:
+    item = await opened(desk, stand_ins.sandbox)
+    await pressed(desk, item)
+    real_now = desk.now
+    desk.now = lambda: real_now() + timedelta(hours=5)
+
+    buried = await Dispatcher(desk).bury_overdue()
+    after = await current(desk, item.key)
+
+    assert buried == 1
+    assert (after.state, after.problem) == ("open", "not done within four hours")
+
+
+async def test_two_dispatchers_probe_a_sick_slack_once(desk: Desk, stand_ins: SandboxThread) -> None:
+    await opened(desk, stand_ins.sandbox)
+    stand_ins.sandbox.slack.bot_token = "another"
+    both = (Dispatcher(desk), Dispatcher(desk))
+    await both[0].dispatch_due()
+    await both[0].drain(5)
+    asked = len(stand_ins.sandbox.slack.faults.calls)
+    real_now = desk.now
+    desk.now = lambda: real_now() + timedelta(minutes=2)
+
+    await asyncio.gather(*(one.dispatch_due() for one in both))
+    await asyncio.gather(*(one.drain(5) for one in both))
+
+    assert len(stand_ins.sandbox.slack.faults.calls) == asked + 1
+    assert [one.openings for one in await desk.database.read(breakers.opened)] == [2]
+
+
+async def test_a_lease_shorter_than_two_deliveries_stops_the_start(desk: Desk) -> None:
+    class Slow:
+        longest_s = outbox.LEASE.total_seconds()
+
+    with pytest.raises(AssertionError, match="lease"):
+        Dispatcher(replace(desk, notifiers=MappingProxyType({"slow": Slow()})))  # type: ignore[dict-item]
