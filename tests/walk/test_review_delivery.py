@@ -126,7 +126,7 @@ async def test_a_post_that_could_not_be_written_down_is_repeated_only_with_a_wor
 
 async def test_a_delivery_this_program_does_not_know_is_put_back_and_ends(database: Database) -> None:
     item = await opened(database)
-    await database.write(outbox.put, item.id, "slack:C9", "digest", {}, NOW)
+    await database.write(outbox.put, item.id, "slack:C9", "telegram", {}, NOW)
     async with slack() as wire, desk_of(database, wire) as desk:
         await deliver_all(desk, "c1")
 
