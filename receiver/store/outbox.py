@@ -17,7 +17,7 @@ from receiver.store import locks
 from receiver.store.schema import Instant, item, outbox
 
 # More than twice the longest total deadline of a delivery; dispatcher.py asserts it at the start.
-LEASE = timedelta(seconds=100)
+LEASE = timedelta(seconds=95)
 ORDER_LEASE = timedelta(seconds=180)
 MOST_LOST = 10  # claims that ended without a word, counted when they are taken over: this row kills whoever takes it
 PLENTY = 1_000_000
