@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from receiver.apply import apply_facts
 from receiver.desk import OUTBOX_BELL, Desk, sweep_bell
-from receiver.domain import breaker
+from receiver.domain import backoff, breaker
 from receiver.domain.action import Order
 from receiver.domain.fact import Fact, SourceAccepted, SourceRefused
 from receiver.domain.item import Item
@@ -30,9 +30,6 @@ from receiver.store.messages import Shown
 from receiver.store.outbox import CARRY_OUT, DIGEST, FRESH_LINK, SHOW, TELL, Delivery
 from receiver.summarise import deliver_digest
 
-FIRST_WAIT_S, LONGEST_WAIT_S, LONGEST_ORDER_WAIT_S = 4.0, 3_600.0, 300.0
-GIVE_UP_AFTER = timedelta(days=3)
-GIVE_UP_ORDER_AFTER = timedelta(hours=4)  # a person waits for it; then the buttons come back
 MOST_BURIED = 50
 SOMETHING_S = 10.0
 
@@ -45,21 +42,15 @@ class Ended:
     error: DeliveryError | None = None
 
 
-class LostLeaseError(Exception):
-    """The claim ran out meanwhile: the row is somebody else's, and so is its end."""
-
-
 async def deliver(desk: Desk, delivery: Delivery, claim_id: str) -> Ended:
     """One delivery, whatever it is, within its deadline; how it ended."""
     try:
         _check_lost(delivery)
         await _check_suppressed(desk, delivery)
-        run = {SHOW: _show, TELL: _tell, CARRY_OUT: _carry_out, FRESH_LINK: _fresh_link, DIGEST: deliver_digest}[
-            delivery.what
-        ]
+        run = _RUNS[delivery.what]
         async with asyncio.timeout(longest_s(desk, delivery)):
             await run(desk, delivery, claim_id)
-    except LostLeaseError:
+    except outbox.LostLeaseError:
         return _lost(delivery)
     except PermanentError as error:
         return await _give_up(desk, delivery, claim_id, error)
@@ -102,7 +93,7 @@ def _lost(delivery: Delivery) -> Ended:
 
 def _held(is_ours: bool) -> None:
     if not is_ours:
-        raise LostLeaseError
+        raise outbox.LostLeaseError
 
 
 async def _check_suppressed(desk: Desk, delivery: Delivery) -> None:
@@ -291,10 +282,12 @@ def _item_and_action(connection: Connection, delivery: Delivery) -> tuple[Item, 
 async def _again(desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryError) -> Ended:
     """Due again after a while; or dead when it was tried for too long."""
     now = desk.now()
-    if now - delivery.since > _limit(delivery):
+    if now - delivery.since > backoff.limit(is_order=delivery.what == CARRY_OUT):
         return await _give_up(desk, delivery, claim_id, error)
     is_doubtful, is_uncounted = isinstance(error, UncertainError), breaker.is_uncounted(error)
-    due_at = now + timedelta(seconds=_wait_s(delivery, error))
+    chance = random.random()  # noqa: S311 - spreads load, guards nothing
+    wait_s = backoff.wait_s(delivery.attempts, error, chance, is_order=delivery.what == CARRY_OUT)
+    due_at = now + timedelta(seconds=wait_s)
     is_ours = await desk.database.write(
         lambda connection: outbox.release(
             connection,
@@ -312,24 +305,6 @@ async def _again(desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryE
     return Ended("uncertain" if is_doubtful else "retry", error)
 
 
-def _limit(delivery: Delivery) -> timedelta:
-    return GIVE_UP_ORDER_AFTER if delivery.what == CARRY_OUT else GIVE_UP_AFTER
-
-
-def _wait_s(delivery: Delivery, error: DeliveryError) -> float:
-    """Exponential with full jitter (reliability.md, A.3).
-
-    Something between nothing and 4 s after the first try, then 8 s, 16 s and so on up to an hour from the eleventh on:
-    about 150 tries in the three days after which a delivery is given up. An order, for which a person waits, never
-    pauses longer than five minutes and is given up after four hours. A pause that the other side names is kept. When a
-    breaker closes, what waited behind it is due at once.
-    """
-    longest_wait_s = LONGEST_ORDER_WAIT_S if delivery.what == CARRY_OUT else LONGEST_WAIT_S
-    ceiling = min(FIRST_WAIT_S * 2.0 ** min(max(delivery.attempts - 1, 0), 20), longest_wait_s)
-    jittered = random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards nothing
-    return max(breaker.asked_of(error) or 0.0, jittered)
-
-
 async def _give_up(desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryError) -> Ended:
     """Dead in the same row; when a source refused what a person asked, its buttons come back with the reason."""
     if not await desk.database.write(_bury, desk, delivery, claim_id, error):
@@ -342,11 +317,11 @@ async def _give_up(desk: Desk, delivery: Delivery, claim_id: str, error: Deliver
 def _bury(connection: Connection, desk: Desk, delivery: Delivery, claim_id: str | None, error: DeliveryError) -> bool:
     now = desk.now()
     is_ours = outbox.bury(connection, delivery.id, claim_id, f"{error.code}: {error.message}", now)
+    if not is_ours:
+        return False
     if error.code == "recipient_refused":
         address = delivery.destination.partition(":")[2]
         suppressed.add(connection, address, suppressed.ALL, error.message, now, now + suppressed.REFUSED_FOR)
-    if not is_ours:
-        return False
     if delivery.what == CARRY_OUT:
         item = items.find(connection, delivery.item_id)
         if item is not None:
@@ -359,11 +334,14 @@ def _bury(connection: Connection, desk: Desk, delivery: Delivery, claim_id: str 
 def bury_overdue(connection: Connection, desk: Desk) -> list[Delivery]:
     """Give up what waits longer than it may without being tried, such as behind a breaker that does not close."""
     now = desk.now()
-    late = outbox.overdue(connection, now, now - GIVE_UP_ORDER_AFTER, now - GIVE_UP_AFTER, MOST_BURIED)
+    late = outbox.overdue(connection, now, now - backoff.GIVE_UP_ORDER_AFTER, now - backoff.GIVE_UP_AFTER, MOST_BURIED)
     for delivery in late:
         waited = "four hours" if delivery.what == CARRY_OUT else "three days"
         _bury(connection, desk, delivery, None, PermanentError("given_up", f"not done within {waited}", reach="ours"))
     return late
+
+
+_RUNS = {SHOW: _show, TELL: _tell, CARRY_OUT: _carry_out, FRESH_LINK: _fresh_link, DIGEST: deliver_digest}
 
 
 def _notifier(desk: Desk, channel: str) -> Notifier:

@@ -223,7 +223,8 @@ async def deliver_digest(desk: Desk, delivery: Delivery, claim_id: str) -> None:
             await notifier.deliver_digest(await edition_for(desk, told, channel, address), address)
         except UncertainError as error:
             log.warning("digest.uncertain", name=name, reason=error.code)
-    await desk.database.write(outbox.finish, delivery.id, claim_id, desk.now())
+    if not await desk.database.write(outbox.finish, delivery.id, claim_id, desk.now()):
+        raise outbox.LostLeaseError
 
 
 async def edition_for(desk: Desk, told: Digest, channel: str, address: str) -> Edition:

@@ -21,7 +21,7 @@ class MailNotifier:
     """Fulfils ``ports.Notifier``; an address is a mail address, a reference the Message-ID its mails refer to."""
 
     channel = "mail"
-    longest_s = 35.0  # thirty for the mail server, and the drawing
+    longest_s = 45.0  # thirty for the mail server, the rest for drawing, charts of a digest included
 
     def __init__(self, client: SmtpClient, teller: Teller, *, sender: str, host: str) -> None:
         """``sender`` as in [email]; ``host``: where this service lives. Raises ConfigError for a bad sender."""

@@ -117,7 +117,7 @@ def reconcile_command(config: Path, account: str | None, full: bool, as_json: bo
 async def _act(settings: Settings, pressed: Click) -> tuple[str | None, Item | None]:
     url = service_of(settings)
     if url:
-        answer = await ask_service(settings, url, {"do": "act", "click": _click.dump_json(pressed).decode()})
+        answer = await _control(settings, url, {"do": "act", "click": _click.dump_json(pressed).decode()})
         refusal: str | None = answer.get("refusal")
     elif is_shared(settings.database_url):
         refusal = await _act_beside_others(settings, pressed)
@@ -174,7 +174,7 @@ async def _settled(settings: Settings, item_id: str) -> Item | None:
 async def _reconcile(settings: Settings, account: str | None, full: bool) -> dict[str, dict[str, int]]:
     url = service_of(settings)
     if url:
-        return await ask_service(settings, url, {"do": "reconcile", "account": account, "full": full})
+        return await _control(settings, url, {"do": "reconcile", "account": account, "full": full})
     from receiver.main import open_desk
     from receiver.reconcile import reconcile as run_pass
 
@@ -202,7 +202,7 @@ def service_of(settings: Settings) -> str | None:
     return str(url)
 
 
-async def ask_service(settings: Settings, url: str, wanted: dict[str, Any]) -> dict[str, Any]:
+async def _control(settings: Settings, url: str, wanted: dict[str, Any]) -> dict[str, Any]:
     """What the service answers to a signed command. Raises CasebellError with its word."""
     token = Tokens([key.get_secret_value() for key in settings.secret_keys]).make("control.v1", wanted)
     async with httpx.AsyncClient(timeout=120.0, trust_env=False) as client:
@@ -216,7 +216,7 @@ async def ask_service(settings: Settings, url: str, wanted: dict[str, Any]) -> d
 async def through_the_service(settings: Settings, wanted: dict[str, Any]) -> dict[str, Any] | None:
     """What the running service answers to a command; None when none runs."""
     url = service_of(settings)
-    return None if url is None else await ask_service(settings, url, wanted)
+    return None if url is None else await _control(settings, url, wanted)
 
 
 async def read_store(settings: Settings, work: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from receiver.cli.ledger import ask_service, read_store, service_of
+from receiver.cli.ledger import read_store, service_of, through_the_service
 from receiver.cli.options import with_config, with_json
 from receiver.cli.output import plain, progress, show_rows, warn
 from receiver.domain.breaker import Breaker, names_over
@@ -106,9 +106,9 @@ def replay_command(config: Path, event: str | None, since: datetime | None, quar
 
 
 async def _retry(settings: Settings, ids: list[int] | None) -> dict[str, Any]:
-    url = service_of(settings)
-    if url:
-        return await ask_service(settings, url, {"do": "retry", "ids": ids})
+    told = await through_the_service(settings, {"do": "retry", "ids": ids})
+    if told is not None:
+        return told
     from receiver.main import open_desk
     from receiver.redo import retry
 
@@ -118,10 +118,10 @@ async def _retry(settings: Settings, ids: list[int] | None) -> dict[str, Any]:
 
 
 async def _replay(settings: Settings, event: str | None, since: datetime | None, is_quarantined: bool) -> int:
-    url = service_of(settings)
-    if url:
-        wanted = {"event": event, "since": since.isoformat() if since else None, "quarantined": is_quarantined}
-        return int((await ask_service(settings, url, {"do": "replay", **wanted}))["count"])
+    wanted = {"event": event, "since": since.isoformat() if since else None, "quarantined": is_quarantined}
+    told = await through_the_service(settings, {"do": "replay", **wanted})
+    if told is not None:
+        return int(told["count"])
     from receiver.main import open_desk
     from receiver.redo import replay
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, literal, or_, select, update
 
 from receiver.store import locks
 from receiver.store.schema import Instant, item, outbox
@@ -51,6 +51,10 @@ class Delivery:
         return json.loads(self.payload).get(name)
 
 
+class LostLeaseError(Exception):
+    """The claim ran out meanwhile: the row is somebody else's, and so is its end."""
+
+
 def put(
     connection: Connection,
     item_id: str | None,
@@ -61,7 +65,10 @@ def put(
     *,
     is_urgent: bool = False,
 ) -> None:
-    """Add a delivery, due now. ``item_id`` None: it is about no one item. ``is_urgent``: what came of a click."""
+    """Add a delivery, due now.
+
+    ``item_id`` None: it is about no one item. ``is_urgent``: it shows what came of a person's click.
+    """
     connection.execute(
         insert(outbox).values(
             item_id=item_id,
@@ -319,7 +326,7 @@ def listed(connection: Connection, state: str | None, most: int) -> Sequence[Any
     return connection.execute(chosen.order_by(outbox.c.id.desc()).limit(most)).all()
 
 
-def _delivery(row: Row[Any]) -> Delivery:
+def _delivery(row: Any) -> Delivery:
     return Delivery(**{**row._asdict(), "item_id": row.item_id or ""})
 
 
