@@ -3,14 +3,14 @@
 The order is decided here, since a channel with little room shows the first ones.
 """
 
-import re
 from collections.abc import Iterator
 
 from notifiers.telling import Telling, is_paid
 from notifiers.text import pretty
+from notifiers.twins import twins
+from notifiers.words import MAX_VALUE, value_of
 from receiver.domain.item import Detail, Installment
 
-MAX_VALUE = 300
 MAX_LABEL = 60
 MOST_FACTS = 40
 
@@ -21,6 +21,7 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translate t
 
 # Details that have a label here, in the order in which they are read; others follow with their prettified name.
 LABELS = {
+    "due_day": N_("Due on"),
     "partner": N_("Collection partner"),
     "lifecycle": N_("Stage of the case"),
     "number_of_installments": N_("Installments proposed"),
@@ -36,45 +37,20 @@ LABELS = {
     "check_in_date": N_("Next check-in"),
     "objection_type": N_("Kind of objection"),
     "debt_count": N_("Debts covered"),
+    "debts": N_("Invoices covered"),
     "debt_status": N_("Status of the debt"),
     "admin_notes": N_("Note at the source"),
     "source": N_("Found by"),
+    "call": N_("Call"),
+    "webhook": N_("Webhook"),
+    "disabled_reason": N_("Reason"),
     "type_label": N_("Type of task"),
     "solution_link": N_("Link, not verified"),
 }
-_MONTHS = re.compile(r"([0-9]{1,3})[_ ]?months?")
-_TOLD_IN_THE_HEADLINE = frozenset({"type_label"})
-
-# Words a source uses as values, as far as they are known; others are prettified.
-VALUES = {
-    "urgent": N_("Urgent"),
-    "review": N_("To review"),
-    "portal": N_("Debtor portal"),
-    "ai_detection": N_("AI, on a call"),
-    "employed": N_("Employed"),
-    "self_employed": N_("Self-employed"),
-    "unemployed": N_("Unemployed"),
-    "retired": N_("Retired"),
-    "student": N_("Student"),
-    "pending": N_("Pending"),
-    "in_progress": N_("In progress"),
-    "active": N_("Active"),
-    "on_hold": N_("On hold"),
-    "settled": N_("Settled"),
-    "wants_callback": N_("Wants to be called back"),
-    # stages of a Debitura case, by the label it returns (debitura.md, Lifecycle)
-    "pending contract signing": N_("Pending contract signing"),
-    "pending verification": N_("Pending verification"),
-    "pending verification internal": N_("Pending verification at Debitura"),
-    "more info required": N_("More information required"),
-    "collecting quotes": N_("Collecting quotes"),
-    "pending quote by partner": N_("Collecting quotes"),
-    "pending quote selection": N_("Pending your choice of a quote"),
-    "quote given by partner": N_("Pending your choice of a quote"),
-    "paused": N_("Paused"),
-    "closed": N_("Closed"),
-    "merged": N_("Merged with another case"),
-}
+_AS_WRITTEN = frozenset(
+    {"admin_notes", "solution_link", "partner", "type_label", "call", "debts", "webhook", "disabled_reason"}
+)
+_TOLD_IN_THE_HEADLINE = frozenset({"type_label", "conflict"})
 
 
 def facts(telling: Telling) -> Iterator[tuple[str, str]]:
@@ -82,15 +58,6 @@ def facts(telling: Telling) -> Iterator[tuple[str, str]]:
     for label, value in _all_facts(telling):
         if value:
             yield telling.line(label, MAX_LABEL), telling.line(value, MAX_VALUE)
-
-
-def value_of(telling: Telling, word: str | None) -> str:
-    """A source's own word as people write it, translated when it is one of those known."""
-    code = (word or "").strip().lower()
-    if months := _MONTHS.fullmatch(code):
-        return telling.voice.numbered("{n} month", "{n} months", int(months[1]))
-    known = VALUES.get(code)
-    return telling.voice.words(known) if known else pretty((word or "")[: MAX_VALUE * 2])
 
 
 def deadline(telling: Telling) -> str | None:
@@ -120,14 +87,18 @@ def installments(telling: Telling) -> str | None:
 
 def _all_facts(telling: Telling) -> Iterator[tuple[str, str | None]]:
     said, voice = telling.snapshot, telling.voice
+    if said.sides:  # of a conflict these are what it is about
+        yield from twins(telling)
     yield voice.words("Reference"), telling.reference
     yield voice.words("Debtor"), telling.debtor
     yield voice.words("Amount"), voice.money(said.amount) if said.amount else None
+    if not said.sides:
+        yield from twins(telling)
     yield voice.words("Collection paused"), _paused(telling)
     yield voice.words("Deadline"), deadline(telling)
     yield voice.words("AI confidence"), None if said.confidence is None else voice.percent(said.confidence)
     yield voice.words("Theme"), pretty(said.theme) if said.theme else None
-    yield voice.words("Severity"), value_of(telling, said.severity)
+    yield voice.words("Severity"), value_of(voice, said.severity)
     yield from _case(telling)
     yield from _details(telling)
     yield voice.words("Note"), telling.item.note if telling.item.state != "open" else None  # else in the status
@@ -164,10 +135,10 @@ def _details(telling: Telling) -> Iterator[tuple[str, str | None]]:
 
 
 def _is_told_already(telling: Telling, detail: Detail) -> bool:
-    return detail.name in _TOLD_IN_THE_HEADLINE and telling.line(detail.text, MAX_VALUE) in (
-        telling.line(telling.snapshot.title, MAX_VALUE),
-        telling.label(),
-    )
+    if detail.name not in _TOLD_IN_THE_HEADLINE:
+        return False
+    said = telling.line(detail.text, MAX_VALUE)
+    return detail.name == "conflict" or said in (telling.line(telling.snapshot.title, MAX_VALUE), telling.label())
 
 
 def _detail(telling: Telling, detail: Detail) -> tuple[str, str | None]:
@@ -185,8 +156,7 @@ def _value(telling: Telling, detail: Detail) -> str | None:
         return voice.day(detail.day)
     if detail.number is not None:
         return voice.number(detail.number)
-    is_a_word = detail.name not in {"admin_notes", "solution_link", "partner", "type_label"}
-    return value_of(telling, detail.text) if is_a_word else detail.text
+    return detail.text if detail.name in _AS_WRITTEN else value_of(voice, detail.text)
 
 
 def _next(telling: Telling, part: Installment) -> str:

@@ -87,6 +87,44 @@ KINDS = {
         N_("Complete or correct the data of the case at {source}."),
     ),
     "Generic": UNKNOWN,
+    "overdue_installment": Words(
+        N_("Installment overdue"),
+        N_("{debtor} has missed an installment of the payment plan for {claim}"),
+        N_("Check whether the overdue payment has come in."),
+    ),
+    "check_in": Words(
+        N_("Hardship check-in due"),
+        N_("It is time to ask {debtor}, who declared financial hardship, about {claim}"),
+        N_("Ask whether the situation has changed, and record the answer at {source}."),
+    ),
+    "webhook_disabled": Words(
+        N_("{source} has switched off its webhook"),
+        N_("{source} sends Casebell no events any more; polling goes on, so that alerts come a little later"),
+        N_("Once the address answers, switch the webhook on again at {source}."),
+    ),
+}
+# Why two systems disagree: {one} is the system that says so, {other} the one that does not.
+CONFLICTS = {
+    "paid": Words(
+        N_("Conflict"),
+        N_("{one} shows {claim} as paid, while {other} still shows it open"),
+        N_("Check the payment, then close it at {other}, too. This alert closes by itself once the two agree."),
+    ),
+    "disputed": Words(
+        N_("Conflict"),
+        N_("{debtor} disputes {claim} at {one}, while {other} goes on collecting"),
+        N_("Pause it at {other}, or decide the dispute at {one}. This alert closes by itself once the two agree."),
+    ),
+    "planned": Words(
+        N_("Conflict"),
+        N_("{debtor} agreed to a payment plan for {claim} at {one}, while {other} goes on collecting"),
+        N_("Pause it at {other} while the plan is kept. This alert closes by itself once the two agree."),
+    ),
+}
+DISAGREEING = {
+    "paid": N_("paid at {one}, open at {other}"),
+    "disputed": N_("disputed at {one}, pursued by {other}"),
+    "planned": N_("plan agreed at {one}, pursued by {other}"),
 }
 ASKED_OF = {
     "validate": N_("{who} asked {source} to validate this; waiting for its confirmation"),
@@ -106,6 +144,8 @@ DONE_THERE = {
     "rejected": N_("Rejected at {source} by somebody else, {moment}"),
     "solved": N_("Solved at {source}, {moment}"),
     "completed": N_("Completed at {source}, {moment}"),
+    "paid": N_("Paid, as {source} shows, {moment}"),
+    "agreed": N_("The two systems agree again, {moment}"),
     "gone": N_("No longer open at {source}, {moment}"),
 }
 VIA = {
@@ -121,7 +161,9 @@ FILES = {"recording": N_("Recording of the call"), "document": N_("Document")}  
 PROBLEMS = {"still_open": N_("{source} took the request, but this is still open there. Please look at it again.")}
 # What asks for no verb of ours: it names the source already, or asks for nothing.
 WITHOUT_VERBS = frozenset(
-    words.asks for words in KINDS.values() if "{source}" in words.asks or words is KINDS["agreement"]
+    words.asks
+    for kind, words in (KINDS | CONFLICTS).items()
+    if "{source}" in words.asks or kind in {"agreement", "overdue_installment", *CONFLICTS}
 )
 
 

@@ -40,6 +40,8 @@ OWN_WORDS = {
     "rejected": N_("rejected"),
     "solved": N_("solved"),
     "completed": N_("completed"),
+    "paid": N_("paid"),
+    "agreed": N_("the systems agree"),
     "gone": N_("no longer at the source"),
 }
 

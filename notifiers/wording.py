@@ -6,9 +6,11 @@ Nothing here is markup, and nothing is longer than the caps below, whatever a st
 
 from collections.abc import Iterator
 
-from notifiers.facts import MOST_FACTS, deadline, facts, value_of
+from notifiers.facts import MOST_FACTS, deadline, facts
 from notifiers.phrases import (
     ASKED_OF,
+    CONFLICTS,
+    DISAGREEING,
     DONE_BY,
     DONE_HERE,
     DONE_THERE,
@@ -23,7 +25,9 @@ from notifiers.phrases import (
 )
 from notifiers.telling import MAX_NAME, Telling
 from notifiers.text import cut, ended, one_line
+from notifiers.twins import source_of
 from notifiers.voice import Voice
+from notifiers.words import value_of
 from receiver.domain.action import SOURCE_VERBS
 from receiver.domain.item import Item, Line
 from receiver.domain.notice import Notice, Story
@@ -96,7 +100,19 @@ def problem(telling: Telling) -> str | None:
 
 
 def _words_of(telling: Telling) -> Words:
+    if telling.snapshot.sides:
+        return CONFLICTS.get(_why(telling), UNKNOWN)
     return KINDS.get(telling.snapshot.kind, UNKNOWN)
+
+
+def _why(telling: Telling) -> str:
+    detail = telling.detail("conflict")
+    return (detail.text if detail else None) or ""
+
+
+def _sides(telling: Telling) -> dict[str, str]:
+    """The two systems of a conflict by name, the one that raises it first."""
+    return dict(zip(("one", "other"), map(source_of, telling.snapshot.sides), strict=False))
 
 
 def _about(telling: Telling) -> str:
@@ -109,10 +125,15 @@ def _about(telling: Telling) -> str:
             return _agreement(telling) or title
         case "hardship":
             detail = telling.detail("employment_status")
-            return title or value_of(telling, detail.text if detail else None)
+            return title or value_of(telling.voice, detail.text if detail else None)
         case "objection":
             detail = telling.detail("objection_type")
-            return title or value_of(telling, detail.text if detail else said.theme)
+            return title or value_of(telling.voice, detail.text if detail else said.theme)
+        case "conflict" if _why(telling) in DISAGREEING:
+            return telling.voice.words(DISAGREEING[_why(telling)], **_sides(telling))
+        case "overdue_installment" | "check_in":
+            detail = telling.detail("due_day")
+            return telling.voice.day(detail.day) if detail and detail.day else ""
         case "portal_dispute" | "ai_dispute":
             return title or telling.line(said.theme, MAX_HEADLINE)
         case kind if kind in KINDS and kind != "Generic":
@@ -170,7 +191,7 @@ def _told(telling: Telling) -> str:
     voice, said = telling.voice, telling.snapshot
     words = _words_of(telling)
     debtor = telling.debtor or voice.words("The debtor")
-    told = voice.words(words.told, debtor=debtor, source=telling.source, claim=_claim(telling))
+    told = voice.words(words.told, debtor=debtor, source=telling.source, claim=_claim(telling), **_sides(telling))
     if words is UNKNOWN and (about := _about(telling)):
         told = voice.words("{what}: {about}", what=told, about=about)
     if said.is_collection_paused:
@@ -190,7 +211,8 @@ def _claim(telling: Telling) -> str:
     """What it is about, in words that fit into every ``told``."""
     voice, amount = telling.voice, telling.snapshot.amount
     reference, case = telling.reference, telling.case_reference
-    money = voice.money(amount) if amount else ""
+    is_part = telling.snapshot.kind == "overdue_installment"  # then the amount is the installment's
+    money = voice.money(amount) if amount and not is_part else ""
     if reference and money:
         return voice.words("invoice {reference} over {amount}", reference=reference, amount=money)
     if reference:
@@ -214,7 +236,7 @@ def _asked(telling: Telling) -> str | None:
 def _guidance(telling: Telling) -> str:
     """What a person can do here, or where else if not here."""
     words = _words_of(telling)
-    asks = telling.voice.words(words.asks, source=telling.source)
+    asks = telling.voice.words(words.asks, source=telling.source, **_sides(telling))
     if telling.snapshot.kind == "agreement" and telling.overdue():
         return telling.voice.words("Check whether the overdue payment has come in.")
     is_elsewhere = words.asks not in WITHOUT_VERBS and not set(telling.notice.verbs) & SOURCE_VERBS

@@ -5,6 +5,7 @@ It never touches the network: what must leave becomes outbox rows beside the cha
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -13,7 +14,7 @@ from receiver.domain.fact import Fact, PersonAsked, PersonDid, SourceAccepted, S
 from receiver.domain.item import Item
 from receiver.domain.ledger import Applied, Decision, Ignored, decide
 from receiver.domain.routing import Route, routes_for
-from receiver.store import actions, items, messages, outbox
+from receiver.store import actions, items, messages, outbox, twins
 
 _ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -41,10 +42,13 @@ def _apply(connection: Connection, fact: Fact, now: datetime, routes: Sequence[R
         case Applied(item, None):
             items.save(connection, item)
         case Applied(item, transition):
+            if isinstance(fact, SourceSaid) and item.state != "resolved":  # the first message names the twin already
+                item = replace(item, twin=twins.of(connection, item.snapshot))
+                decision = Applied(item, transition)
             items.save(connection, item)
             _remember(connection, item, fact, decision, now)
             _close_attempt(connection, before, item, now)
-            rings = transition in {"opened", "reopened"}
+            rings = transition in {"opened", "reopened", "rang"}
             is_urgent = _is_somebody_waiting(before, fact)
             shown = {one.destination for one in messages.of_item(connection, item.id)} if is_urgent else set()
             for destination, route in _destinations(connection, item, routes if rings else ()):

@@ -18,7 +18,7 @@ from receiver.domain import backoff, breaker
 from receiver.domain.action import Order
 from receiver.domain.fact import Fact, SourceAccepted, SourceRefused
 from receiver.domain.item import Item
-from receiver.domain.notice import Notice
+from receiver.domain.notice import Notice, telling_of
 from receiver.domain.refusal import SENTENCES
 from receiver.domain.routing import Route
 from receiver.errors import DeliveryError, PermanentError, UncertainError
@@ -150,7 +150,7 @@ async def _draw(
     delivered = await notifier.deliver(notice, address, reference, state_shown)
     if delivered.reference is None:
         return None
-    return Shown(destination, delivered.reference, notice.route.name, notice.item.version, notice.item.state)
+    return Shown(destination, delivered.reference, notice.route.name, notice.item.version, telling_of(notice.item))
 
 
 async def _notice(desk: Desk, item: Item, route: Route, delivery: Delivery, *, is_first: bool) -> Notice:

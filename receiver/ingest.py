@@ -5,7 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
@@ -18,16 +18,21 @@ from receiver.domain.fact import Fact
 from receiver.domain.ledger import Decision
 from receiver.domain.people import Person
 from receiver.errors import CasebellError, DeliveryError, PermanentError, RetryLaterError
+from receiver.join import join
 from receiver.observe import log
 from receiver.ports import Hint, Upstream
-from receiver.store import inbox, items
+from receiver.store import inbox, items, receivables
 from receiver.store.inbox import Arrival, Row
 
 MOST_AT_ONCE = 100
+MOST_EVENTS = 1_000  # hints: one look at a source may answer them all
 FACTS_IN_ONE_COMMIT = 50
 LONGEST_WAIT_S = 300.0
 HELD_LOOK_S = 0.5
 LONGEST_HOLD = timedelta(seconds=30)
+BURST = "burst"  # the code of a source that wants events to pile up for one look
+LONG_WAIT = timedelta(seconds=30)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 OWN_SOURCES = ("mail", "web", "cli")
 _click = TypeAdapter(Click)
 
@@ -62,7 +67,8 @@ async def drain(desk: Desk, source: str, account: str) -> int:
         return 0
     claim_id = secrets.token_hex(8)
     write, now = desk.database.write, desk.now
-    most = 1 if bell in desk.holds else MOST_AT_ONCE  # after a miss one by one: perhaps only one of them fails always
+    # after a miss one by one: perhaps only one of them fails always
+    most = 1 if bell in desk.holds and desk.holds[bell].misses else MOST_EVENTS
     rows = await write(inbox.claim, (source,), account, now(), claim_id, most)
     taken = await _understand(desk, bell, rows, claim_id)
     if not _is_held(desk, bell):
@@ -77,7 +83,8 @@ async def _understand(desk: Desk, bell: str, rows: Sequence[Row], claim_id: str)
     _observe_lag(desk, rows)
     upstream = desk.upstreams[rows[0].source, rows[0].account]
     pointed = await _read_all(desk, upstream, rows, claim_id)
-    hints = {hint for _, hint in pointed if hint is not None}
+    passed_at = await _passed_at(desk, upstream, rows)
+    hints = {hint for row, hint in pointed if hint is not None and row.received_at >= passed_at}
     ids = [row.id for row, _ in pointed]
     async with _renewing(desk, ids, claim_id):
         try:
@@ -88,6 +95,7 @@ async def _understand(desk: Desk, bell: str, rows: Sequence[Row], claim_id: str)
         await apply_in_chunks(desk, facts)
     await desk.database.write(inbox.finish, ids, claim_id, desk.now())
     desk.holds.pop(bell, None)
+    await join(desk, upstream)
     return len(rows)
 
 
@@ -99,6 +107,8 @@ def _is_held(desk: Desk, bell: str) -> bool:
 async def _hold(desk: Desk, bell: str, ids: Sequence[int], claim_id: str, error: DeliveryError) -> None:
     """Put the rows back and ask nothing more for a while, longer each time."""
     misses = desk.holds[bell].misses + 1 if bell in desk.holds else 1
+    if error.code == BURST:  # nobody failed; the more they are meanwhile, the better
+        misses = 0
     due_at = await _put_back(desk, ids, claim_id, error, misses)
     desk.holds[bell] = Hold(min(due_at, desk.now() + LONGEST_HOLD), misses)
 
@@ -221,6 +231,18 @@ async def _read_all(
     return read
 
 
+async def _passed_at(desk: Desk, upstream: Upstream, rows: Sequence[Row]) -> datetime:
+    """Since when events must be looked at; long ago unless some had to wait.
+
+    What came before a pass that was complete has been said by it meanwhile. A pass over recent todos does not show the
+    oldest ones; the daily one does.
+    """
+    if desk.now() - min(row.received_at for row in rows) < LONG_WAIT:
+        return _LONG_AGO
+    heard = await desk.database.read(receivables.heard_at)
+    return heard.get((upstream.source, upstream.account), _LONG_AGO)
+
+
 def _check_attempts(row: Row) -> None:
     if row.attempts > inbox.MOST_ATTEMPTS:
         raise ValueError(f"given up after {inbox.MOST_ATTEMPTS} attempts")
@@ -235,7 +257,8 @@ async def _look(desk: Desk, upstream: Upstream, hints: set[Hint]) -> list[Fact]:
 
 async def _put_back(desk: Desk, ids: Sequence[int], claim_id: str, error: DeliveryError, misses: int = 1) -> datetime:
     wait_s = error.after_s if isinstance(error, RetryLaterError) and error.after_s else 5.0
-    due_at = desk.now() + timedelta(seconds=min(max(wait_s, 2.0 ** min(misses, 20)), LONGEST_WAIT_S))
+    longer_s = 2.0 ** min(misses, 20) if misses else 0.0
+    due_at = desk.now() + timedelta(seconds=min(max(wait_s, longer_s), LONGEST_WAIT_S))
     await desk.database.write(inbox.release, ids, claim_id, due_at, error.code)
     log.warning("inbox.rows.put_back", count=len(ids), reason=error.code, due_at=due_at.isoformat())
     return due_at

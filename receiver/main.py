@@ -307,6 +307,7 @@ def _upstreams(settings: Settings, people: People, metrics: Metrics) -> Iterator
             people=people,
             reply_as=debitura.reply_as,
             solution_hosts=debitura.solution_hosts,
+            case_url=debitura.case_url,
             observe=_counting(metrics, "debitura"),
         )
 

@@ -23,7 +23,14 @@ def notice_of(desk: Desk, item: Item, route: Route, *, may_repeat: bool = False)
     ]
     if item.snapshot.solution_url:
         links.append(Link("solution", item.snapshot.solution_url))
+    links += twin_links(item)
     return Notice(item, route, verbs_for(item), tuple(links), desk.now(), may_repeat)
+
+
+def twin_links(item: Item) -> list[Link]:
+    """To the same receivable elsewhere; of a conflict to both sides."""
+    sides = item.snapshot.sides or ((item.twin,) if item.twin else ())
+    return [Link("twin", side.url, side.source) for side in sides if side.url]
 
 
 async def notice_for_mail(desk: Desk, item: Item, route: Route, address: str, token_id: str | None = None) -> Notice:

@@ -1,7 +1,7 @@
 """The Protocols between the rooms: what a source, a channel and a teller promise."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
@@ -11,6 +11,7 @@ from receiver.domain.fact import Fact
 from receiver.domain.item import Item, Medium
 from receiver.domain.notice import Notice, Story
 from receiver.domain.people import Person
+from receiver.domain.twin import Receivable
 
 Verify = Callable[[bytes, Mapping[str, str], datetime], str]
 """Raw body, lower-case headers, now -> the event's identity (its id, else the body's SHA-256). Raises RejectedError."""
@@ -35,6 +36,21 @@ class Health:
     cure: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What an account said of its receivables, in one reading that began at ``said_at``.
+
+    ``is_pass``: with it the account was heard out, as far as it is read regularly. ``listed``: keys of all the records
+    there are; None when that is not known. ``gone``: keys of records that are surely not there any more.
+    """
+
+    said_at: datetime
+    said: tuple[Receivable, ...] = ()
+    is_pass: bool = False
+    listed: frozenset[str] | None = None
+    gone: frozenset[str] = field(default_factory=frozenset)
+
+
 class Upstream(Protocol):
     """One account of a source. Methods raise only DeliveryError."""
 
@@ -51,6 +67,9 @@ class Upstream(Protocol):
 
     async def sweep(self, open_keys: Collection[str], *, is_full: bool) -> list[Fact]:
         """One reconciliation pass: facts about everything found, and about every open key that was not."""
+
+    async def survey(self) -> list[Book]:
+        """What was read of receivables since the last call, oldest reading first; it may read more when that is due."""
 
     async def carry_out(self, order: Order) -> list[Fact]:
         """Do it at the source and say what came of it. PermanentError: refused, its message is shown to people."""

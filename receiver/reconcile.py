@@ -8,6 +8,7 @@ from receiver.desk import Desk
 from receiver.domain.fact import SourceRefused
 from receiver.errors import DeliveryError
 from receiver.ingest import apply_in_chunks
+from receiver.join import join
 from receiver.observe import log
 from receiver.ports import Upstream
 from receiver.store import digests, items
@@ -23,6 +24,7 @@ class Counts:
     changed: int = 0
     resolved: int = 0
     reopened: int = 0
+    rang: int = 0
 
 
 async def reconcile(desk: Desk, upstream: Upstream, *, is_full: bool = False) -> Counts:
@@ -32,6 +34,7 @@ async def reconcile(desk: Desk, upstream: Upstream, *, is_full: bool = False) ->
     keys = await desk.database.read(items.open_keys, *labels)
     facts = await upstream.sweep(keys, is_full=is_full)
     counted = await apply_in_chunks(desk, facts)
+    await join(desk, upstream)
     desk.metrics.reconcile_seconds.labels(*labels).observe(time.perf_counter() - started)
     desk.metrics.reconcile_last_success_timestamp_seconds.labels(*labels).set(desk.now().timestamp())
     await desk.database.write(digests.remember_heard, *labels, desk.now())

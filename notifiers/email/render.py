@@ -24,7 +24,7 @@ import jinja2
 from notifiers.phrases import file_name
 from receiver.domain.action import SOURCE_VERBS
 from receiver.domain.item import Item
-from receiver.domain.notice import Link, Notice, Story
+from receiver.domain.notice import Link, Notice, Story, is_alarm
 
 MAX_HTML = 80_000  # bytes: Gmail hides what follows 102 kB (contract B1)
 MAX_SUBJECT = 150
@@ -109,9 +109,11 @@ def root_id(item: Item, address: str, sender: str) -> str:
 
 
 def what_of(item: Item, shown_state: str | None) -> str:
-    """What the mail tells: opened, resolved or reopened. A new attempt at the same telling is the same word."""
+    """What the mail tells: opened, resolved, reopened or rang. A new attempt at the same telling is the same word."""
     if item.state == "resolved":
         return f"resolved.{item.version}"
+    if is_alarm(shown_state, item):
+        return f"rang.{item.version}"
     return "opened" if shown_state is None else f"reopened.{item.version}"
 
 
@@ -218,6 +220,11 @@ def _links(notice: Notice, words: partial[str], host: str) -> dict[str, object]:
         ),
         "decide": decide,
         "solution": solution,
+        "twins": [
+            (words("Open in {source}", source=_cut(_line(link.name or ""), 40).capitalize() or "?"), link.url)
+            for link in notice.links
+            if link.what == "twin" and is_openable(link.url, host)
+        ],
         "page": page,
         "files": [(_cut(_line(file_name(link.name, words)), 100), link.url) for link in media],
     }

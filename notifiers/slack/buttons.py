@@ -36,14 +36,14 @@ def buttons(notice: Notice, words: Words) -> list[ButtonElement | OverflowMenuEl
     if notice.item.state == "resolved":
         return []
     verbs = [verb for verb in LABELS if verb in notice.verbs] if notice.item.state == "open" else []
-    solution = pieces.openable(notice.links, "solution")[:1]
+    solution = doors(notice)
     first = [verb for verb in verbs if verb not in _MINOR][: MAX_VISIBLE - len(solution)]
     rest = [verb for verb in verbs if verb not in first]
     spare = MAX_VISIBLE - len(first) - len(solution)
     hidden = rest[spare:][:MAX_HIDDEN]
     return [
         *(_verb_button(notice, verb, words, is_main=verb == first[0]) for verb in first),
-        *(_open_button(notice, link, words) for link in solution),
+        *(_open_button(notice, link, words, n) for n, link in enumerate(solution)),
         *(_verb_button(notice, verb, words) for verb in rest[:spare]),
         *([_menu(notice, hidden, words)] if hidden else []),
     ]
@@ -53,8 +53,15 @@ def source_name(item: Item) -> str:
     return plain.cut(one_line(item.snapshot.source), 20).capitalize() or "?"
 
 
-def open_label(notice: Notice, words: Words) -> str:
-    return plain.cut(words("Open in {source}", source=source_name(notice.item)), pieces.MAX_LABEL)
+def doors(notice: Notice) -> list[Link]:
+    """Where the matter is seen to: at its source; both sides of a conflict, which has none of its own."""
+    twins = pieces.openable(notice.links, "twin")[:2] if notice.item.snapshot.sides else []
+    return pieces.openable(notice.links, "solution")[:1] or twins
+
+
+def open_label(notice: Notice, link: Link, words: Words) -> str:
+    source = plain.cut(one_line(link.name or ""), 20).capitalize() if link.what == "twin" else source_name(notice.item)
+    return plain.cut(words("Open in {source}", source=source or "?"), pieces.MAX_LABEL)
 
 
 def what_of(notice: Notice) -> str:
@@ -76,9 +83,10 @@ def _verb_button(notice: Notice, verb: str, words: Words, *, is_main: bool = Fal
     return pieces.button(label, f"{label}: {what_of(notice)}", verb, value=value, style=style, confirm=confirm)
 
 
-def _open_button(notice: Notice, link: Link, words: Words) -> ButtonElement:
-    label = open_label(notice, words)
-    return pieces.button(label, f"{label}: {what_of(notice)}", wire.OPEN, url=link.url)
+def _open_button(notice: Notice, link: Link, words: Words, number: int) -> ButtonElement:
+    label = open_label(notice, link, words)
+    action_id = wire.OPEN if number == 0 else f"{wire.OPEN}_{number}"  # each its own within a message
+    return pieces.button(label, f"{label}: {what_of(notice)}", action_id, url=link.url)
 
 
 def _menu(notice: Notice, verbs: list[str], words: Words) -> OverflowMenuElement:

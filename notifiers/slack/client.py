@@ -43,12 +43,22 @@ class SlackClient:
         )
 
     async def post_message(
-        self, channel: str, text: str, blocks: list[Json], *, thread_ts: str | None = None
+        self,
+        channel: str,
+        text: str,
+        blocks: list[Json],
+        *,
+        thread_ts: str | None = None,
+        is_broadcast: bool = False,
     ) -> tuple[str, str]:
-        """A new message; returns the channel Slack names (a DM's differs from the address, contract A6) and its ts."""
+        """A new message; returns the channel Slack names (a DM's differs from the address, contract A6) and its ts.
+
+        ``is_broadcast``: a reply in a thread that the channel shows, too.
+        """
         told: Json = {"channel": channel, "text": text, "unfurl_links": False, "unfurl_media": False}
         told |= {"blocks": blocks} if blocks else {}
         told |= {"thread_ts": thread_ts} if thread_ts else {}
+        told |= {"reply_broadcast": True} if thread_ts and is_broadcast else {}
         answer = await self._call("chat.postMessage", told, is_repeatable=False)
         where, ts = answer.get("channel"), answer.get("ts")
         if not isinstance(ts, str) or not ts:

@@ -7,7 +7,7 @@ from notifiers.slack.digest import render_digest
 from notifiers.slack.render import Message, minimal, render
 from notifiers.text import clean, one_line
 from receiver.domain.digest import Edition
-from receiver.domain.notice import Notice, Story, is_news
+from receiver.domain.notice import Notice, Story, is_alarm, is_news
 from receiver.errors import DeliveryError, PermanentError, UncertainError
 from receiver.ports import Delivered, Health, Teller
 
@@ -39,8 +39,10 @@ class SlackNotifier:
             if error.code in GONE:
                 return await self._post(address, notice, story)
             raise
-        if shown_state == "resolved" and notice.item.state == "open":
-            await self._say_it_is_open_again(reference, notice)
+        if is_alarm(shown_state, notice.item):
+            await self._say_below(reference, story.sentence, is_loud=True)
+        elif shown_state == "resolved" and notice.item.state == "open":
+            await self._say_below(reference, self._teller.say(notice.route.locale, "This is open again."))
         return Delivered(reference)
 
     async def deliver_digest(self, edition: Edition, address: str) -> None:
@@ -99,12 +101,15 @@ class SlackNotifier:
         self._refused[error.code] = self._refused.get(error.code, 0) + 1
         return minimal(notice, story)
 
-    async def _say_it_is_open_again(self, reference: str, notice: Notice) -> None:
-        """An edit notifies nobody (contract A6): one quiet reply below the message, never broadcast."""
+    async def _say_below(self, reference: str, sentence: str, *, is_loud: bool = False) -> None:
+        """An edit notifies nobody (contract A6): one reply below the message, quiet unless somebody must look again.
+
+        A loud one is shown in the channel, too: a thread that nobody follows rings nobody.
+        """
         channel, _, ts = reference.partition("/")
-        sentence = self._teller.say(notice.route.locale, "This is open again.")
         try:
-            await self._client.post_message(channel, plain.escape(sentence), [], thread_ts=ts)
+            text = plain.escape(plain.cut(one_line(sentence), MAX_TOLD))
+            await self._client.post_message(channel, text, [], thread_ts=ts, is_broadcast=is_loud)
         except (PermanentError, UncertainError):
             return  # the message itself is right; failing here would say it twice
 

@@ -34,7 +34,12 @@ MAX_HEADER = 150
 MAX_BODY = 2_800  # of 3,000: room for what Slack counts otherwise (contract A1, Consequences)
 MAX_LABEL = 30  # of 75; a confirm dialog's buttons take 30
 MAX_URL = 1_000  # of 3,000 for a button; our own links are about 200
-LINK_KINDS = ("solution", "media", "item")  # never a signed action link: link expanders fetch them (contract A6)
+LINK_KINDS = (
+    "solution",
+    "twin",
+    "media",
+    "item",
+)  # never a signed action link: link expanders fetch them (contract A6)
 
 Drawn = dict[str, Any]
 Part = RichTextSectionElement | RichTextQuoteElement

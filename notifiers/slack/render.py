@@ -12,7 +12,7 @@ from slack_sdk.models.blocks import Block
 
 from notifiers.phrases import file_name
 from notifiers.slack import pieces, plain
-from notifiers.slack.buttons import Words, buttons, open_label, source_name
+from notifiers.slack.buttons import Words, buttons, doors, open_label, source_name
 from notifiers.text import clean, one_line
 from receiver.domain.item import Item
 from receiver.domain.notice import Notice, Story
@@ -78,7 +78,7 @@ def minimal(notice: Notice, story: Story) -> Message:
         told.append(f"{WARNING} {plain.unstyled(plain.cut(one_line(story.problem), 500))}")
     told += [
         f"<{plain.escape(link.url)}>"
-        for what in ("solution", "item")
+        for what in ("solution", "twin", "item")
         for link in pieces.openable(notice.links, what)[:1]
     ]
     return Message("\n".join(told), [])
@@ -175,7 +175,8 @@ def _named_links(notice: Notice, words: Words) -> list[tuple[str, str]]:
     """Recordings and proofs while there is something to decide, then only the ways to look it up."""
     item = [(words("Show in Casebell"), link.url) for link in pieces.openable(notice.links, "item")[:1]]
     if notice.item.state == "resolved":
-        solution = pieces.openable(notice.links, "solution")[:1]
-        return [(open_label(notice, words), link.url) for link in solution] + item
+        return [(open_label(notice, link, words), link.url) for link in doors(notice)] + item
     media = pieces.openable(notice.links, "media")[:MAX_MEDIA]
-    return [(f"📎 {file_name(link.name, words)}", link.url) for link in media] + item
+    files = [(f"📎 {file_name(link.name, words)}", link.url) for link in media]
+    twins = [link for link in pieces.openable(notice.links, "twin")[:1] if link not in doors(notice)]
+    return files + [(open_label(notice, link, words), link.url) for link in twins] + item

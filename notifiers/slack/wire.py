@@ -78,7 +78,7 @@ def action_of(payload: Json) -> Json:
 def is_link(action: Json) -> bool:
     """Whether the browser has done all there is to do."""
     name = text(action, "action_id") or ""
-    return name == OPEN or name.startswith("media")
+    return name.startswith((OPEN, "media"))
 
 
 def press_of(payload: Json) -> Press:

@@ -31,7 +31,7 @@ from receiver.store.database import is_shared, open_as_it_is, sqlite_path
 from receiver.store.sqlite import FileLock
 
 WORK_FOR_S = 30.0
-TRANSITIONS = ("opened", "changed", "resolved", "reopened")
+TRANSITIONS = ("opened", "changed", "resolved", "reopened", "rang")
 _click = TypeAdapter(Click)
 
 

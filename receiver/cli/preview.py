@@ -12,10 +12,12 @@ import click
 from receiver.cli.ledger import read_store
 from receiver.cli.options import with_config
 from receiver.cli.samples import SAMPLES, sample
+from receiver.domain.action import SOURCE_VERBS
 from receiver.domain.item import Item
 from receiver.domain.notice import Link, Notice, verbs_for
 from receiver.domain.routing import Route
 from receiver.errors import ConfigError
+from receiver.notices import twin_links
 from receiver.settings import Settings, load
 from receiver.store import items as ledger
 
@@ -92,8 +94,10 @@ def notice_of_sample(item: Item, locale: str) -> Notice:
     said = item.snapshot
     media = tuple(Link("media", f"https://casebell.example.com/media/{n}", m.name) for n, m in enumerate(said.media))
     solution = (Link("solution", said.solution_url),) if said.solution_url else ()
-    decide = Link("decide", "https://casebell.example.com/act/preview")
-    return replace(Notice(item, route, verbs_for(item), (), datetime.now(UTC)), links=(decide, *media, *solution))
+    verbs = verbs_for(item)
+    decide = (Link("decide", "https://casebell.example.com/act/preview"),) if set(verbs) & SOURCE_VERBS else ()
+    links = (*decide, *media, *solution, *twin_links(item))
+    return replace(Notice(item, route, verbs, (), datetime.now(UTC)), links=links)
 
 
 def _stored(settings: Settings, key: str) -> Item:

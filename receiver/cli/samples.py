@@ -1,10 +1,13 @@
 """Invented items of every kind, made the way real ones are: from a source's answer, through its translation."""
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from receiver.domain import conflict
 from receiver.domain.item import Item, Snapshot
+from receiver.domain.twin import Receivable, pairs, twin_of
 
 GETBILL_KINDS = ("agreement", "portal_dispute", "hardship", "payment_plan", "ai_dispute", "objection")
 DEBITURA_KINDS = (
@@ -19,16 +22,33 @@ DEBITURA_KINDS = (
     "Generic",
     "UploadKycDocument",
 )
-SAMPLES = (*GETBILL_KINDS, *DEBITURA_KINDS)
+DUE_KINDS = {"overdue_installment": "agreement", "check_in": "hardship"}
+TWIN = "twin"  # a dispute of a receivable that both systems know
+SAMPLES = (*GETBILL_KINDS, *DEBITURA_KINDS, *DUE_KINDS, "webhook_disabled", conflict.KIND, TWIN)
 
 
 def sample(kind: str) -> Item:
     """An open item of this kind, one of SAMPLES."""
     now = datetime.now(UTC)
-    return Item("preview00000", _snapshot(kind), "open", 1, now, now, now)
+    item = Item("preview00000", _snapshot(kind), "open", 1, now, now, now)
+    if kind != TWIN:
+        return item
+    own, other = _in_both()
+    return replace(item, twin=twin_of([own], [other]))
 
 
 def _snapshot(kind: str) -> Snapshot:
+    if kind in DUE_KINDS:
+        return _falling_due(DUE_KINDS[kind])
+    if kind == "webhook_disabled":
+        return _switched_off()
+    if kind == conflict.KIND:
+        (pair,) = pairs(_in_both())
+        said = conflict.snapshot(pair)
+        assert said is not None, "the invented ones disagree"
+        return said
+    if kind == TWIN:
+        return _from_getbill("portal_dispute")
     return _from_getbill(kind) if kind in GETBILL_KINDS else _from_debitura(kind)
 
 
@@ -40,6 +60,47 @@ def _from_getbill(kind: str) -> Snapshot:
     todo = stand.add(kind)
     debt = stand.debts[todo["debt"]["id"]]
     return translate.snapshot(wire.Todo.model_validate(_sent(todo)), wire.Debt.model_validate(_sent(debt)), "main")
+
+
+def _in_both() -> tuple[Receivable, Receivable]:
+    """One receivable as both systems show it: disputed in Getbill, collected by Debitura's partner."""
+    from receiver.sandbox.debitura import DebituraStand
+    from receiver.sandbox.getbill import GetbillStand
+    from receiver.upstream.debitura import cases
+    from receiver.upstream.debitura import wire as debitura
+    from receiver.upstream.getbill import debts
+    from receiver.upstream.getbill import wire as getbill
+
+    stand = GetbillStand()
+    todo = getbill.Todo.model_validate(_sent(stand.add("portal_dispute")))
+    debt = getbill.Debt.model_validate(_sent(next(iter(stand.debts.values()))))
+    case = debitura.Case.model_validate(_sent(DebituraStand().add_case()))
+    today, page = datetime.now(UTC).date(), "https://app.{}.example/{{id}}"
+    (own,) = debts.receivables("sample:1", todo, debt, "main", today, todo_url=page.format("getbill"))
+    (other,) = cases.receivables(case.id or "", case, "main", page.format("debitura"))
+    return own, other
+
+
+def _falling_due(kind: str) -> Snapshot:
+    from receiver.sandbox.getbill import GetbillStand
+    from receiver.upstream.getbill import due, translate, wire
+
+    stand, now = GetbillStand(), datetime.now(UTC)
+    record, due_on = stand.add(kind), now - timedelta(days=3)
+    record["check_in_date"], record["check_in_due"] = due_on.date().isoformat(), True
+    for part in record.get("installments", [])[:1]:
+        part["payment_date"] = due_on.isoformat()
+    todo = wire.Todo.model_validate(_sent(record))
+    debt = wire.Debt.model_validate(_sent(stand.debts[record["debt"]["id"]]))
+    return next(due.due(translate.snapshot(todo, debt, "main"), todo, now.date()))
+
+
+def _switched_off() -> Snapshot:
+    from receiver.upstream.debitura import subscriptions, wire
+
+    url = "https://casebell.example.com/webhooks/debitura/main"
+    reason = "Exceeded maximum retry attempts (8 failures)"
+    return subscriptions.snapshot("sample:1", "main", wire.Subscription(url=url, disabled_reason=reason))
 
 
 def _from_debitura(kind: str) -> Snapshot:

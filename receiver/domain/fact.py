@@ -5,6 +5,7 @@ from datetime import datetime
 
 from receiver.domain.item import Snapshot
 from receiver.domain.people import Person
+from receiver.domain.twin import Twin
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +69,12 @@ class SourceRefused:
     reason: str
 
 
-Fact = SourceSaid | SourceGone | PersonAsked | PersonDid | SourceAccepted | SourceRefused
+@dataclass(frozen=True, slots=True)
+class TwinSaid:
+    """The same receivable in the other system looks like this now; None: there is none any more."""
+
+    key: str
+    twin: Twin | None
+
+
+Fact = SourceSaid | SourceGone | PersonAsked | PersonDid | SourceAccepted | SourceRefused | TwinSaid

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from receiver.domain.money import Money
+from receiver.domain.twin import Twin
 
 State = Literal["open", "acting", "resolved"]
 Urgency = Literal["blocking", "review", "info"]
@@ -81,6 +82,12 @@ class Snapshot:
     status: str | None = None  # the source's own word
     debt_id: str | None = None
     case_id: str | None = None
+    sides: tuple[Twin, ...] = ()  # of a conflict: who says what, the one that raises it first
+
+    @property
+    def receivable_key(self) -> str:
+        """Key of the record that says how the receivable behind this item stands."""
+        return f"{self.source}:{self.account}:case:{self.case_id}" if self.case_id else self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,7 @@ class Item:
     problem: str | None = None  # why the last attempt came back
     is_missing: bool = False  # gone from one complete pass; the next one decides
     note: str | None = None
+    twin: Twin | None = None  # the same receivable in the other system
 
     @property
     def key(self) -> str:

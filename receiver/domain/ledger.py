@@ -5,15 +5,25 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from receiver.domain.action import outcome_of
-from receiver.domain.fact import Fact, PersonAsked, PersonDid, SourceAccepted, SourceGone, SourceRefused, SourceSaid
+from receiver.domain.fact import (
+    Fact,
+    PersonAsked,
+    PersonDid,
+    SourceAccepted,
+    SourceGone,
+    SourceRefused,
+    SourceSaid,
+    TwinSaid,
+)
 from receiver.domain.item import Attempt, Item, same_words
+from receiver.domain.notice import STILL_OPEN
 
 # A source that took the request and still shows the item open half an hour later: people must know
 # (debitura.md, Consequences 10).
 ACCEPTED_MEANS_DONE_WITHIN = timedelta(minutes=30)
 CLOCKS_DIFFER_BY = timedelta(minutes=1)
 
-Transition = Literal["opened", "changed", "resolved", "reopened"]
+Transition = Literal["opened", "changed", "resolved", "reopened", "rang"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,8 @@ def decide(item: Item | None, fact: Fact, now: datetime, new_id: str) -> Decisio
             return _source_accepted(item, fact, now)
         case SourceRefused():
             return _source_refused(item, fact, now)
+        case TwinSaid():
+            return _twin_said(item, fact, now)
 
 
 def _open(fact: SourceSaid, now: datetime, new_id: str) -> Decision:
@@ -68,7 +80,7 @@ def _source_said(item: Item, fact: SourceSaid, now: datetime) -> Decision:
     if item.state == "resolved":
         return Applied(_raised(_reopened(heard), now), "reopened")
     if item.attempt and _is_overdue(item.attempt, fact.said_at):
-        return Applied(replace(_raised(heard, now), state="open", attempt=None, problem="still_open"), "changed")
+        return Applied(replace(_raised(heard, now), state="open", attempt=None, problem=STILL_OPEN), "rang")
     if same_words(item.snapshot, fact.snapshot):
         return Applied(heard, None)
     return Applied(_raised(heard, now), "changed")
@@ -145,6 +157,15 @@ def _source_refused(item: Item, fact: SourceRefused, now: datetime) -> Decision:
         return Ignored("other_attempt")
     state: Literal["open", "resolved"] = "resolved" if item.resolved_at else "open"
     return Applied(_raised(replace(item, state=state, attempt=None, problem=fact.reason), now), "changed")
+
+
+def _twin_said(item: Item, fact: TwinSaid, now: datetime) -> Decision:
+    """What is resolved stays as it was told."""
+    if item.state == "resolved":
+        return Ignored("already_resolved")
+    if item.twin == fact.twin:
+        return Applied(item, None)
+    return Applied(_raised(replace(item, twin=fact.twin), now), "changed")
 
 
 def _reopened(item: Item) -> Item:

@@ -10,7 +10,7 @@ from receiver.domain.routing import Route
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """``what``: "solution", "media", "item" or a verb; ``name`` is shown for media."""
+    """``what``: "solution", "twin", "media", "item" or a verb; ``name`` is shown for media, a twin's is its source."""
 
     what: str
     url: str
@@ -53,8 +53,21 @@ def verbs_for(item: Item) -> tuple[str, ...]:
     return (*(v for v in item.snapshot.verbs if v in SOURCE_VERBS and v != "reopen"), own, "note")
 
 
+STILL_OPEN = "still_open"
+
+
+def telling_of(item: Item) -> str:
+    """What a message tells when it shows the item so: its state, or that a request came to nothing."""
+    return STILL_OPEN if item.state == "open" and item.problem == STILL_OPEN else item.state
+
+
+def is_alarm(shown_state: str | None, item: Item) -> bool:
+    """Whether people must be rung again though nothing opened: a redrawn message notifies nobody."""
+    return shown_state not in {None, STILL_OPEN} and telling_of(item) == STILL_OPEN
+
+
 def is_news(shown_state: str | None, item: Item) -> bool:
-    """Whether a channel that cannot be redrawn (mail) should hear of this: opened, resolved, opened again."""
+    """Whether a channel that cannot be redrawn (mail) should hear of this: opened, resolved, opened again, in vain."""
     if shown_state is None:
         return item.state != "resolved"
-    return (shown_state == "resolved") != (item.state == "resolved")
+    return is_alarm(shown_state, item) or (shown_state == "resolved") != (item.state == "resolved")

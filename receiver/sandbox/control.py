@@ -75,6 +75,7 @@ class ControlPage:
             is_down={name: getattr(world, name).faults.down for name in ("getbill", "debitura", "slack")},
             todo=self._todo(asked.get("todo", "")),
             task=self._task(asked.get("task", "")),
+            case=world.debitura.cases.get(asked.get("case", "")),
         )
 
     async def _control(self, request: Request) -> Response:

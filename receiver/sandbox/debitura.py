@@ -103,6 +103,21 @@ class DebituraStand:
         self._tasks[task["id"]] = task
         return task
 
+    def add_case(self, *, claim: Claim | None = None, lifecycle: str = "Active", **changes: Any) -> Json:
+        """A case that waits for nobody: only the list of cases shows it. ``changes`` replace fields of it."""
+        found = self._new_case(claim, {}, lifecycle, self._clock()) | changes
+        self.cases[found["id"]] = found
+        return found
+
+    def move_case(self, case_id: str, lifecycle: str, close_code: str = "Paid") -> Json:
+        """The partner goes on with a case, pauses it or closes it with ``close_code``."""
+        now, is_closed = shapes.naive(self._clock()), lifecycle == "Closed"
+        ended: Json = {"closeCode": close_code, "dateFinished": now} if is_closed else {"closeCode": None}
+        if is_closed and close_code == "Paid":
+            ended["remainder"] = 0.0
+        self.cases[case_id].update(lifecycle=lifecycle, dateUpdated=now, **ended)
+        return self.cases[case_id]
+
     def partner_asks(self, text: str, case_id: str | None = None) -> Json:
         """The partner writes in a case's chat, a new case's without ``case_id``; the ReplyToChat task that makes."""
         if case_id is None:
@@ -162,7 +177,9 @@ class DebituraStand:
 
     def _new_case(self, given: Claim | None, overrides: Json, lifecycle: str, now: datetime) -> Json:
         n = len(self.cases) + 1
-        owed = replace(given or claim(n), **{key: overrides[key] for key in CLAIM_FIELDS & overrides.keys()})
+        taken = {case["creditorReference"] for case in list(self.cases.values())}
+        unused = (claim(later) for later in itertools.count(n) if claim(later).reference not in taken)
+        owed = replace(given or next(unused), **{key: overrides[key] for key in CLAIM_FIELDS & overrides.keys()})
         return shapes.new_case(owed, f"Q8OA{n:04d}", lifecycle, now)
 
     def _say(self, case_id: str, role: int, message: str, author: Json) -> Json:

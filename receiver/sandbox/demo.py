@@ -27,6 +27,7 @@ webhook_secrets = ["file:{folder}/debitura-secret"]
 poll_every      = "{debitura_poll}"
 reply_as        = "ar@creditor.example"
 solution_hosts  = ["debitura.com"]
+case_url        = "{sandbox_url}/?case={{id}}"
 
 [slack]
 bot_token       = "file:{folder}/slack-token"

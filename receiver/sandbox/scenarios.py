@@ -12,9 +12,11 @@ from receiver.sandbox import seed
 from receiver.sandbox.debitura_cases import CHAT_TYPES, LATER_TYPES, QUESTIONS, about
 from receiver.sandbox.faults import Json
 from receiver.sandbox.getbill_todos import TYPE_OF
+from receiver.sandbox.invented import claim
 from receiver.sandbox.stand_ins import StandIns
 
 BURST, LARGEST_BURST, AT_ONCE = 200, 2000, 20
+STAGES = ("Active", "Paused", "Closed")
 DECISIONS = ("validated", "rejected", "suggested")
 GIVEN = ("reference", "currency", "title", "detected_content")
 EVENT_OF = {"agreement": "agreement.created"}
@@ -118,6 +120,39 @@ async def solve(world: StandIns, asked: Json) -> Done:
     return Done(f"{label} was solved in the portal; {_answered(status)}", facts | {"webhook": status})
 
 
+async def conflict(world: StandIns, _asked: Json) -> Done:
+    """One receivable in both systems: the debtor disputes it in Getbill, the partner collects it all the same."""
+    owed = claim(max(len(world.getbill.debts), len(world.debitura.cases)) + 1)
+    case = world.debitura.add_case(claim=owed)
+    todo = world.getbill.add("portal_dispute", claim=owed)
+    answers = (await world.debitura_tells("case.created", case["id"]), await world.getbill_tells(todo, _created(todo)))
+    facts = {"id": todo["id"], "caseId": case["id"], "case": case["reference"], "reference": owed.reference}
+    told = _answered(max(answers))
+    return Done(f"{owed.reference} is disputed in Getbill and pursued as case {case['reference']}; {told}", facts)
+
+
+async def move(world: StandIns, asked: Json) -> Done:
+    """The partner pauses (``to``: another of ``STAGES``) the case with ``id``, else the newest that is disputed."""
+    to = str(asked["to"]) if asked.get("to") in STAGES else "Paused"
+    case = world.debitura.cases.get(str(asked["id"])) if "id" in asked else _newest_disputed(world)
+    if case is None:
+        return Done("No active case is disputed in Getbill", is_done=False)
+    world.debitura.move_case(case["id"], to)
+    status = await world.debitura_tells("case.closed" if to == "Closed" else "case.updated", case["id"])
+    facts = {"caseId": case["id"], "case": case["reference"], "lifecycle": to, "webhook": status}
+    return Done(f"Case {case['reference']} is {to.lower()} now; {_answered(status)}", facts)
+
+
+def _newest_disputed(world: StandIns) -> Json | None:
+    disputed = {
+        todo["debt"]["reference"]
+        for todo in list(world.getbill.todos.values())
+        if todo.get("sub_type") == "portal_dispute" and todo["status"] != "rejected"
+    }
+    active = [case for case in list(world.debitura.cases.values()) if case["lifecycle"] == "Active"]
+    return next((case for case in reversed(active) if case["creditorReference"] in disputed), None)
+
+
 def _switch(system: str, *, is_down: bool) -> Run:
     async def switch(world: StandIns, _asked: Json) -> Done:
         getattr(world, system).faults.down = is_down
@@ -141,6 +176,8 @@ SCENARIOS: dict[str, Run] = {
     "burst": burst,
     "every-kind": every_kind,
     "unknown-task": unknown_task,
+    "conflict": conflict,
+    "move": move,
     "decide": decide,
     "solve": solve,
     **{f"{name}-down": _switch(name, is_down=True) for name in ("getbill", "debitura", "slack")},

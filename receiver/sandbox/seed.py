@@ -1,4 +1,7 @@
-"""A believable starting set for the demo: every kind Getbill has, every type of task Debitura has."""
+"""A believable starting set for the demo: every kind Getbill has, every type of task Debitura has.
+
+Three claims are in both systems. The first is disputed in Getbill and collected by Debitura's partner: a conflict.
+"""
 
 from datetime import timedelta
 
@@ -14,17 +17,18 @@ FIRST_ONLY_DEBITURA = 21
 
 
 def fill(getbill: GetbillStand, debitura: DebituraStand) -> None:
-    """One of each; the first claims, INV-2024-001 among them, are known to both systems."""
+    """One of each, about claims that are new; the first of them are known to both systems."""
+    before = max(len(getbill.debts), len(debitura.cases))  # Debitura takes no reference twice (debitura.md, section 8)
     ages = (timedelta(minutes=4), timedelta(hours=3), timedelta(days=1), timedelta(days=2), timedelta(days=9))
     kinds = ("portal_dispute", "ai_dispute", "hardship", "payment_plan", "objection", "agreement")
     for n, kind in enumerate(kinds):
         created_at = getbill_todos.iso(utc_now() - ages[n % len(ages)])
-        getbill.add(kind, claim=claim(n + 1), created_at=created_at)
-    getbill.add("agreement", claim=claim(8), is_group=True)
+        getbill.add(kind, claim=claim(before + n + 1), created_at=created_at)
+    getbill.add("agreement", claim=claim(before + 8), is_group=True)
     _let_one_payment_be_overdue(getbill)
     with_case = [name for name, about in debitura_cases.TYPES.items() if about.has_case]
     for n, name in enumerate(with_case):
-        debitura.add_task(name, claim=claim(n + 1 if n < SHARED else FIRST_ONLY_DEBITURA + n))
+        debitura.add_task(name, claim=claim(before + n + (1 if n < SHARED else FIRST_ONLY_DEBITURA)))
     for name in [name for name in debitura_cases.TYPES if name not in with_case] + [*debitura_cases.LATER_TYPES]:
         debitura.add_task(name)
 

@@ -102,6 +102,7 @@ class SlackApi:
         if thread_ts is not None and (channel["id"], str(thread_ts)) not in self._workspace.messages:
             raise ApiError("thread_not_found")
         message = self._workspace.new_message(channel["id"], text, blocks, thread_ts=thread_ts)
+        message.is_broadcast = thread_ts is not None and args.get("reply_broadcast") in {True, "true", "1"}
         return {"channel": message.channel, "ts": message.ts, "message": message.shown()}
 
     def _update(self, args: Json) -> Json:

@@ -28,12 +28,14 @@ class Message:
     edits: int = 0
     thread_ts: str | None = None
     ephemeral_to: str | None = None
+    is_broadcast: bool = False  # a reply that the channel shows, too
 
     def shown(self) -> Json:
         """As Slack writes it in answers and payloads."""
         told: Json = {"type": "message", "subtype": "bot_message", "ts": self.ts, "text": self.text}
         told |= {"user": BOT_USER, "bot_id": BOT_ID, "app_id": APP_ID, "blocks": self.blocks}
         told |= {"thread_ts": self.thread_ts} if self.thread_ts else {}
+        told |= {"subtype": "thread_broadcast"} if self.is_broadcast else {}
         return told | ({"edited": {"user": BOT_USER, "ts": self.ts}} if self.edits else {})
 
 

@@ -117,6 +117,12 @@ class Debitura(Section):
         description="Team member a reply is sent as, unless `people.debitura_users` maps the person who clicked.",
         examples=["ar@creditor.example"],
     )
+    case_url: TodoUrl | None = Field(
+        default=None,
+        description="Page of a case in Debitura's portal, `{id}` where its id goes; what is told of a case then links "
+        "to it.",
+        examples=["https://app.debitura.com/cases/{id}"],
+    )
     solution_hosts: tuple[Host, ...] = Field(
         default=("debitura.com",),
         description="Hosts (and all below them) that a task's own link may lead to.",

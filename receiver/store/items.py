@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Executable, exists, func, insert, select
 
 from receiver.domain.item import Item
+from receiver.domain.twin import reference_of
 from receiver.store import locks, upsert
 from receiver.store.schema import history, item, outbox
 
@@ -46,6 +47,7 @@ def save(connection: Connection, changed: Item) -> None:
         "opened_at": changed.opened_at,
         "changed_at": changed.changed_at,
         "resolved_at": changed.resolved_at,
+        "reference": reference_of(said.reference),
         "whole": _whole.dump_json(changed, exclude_defaults=True).decode(),
     }
     connection.execute(_SAVE[connection.dialect.name], values)
@@ -102,6 +104,12 @@ def acting_since(connection: Connection, before: datetime) -> list[Item]:
     """What a source was asked before then, with nothing heard since and nothing on its way to it any more."""
     on_its_way = exists().where(outbox.c.item_id == item.c.id, outbox.c.what == "carry_out", outbox.c.state == "due")
     chosen = select(item.c.whole).where(item.c.state == "acting", item.c.changed_at < before, ~on_its_way)
+    return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
+
+
+def open_of_reference(connection: Connection, reference: str) -> list[Item]:
+    """What is not resolved and is about this reference, by key."""
+    chosen = select(item.c.whole).where(item.c.reference == reference, item.c.state != "resolved").order_by(item.c.key)
     return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
 
 

@@ -108,7 +108,9 @@ item = Table(
     Column("changed_at", Instant, nullable=False),
     Column("resolved_at", Instant),
     Column("whole", Text, nullable=False),  # the Item as JSON; the columns beside it are for looking up
+    Column("reference", Text),  # the creditor's own number, as twins are looked up by it
     Index("ix_item_open", "source", "account", **_only("state <> 'resolved'")),
+    Index("ix_item_open_reference", "reference", **_only("state <> 'resolved'")),
 )
 
 history = Table(
@@ -256,4 +258,27 @@ pace = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("full_at", Instant, nullable=False),  # when the bucket of tokens is full again
+)
+
+receivable = Table(
+    "receivable",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("reference", Text, nullable=False, index=True),
+    Column("source", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("changed_at", Instant, nullable=False, index=True),  # since when the source says what stands here
+    Column("missing_at", Instant),  # gone from one complete list; the next one decides
+    Column("whole", Text, nullable=False),  # the Receivable as JSON
+    UniqueConstraint("key", "reference"),
+    Index("ix_receivable_of_account", "source", "account"),
+)
+
+surveyed = Table(
+    "surveyed",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("began_at", Instant, nullable=False),  # of its last complete pass over receivables
 )

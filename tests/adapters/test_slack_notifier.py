@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -129,3 +130,19 @@ async def test_the_doctor_names_a_cure_for_whatever_is_wrong(answer: bytes) -> N
 
         assert not row.is_well
         assert row.cure
+
+
+STILL_OPEN = make_item(version=5, problem="still_open")
+
+
+async def test_a_request_that_came_to_nothing_rings_in_the_channel_again_and_once() -> None:
+    """An edit notifies nobody, and a thread that nobody follows neither (contract A6)."""
+    async with slack() as wire, notifier_of(wire) as notifier:
+        await notifier.deliver(make_notice(STILL_OPEN), "C1", "C1/171.2", "acting")
+        again = len(wire.calls)
+        await notifier.deliver(make_notice(replace(STILL_OPEN, version=6)), "C1", "C1/171.2", "still_open")
+
+        assert wire.methods == ["chat.update", "chat.postMessage", "chat.update"]
+        loud = wire.calls[again - 1][1]
+        assert (loud["thread_ts"], loud["reply_broadcast"]) == ("171.2", True)
+        assert "this is still open there. Please look at it again." in loud["text"]

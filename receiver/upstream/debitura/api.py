@@ -56,6 +56,10 @@ class Api:
         tasks = [wire.Task.model_validate(row) for row in rows]
         return tasks if all(task.id for task in tasks) else None
 
+    def cases(self) -> AsyncIterator[wire.Listing]:
+        """All cases of the account, a page at a time, the oldest first so that a new one moves no other."""
+        return self._pages("cases.list", "/cases", {"Sort": "DateCreated:asc"})
+
     async def case(self, case_id: str) -> wire.Case:
         return wire.Case.model_validate(await self._object("cases.get", f"/cases/{segment(case_id)}"))
 

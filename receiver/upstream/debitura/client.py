@@ -13,11 +13,14 @@ from receiver.domain.item import Item, Medium
 from receiver.domain.people import People
 from receiver.errors import ConfigError, DeliveryError, PermanentError
 from receiver.observe import log
-from receiver.ports import Health, Hint
+from receiver.ports import Book, Health, Hint
+from receiver.upstream.books import Books
 from receiver.upstream.debitura import inbound, wire
 from receiver.upstream.debitura.api import Api
+from receiver.upstream.debitura.cases import Cases
 from receiver.upstream.debitura.chats import Replies
 from receiver.upstream.debitura.contexts import NOTHING, Contexts
+from receiver.upstream.debitura.subscriptions import Subscriptions
 from receiver.upstream.debitura.tasks import open_tasks, solved_among
 from receiver.upstream.debitura.team import Team
 from receiver.upstream.debitura.translate import SOLVED, SOURCE, key_of, snapshot, task_id_in
@@ -57,6 +60,7 @@ class Debitura:
         people: People,
         reply_as: str | None = None,
         solution_hosts: Collection[str] = (),
+        case_url: str | None = None,
         now: Callable[[], datetime] = _utc_now,
         transport: Transport | None = None,
         observe: OnReply | None = None,
@@ -70,10 +74,13 @@ class Debitura:
         self._now = now
         self._configured = sorted({*people.debitura_users.values(), *filter(None, [reply_as])})
         self._api = Api(base_url, api_key, now, transport=transport, observe=observe)
-        self._contexts = Contexts(self._api, now)
+        self._cases = Cases(self._api, account, Books(now), now, poll_every_s, case_url)
+        self._contexts = Contexts(self._api, now, self._cases.note)
+        self._subscriptions = Subscriptions(self._api, account)
         self._team = Team(self._api, people, reply_as, now)
         self._replies = Replies(self._api, self._team, account, now, settle_s)
         self._one_pass = asyncio.Lock()
+        self._one_survey = asyncio.Lock()
         self._refused: tuple[PermanentError, datetime] | None = None
 
     def read(self, body: bytes) -> Hint | None:
@@ -82,6 +89,7 @@ class Debitura:
     async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
         """A pass over everything, for no event is about a task; the cases that events named are read anew."""
         changed = {hint.id for hint in hints if hint.what == inbound.CASE and hint.id}
+        self._cases.name(changed)
         return await self._pass(open_keys, changed=changed)
 
     async def sweep(self, open_keys: Collection[str], *, is_full: bool) -> list[Fact]:
@@ -90,6 +98,11 @@ class Debitura:
         Raises RetryLaterError("incomplete_pass") when the list was not heard out, and then nothing is concluded.
         """
         return await self._pass(open_keys, is_full=is_full)
+
+    async def survey(self) -> list[Book]:
+        """The cases read since, for tasks, for events and, when that is due, all of them."""
+        async with self._one_survey:
+            return await self._cases.take()
 
     async def carry_out(self, order: Order) -> list[Fact]:
         """Send the reply to the partner, at most once.
@@ -128,7 +141,8 @@ class Debitura:
                 raise
             gone = await self._gone(open_keys, tasks, said_at)
             said = await self._said(tasks, said_at, changed, is_full=is_full)
-        return [*said, *gone]
+            off = await self._subscriptions.facts(open_keys, said_at, is_full=is_full)
+        return [*said, *gone, *off]
 
     def _stay_away_when_refused(self) -> None:
         """A key that is refused is tried again only now and then (debitura.md, Consequences 12)."""

@@ -23,6 +23,7 @@ MOST_CHATS = 50
 AT_ONCE = 4  # calls at a time
 MOST_FAILURES = 5  # in one pass; then Debitura has other troubles than one case
 
+OnCase = Callable[[str, wire.Case, datetime], None]
 T = TypeVar("T")
 
 
@@ -43,9 +44,11 @@ NOTHING = Context()
 class Contexts:
     """Contexts by case id, kept in memory for as long as the case has open tasks."""
 
-    def __init__(self, api: Api, now: Now) -> None:
+    def __init__(self, api: Api, now: Now, on_case: OnCase) -> None:
+        """``on_case`` hears of every case that was read."""
         self._api = api
         self._now = now
+        self._on_case = on_case
         self._kept: dict[str, Context] = {}
 
     async def of(
@@ -65,9 +68,11 @@ class Contexts:
             for case_id, of in wanted.items()
             if is_full or case_id in changed or self._is_stale(self._kept[case_id], of, fresh_for)
         ]
-        reading = _Reading(self._api)
+        reading, said_at = _Reading(self._api), self._now()
         read = await asyncio.gather(*(reading.read(case_id, self._kept[case_id]) for case_id in due))
         for case_id, context in zip(due, read, strict=True):
+            if context.case is not None and context.case is not self._kept[case_id].case:
+                self._on_case(case_id, context.case, said_at)
             self._kept[case_id] = replace(context, of=wanted[case_id], read_at=self._now())
         return self._kept
 

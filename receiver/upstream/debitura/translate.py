@@ -89,6 +89,11 @@ def snapshot(
     )
 
 
+def page_of(case_id: str, template: str | None) -> str | None:
+    """The configured page of a case; Debitura names none (debitura.md, section 7)."""
+    return template.replace("{id}", case_id) if template else None
+
+
 def kind_of(task: wire.Task) -> str:
     """Debitura's own word for the type, an unknown one included."""
     kept = "".join(char for char in task.type or "" if char.isprintable())

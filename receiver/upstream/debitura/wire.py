@@ -158,7 +158,7 @@ class Listing(Wire):
         default_factory=Page, validation_alias=AliasChoices("page", "pageData")
     )
     rows: Annotated[list[dict[Any, Any]], BeforeValidator(objects_in)] = Field(
-        default_factory=list, validation_alias=AliasChoices("tasks", "users")
+        default_factory=list, validation_alias=AliasChoices("tasks", "users", "cases")
     )
 
 
@@ -169,11 +169,16 @@ class Named(Wire):
 
 
 class Case(Wire):
+    id: Uuid = None
     reference: Word = None
     creditor_reference: Word = None
+    gross_amount: Number = None
     remainder: Number = None
     currency: CurrencyCode = None
     lifecycle: Word = None
+    close_code: Word = None
+    dispute_status: Word = None
+    is_test_case: Flag = None
     debtor: Annotated[Named | None, _or_none(_object)] = None
     collection_partner: Annotated[Named | None, _or_none(_object)] = None
 
@@ -206,6 +211,7 @@ class Profile(Wire):
 class Subscription(Wire):
     """A webhook subscription (section 9)."""
 
+    id: Id = None
     url: Link = None
     is_active: Flag = None
     disabled_reason: Word = None

@@ -50,6 +50,10 @@ class Budget:
     def remaining(self, cls: str) -> int:
         return self._classes[cls].remaining(self._now_s())
 
+    def limit(self, cls: str) -> int:
+        """Calls an hour, as configured or as Getbill's headers say."""
+        return self._classes[cls].limit
+
     def share(self, cls: str) -> float:
         """What is left, as a share of the limit."""
         return self.remaining(cls) / self._classes[cls].limit

@@ -12,21 +12,28 @@ from receiver.domain.fact import Fact, SourceAccepted, SourceGone, SourceRefused
 from receiver.domain.item import Item, Medium
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError
 from receiver.observe import log
-from receiver.ports import Health, Hint
+from receiver.ports import Book, Health, Hint
+from receiver.upstream.books import Books
 from receiver.upstream.getbill import inbound, media, wire
-from receiver.upstream.getbill.api import Api, Json
-from receiver.upstream.getbill.budget import READ, WRITE, Budget
+from receiver.upstream.getbill.api import PAGE, Api, Json
+from receiver.upstream.getbill.budget import KEPT_BACK, READ, WRITE, Budget
+from receiver.upstream.getbill.due import alerts_by_todo, parent_of
+from receiver.upstream.getbill.pace import Pace
 from receiver.upstream.getbill.reader import EVER, SHARE_FOR_DETAILS, Reader
 from receiver.upstream.getbill.tokens import Tokens
 from receiver.upstream.getbill.translate import DECIDED, SOURCE, key_of, split_key
 from receiver.upstream.http import Http, OnReply, Transport, one_line
 
 STATUS_OF = {"validate": "validated", "reject": "rejected", "reopen": "suggested"}
-MOST_HINTS = 5  # more than these, and one sweep is cheaper
+MOST_HINTS = 5  # more than these, and one look at the list is cheaper
+READS_A_HINT = 2  # the todo and its debt
+MOST_FRESH = 20  # hinted at together: more, and what is remembered of their debts does for now
 MOST_UNSEEN = 50  # open here and not in the list: read singly, so many a pass
 RECENT = "since_last_month"
 MOST_LABEL = 120
 NAMES = {"debtor_requests": "debtor requests", "ai_detections": "AI detections", "agreements": "agreements"}
+LEAST_FOR_LISTS = 0.3
+MOST_FOR_LISTS = 0.8  # of the hourly reads; a list longer than that is read as often as they last
 
 CURES = {
     "unauthorized": "check api_token, or client_id and client_secret, of this [[getbill]] account",
@@ -82,26 +89,50 @@ class Getbill:
             api_token=api_token, endpoint=endpoint, client_id=client_id, client_secret=client_secret, now_s=now_s
         )
         self._api = Api(base_url, tokens, self.budget, transport=transport, observe=observe)
-        self._reader = Reader(account, self._api, self.budget, now_s=now_s, todo_url=todo_url)
+        self._books = Books(now)
+        self._pace = Pace(reads_per_hour, now_s)
+        self._reader = Reader(account, self._api, self.budget, self._books, now_s=now_s, todo_url=todo_url)
         self._read_alone_at: dict[str, float] = {}
+        self._passed_at_s = 0.0
 
     def read(self, body: bytes) -> Hint | None:
         return inbound.read(body)
 
     async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
-        """What the todos and debts in ``hints`` say now; one pass over recent todos when there are many."""
+        """What the todos and debts in ``hints`` say now; when there are many, as the newest pages of the list show.
+
+        Raises RetryLaterError("burst") while events have used up their part of the hourly reads.
+        """
         distinct = set(hints)
         named = {key_of(self.account, hint.what, hint.id) for hint in distinct if hint.what and hint.id}
         debt_ids = {hint.debt_id for hint in distinct if hint.debt_id and not (hint.what and hint.id)}
-        if len(distinct) > MOST_HINTS or len(named) + len(debt_ids) < len(distinct):
-            fresh = debt_ids | {hint.id for hint in distinct if hint.id}
-            return await self._pass({*open_keys, *named}, RECENT, fresh)
+        is_vague = len(named) + len(debt_ids) < len(distinct)
+        reads = READS_A_HINT * len(distinct)
+        if not is_vague and len(distinct) <= MOST_HINTS and not self._pace.wait_s(reads):
+            self._pace.spend(reads)
+            return await self._singly(named, debt_ids, open_keys)
+        self._wait_for(self._reader.pages if is_vague else len(distinct) // PAGE + 1)
+        fresh = debt_ids | {hint.id for hint in distinct if hint.id} if len(distinct) <= MOST_FRESH else set[str]()
+        if not is_vague:
+            return await self._among_newest(named, debt_ids, open_keys, fresh)
+        found = await self._pass({*open_keys, *named}, RECENT, fresh)
+        self._pace.spend(self._reader.pages)
+        return found
+
+    def _wait_for(self, pages: int) -> None:
+        """Events that cannot be afforded one by one wait until a look at the list can, which then answers them all."""
+        if wait_s := self._pace.wait_s(min(pages, self._reader.pages)):
+            raise RetryLaterError("burst", "many events at once; the next look at the list answers them", wait_s)
+
+    async def _singly(self, named: set[str], debt_ids: set[str], open_keys: Collection[str]) -> list[Fact]:
+        alerts = alerts_by_todo(open_keys, self.account)
         found: dict[str, Fact] = {}
         try:
             for debt_id in debt_ids:
                 found |= {fact.key: fact for fact in await self._of_debt(debt_id, open_keys)}
             for key in named - found.keys():
-                found[key] = await self._reader.alone(key, self._now())
+                said = await self._reader.alone(key, self._now(), alerts.get(key, ()))
+                found |= {fact.key: fact for fact in said}
         except PermanentError as error:  # one odd id in an event must not hold up the others
             if error.code not in {"refused", "not_found"}:
                 raise
@@ -109,11 +140,28 @@ class Getbill:
             return await self._pass(set(open_keys), RECENT, debt_ids)
         return list(found.values())
 
+    async def _among_newest(
+        self, named: set[str], debt_ids: set[str], open_keys: Collection[str], fresh: Collection[str]
+    ) -> list[Fact]:
+        """What the newest pages show of these; those on none of them are read singly, a few, or left to the sweep."""
+        said_at = self._now()
+        listed, pages = await self._reader.newest(RECENT, named, debt_ids)
+        self._pace.spend(pages)
+        found = await self._reader.facts(listed, open_keys, said_at, fresh)
+        return [*found, *await self._alone(named - self._reader.by_key(listed).keys(), said_at, open_keys)]
+
+    async def survey(self) -> list[Book]:
+        """How the debts stand that the todos read since are about; nothing is read for this."""
+        return self._books.take()
+
     async def sweep(self, open_keys: Collection[str], *, is_full: bool) -> list[Fact]:
         """One pass over the last month's todos, or all of them; open keys that were not listed are read singly.
 
-        Raises RetryLaterError when the list could not be heard out, and then nothing is concluded.
+        Raises RetryLaterError when the list could not be heard out, and then nothing is concluded; "budget" also while
+        a list so long would use up what is left of the hourly reads.
         """
+        if not is_full:
+            self._stretch()
         return await self._pass(set(open_keys), EVER if is_full else RECENT, frozenset())
 
     async def carry_out(self, order: Order) -> list[Fact]:
@@ -173,26 +221,47 @@ class Getbill:
         found = await self._reader.facts(listed, open_keys, said_at, {debt_id})
         agreement = key_of(self.account, "agreement", debt_id)
         if agreement in open_keys and agreement not in self._reader.by_key(listed):
-            found.append(await self._reader.alone(agreement, said_at))
+            alerts = alerts_by_todo(open_keys, self.account)
+            found += await self._reader.alone(agreement, said_at, alerts.get(agreement, ()))
         return found
 
     async def _pass(self, open_keys: set[str], period: str, fresh: Collection[str]) -> list[Fact]:
         """``said_at`` is when the first request began: a click answered meanwhile is newer than all of this."""
         said_at = self._now()
         listed = await self._reader.listed(period)
+        self._keep_for_lists()
         found = await self._reader.facts(listed, open_keys, said_at, fresh)
-        unseen = {key for key in open_keys if split_key(key, self.account)} - self._reader.by_key(listed).keys()
-        return [*found, *await self._alone(unseen, said_at)]
+        shown = self._reader.by_key(listed).keys()
+        ours = {parent_of(key, self.account) or key for key in open_keys if split_key(key, self.account)}
+        found += await self._alone(ours - shown, said_at, open_keys)
+        self._books.note(said_at, (), is_pass=True, listed=frozenset(shown) if period == EVER else None)
+        self._passed_at_s = said_at.timestamp()
+        return found
 
-    async def _alone(self, unseen: set[str], said_at: datetime) -> list[Fact]:
-        """The keys that were read longest ago, as many as a pass may."""
+    def _keep_for_lists(self) -> None:
+        """What the regular lists of the next hour will cost, as a share of the hourly reads; more may come."""
+        an_hour = self._reader.pages * 3600 / max(self.poll_every_s, 1.0)
+        share = max(an_hour / self.budget.limit(READ), LEAST_FOR_LISTS) + KEPT_BACK
+        self._reader.kept_for_lists = min(share, MOST_FOR_LISTS)
+
+    def _stretch(self) -> None:
+        """Many pages and few reads left: then the list is read as often as they last."""
+        left = max(self.budget.remaining(READ) - self.budget.limit(READ) * KEPT_BACK, 1.0)
+        pause_s = self._reader.pages * 3600 / left
+        wait_s = self._passed_at_s + pause_s - self._now().timestamp()
+        if self._reader.pages > 1 and pause_s > self.poll_every_s and wait_s > 0:
+            raise RetryLaterError("budget", f"a list of {self._reader.pages} pages is read less often", wait_s)
+
+    async def _alone(self, unseen: set[str], said_at: datetime, open_keys: Collection[str]) -> list[Fact]:
+        """The todos that were read longest ago, as many as a pass may."""
         read_at = {key: self._read_alone_at.get(key, 0.0) for key in unseen}
         self._read_alone_at = read_at
+        alerts = alerts_by_todo(open_keys, self.account)
         found: list[Fact] = []
         most = MOST_UNSEEN if self.budget.share(READ) > SHARE_FOR_DETAILS else MOST_UNSEEN // 5
         for key in sorted(unseen, key=lambda key: (read_at[key], key))[:most]:
             try:
-                found.append(await self._reader.alone(key, said_at))
+                found += await self._reader.alone(key, said_at, alerts.get(key, ()))
             except PermanentError as error:
                 log.warning("getbill.todo.unreadable", account=self.account, key=key, reason=error.code)
             except RetryLaterError as error:

@@ -6,7 +6,7 @@ was found, and the single one is remembered, so that a poll stays within the hou
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -14,9 +14,12 @@ from typing import TypeVar
 from receiver.domain.fact import Fact, SourceGone, SourceSaid
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError
 from receiver.observe import log
+from receiver.upstream.books import Books
 from receiver.upstream.getbill import wire
 from receiver.upstream.getbill.api import PAGE, Api, Json
 from receiver.upstream.getbill.budget import READ, Budget
+from receiver.upstream.getbill.debts import receivables
+from receiver.upstream.getbill.due import alerts_by_todo, days_due, due, ended
 from receiver.upstream.getbill.memory import Memory
 from receiver.upstream.getbill.translate import id_of, key_of, outcome_of, snapshot, split_key, type_of
 
@@ -34,11 +37,25 @@ T = TypeVar("T")
 
 
 class Reader:
-    """One account's todos. ``said`` and ``alone`` answer with facts; what cannot be read raises DeliveryError."""
+    """One account's todos. ``said`` and ``alone`` answer with facts; what cannot be read raises DeliveryError.
+
+    What they show of debts goes into ``books``. ``pages``: of the last whole list. ``kept_for_lists``: the share of
+    the hourly reads that regular lists will need, which details do without.
+    """
 
     def __init__(
-        self, account: str, api: Api, budget: Budget, *, now_s: Callable[[], float], todo_url: str | None
+        self,
+        account: str,
+        api: Api,
+        budget: Budget,
+        books: Books,
+        *,
+        now_s: Callable[[], float],
+        todo_url: str | None,
     ) -> None:
+        self.pages = 1
+        self.kept_for_lists = 0.0
+        self._books = books
         self._account = account
         self._api = api
         self._budget = budget
@@ -53,7 +70,9 @@ class Reader:
         """
         before: list[Json] | None = None
         for _ in range(3):
-            found, is_steady = await self._pages(period, debt_id)
+            found, is_steady, pages = await self._pages(period, debt_id)
+            if debt_id is None:
+                self.pages = pages
             if is_steady or (before is not None and _names(found) == _names(before)):
                 return found
             before = found
@@ -71,17 +90,35 @@ class Reader:
         self._singles.put(key_of(self._account, what, todo_id), single)
         return single
 
-    async def alone(self, key: str, said_at: datetime, *, is_interactive: bool = False) -> Fact:
-        """What a single look at one of our keys says: the todo, or that it is gone for certain."""
+    async def newest(self, period: str, keys: Collection[str], debt_ids: Collection[str]) -> tuple[list[Json], int]:
+        """Page after page until every todo and debt wanted has shown up, or all are read; and how many pages.
+
+        What is not there may be on no page: nothing is concluded from that.
+        """
+        found: list[Json] = []
+        wanted = {*keys, *debt_ids}
+        for number in range(1, MOST_PAGES + 1):
+            page = await self._api.page(number, period)
+            found += page.todos
+            wanted -= self.by_key(page.todos).keys() | {_debt_id(raw) or "" for raw in page.todos}
+            if not wanted or len(page.todos) < (page.pagination.limit or PAGE):
+                break
+        return found, number
+
+    async def alone(self, key: str, said_at: datetime, open_alerts: Collection[str] = ()) -> list[Fact]:
+        """What a single look at one of our keys says: the todo and what falls due in it, or that it surely is gone."""
         split = split_key(key, self._account)
         assert split is not None, f"{key} is not of this account"
         try:
-            raw = await self.one(*split, is_interactive=is_interactive)
+            raw = await self.one(*split)
         except PermanentError as error:
             if error.code != "not_found":
                 raise
-            return SourceGone(key, said_at)
-        return await self.said(raw, key, said_at, is_interactive=is_interactive)
+            self._books.note(said_at, (), gone=[key])
+            return [SourceGone(gone, said_at) for gone in (key, *open_alerts)]
+        debt = await self._debt(_debt_id(raw))
+        self._note([(key, raw)], said_at)
+        return [self._fact(raw, key, debt, said_at), *self._alerts(raw, key, debt, said_at, open_alerts)]
 
     async def said(self, raw: Json, key: str, said_at: datetime, *, is_interactive: bool = False) -> SourceSaid:
         """The fact in ``raw``, which is about ``key`` whatever ids it repeats."""
@@ -95,27 +132,32 @@ class Reader:
     async def facts(
         self, listed: Iterable[Json], open_keys: Collection[str], said_at: datetime, fresh: Collection[str] = ()
     ) -> list[Fact]:
-        """What a list says, as far as it is news: open todos, and those whose item is open here.
+        """What a list says, as far as it is news: open todos, those whose item is open here, and what falls due.
 
         ``fresh``: ids of todos and debts that just changed; what is remembered of them does not count.
         """
-        ours = set(open_keys)
+        ours, alerts = set(open_keys), alerts_by_todo(open_keys, self._account)
 
         async def whole(entry: tuple[str, Json]) -> tuple[str, Json | None]:
             key, raw = entry
             return key, await self._whole(key, raw, key in ours, fresh)
 
-        async def said(entry: tuple[str, Json]) -> Fact:
+        async def said(entry: tuple[str, Json]) -> list[Fact]:
             key, raw = entry
-            return self._fact(raw, key, debts[_debt_id(raw)], said_at)
+            debt = debts[_debt_id(raw)]
+            facts: list[Fact] = [self._fact(raw, key, debt, said_at)] if key in told else []
+            return [*facts, *self._alerts(raw, key, debt, said_at, alerts.get(key, ()))]
 
-        entries = [(key, raw) for key, raw in self.by_key(listed).items() if key in ours or not _is_over(raw)]
-        read = await _each(whole, entries)
-        told = [(key, raw) for key, raw in read if raw is not None and (key in ours or not _is_over(raw))]
-        debt_ids = list({_debt_id(raw) for _, raw in told})
+        every = self.by_key(listed)
+        concerned = [(key, raw) for key, raw in every.items() if key in ours or key in alerts or not _is_over(raw)]
+        read = [(key, raw) for key, raw in await _each(whole, concerned) if raw is not None]
+        told = {key for key, raw in read if key in ours or not _is_over(raw)}
+        ringing = [(key, raw) for key, raw in read if key in told or key in alerts or _is_due(raw, said_at)]
+        debt_ids = list({_debt_id(raw) for _, raw in ringing})
         found = await _each(lambda debt_id: self._debt(debt_id, is_fresh=debt_id in fresh), debt_ids)
         debts = dict(zip(debt_ids, found, strict=True))
-        return await _each(said, told)
+        self._note((every | dict(read)).items(), said_at)
+        return [fact for facts in await _each(said, ringing) for fact in facts]
 
     def by_key(self, listed: Iterable[Json]) -> dict[str, Json]:
         """List entries by their item's key; of two with the same one the first that is open."""
@@ -131,8 +173,8 @@ class Reader:
                 entries[key] = raw
         return entries
 
-    async def _pages(self, period: str, debt_id: str | None) -> tuple[list[Json], bool]:
-        """All pages, and whether nothing moved between them."""
+    async def _pages(self, period: str, debt_id: str | None) -> tuple[list[Json], bool, int]:
+        """All pages, whether nothing moved between them, and how many they were."""
         found: list[Json] = []
         totals: set[int | None] = set()
         for number in range(1, MOST_PAGES + 1):
@@ -145,9 +187,9 @@ class Reader:
                 break
         else:
             log.warning("getbill.list.cut", account=self._account, pages=MOST_PAGES)
-            return found, True
+            return found, True, number
         is_steady = len(totals) == 1 and totals <= {None, len(found)}
-        return found, is_steady and len(set(_names(found))) == len(found)
+        return found, is_steady and len(set(_names(found))) == len(found), number
 
     async def _agreement(self, debt_id: str, *, is_interactive: bool) -> Json:
         """The list of the debt shows the instalments; only when it is not there, the single answer decides."""
@@ -177,7 +219,7 @@ class Reader:
             return kept | _told(raw)
         is_needed = todo.status is None
         without = (self._singles.get(key) or {}) | _told(raw)
-        if not is_needed and self._budget.share(READ) <= SHARE_FOR_DETAILS:
+        if not is_needed and not self._has_left(SHARE_FOR_DETAILS):
             return without
         try:
             whole = raw | _told(await self._api.todo(what, todo_id))
@@ -197,7 +239,7 @@ class Reader:
         if todo.id in fresh or (todo.debt and todo.debt.id in fresh):
             return None
         kept = self._singles.get(key, SINGLE_KEPT_S)
-        if kept is None or todo.status is not None or self._budget.share(READ) <= SHARE_FOR_DETAILS:
+        if kept is None or todo.status is not None or not self._has_left(SHARE_FOR_DETAILS):
             return kept
         return kept if _is_over(kept) and not is_open_here else None
 
@@ -210,7 +252,7 @@ class Reader:
         young, kept = self._debts.get(debt_id, DEBT_KEPT_S), self._debts.get(debt_id)
         if young is not None and not is_fresh:
             return young
-        if not is_interactive and self._budget.share(READ) <= SHARE_FOR_DEBTS:
+        if not is_interactive and not self._has_left(SHARE_FOR_DEBTS):
             return kept
         try:
             debt = await self._api.debt(debt_id, is_interactive=is_interactive)
@@ -221,9 +263,39 @@ class Reader:
         self._debts.put(debt_id, debt)
         return debt
 
+    def _has_left(self, share: float) -> bool:
+        """Whether more than this share of the hourly reads is left, and what the lists will need besides."""
+        return self._budget.share(READ) > max(share, self.kept_for_lists)
+
     def _fact(self, raw: Json, key: str, debt: wire.Debt | None, said_at: datetime) -> SourceSaid:
         said = snapshot(wire.Todo.model_validate(raw), debt, self._account, todo_url=self._todo_url)
         return SourceSaid(replace(said, key=key), said_at)
+
+    def _alerts(
+        self, raw: Json, key: str, debt: wire.Debt | None, said_at: datetime, open_alerts: Collection[str]
+    ) -> Iterator[Fact]:
+        """What falls due in a todo, and which of its alerts are over."""
+        todo, said = wire.Todo.model_validate(raw), self._fact(raw, key, debt, said_at).snapshot
+        found = list(due(said, todo, said_at.date()))
+        yield from (SourceSaid(alert, said_at) for alert in found)
+        for gone, outcome in ended(todo, open_alerts, {alert.key for alert in found}):
+            yield SourceGone(gone, said_at, outcome=outcome)
+
+    def _note(self, read: Iterable[tuple[str, Json]], said_at: datetime) -> None:
+        """Keep how the debts stand that these todos are about; a debt itself as far as it was read anyway."""
+        today, todos = said_at.date(), [(key, wire.Todo.model_validate(raw)) for key, raw in read]
+        noted = (
+            receivables(
+                key,
+                todo,
+                self._debts.get((todo.debt.id if todo.debt else None) or ""),
+                self._account,
+                today,
+                todo_url=self._todo_url,
+            )
+            for key, todo in todos
+        )
+        self._books.note(said_at, (one for some in noted for one in some))
 
 
 async def _each(do: Callable[[A], Awaitable[T]], items: Sequence[A]) -> list[T]:
@@ -253,6 +325,10 @@ def _told(raw: Json) -> Json:
 
 def _is_over(raw: Json) -> bool:
     return outcome_of(wire.Todo.model_validate(raw)) is not None
+
+
+def _is_due(raw: Json, said_at: datetime) -> bool:
+    return bool(days_due(wire.Todo.model_validate(raw), said_at.date()))
 
 
 def _debt_id(raw: Json) -> str | None:

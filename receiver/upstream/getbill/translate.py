@@ -12,6 +12,7 @@ from receiver.upstream.getbill import wire
 SOURCE = "getbill"
 DECIDED = frozenset({"validated", "rejected"})
 MOST_LISTED = 200
+MOST_NAMED = 20
 UNKNOWN_TYPE = "unknown"
 
 
@@ -85,14 +86,14 @@ def snapshot(todo: wire.Todo, debt: wire.Debt | None, account: str, *, todo_url:
         quote=todo.detected_content or todo.debtor_message,
         reference=reference,
         case_reference=whole.internal_id,
-        debtor=_debtor(whole),
+        debtor=debtor_of(whole),
         amount=_money(_owed(todo, brief, whole), currency),
         is_collection_paused=todo.collection_paused,
         severity=todo.severity,
         theme=todo.theme,
         confidence=_confidence(todo.ai_confidence),
         created_at=todo.created_at,
-        solution_url=_solution_url(todo, todo_url, what, todo_id),
+        solution_url=page_of(todo, todo_url),
         media=_media(todo),
         installments=tuple(_installment(part, currency) for part in todo.installments[:MOST_LISTED]),
         details=tuple(_details(todo, currency)),
@@ -136,7 +137,7 @@ def _money(amount: Decimal | None, currency: str | None) -> Money | None:
     return None if amount is None else Money.of(amount, currency)
 
 
-def _debtor(debt: wire.Debt) -> str | None:
+def debtor_of(debt: wire.Debt) -> str | None:
     """The debtor's name; ``company`` last, for it may be the creditor's (getbill.md does not say)."""
     person = " ".join(filter(None, (debt.firstname, debt.lastname)))
     return debt.debtor_company or person or debt.company
@@ -146,14 +147,14 @@ def _confidence(value: Decimal | None) -> int | None:
     return None if value is None else min(max(round(value), 0), 100)
 
 
-def _solution_url(todo: wire.Todo, template: str | None, what: str, todo_id: str) -> str | None:
+def page_of(todo: wire.Todo, template: str | None) -> str | None:
     """The page the API names, else the configured one; never a guess (getbill.md, Todos)."""
     named = (todo.web_url, todo.app_url, todo.link, todo.url)
     found = next((url for url in named if url and url.startswith("https://") and is_plain(url)), None)
     if found or template is None:
         return found
     debt_id = (todo.debt.id if todo.debt else None) or ""
-    values = {"{id}": todo_id, "{type}": what, "{debt_id}": debt_id}
+    values = {"{id}": id_of(todo) or "", "{type}": type_of(todo), "{debt_id}": debt_id}
     for place, value in values.items():
         template = template.replace(place, quote(value, safe=""))
     return template
@@ -189,8 +190,10 @@ def _details(todo: wire.Todo, currency: str | None) -> Iterator[Detail]:
         "monthly_amount": todo.monthly_amount,
         "objection_type": todo.objection_type,
         "debt_count": todo.debt_count,
+        "debts": ", ".join(filter(None, (debt.reference for debt in todo.debts[:MOST_NAMED]))) or None,
         "debt_status": debt_status or None,
         "source": todo.source,
+        "call": todo.call_id,
         "admin_notes": todo.admin_notes,
     }
     for name, value in named.items():

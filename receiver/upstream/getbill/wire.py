@@ -180,6 +180,7 @@ class Todo(Wire):
 
     is_group: Flag = None
     debt_count: Whole = None
+    debts: Annotated[list[Debt], BeforeValidator(_rows)] = Field(default_factory=list)
     total_amount: Number = None
     currency: CurrencyCode = None
 
@@ -199,6 +200,7 @@ class Todo(Wire):
 
     objection_type: Word = None
     source: Word = None
+    call_id: Word = None
     admin_notes: Text = None
     audio_url: HttpLink = None
     pdf_url: HttpLink = None

@@ -1,0 +1,47 @@
+"""Collects what is read of receivables until somebody asks for it (``ports.Upstream.survey``); in memory only."""
+
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime, timedelta
+
+from receiver.domain.twin import Receivable
+from receiver.ports import Book
+
+ANEW_AFTER = timedelta(days=1)
+
+
+class Books:
+    """What was told before is not told again until a day has passed: a poll without changes asks nothing of the store.
+
+    After that all of it is, in case the store was not there to hear it.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._waiting: list[Book] = []
+        self._told: dict[tuple[str, str], int] = {}
+        self._anew_at = now() + ANEW_AFTER
+
+    def note(
+        self,
+        said_at: datetime,
+        said: Iterable[Receivable],
+        *,
+        is_pass: bool = False,
+        listed: frozenset[str] | None = None,
+        gone: Collection[str] = (),
+    ) -> None:
+        """Keep one reading. A record of which any part is new is told whole."""
+        if self._now() >= self._anew_at:
+            self._told.clear()
+            self._anew_at = self._now() + ANEW_AFTER
+        known = list(said)
+        changed = {one.key for one in known if self._told.get((one.key, one.reference)) != hash(one)}
+        self._told.update(((one.key, one.reference), hash(one)) for one in known)
+        news = tuple(one for one in known if one.key in changed)
+        if news or is_pass or gone or listed is not None:
+            self._waiting.append(Book(said_at, news, is_pass, listed, frozenset(gone)))
+
+    def take(self) -> list[Book]:
+        """All that was noted since, oldest first."""
+        taken, self._waiting = self._waiting, []
+        return sorted(taken, key=lambda book: book.said_at)

@@ -1,0 +1,185 @@
+"""All cases of an account, also those without a task: how often they are read, and when nothing is concluded."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from receiver.domain.fact import SourceGone, SourceSaid
+from receiver.domain.twin import Receivable
+from receiver.errors import DeliveryError
+from receiver.ports import Book, Hint
+from receiver.sandbox.debitura import DebituraStand
+from tests.adapters.debitura_world import Clock, World, calls, in_turn, page, scripted, uuid, world
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def stand(clock: Clock) -> DebituraStand:
+    return DebituraStand(clock=clock)
+
+
+@pytest.fixture
+async def debitura(stand: DebituraStand, clock: Clock) -> AsyncIterator[World]:
+    async with world(stand.app, clock) as made:
+        yield made
+
+
+def said(books: Iterable[Book]) -> dict[str, Receivable]:
+    return {one.reference: one for book in books for one in book.said}
+
+
+def listing(*numbers: int, **pages: Any) -> dict[str, Any]:
+    cases = [{"id": uuid(n), "creditorReference": f"INV-{n}", "lifecycle": "Active"} for n in numbers]
+    return {"page": page(cases, **pages)["page"], "cases": cases}
+
+
+async def test_a_case_nobody_waits_for_is_known(debitura: World, stand: DebituraStand) -> None:
+    case = stand.add_case()
+
+    (book,) = await debitura.client(case_url="https://d.example/{id}").survey()
+
+    one = said([book])[case["creditorReference"]]
+    assert book.is_pass
+    assert book.listed == frozenset({one.key})
+    assert (one.name, one.stage, one.partner) == (case["reference"], "Active", "Inkasso Nord AB")
+    assert one.url == f"https://d.example/{case['id']}"
+
+
+async def test_the_list_is_read_once_in_ten_polls_however_many_tasks_there_are(
+    debitura: World, stand: DebituraStand, clock: Clock
+) -> None:
+    for _ in range(150):
+        stand.add_task("Generic")
+    client = debitura.client()
+    for _ in range(21):
+        await client.sweep((), is_full=False)
+        await client.survey()
+        clock.move(seconds=60)
+
+    assert calls(stand, "/cases") == 3 * 2  # two pages, three times in 21 minutes
+
+
+async def test_a_longer_list_is_read_less_often(clock: Clock) -> None:
+    asked: list[int] = []
+
+    def endless(request: Request) -> Response:
+        number = int(request.query_params["Page"])
+        asked.append(number)
+        return JSONResponse(listing(number, totalPages=200, totalResults=200, currentPage=number))
+
+    async with world(scripted({"/cases": endless}), clock) as made:
+        client = made.client()
+        for _ in range(7):
+            await client.survey()
+            clock.move(minutes=10)
+
+    assert len(asked) == 2 * 200  # every 40 minutes, not every ten
+
+
+async def test_an_event_about_a_case_has_it_read_at_once_and_the_list_at_the_next_poll(
+    debitura: World, stand: DebituraStand, clock: Clock
+) -> None:
+    case = stand.add_case()
+    client = debitura.client()
+    await client.survey()
+    stand.move_case(case["id"], "Closed")
+
+    await client.look([Hint(what="case", id=case["id"])], ())
+    told = said(await client.survey())
+    clock.move(seconds=60)
+    (again,) = await client.survey()
+
+    assert told[case["creditorReference"]].standing == ("paid",)
+    assert again.is_pass
+
+
+async def test_what_has_not_changed_is_not_told_again_until_the_next_day(
+    debitura: World, stand: DebituraStand, clock: Clock
+) -> None:
+    case = stand.add_case()
+    client = debitura.client()
+    first = said(await client.survey())
+    clock.move(minutes=11)
+    (book,) = await client.survey()
+    clock.move(days=1)
+    tomorrow = said(await client.survey())
+
+    assert (len(first), book.said, book.is_pass) == (1, (), True)
+    assert list(tomorrow) == [case["creditorReference"]]
+
+
+async def test_a_list_that_does_not_add_up_is_no_pass_and_forgets_nobody() -> None:
+    async with world(scripted({"/cases": in_turn([listing(1, 2, totalResults=3)])})) as made:
+        (book,) = await made.client().survey()
+
+    assert sorted(said([book])) == ["INV-1", "INV-2"]
+    assert (book.is_pass, book.listed) == (False, None)
+
+
+async def test_an_account_that_lists_no_cases_has_no_twins_and_is_not_asked_again_and_again(clock: Clock) -> None:
+    async with world(scripted({}), clock) as made:
+        client = made.client()
+        books = [await client.survey() for _ in range(3)]
+
+        assert books == [[], [], []]
+        assert made.heard == [("cases.list", "404")]
+
+
+async def test_while_debitura_is_down_nothing_is_heard(debitura: World, stand: DebituraStand) -> None:
+    stand.add_case()
+    stand.faults.down = True
+
+    with pytest.raises(DeliveryError):
+        await debitura.client().survey()
+
+
+async def test_a_case_that_an_event_named_and_that_is_not_there_is_gone(debitura: World) -> None:
+    client = debitura.client()
+    await client.look([Hint(what="case", id=uuid(7))], ())
+
+    books = await client.survey()
+
+    assert [book.gone for book in books if book.gone] == [{f"debitura:main:case:{uuid(7)}"}]
+
+
+HERE = "https://casebell.example.com/webhooks/debitura/main"
+
+
+async def test_a_webhook_that_was_switched_off_is_told_until_it_is_on_again(
+    debitura: World, stand: DebituraStand, clock: Clock
+) -> None:
+    stand.webhooks[0].update(isActive=False, disabledReason="Endpoint returned 410 Gone")
+    key = f"debitura:main:webhook:{stand.webhooks[0]['id']}"
+    client = debitura.client()
+
+    (off,) = await client.sweep((), is_full=True)
+    stand.webhooks[0].update(isActive=True, disabledReason=None)
+    unasked = await client.sweep([key], is_full=False)
+    clock.move(minutes=10)
+    (on,) = await client.sweep([key], is_full=False)
+
+    assert isinstance(off, SourceSaid)
+    assert (off.key, off.snapshot.kind) == (key, "webhook_disabled")
+    assert [detail.text for detail in off.snapshot.details] == [HERE, "Endpoint returned 410 Gone"]
+    assert unasked == []
+    assert on == SourceGone(key, clock(), outcome="completed")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://other.example/hook", None, "https://[", "https://x.example/webhooks/debitura/other"]
+)
+async def test_a_webhook_that_leads_elsewhere_is_not_ours_to_tell(
+    debitura: World, stand: DebituraStand, url: str | None
+) -> None:
+    stand.webhooks[0].update(isActive=False, url=url)
+
+    assert await debitura.client().sweep((), is_full=True) == []

@@ -1,0 +1,149 @@
+"""Late instalments and check-ins over the API: found by polls, told once, over when Getbill says so."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from receiver.domain.fact import Fact, SourceGone, SourceSaid
+from receiver.ports import Hint
+from receiver.sandbox.getbill import GetbillStand
+from receiver.upstream.getbill.client import Getbill
+from tests.factories import NOW
+from tests.getbill_side import Watch, asked, client_of, key
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def stand(watch: Watch) -> GetbillStand:
+    return GetbillStand(clock=watch)
+
+
+@pytest.fixture
+def getbill(stand: GetbillStand, watch: Watch) -> Getbill:
+    return client_of(stand.app, watch)
+
+
+def late_plan(stand: GetbillStand) -> tuple[dict[str, Any], str]:
+    """An agreement whose first instalment was due yesterday, and the key of the alert for it."""
+    plan = stand.add("agreement")
+    day = (NOW - timedelta(days=1)).date()
+    plan["installments"][0]["payment_date"] = f"{day}T00:00:00+00:00"
+    return plan, f"getbill:main:overdue_installment:{plan['id']}:{day}"
+
+
+def due_hardship(stand: GetbillStand) -> tuple[dict[str, Any], str]:
+    """A hardship that was accepted long ago, and whose check-in is due; and the key of the alert for it."""
+    todo = stand.add("hardship", check_in_due=True)
+    stand.set_status(todo["id"], "validated")
+    return todo, f"getbill:main:check_in:{todo['id']}:{todo['check_in_date']}"
+
+
+def kinds(facts: list[Fact]) -> dict[str, str]:
+    return {fact.key: fact.snapshot.kind for fact in facts if isinstance(fact, SourceSaid)}
+
+
+def gone(facts: list[Fact]) -> dict[str, str]:
+    return {fact.key: fact.outcome for fact in facts if isinstance(fact, SourceGone)}
+
+
+async def test_a_late_instalment_is_an_alert_beside_its_plan_and_over_when_paid(
+    getbill: Getbill, stand: GetbillStand
+) -> None:
+    plan, alert = late_plan(stand)
+
+    first = kinds(await getbill.sweep([], is_full=False))
+    plan["installments"][0].update(paid_at="2026-03-02T08:00:00+00:00", status="paid")
+    paid = gone(await getbill.sweep([key(plan), alert], is_full=False))
+
+    assert first == {key(plan): "agreement", alert: "overdue_installment"}
+    assert paid == {alert: "paid"}
+
+
+async def test_an_old_plan_that_no_list_shows_any_more_is_read_for_its_alert_too(
+    getbill: Getbill, stand: GetbillStand, watch: Watch
+) -> None:
+    plan, alert = late_plan(stand)
+    watch.move(days=90)
+
+    still = kinds(await getbill.sweep([key(plan), alert], is_full=False))
+    stand.remove(plan["id"])
+
+    assert alert in still
+    assert gone(await getbill.sweep([key(plan), alert], is_full=False)) == {key(plan): "gone", alert: "gone"}
+
+
+async def test_a_plan_that_is_paid_in_full_leaves_no_alert(getbill: Getbill, stand: GetbillStand) -> None:
+    plan, alert = late_plan(stand)
+    for part in plan["installments"]:
+        part.update(paid_at="2026-03-02T08:00:00+00:00", status="paid")
+
+    facts = await getbill.sweep([alert], is_full=False)
+
+    assert gone(facts) == {alert: "paid"}
+
+
+async def test_a_check_in_rings_although_the_hardship_was_decided_long_ago(
+    getbill: Getbill, stand: GetbillStand
+) -> None:
+    todo, alert = due_hardship(stand)
+
+    due = kinds(await getbill.sweep([], is_full=False))
+    todo["check_in_due"] = False
+    answered = gone(await getbill.sweep([alert], is_full=False))
+
+    assert due == {alert: "check_in"}
+    assert answered == {alert: "completed"}
+
+
+async def test_an_alert_whose_todo_left_the_recent_list_is_followed_all_the_same(
+    getbill: Getbill, stand: GetbillStand, watch: Watch
+) -> None:
+    todo, alert = due_hardship(stand)
+    watch.move(days=45)
+    unlisted = kinds(await getbill.sweep([alert], is_full=False))
+    todo["check_in_due"] = False
+
+    facts = await getbill.sweep([alert], is_full=False)
+
+    assert alert in unlisted
+    assert gone(facts) == {alert: "completed"}
+    assert len([path for path in asked(stand) if todo["id"] in path]) <= 4
+
+
+async def test_an_event_about_the_plan_tells_of_its_alert(getbill: Getbill, stand: GetbillStand) -> None:
+    plan, alert = late_plan(stand)
+
+    found = kinds(await getbill.look([Hint(debt_id=plan["debt"]["id"])], []))
+
+    assert found == {key(plan): "agreement", alert: "overdue_installment"}
+
+
+async def test_how_debts_stand_comes_with_every_list_and_costs_no_read(getbill: Getbill, stand: GetbillStand) -> None:
+    todo = stand.add("portal_dispute")
+    await getbill.sweep([], is_full=True)
+    reads = len(asked(stand))
+
+    books = await getbill.survey()
+
+    (one,) = [one for book in books for one in book.said]
+    assert (one.reference, one.standing, one.stage) == (todo["debt"]["reference"], ("disputed", "owed"), "on_hold")
+    assert one.debtor == stand.debts[todo["debt"]["id"]]["debtor_company"]
+    assert [book.listed for book in books if book.is_pass] == [frozenset({key(todo)})]
+    assert len(asked(stand)) == reads
+
+
+async def test_a_decided_dispute_still_says_how_its_debt_stands(getbill: Getbill, stand: GetbillStand) -> None:
+    todo = stand.add("portal_dispute")
+    stand.set_status(todo["id"], "rejected")
+    todo["debt"]["status"] = "status.default.settled"
+
+    assert await getbill.sweep([], is_full=False) == []
+
+    assert [one.standing for book in await getbill.survey() for one in book.said] == [("paid",)]
