@@ -2,17 +2,15 @@
 
 import asyncio
 import gc
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing
 from email.message import EmailMessage
 from email.utils import parseaddr
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-import uvicorn
 from starlette.routing import BaseRoute
 
 from notifiers.email import digest as email_digest
@@ -48,6 +46,8 @@ from receiver.upstream.getbill.budget import READ, WRITE
 from receiver.upstream.getbill.client import Getbill
 from receiver.upstream.http import OnReply
 from receiver.web.app import build_app
+from receiver.web.door import Doorway
+from receiver.web.server import Server, listen, stopping, url_of
 
 Wrap = Callable[[Database], Database]
 READY_LINE = "casebell is listening on {url}"
@@ -150,35 +150,27 @@ async def serve(
     """The service until SIGTERM or SIGINT: web and loops in one process; prints a line once it listens.
 
     ``wrap`` and ``beside``: a database that fails on purpose, routes to compare with; for tests and the bench.
+    Raises ConfigError when the address cannot be listened on, before anything else is touched.
     """
-    url = f"http://{host}:{port}"
     stop = asyncio.Event()
-    async with open_desk(settings, url=url, wrap=wrap) as desk:
-        _prepare_interpreter()
-        server = _Server(
-            uvicorn.Config(
-                build_app(desk, beside),
-                host=host,
-                port=port,
-                loop="uvloop",
-                http="httptools",
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                proxy_headers=False,
-                limit_concurrency=2048,
-                timeout_graceful_shutdown=5,
-            )
-        )
-        with _stopping(stop):
-            web = asyncio.create_task(server.serve())
-            loops = asyncio.create_task(worker.run(desk, stop, grace_s=settings.drain_grace.total_seconds()))
-            asyncio.create_task(_announce(server, url)).add_done_callback(lambda task: task.exception())
-            await asyncio.wait({web, loops}, return_when=asyncio.FIRST_COMPLETED)
-            stop.set()
-            await loops  # what is under way ends before the door closes, so that its result can be shown
-            server.should_exit = True
-            await web
+    with closing(listen(host, port)) as listening:
+        url = url_of(listening)
+        async with open_desk(settings, url=url, wrap=wrap) as desk:
+            _prepare_interpreter()
+            refused = desk.metrics.connections_refused_total
+            server = Server(build_app(desk, beside), Doorway(lambda why: refused.labels(why).inc()))
+            with stopping(stop):
+                web = asyncio.create_task(server.serve([listening]))
+                loops = asyncio.create_task(worker.run(desk, stop, grace_s=settings.drain_grace.total_seconds()))
+                announcing = asyncio.create_task(_announce(server, url))
+                await asyncio.wait({web, loops}, return_when=asyncio.FIRST_COMPLETED)
+                announcing.cancel()
+                stop.set()
+                try:
+                    await loops  # what is under way ends before the door closes, so that its result can be shown
+                finally:
+                    server.should_exit = True
+                    await web
 
 
 def _prepare_interpreter() -> None:
@@ -188,27 +180,7 @@ def _prepare_interpreter() -> None:
     sys.setswitchinterval(SWITCH_S)  # the writer thread waits this long for its turn after each call into SQLite
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: the loops drain first, then the door closes."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@contextmanager
-def _stopping(stop: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-
-
-async def _announce(server: uvicorn.Server, url: str) -> None:
+async def _announce(server: Server, url: str) -> None:
     while not server.started:  # noqa: ASYNC110 - uvicorn has a flag, no event
         await asyncio.sleep(0.02)
     log.info("service.listening", url=url)

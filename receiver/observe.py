@@ -129,6 +129,7 @@ def _route_everything(stream: TextIO, formatter: logging.Formatter, level: str) 
     root.setLevel(level)
     for chatty in ("httpx", "httpcore", "uvicorn.access", "asyncio", "mail.log", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)  # they write whole URLs, with what is in them
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # a line for every stranger's bad request
 
 
 @contextmanager
@@ -186,6 +187,9 @@ class Metrics:
         )
         self.messages_out_of_sync = self._gauge(
             "messages_out_of_sync", "Messages that show an older version than their item has."
+        )
+        self.connections_refused_total = self._counter(
+            "connections_refused_total", "Connections ended before their request was whole, by reason.", "reason"
         )
 
     def render(self) -> bytes:

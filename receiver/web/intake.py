@@ -13,6 +13,7 @@ STATUS: Final = {
     "too_large": 413,
     "too_slow": 408,
     "gone_away": 400,
+    "encoded": 415,
     "bad_signature": 401,
     "too_old": 401,
     "unknown_account": 404,
@@ -20,7 +21,9 @@ STATUS: Final = {
 
 
 async def raw_body(request: Request, most_bytes: int = MOST_BYTES, slowest_s: float = SLOWEST_S) -> bytes:
-    """The body as it came. Raises RejectedError: too_large, too_slow, gone_away."""
+    """The body as it came. Raises RejectedError: encoded, too_large, too_slow, gone_away."""
+    if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise RejectedError("encoded")  # a signature is over bytes, and a bomb is not worth unpacking
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > most_bytes:
         raise RejectedError("too_large")

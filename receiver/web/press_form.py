@@ -18,7 +18,8 @@ from receiver.domain.refusal import N_, SENTENCES
 from receiver.domain.token import Tokens
 from receiver.errors import RefusedError
 
-MOST_BYTES: Final = 64 * 1024
+BYTES_A_UNIT: Final = 9  # %E6%97%A5: what a browser makes of a character that counts one
+MOST_BYTES: Final = (MAX_NOTE + MAX_REPLY) * BYTES_A_UNIT + 4 * 1024
 SLOWEST_S: Final = 10.0
 PAGE_LIVES_S: Final = 3600
 TOO_QUICK_S: Final = 2.0

@@ -104,7 +104,7 @@ def test_doctor_is_green_when_everything_answers_and_red_when_something_does_not
 
 def test_a_second_service_on_the_same_file_is_refused_with_a_clear_word(tmp_path: Path) -> None:
     with world(tmp_path) as here:
-        second = here.service.command("serve", "--port", "1")
+        second = here.service.command("serve", "--port", str(free_port()))
 
     assert second.returncode == 2
     assert "already uses this database" in second.stderr

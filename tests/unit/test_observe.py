@@ -130,7 +130,7 @@ def test_a_strange_request_id_is_replaced() -> None:
 NAMES = """webhooks_total webhook_ack_seconds inbox_lag_seconds items_open items_oldest_seconds outbox_due
 outbox_oldest_seconds deliveries_total delivery_seconds actions_total reconcile_seconds
 reconcile_last_success_timestamp_seconds upstream_requests_total upstream_budget_remaining messages_out_of_sync
-leases_reaped_total breakers_open"""
+leases_reaped_total breakers_open connections_refused_total"""
 
 
 def test_the_page_holds_every_promised_metric_and_no_other() -> None:

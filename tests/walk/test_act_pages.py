@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from receiver.domain import routing
-from receiver.domain.action import MAX_NOTE
+from receiver.domain.action import MAX_NOTE, MAX_REPLY, utf16_units
 from receiver.web.links import Used
 from tests.act_site import ADDRESS, TOKEN_ID, FakeDesk, Visitor, site
 from tests.factories import NOW, make_item, make_snapshot
@@ -62,6 +62,21 @@ async def test_only_what_can_be_done_now_is_offered_and_nothing_is_chosen_before
 
     desk.item = make_item(make_snapshot(verbs=("reply", "update_plan")))
     assert re.findall(r'name="verb" value="(\w+)"', (await visitor.open()).text) == ["reply", "claim"]
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "日", "🙂"], ids=["Latin", "accent", "Chinese", "emoji"])
+async def test_a_reply_of_the_greatest_length_arrives_in_every_script(
+    visitor: Visitor, desk: FakeDesk, letter: str
+) -> None:
+    desk.item = make_item(make_snapshot(verbs=("reply",)))
+    longest, note = (letter * (most // utf16_units(letter)) for most in (MAX_REPLY, MAX_NOTE))
+    await visitor.open()
+    desk.later(seconds=8)
+
+    pressed = await visitor.send(verb="reply", text=longest, note=note)
+
+    assert pressed.status_code == 303
+    assert [click.text for click in desk.clicks] == [longest]
 
 
 async def test_a_reply_goes_as_text_and_a_claim_without_words(visitor: Visitor, desk: FakeDesk) -> None:

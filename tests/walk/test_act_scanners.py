@@ -188,7 +188,7 @@ async def test_a_link_for_something_else_opens_nothing(visitor: Visitor, desk: F
 async def test_a_form_too_large_is_refused(visitor: Visitor, desk: FakeDesk) -> None:
     await visitor.open()
     desk.later(seconds=5)
-    refused = await visitor.send(verb="reject", note="x" * 70_000)
+    refused = await visitor.send(verb="reject", note="x" * 120_000)
 
     assert refused.status_code == 413
     assert desk.clicks == []
