@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
-from receiver.errors import ConfigError
+from receiver.errors import ConfigError, RetryLaterError
 from receiver.observe import log
 from receiver.store import together
 from receiver.store.together import Piece, Waiting
@@ -33,6 +33,9 @@ READERS = 4
 QUIET_S = 0.2  # then the log is folded into the file; under load only every LOG_PAGES
 LOG_PAGES = 8_192  # of 4 kB
 ASKED_AT_MOST, ASKED_FOR_S = 100, 0.01
+
+_File = tuple[int, int] | None
+"""Device and inode: which file it is, whatever its name."""
 
 
 class SqliteDatabase:
@@ -46,6 +49,7 @@ class SqliteDatabase:
         self._writer_engine = _engine(path, is_writer=True)
         self._reader_engine = _engine(path, is_writer=False)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="casebell-read")
+        self._files: tuple[_File, _File] = (None, None)
         self._thread = threading.Thread(target=self._write_forever, name="casebell-write", daemon=True)
         self._thread.start()
 
@@ -91,8 +95,11 @@ class SqliteDatabase:
         connection: Connection | None = None
         while pieces := self._next(connection):
             try:
-                connection = connection or self._writer_engine.connect()
+                if connection is None:
+                    connection = self._writer_engine.connect()
+                    self._files = (_file_at(self.path), None)
                 together.commit(connection, pieces)
+                self._check_files(connection)
             except BaseException as error:  # noqa: BLE001 - the writer outlives any piece; the error goes to the callers
                 _discard(connection)
                 connection = None
@@ -101,6 +108,24 @@ class SqliteDatabase:
         if connection is not None:
             _checkpoint(connection, "TRUNCATE")
             connection.close()
+
+    def _check_files(self, connection: Connection) -> None:
+        """Only what lies under the file's name is found after a restart. Raises RetryLaterError when it was taken away.
+
+        What was committed so far goes where the file went, and nobody reads from there any more.
+        """
+        database, log = self._files
+        found = (_file_at(self.path), _file_at(self.path.with_name(self.path.name + "-wal")))
+        if found == (database, log or found[1]):  # the log is there from the first commit on
+            self._files = found
+            return
+        _checkpoint(connection, "PASSIVE")
+        self._reader_engine.dispose()
+        raise RetryLaterError(
+            "store_unavailable",
+            f"{self.path.name} or its log was moved or deleted; bring it back, or restart to begin with an empty one",
+            after_s=together.STORE_RETRY_S,
+        )
 
     def _next(self, connection: Connection | None) -> list[Piece]:
         """What waits, or will; an empty list is the end. Quiet is for checkpoints."""
@@ -126,6 +151,14 @@ def _checkpoint(connection: Connection, how: str) -> None:
         log.warning("store.checkpoint.failed", reason=str(error))
 
 
+def _file_at(path: Path) -> _File:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _discard(connection: Connection | None) -> None:
     if connection is not None:
         connection.invalidate()
@@ -134,7 +167,8 @@ def _discard(connection: Connection | None) -> None:
 
 def _engine(path: Path, *, is_writer: bool) -> Engine:
     engine = create_engine(
-        f"sqlite+pysqlite:///{path}",
+        # mode=rw: a file that was taken away is missed, not made anew
+        f"sqlite+pysqlite:///{path.as_uri()}?mode=rw&uri=true",
         poolclass=NullPool if is_writer else QueuePool,
         connect_args={"timeout": 5.0, "check_same_thread": False},
         hide_parameters=True,  # errors are logged; what was to be stored is not
@@ -148,6 +182,7 @@ def _engine(path: Path, *, is_writer: bool) -> Engine:
             raw.execute("PRAGMA journal_mode=WAL")
             raw.execute("PRAGMA synchronous=FULL")
             raw.execute("PRAGMA foreign_keys=ON")
+            raw.execute("PRAGMA secure_delete=ON")  # what retention erases is overwritten
             raw.execute("PRAGMA journal_size_limit=67108864")
             raw.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
         else:

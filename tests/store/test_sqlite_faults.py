@@ -1,0 +1,169 @@
+"""What SQLite's files can suffer while the service runs: writers are told, nothing answered is lost, and it heals."""
+
+import asyncio
+import resource
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, event, insert, text
+
+from receiver.errors import RetryLaterError
+from receiver.store import sqlite
+from receiver.store.database import Database, open_database
+from receiver.store.schema import inbox
+from receiver.store.sqlite import SqliteDatabase
+from tests.factories import NOW
+
+pytestmark = pytest.mark.anyio
+
+
+def add(connection: Connection, event_id: str, size: int = 20_000) -> str:
+    values = {"source": "s", "account": "a", "event_id": event_id, "headers": "{}", "state": "new"}
+    connection.execute(insert(inbox).values(received_at=NOW, due_at=NOW, body=b"x" * size, **values))
+    return event_id
+
+
+def events(connection: Connection) -> set[str]:
+    return set(connection.execute(text("SELECT event_id FROM inbox")).scalars())
+
+
+def file_of(tmp_path: Path) -> Path:
+    return tmp_path / "casebell.db"
+
+
+@contextmanager
+def files_of_this_process_stay_below(most_bytes: int) -> Iterator[None]:
+    """As a disk that takes nothing more: the kernel refuses every write behind this place of a file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+async def test_a_disk_that_takes_nothing_more_is_told_and_heals(database: Database, tmp_path: Path) -> None:
+    await database.write(add, "before")
+    assert await database.read(events) == {"before"}
+
+    with files_of_this_process_stay_below(4096):
+        with pytest.raises(RetryLaterError):
+            await database.write(add, "lost")
+        assert await database.read(events) == {"before"}
+
+    assert await database.write(add, "after") == "after"
+    assert await database.read(events) == {"before", "after"}
+
+
+async def test_a_quiet_moment_on_a_full_disk_does_not_end_the_writer(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folding the log into the file fails there too; the writer's thread must outlive that."""
+    monkeypatch.setattr(sqlite, "QUIET_S", 0.01)
+    await database.write(add, "in the log")
+
+    with files_of_this_process_stay_below(4096):
+        await asyncio.sleep(0.2)
+        with pytest.raises(RetryLaterError):
+            await database.write(add, "lost", 100_000)
+
+    assert await database.write(add, "after") == "after"
+
+
+async def test_a_full_database_is_told_and_heals(database: Database) -> None:
+    assert isinstance(database, SqliteDatabase)
+    pages = ["1"]
+
+    @event.listens_for(database._writer_engine, "begin")
+    def fill(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages[0]}")  # at most as small as the file is now
+
+    with pytest.raises(RetryLaterError, match="full"):
+        await database.write(add, "lost", 200_000)
+    pages[0] = "1073741823"
+
+    assert await database.write(add, "after", 200_000) == "after"
+
+
+@pytest.mark.parametrize("what", ["casebell.db", "casebell.db-wal"])
+async def test_a_file_that_was_moved_away_takes_nothing_and_is_welcome_back(
+    database: Database, tmp_path: Path, what: str
+) -> None:
+    await database.write(add, "before")
+    (tmp_path / what).rename(tmp_path / "elsewhere")
+
+    with pytest.raises(RetryLaterError, match="was moved or deleted"):
+        await database.write(add, "while away")
+    if what == "casebell.db":
+        with pytest.raises(RetryLaterError, match="unable to open"):
+            await database.write(add, "while away")
+        with pytest.raises(RetryLaterError, match="unable to open"):
+            await database.read(events)
+        assert not file_of(tmp_path).exists(), "an empty one must not take its place"
+    (tmp_path / "elsewhere").rename(tmp_path / what)
+
+    assert await database.write(add, "after") == "after"
+    assert await database.read(events) >= {"before", "after"}
+
+
+async def test_a_log_that_was_deleted_loses_nothing_that_was_answered(database: Database, tmp_path: Path) -> None:
+    await database.write(add, "before")
+    for end in ("-wal", "-shm"):
+        file_of(tmp_path).with_name(f"casebell.db{end}").unlink()
+
+    with pytest.raises(RetryLaterError, match="was moved or deleted"):
+        await database.write(add, "told to come again")
+
+    await database.write(add, "after")
+    with closing(sqlite3.connect(file_of(tmp_path))) as other:
+        assert {row[0] for row in other.execute("SELECT event_id FROM inbox")} >= {"before", "after"}
+
+
+async def test_another_file_in_its_place_is_read_and_written_from_then_on(tmp_path: Path) -> None:
+    """As an operator restores a backup without a restart."""
+    url = f"sqlite:///{file_of(tmp_path)}"
+    first = open_database(url)
+    await first.write(add, "in the backup")
+    await first.close()
+    shutil.copy(file_of(tmp_path), tmp_path / "backup")
+    running = open_database(url)
+    await running.write(add, "later")
+    await running.read(events)
+
+    for end in ("", "-wal", "-shm"):
+        file_of(tmp_path).with_name(f"casebell.db{end}").unlink()
+    (tmp_path / "backup").rename(file_of(tmp_path))
+    with pytest.raises(RetryLaterError):
+        await running.write(add, "told to come again")
+    await running.write(add, "after")
+    found = await running.read(events)
+    await running.close()
+
+    assert found == {"in the backup", "after"}
+
+
+async def test_what_is_erased_is_overwritten_in_the_file(database: Database, tmp_path: Path) -> None:
+    marked = b"MARK OF A DEBTOR"
+
+    def add_marked(connection: Connection) -> None:
+        add(connection, "e")
+        connection.execute(inbox.update().values(body=marked * 1000))
+
+    await database.write(add_marked)
+    await database.write(lambda connection: connection.execute(inbox.update().values(body=b"")).rowcount)
+    await database.close()
+
+    assert marked not in file_of(tmp_path).read_bytes()
+
+
+async def test_an_error_does_not_quote_what_was_to_be_stored(database: Database) -> None:
+    await database.write(add, "same")
+
+    with pytest.raises(Exception, match="UNIQUE") as failed:
+        await database.write(add, "same")
+
+    assert "[parameters:" not in f"{failed.value} {failed.value.__cause__}"
