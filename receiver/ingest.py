@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -81,6 +81,11 @@ async def _understand(desk: Desk, bell: str, rows: Sequence[Row], claim_id: str)
     if not rows:
         return 0
     _observe_lag(desk, rows)
+    async with _given_back(desk, rows, claim_id):
+        return await _understand_all(desk, bell, rows, claim_id)
+
+
+async def _understand_all(desk: Desk, bell: str, rows: Sequence[Row], claim_id: str) -> int:
     upstream = desk.upstreams[rows[0].source, rows[0].account]
     pointed = await _read_all(desk, upstream, rows, claim_id)
     passed_at = await _passed_at(desk, upstream, rows)
@@ -132,6 +137,18 @@ async def _renewing(desk: Desk, ids: Sequence[int], claim_id: str) -> AsyncItera
         renewing.cancel()
 
 
+@asynccontextmanager
+async def _given_back(desk: Desk, rows: Sequence[Row], claim_id: str) -> AsyncIterator[None]:
+    """A store that goes away in between is no fault of these rows: they are put back, which counts no attempt."""
+    try:
+        yield
+    except RetryLaterError as error:
+        with suppress(RetryLaterError):
+            ids = [row.id for row in rows]
+            await desk.database.write(inbox.release, ids, claim_id, desk.now(), error.code)
+        raise
+
+
 async def apply_in_chunks(desk: Desk, facts: Sequence[Fact]) -> dict[str, int]:
     """Apply facts in small transactions, so that a long list never keeps a webhook waiting; transitions counted."""
     counted: dict[str, int] = {}
@@ -172,6 +189,11 @@ async def drain_clicks(desk: Desk) -> int:
 
 
 async def _take(desk: Desk, row: Row, claim_id: str) -> None:
+    async with _given_back(desk, [row], claim_id):
+        await _take_click(desk, row, claim_id)
+
+
+async def _take_click(desk: Desk, row: Row, claim_id: str) -> None:
     try:
         _check_attempts(row)
         click = _click_in(desk, row)

@@ -61,6 +61,7 @@ class Service:
         self.config = config
         self.url = f"http://127.0.0.1:{port}"
         self.log = config.with_name(log_name)
+        self.environment: dict[str, str] = {}
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -78,7 +79,8 @@ class Service:
             str(self.config),
         ]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+            environment = {**os.environ, **self.environment}
+            self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         eventually(self._is_ready, f"the service to be ready; its log:\n{self.log.read_text()[-3000:]}")
 
     @property

@@ -37,4 +37,5 @@ def build_app(desk: Desk, beside: Sequence[BaseRoute] = ()) -> Starlette:
         exception_handlers=error_handlers(),
     )
     app.state.desk = desk
+    app.state.readiness = health.Readiness(desk)
     return app

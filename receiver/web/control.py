@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from receiver.desk import Desk
 from receiver.domain.action import Click
-from receiver.errors import CasebellError, RejectedError
+from receiver.errors import CasebellError, RejectedError, RetryLaterError
 from receiver.reconcile import reconcile
 from receiver.redo import replay, retry
 from receiver.store import suppressed
@@ -38,6 +38,8 @@ async def control(request: Request) -> Response:
         return JSONResponse({"error": error.code}, STATUS.get(error.code, 400))
     except ValidationError:
         return JSONResponse({"error": "bad_request"}, 400)
+    except RetryLaterError as error:
+        return JSONResponse({"error": error.code, "message": error.message}, 503, headers={"Retry-After": "5"})
     except CasebellError as error:
         return JSONResponse({"error": error.code, "message": error.message}, 409)
 

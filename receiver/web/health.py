@@ -1,5 +1,7 @@
 """What machines ask: does it live, may it get traffic, what does it count."""
 
+import asyncio
+
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
@@ -8,6 +10,10 @@ from starlette.responses import PlainTextResponse, Response
 from receiver.desk import Desk
 from receiver.errors import CasebellError
 from receiver.store.database import is_ready
+from receiver.store.probe import store_and_take_back
+
+LOOK_EVERY_S = 2.0
+PATIENCE_S = 2.0
 
 
 async def healthz(_request: Request) -> Response:
@@ -15,16 +21,41 @@ async def healthz(_request: Request) -> Response:
     return PlainTextResponse("alive\n")
 
 
+class Readiness:
+    """Whether a webhook would be stored now. Found out by storing something, once in a while for all who ask."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._look: asyncio.Task[str | None] | None = None
+        self._looked_at = 0.0
+
+    async def reason(self) -> str | None:
+        """Why not, in a line; None when it would be."""
+        now = asyncio.get_running_loop().time()
+        if self._look is None or (self._look.done() and now - self._looked_at > LOOK_EVERY_S):
+            self._look, self._looked_at = asyncio.create_task(self._try()), now
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await asyncio.shield(self._look)
+        except TimeoutError:
+            return f"store_slow: the database has not answered for {PATIENCE_S:.0f} s"
+
+    async def _try(self) -> str | None:
+        try:
+            is_migrated = await self._desk.database.read(is_ready)
+            await self._desk.database.write(store_and_take_back, self._desk.now())
+        except CasebellError as error:
+            return f"{error.code}: {error.message}"
+        return None if is_migrated else "migrations are not done"
+
+
 async def readyz(request: Request) -> Response:
-    """200 when the database answers and is migrated; else 503 with the reason."""
+    """200 when an event would be stored now; else 503 with the reason."""
     desk: Desk = request.app.state.desk
-    if desk.is_draining:
-        return PlainTextResponse("draining\n", 503)
-    try:
-        ready = await desk.database.read(is_ready)
-    except CasebellError as error:
-        return PlainTextResponse(f"{error.code}\n", 503)
-    return PlainTextResponse("ready\n") if ready else PlainTextResponse("migrations are not done\n", 503)
+    reason = "draining" if desk.is_draining else await request.app.state.readiness.reason()
+    if reason is None:
+        return PlainTextResponse("ready\n")
+    return PlainTextResponse(f"{reason}\n", 503, headers={"Retry-After": "5"})
 
 
 async def metrics(request: Request) -> Response:

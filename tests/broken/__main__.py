@@ -1,0 +1,48 @@
+"""``python -m tests.broken FAULT serve …``: the service on a SQLite file that suffers what the file FAULT says.
+
+``full`` and ``readonly`` happen to the writing connection; no such file: nothing. A word can come and go while it runs.
+"""
+
+import argparse
+from pathlib import Path
+
+import uvloop
+from sqlalchemy import Connection, event
+
+from receiver import desk, observe
+from receiver.main import serve
+from receiver.settings import load
+from receiver.store.database import Database
+from receiver.store.sqlite import SqliteDatabase
+
+ALL_THERE_IS = 2**30
+
+
+def word(fault: Path) -> str:
+    return fault.read_text() if fault.exists() else ""
+
+
+def suffering(database: Database, fault: Path) -> Database:
+    assert isinstance(database, SqliteDatabase)
+
+    @event.listens_for(database._writer_engine, "begin")
+    def suffer(connection: Connection) -> None:
+        said = word(fault)
+        # no smaller than the file is now
+        connection.exec_driver_sql(f"PRAGMA max_page_count={1 if said == 'full' else ALL_THERE_IS}")
+        connection.exec_driver_sql(f"PRAGMA query_only={'ON' if said == 'readonly' else 'OFF'}")
+
+    return database
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    for argument in ("fault", "command"):
+        parser.add_argument(argument)
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--config", type=Path)
+    given = parser.parse_args()
+    fault = Path(given.fault)
+    settings = load(given.config)
+    observe.set_up(level="info", secrets=settings.secrets())
+    uvloop.run(serve(settings, "127.0.0.1", given.port, wrap=lambda database: suffering(database, fault)))

@@ -1,0 +1,80 @@
+"""A clock that was put back leaves rows in the future; they are brought into the present, and nothing else is touched."""
+
+from datetime import timedelta
+
+import pytest
+
+from receiver.apply import apply_fact
+from receiver.domain.fact import SourceSaid
+from receiver.domain.routing import Route
+from receiver.store import inbox, items, outbox, stepped_clock
+from receiver.store.database import Database
+from receiver.store.inbox import Arrival
+from tests.factories import NOW, make_snapshot
+
+pytestmark = pytest.mark.anyio
+
+LATER = NOW + timedelta(hours=2)  # what the clock said; it is NOW
+SOON = NOW + timedelta(seconds=1)
+
+
+async def store(database: Database, event_id: str) -> None:
+    await database.write(inbox.append, [Arrival("getbill", "main", event_id, {}, b"{}", LATER)])
+
+
+async def test_an_event_from_the_future_is_due_now(database: Database) -> None:
+    await store(database, "e1")
+    claim = (inbox.claim, ("getbill",), "main", SOON, "c", 10)
+    assert await database.write(*claim) == []
+
+    assert await database.write(stepped_clock.heal, NOW) == 1
+
+    assert len(await database.write(*claim)) == 1
+
+
+async def test_a_lease_that_ends_in_two_hours_ends_now(database: Database) -> None:
+    await store(database, "e1")
+    await database.write(inbox.claim, ("getbill",), "main", LATER, "killed", 10)
+
+    await database.write(stepped_clock.heal, NOW)
+
+    assert len(await database.write(inbox.claim, ("getbill",), "main", SOON, "c", 10)) == 1
+
+
+async def test_a_delivery_keeps_how_long_it_was_to_wait(database: Database) -> None:
+    await database.write(apply_fact, SourceSaid(make_snapshot(), LATER), LATER, (Route("none"),))
+    item = await database.read(items.by_key, make_snapshot().key)
+    assert item is not None
+    await database.write(outbox.put_show, item.id, "slack:C1", "r", LATER)
+    (row,) = await database.write(outbox.claim, LATER, "c1", 10, (), 4)
+    wait = timedelta(minutes=10)
+    await database.write(
+        lambda connection: outbox.release(connection, row.id, "c1", LATER + wait, "quiet hours", is_doubtful=False)
+    )
+
+    await database.write(stepped_clock.heal, NOW)
+
+    assert await database.write(outbox.claim, NOW + wait - timedelta(seconds=1), "c2", 10, (), 4) == []
+    assert len(await database.write(outbox.claim, NOW + wait + timedelta(seconds=1), "c3", 10, (), 4)) == 1
+
+
+async def test_what_waits_for_a_reason_is_left_alone(database: Database) -> None:
+    await store(database, "e1")
+    await database.write(stepped_clock.heal, LATER)
+    (row,) = await database.write(inbox.claim, ("getbill",), "main", LATER, "c", 10)
+    assert await database.write(stepped_clock.heal, LATER) == 0, "its lease is as long as every lease"
+    await database.write(inbox.release, [row.id], "c", LATER + timedelta(seconds=300), "server_error")
+
+    assert await database.write(stepped_clock.heal, LATER) == 0
+
+
+async def test_what_the_source_says_beats_what_was_heard_in_the_future(database: Database) -> None:
+    """Else an item that was resolved stays open until the wrong time has come."""
+    await database.write(apply_fact, SourceSaid(make_snapshot(), LATER), LATER, (Route("none"),))
+
+    closed = SourceSaid(make_snapshot(is_open=False, outcome="validated"), NOW)
+    await database.write(apply_fact, closed, NOW, (Route("none"),))
+
+    item = await database.read(items.by_key, make_snapshot().key)
+    assert item is not None
+    assert item.state == "resolved"

@@ -1,0 +1,102 @@
+"""A store that goes away in the middle of the work is no fault of the events: they are tried again, however long."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from receiver.desk import Desk
+from receiver.domain.fact import Fact, SourceSaid
+from receiver.domain.item import Item, Medium
+from receiver.domain.people import People
+from receiver.domain.routing import Route
+from receiver.domain.token import Tokens
+from receiver.errors import PermanentError, RetryLaterError
+from receiver.ingest import accept, drain
+from receiver.observe import Metrics
+from receiver.ports import Health, Hint
+from receiver.store import inbox, items
+from receiver.store.database import Database
+from receiver.store.inbox import Arrival
+from tests.act_site import PlainTeller
+from tests.factories import NOW, make_snapshot
+
+pytestmark = pytest.mark.anyio
+
+
+class Source:
+    """A source that says one thing."""
+
+    source, account, poll_every_s, longest_s = "getbill", "main", 60.0, 10.0
+
+    def read(self, body: bytes) -> Hint | None:
+        del body
+        return Hint()
+
+    async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
+        del hints, open_keys
+        return [SourceSaid(make_snapshot(), NOW)]
+
+    async def sweep(self, open_keys: Collection[str], *, is_full: bool) -> list[Fact]:
+        del open_keys, is_full
+        return []
+
+    async def carry_out(self, order: object) -> list[Fact]:
+        del order
+        return []
+
+    async def media_url(self, item: Item, medium: Medium) -> str:
+        raise PermanentError("media_gone", f"{item.id} {medium.name}")
+
+    async def health(self) -> list[Health]:
+        return []
+
+    async def close(self) -> None:
+        return None
+
+
+class Away:
+    """A database that fulfils the port and cannot do the named work while ``is_away``."""
+
+    def __init__(self, inner: Database, work_name: str) -> None:
+        self._inner = inner
+        self._work_name = work_name
+        self.is_away = True
+        self.dialect = inner.dialect
+
+    async def read(self, work: Callable[..., Any], *args: Any) -> Any:
+        return await self._inner.read(work, *args)
+
+    async def write(self, work: Callable[..., Any], *args: Any) -> Any:
+        if self.is_away and work.__name__ == self._work_name:
+            raise RetryLaterError("store_unavailable", "database or disk is full")
+        return await self._inner.write(work, *args)
+
+    async def write_together(self, work: Callable[..., Any], row: Any) -> Any:
+        return await self._inner.write_together(work, row)
+
+    def now(self) -> datetime:
+        return NOW
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+@pytest.mark.parametrize("work_name", ["apply_facts", "finish"])
+async def test_an_event_outlives_a_store_that_is_away_for_long(database: Database, work_name: str) -> None:
+    away = Away(database, work_name)
+    desk = Desk(
+        away, (Route("none"),), People(), Tokens(["a key of sixteen characters"]), PlainTeller(), Metrics(), "",
+        upstreams={("getbill", "main"): Source()}, now=lambda: NOW,
+    )  # fmt: skip
+    await accept(desk, Arrival("getbill", "main", "e1", {}, b"{}", NOW))
+
+    for _ in range(inbox.MOST_ATTEMPTS + 2):
+        with pytest.raises(RetryLaterError):
+            await drain(desk, "getbill", "main")
+    away.is_away = False
+    await drain(desk, "getbill", "main")
+
+    assert await database.read(inbox.counts) == {"done": 1}
+    assert await database.read(items.by_key, make_snapshot().key) is not None
