@@ -14,6 +14,7 @@ from receiver.domain.token import Tokens
 from receiver.observe import Metrics
 from receiver.ports import Clicks, Notifier, Teller, Upstream, Verify
 from receiver.store.database import Database
+from receiver.store.retention import Kept
 
 
 def utc_now() -> datetime:
@@ -89,6 +90,7 @@ class Desk:
     now: Callable[[], datetime] = utc_now
     holds: dict[str, Hold] = field(default_factory=dict)  # loops that wait for a source to recover, by their bell
     is_draining: bool = False
+    kept: Kept = field(default_factory=Kept)
     holder: str = field(default_factory=lambda: secrets.token_hex(8))  # who this process is among the replicas
 
     def route(self, name: str) -> Route:

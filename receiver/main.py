@@ -39,6 +39,7 @@ from receiver.ports import Notifier, Upstream, Verify
 from receiver.settings import Settings, rules, sections
 from receiver.store import inbox, items, leases, messages, outbox
 from receiver.store.database import Database, held, is_shared, open_database
+from receiver.store.retention import Kept
 from receiver.upstream.debitura import inbound as debitura_inbound
 from receiver.upstream.debitura.client import Debitura
 from receiver.upstream.getbill import inbound as getbill_inbound
@@ -98,6 +99,7 @@ def build_desk(settings: Settings, database: Database) -> Desk:
         now=database.now,
         digests=tuple(digest_rule_of(rule) for rule in settings.digests),
         paces=paces_of(settings),
+        kept=Kept(events=settings.retention.events, items=settings.retention.items),
     )
     notifiers: dict[str, Notifier] = {}
     if settings.slack:

@@ -17,11 +17,14 @@ from receiver.ports import Upstream
 from receiver.reconcile import give_back_stuck, reconcile_quietly
 from receiver.store import breakers, items, messages, outbox
 from receiver.summarise import make_if_due
+from receiver.tidy import heal_clock, tidy_all
 
 LOOK_EVERY_S = 1.0  # bells wake at once; looking finds what a bell could not tell
 GAUGE_EVERY_S = 5.0
 GIVE_BACK_EVERY_S = 3600.0
 BURY_EVERY_S = 30.0
+TIDY_EVERY_S = 3600.0
+HEAL_EVERY_S = 60.0
 SOONEST_SWEEP_S = 1.0
 FULL_SWEEP_EVERY = timedelta(days=1)
 AFTER_FAULT_S = 2.0
@@ -41,6 +44,8 @@ async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None
             group.create_task(_every(GAUGE_EVERY_S, "gauge", partial(measure_store, desk))),
             group.create_task(_every(GIVE_BACK_EVERY_S, "give back", partial(give_back_stuck, desk))),
             group.create_task(_every(BURY_EVERY_S, "overdue", dispatcher.bury_overdue)),
+            group.create_task(_every(TIDY_EVERY_S, "tidy", partial(tidy_all, desk))),
+            group.create_task(_every(HEAL_EVERY_S, "clock", partial(heal_clock, desk))),
             group.create_task(desk.database.listen(desk.holder, desk.bells.ring_here)),
             group.create_task(_tell(desk)),
             group.create_task(run_alone(desk, "digests", lambda: _digests(desk))),

@@ -1,12 +1,15 @@
 """``casebell db``: migrate, back up, move and tidy the store."""
 
+import asyncio
+from collections import Counter
 from pathlib import Path
 
 import click
 
+from receiver.cli.ledger import through_the_service
 from receiver.cli.options import with_config
 from receiver.cli.output import Step, progress
-from receiver.settings import load
+from receiver.settings import Settings, load
 from receiver.store import backup
 from receiver.store.copying import Told
 from receiver.store.database import held, migrate
@@ -47,6 +50,31 @@ def copy_command(config: Path, target: str) -> None:
     with held(settings.database_url, None), progress("copying") as step:
         counted = backup.copy_to(settings.database_url, target, _telling(step))
     click.echo(f"Copied and counted on both sides: {_rows(counted)}. Now let database_url name it, and start.")
+
+
+@db_command.command("purge")
+@with_config
+def purge_command(config: Path) -> None:
+    """Erase now what `retention` does not keep; the service does it by itself, every hour."""
+    settings = load(config)
+    with progress("erasing") as step:
+        counted = asyncio.run(_purge(settings, step))
+    erased = ", ".join(f"{n} {what}" for what, n in counted.items() if n)
+    click.echo(f"Erased {erased}." if erased else "Nothing is older than what is kept.")
+
+
+async def _purge(settings: Settings, step: Step) -> Counter[str]:
+    from receiver.main import open_desk
+    from receiver.tidy import tidy
+
+    counted: Counter[str] = Counter()
+    while answer := await through_the_service(settings, {"do": "purge"}):
+        counted.update(answer["erased"])
+        step(counted.total())
+        if answer["is_all"]:
+            return counted
+    async with open_desk(settings) as desk:
+        return counted + Counter((await tidy(desk))[0])
 
 
 def _telling(step: Step) -> Told:

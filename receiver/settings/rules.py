@@ -185,8 +185,13 @@ class Retention(Section):
     """How long what is done stays in the database."""
 
     events: Duration = Field(
-        default=timedelta(days=90), description="Raw webhooks and clicks that were processed.", examples=["90d"]
+        default=timedelta(days=90),
+        description="Webhooks and clicks that were processed, and known when they come again. Their bodies go after a "
+        "third of it, 30 days at most.",
+        examples=["90d"],
     )
     items: Duration = Field(
-        default=timedelta(days=400), description="Resolved items and their history.", examples=["400d"]
+        default=timedelta(days=400),
+        description="Resolved items, with their history, messages, decisions and links.",
+        examples=["400d"],
     )

@@ -90,6 +90,7 @@ inbox = Table(
     Column("done_at", Instant),
     UniqueConstraint("source", "account", "event_id"),
     Index("ix_inbox_new", "source", "account", "due_at", "id", **_only("state = 'new'")),
+    Index("ix_inbox_done", "done_at", **_only("state <> 'new'")),
 )
 
 item = Table(
@@ -111,6 +112,7 @@ item = Table(
     Column("reference", Text),  # the creditor's own number, as twins are looked up by it
     Index("ix_item_open", "source", "account", **_only("state <> 'resolved'")),
     Index("ix_item_open_reference", "reference", **_only("state <> 'resolved'")),
+    Index("ix_item_resolved", "resolved_at", **_only("state = 'resolved'")),
 )
 
 history = Table(
@@ -132,7 +134,7 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("item_id", Text, ForeignKey("item.id")),  # null: about no one item, such as a digest
+    Column("item_id", Text, ForeignKey("item.id"), index=True),  # null: about no one item, such as a digest
     Column("destination", Text, nullable=False),
     Column("what", Text, nullable=False),  # show, tell, carry_out, fresh_link, digest
     Column("payload", Text, nullable=False),

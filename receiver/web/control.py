@@ -20,10 +20,12 @@ from receiver.reconcile import reconcile
 from receiver.redo import replay, retry
 from receiver.store import suppressed
 from receiver.summarise import make_now
+from receiver.tidy import tidy
 from receiver.web.desk_clicks import press_and_wait
 from receiver.web.intake import STATUS, raw_body
 
 LIVES_S = 60
+PURGE_S = 10.0  # then the command asks again
 _click = TypeAdapter(Click)
 
 
@@ -57,6 +59,9 @@ async def _do(desk: Desk, wanted: Any) -> dict[str, Any]:
             return {"count": await replay(desk, event_id=event, since=begin, is_quarantined=is_quarantined)}
         case {"do": "ping", "word": str(word)}:
             return {"pong": word}
+        case {"do": "purge"}:
+            counted, is_all = await tidy(desk, longest_s=PURGE_S)
+            return {"erased": counted, "is_all": is_all}
         case {"do": "reconcile", "account": account, "full": bool(full)}:
             return {
                 f"{source}:{name}": asdict(await reconcile(desk, upstream, is_full=full))

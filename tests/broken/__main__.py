@@ -9,7 +9,7 @@ from pathlib import Path
 import uvloop
 from sqlalchemy import Connection, event
 
-from receiver import desk, observe
+from receiver import observe
 from receiver.main import serve
 from receiver.settings import load
 from receiver.store.database import Database

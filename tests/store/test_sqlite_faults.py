@@ -4,7 +4,7 @@ import asyncio
 import resource
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -19,6 +19,13 @@ from receiver.store.sqlite import SqliteDatabase
 from tests.factories import NOW
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def database(sqlite_url: str) -> AsyncIterator[Database]:
+    opened = open_database(sqlite_url)
+    yield opened
+    await opened.close()
 
 
 def add(connection: Connection, event_id: str, size: int = 20_000) -> str:
@@ -46,7 +53,7 @@ def files_of_this_process_stay_below(most_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-async def test_a_disk_that_takes_nothing_more_is_told_and_heals(database: Database, tmp_path: Path) -> None:
+async def test_a_disk_that_takes_nothing_more_is_told_and_heals(database: Database) -> None:
     await database.write(add, "before")
     assert await database.read(events) == {"before"}
 
@@ -60,7 +67,7 @@ async def test_a_disk_that_takes_nothing_more_is_told_and_heals(database: Databa
 
 
 async def test_a_quiet_moment_on_a_full_disk_does_not_end_the_writer(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Folding the log into the file fails there too; the writer's thread must outlive that."""
     monkeypatch.setattr(sqlite, "QUIET_S", 0.01)
@@ -123,14 +130,13 @@ async def test_a_log_that_was_deleted_loses_nothing_that_was_answered(database: 
         assert {row[0] for row in other.execute("SELECT event_id FROM inbox")} >= {"before", "after"}
 
 
-async def test_another_file_in_its_place_is_read_and_written_from_then_on(tmp_path: Path) -> None:
+async def test_another_file_in_its_place_is_read_and_written_from_then_on(tmp_path: Path, sqlite_url: str) -> None:
     """As an operator restores a backup without a restart."""
-    url = f"sqlite:///{file_of(tmp_path)}"
-    first = open_database(url)
+    first = open_database(sqlite_url)
     await first.write(add, "in the backup")
     await first.close()
     shutil.copy(file_of(tmp_path), tmp_path / "backup")
-    running = open_database(url)
+    running = open_database(sqlite_url)
     await running.write(add, "later")
     await running.read(events)
 

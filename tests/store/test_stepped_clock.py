@@ -1,4 +1,4 @@
-"""A clock that was put back leaves rows in the future; they are brought into the present, and nothing else is touched."""
+"""A clock that was put back leaves rows in the future; they are brought into the present, and no others."""
 
 from datetime import timedelta
 

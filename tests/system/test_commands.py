@@ -1,6 +1,7 @@
 """The commands, as an operator types them: beside the running service, and without one."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -161,3 +162,18 @@ def test_preview_renders_offline(here: World, tmp_path: Path, what: str, kind: s
 
     assert done.returncode == 0, done.stderr
     assert all(Path(path).stat().st_size > 200 for path in done.stdout.split())
+
+
+def test_purge_erases_what_is_old_beside_the_running_service_and_without_one(tmp_path: Path) -> None:
+    with world(tmp_path, getbill_poll="1h") as here:
+        here.dispute(reference="INV-PURGE-1")
+        posted(here, "C0DISPUTES", "INV-PURGE-1")
+        nothing = here.service.command("db", "purge")
+        with sqlite3.connect(tmp_path / "casebell.db") as beside:
+            beside.execute("UPDATE inbox SET done_at = 0")
+        running = here.service.command("db", "purge")
+        here.service.stop()
+        stopped = here.service.command("db", "purge")
+
+    assert nothing.stdout == stopped.stdout == "Nothing is older than what is kept.\n"
+    assert running.stdout == "Erased 1 bodies, 1 events.\n"

@@ -79,6 +79,12 @@ class Away:
     def now(self) -> datetime:
         return NOW
 
+    async def tell(self, me: str, names: Collection[str]) -> None:
+        await self._inner.tell(me, names)
+
+    async def listen(self, me: str, heard: Callable[[str], None]) -> None:
+        await self._inner.listen(me, heard)
+
     async def close(self) -> None:
         await self._inner.close()
 

@@ -1,0 +1,203 @@
+"""What is over and old leaves the store, in the order and at the time `retention` says; what is not stays."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection, func, insert, select
+
+from receiver.apply import apply_fact
+from receiver.desk import Desk
+from receiver.domain.action import Click
+from receiver.domain.fact import SourceSaid
+from receiver.domain.people import People, Person
+from receiver.domain.routing import Route
+from receiver.domain.token import Tokens
+from receiver.observe import Metrics
+from receiver.store import actions, inbox, items, messages, outbox
+from receiver.store.actions import Token
+from receiver.store.database import Database
+from receiver.store.inbox import Arrival
+from receiver.store.messages import Shown
+from receiver.store.retention import MOST_ROWS, Kept
+from receiver.store.schema import metadata
+from receiver.tidy import BODIES, EVENTS, ROWS, tidy
+from tests.act_site import PlainTeller
+from tests.factories import NOW, make_snapshot
+
+pytestmark = pytest.mark.anyio
+
+KEPT = Kept(events=timedelta(days=30), items=timedelta(days=100))
+BODY = b'{"debtor": "Jane Roe"}'
+
+
+def desk_at(database: Database, now: datetime) -> Desk:
+    teller = PlainTeller()
+    tokens = Tokens(["a key of sixteen characters"])
+    return Desk(database, (), People(), tokens, teller, Metrics(), "", now=lambda: now, kept=KEPT)
+
+
+async def tidied(database: Database, **after: float) -> dict[str, int]:
+    counted, is_all = await tidy(desk_at(database, NOW + timedelta(**after)))
+    assert is_all
+    return counted
+
+
+async def store(database: Database, event_id: str, end: Callable[..., None] | None = inbox.finish) -> bool:
+    """An event that came now, and ended now as ``end`` says."""
+    arrival = Arrival("getbill", "main", event_id, {"user-agent": "Getbill"}, BODY, NOW)
+    (is_new,) = await database.write(inbox.append, [arrival])
+    if is_new and end is not None:
+        (row,) = await database.write(inbox.claim, ("getbill",), "main", NOW, "c", 1)
+        if end is inbox.finish:
+            await database.write(inbox.finish, [row.id], "c", NOW)
+        else:
+            await database.write(inbox.quarantine, row.id, "c", "rubbish about Jane Roe", NOW)
+    return is_new
+
+
+def bodies(connection: Connection) -> list[bytes]:
+    return list(connection.execute(select(metadata.tables["inbox"].c.body)).scalars())
+
+
+def rows(connection: Connection) -> dict[str, int]:
+    counted = {
+        name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+        for name, table in metadata.tables.items()
+    }
+    return {name: n for name, n in counted.items() if n}
+
+
+async def test_a_body_goes_first_and_the_event_is_still_known_when_it_comes_again(database: Database) -> None:
+    await store(database, "e1")
+
+    assert await tidied(database, days=9) == {BODIES: 0, EVENTS: 0, ROWS: 0}
+    assert await tidied(database, days=11) == {BODIES: 1, EVENTS: 0, ROWS: 0}
+
+    assert await database.read(bodies) == [b""]
+    assert await store(database, "e1") is False
+
+
+async def test_an_event_goes_when_its_time_is_over(database: Database) -> None:
+    await store(database, "e1")
+
+    assert await tidied(database, days=31) == {BODIES: 1, EVENTS: 1, ROWS: 0}
+
+    assert await database.read(rows) == {}
+
+
+async def test_what_waits_stays_however_old_it_is(database: Database) -> None:
+    await store(database, "e1", end=None)
+
+    assert await tidied(database, days=4000) == {BODIES: 0, EVENTS: 0, ROWS: 0}
+    assert await database.read(bodies) == [BODY]
+
+
+async def test_what_was_set_aside_can_be_tried_again_until_it_goes_as_a_whole(database: Database) -> None:
+    await store(database, "e1", end=inbox.quarantine)
+
+    assert await tidied(database, days=29) == {BODIES: 0, EVENTS: 0, ROWS: 0}
+    assert await database.read(bodies) == [BODY]
+    assert await tidied(database, days=31) == {BODIES: 0, EVENTS: 1, ROWS: 0}
+
+
+async def resolved_item(database: Database, todo: str = "1") -> str:
+    """An item with everything that can hang on one, resolved now."""
+    snapshot = make_snapshot(key=f"getbill:main:debtor_request:{todo}")
+    route = Route("r", slack=("C1",))
+    await database.write(apply_fact, SourceSaid(snapshot, NOW), NOW, (route,))
+    item = await database.read(items.by_key, snapshot.key)
+    assert item is not None
+    click = Click(item.id, 1, "claim", Person(email="ar@creditor.example"), "mail", f"i{todo}", note="called Jane")
+    token = Token(f"t{todo}", item.id, 1, "ar@creditor.example", "r", NOW, NOW)
+    await database.write(actions.add, click, "done", None, NOW)
+    await database.write(actions.add_token_once, token)
+    await database.write(messages.save, item.id, Shown("slack:C1", f"C1/{todo}", "r", 1, "open"), NOW)
+    await database.write(apply_fact, SourceSaid(replace(snapshot, is_open=False), NOW), NOW, (route,))
+    return item.id
+
+
+async def deliver_all(database: Database) -> None:
+    for delivery in await database.write(outbox.claim, NOW, "c", 50, (), 50):
+        await database.write(outbox.finish, delivery.id, "c", NOW)
+
+
+async def test_a_resolved_item_goes_with_everything_that_hangs_on_it(database: Database) -> None:
+    await resolved_item(database)
+    await deliver_all(database)
+
+    assert (await tidied(database, days=99))[ROWS] == 0
+    before = await database.read(rows)
+    counted = await tidied(database, days=101)
+
+    assert {"item", "history", "action", "token", "message", "outbox"} <= set(before)
+    assert counted[ROWS] == sum(before.values())
+    assert await database.read(rows) == {}
+
+
+async def test_an_item_that_is_open_or_has_something_to_tell_stays(database: Database) -> None:
+    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ())
+    await resolved_item(database, "2")
+
+    assert (await tidied(database, days=4000))[ROWS] == 0
+
+
+async def test_very_much_goes_too_and_never_in_one_write(database: Database) -> None:
+    item_id = await resolved_item(database)
+    await deliver_all(database)
+    history, events = metadata.tables["history"], metadata.tables["inbox"]
+    line = {"item_id": item_id, "at": NOW, "fact": "PersonDid", "version": 1}
+    event = {"source": "s", "account": "a", "headers": "{}", "body": b"x", "received_at": NOW, "due_at": NOW}
+
+    def add(connection: Connection) -> None:
+        connection.execute(insert(history), [line] * (2 * MOST_ROWS + 1))
+        done = {"state": "done", "done_at": NOW}
+        connection.execute(insert(events), [event | done | {"event_id": str(n)} for n in range(2 * MOST_ROWS + 1)])
+
+    await database.write(add)
+
+    class Counting:
+        most = 0
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(database, name)
+
+        async def write(self, work: Callable[..., int], *args: object) -> int:
+            erased = await database.write(work, *args)
+            self.most = max(self.most, erased)
+            return erased
+
+    counting = Counting()
+    desk = replace_database(desk_at(database, NOW + timedelta(days=101)), counting)
+    counted, _ = await tidy(desk)
+
+    assert (counted[BODIES], counted[EVENTS]) == (2 * MOST_ROWS + 1, 2 * MOST_ROWS + 1)
+    assert counting.most == MOST_ROWS
+    assert await database.read(rows) == {}
+
+
+def replace_database(desk: Desk, database: object) -> Desk:
+    desk.database = database  # type: ignore[assignment]  # fulfils what is asked of it here
+    return desk
+
+
+async def test_a_pass_that_must_be_short_says_that_there_is_more(database: Database) -> None:
+    for n in range(2):
+        await resolved_item(database, str(n))
+    await deliver_all(database)
+
+    _, is_all = await tidy(desk_at(database, NOW + timedelta(days=101)), longest_s=0)
+
+    assert not is_all
+    assert len(await database.read(items.by_keys, [f"getbill:main:debtor_request:{n}" for n in range(2)])) == 1
+
+
+async def test_an_item_that_comes_back_after_it_was_forgotten_is_a_new_one(database: Database) -> None:
+    first = await resolved_item(database)
+    await deliver_all(database)
+    await tidied(database, days=101)
+
+    second = await resolved_item(database)
+
+    assert first != second
