@@ -103,6 +103,9 @@ class Service:
         os.kill(self.pid, signal.SIGKILL)
         self.wait()
 
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
     def stop(self) -> int:
         """Ask it to end, as an orchestrator does; its exit code."""
         if self._process is None or self._process.poll() is not None:

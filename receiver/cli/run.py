@@ -1,13 +1,22 @@
 """``casebell serve``, ``demo`` and ``sandbox``: the commands that keep running."""
 
 import asyncio
+import logging
+import os
+import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import uvloop
 
 from receiver.cli.options import with_config
+
+if TYPE_CHECKING:
+    from receiver.settings import Settings
+
+NAMES_AT_ONCE = "16"  # threads that look up names; of four, as libuv has it, one system's bad DNS would take all
 
 
 @click.command("serve")
@@ -17,7 +26,6 @@ from receiver.cli.options import with_config
 def serve_command(config: Path, host: str, port: int) -> None:
     """Run the service: receiver, reconciler, dispatcher and pages, in one process."""
     from receiver import observe
-    from receiver.main import serve
     from receiver.settings import load
 
     settings = load(config)
@@ -25,7 +33,21 @@ def serve_command(config: Path, host: str, port: int) -> None:
     observe.set_up(level=settings.log_level, as_json=as_json, secrets=settings.secrets())
     for sentence in settings.warnings:
         observe.log.warning("settings.warning", about=sentence)
-    uvloop.run(serve(settings, host, port))
+    os.environ.setdefault("UV_THREADPOOL_SIZE", NAMES_AT_ONCE)
+    uvloop.run(_serve_and_leave(settings, host, port))
+
+
+async def _serve_and_leave(settings: "Settings", host: str, port: int) -> None:
+    """Everything is written and closed when ``serve`` returns; a name that is still being looked up is not waited for.
+
+    Nothing can interrupt the system's resolver, and an orderly end would last as long as it does.
+    """
+    from receiver.main import serve
+
+    await serve(settings, host, port)
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 @click.command("demo")

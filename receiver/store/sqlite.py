@@ -33,6 +33,7 @@ READERS = 4
 QUIET_S = 0.2  # then the log is folded into the file; under load only every LOG_PAGES
 LOG_PAGES = 8_192  # of 4 kB
 ASKED_AT_MOST, ASKED_FOR_S = 100, 0.01
+LOCK_PATIENCE_S = 2.0  # with somebody else who writes to the file; then senders are told to come again
 
 _File = tuple[int, int] | None
 """Device and inode: which file it is, whatever its name."""
@@ -170,14 +171,13 @@ def _engine(path: Path, *, is_writer: bool) -> Engine:
         # mode=rw: a file that was taken away is missed, not made anew
         f"sqlite+pysqlite:///{path.as_uri()}?mode=rw&uri=true",
         poolclass=NullPool if is_writer else QueuePool,
-        connect_args={"timeout": 5.0, "check_same_thread": False},
+        connect_args={"timeout": LOCK_PATIENCE_S, "check_same_thread": False},
         hide_parameters=True,  # errors are logged; what was to be stored is not
     )
 
     @event.listens_for(engine, "connect")
     def _prepare(raw: Any, _record: object) -> None:
         raw.isolation_level = None  # we say BEGIN ourselves
-        raw.execute("PRAGMA busy_timeout=5000")
         if is_writer:
             raw.execute("PRAGMA journal_mode=WAL")
             raw.execute("PRAGMA synchronous=FULL")
