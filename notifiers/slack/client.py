@@ -36,9 +36,10 @@ class SlackClient:
         self._total_s = total_s
         self._http = httpx.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
-            headers={"authorization": f"Bearer {token.strip()}"},
+            headers={"authorization": f"Bearer {token.strip()}", "accept-encoding": "identity"},
             timeout=httpx.Timeout(total_s, connect=min(CONNECT_S, total_s)),
             follow_redirects=False,
+            trust_env=base_url.startswith("https:"),  # else a proxy would read the token
             transport=transport,
         )
 
@@ -111,7 +112,9 @@ class SlackClient:
         content: Json = {"data": told} if method.startswith("users.") else {"json": told}
         async with self._http.stream("POST", method, **content) as response:
             body = b""
-            async for piece in response.aiter_bytes():
+            if response.headers.get("content-encoding", "identity") != "identity":
+                return response, b""  # not asked for, and perhaps a bomb
+            async for piece in response.aiter_raw():
                 body += piece
                 if len(body) > MAX_ANSWER:
                     return response, b""  # unreadable, like any other answer that is none

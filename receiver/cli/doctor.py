@@ -110,7 +110,7 @@ async def _public_url(settings: Settings) -> Sequence[Health]:
         "control.v1", {"do": "ping", "word": word}
     )
     try:
-        async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
+        async with httpx.AsyncClient(timeout=PATIENCE_S, trust_env=settings.public_url.startswith("https:")) as client:
             reply = await client.post(f"{settings.public_url.rstrip('/')}/control", content=token)
         is_ours = reply.status_code == httpx.codes.OK and reply.json().get("pong") == word
     except (httpx.HTTPError, ValueError) as error:

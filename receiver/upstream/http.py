@@ -7,6 +7,8 @@ import asyncio
 import json as json_library
 import math
 import re
+import ssl
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,11 +79,12 @@ class Http:
         # Connecting gets a share of its own: what fails there was surely never sent, also for a write.
         timeout = httpx.Timeout(total_s, connect=total_s / 4, pool=total_s / 4)
         self._client = httpx.AsyncClient(
-            headers={"Accept": "application/json", "User-Agent": "casebell", **headers},
+            headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "casebell", **headers},
             timeout=timeout,
             transport=transport,
             follow_redirects=False,
-            trust_env=self._host not in {"127.0.0.1", "::1", "localhost"},  # a proxy has no way to this machine
+            # A proxy has no way to this machine, and without TLS it would read the credentials.
+            trust_env=base_url.startswith("https:") and self._host not in {"127.0.0.1", "::1", "localhost"},
         )
 
     async def call(
@@ -143,19 +146,21 @@ class Http:
         """The answer, its body as far as ``max_bytes`` allow, and whether that is all of it."""
         response = await self._client.send(request, stream=True)
         try:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > self._max_bytes:
-                    return response, bytes(body[: self._max_bytes]), False
-            return response, bytes(body), True
+            raw = bytearray()
+            async for chunk in response.aiter_raw():
+                raw += chunk
+                if len(raw) > self._max_bytes:
+                    return response, bytes(raw[: self._max_bytes]), False
+            return response, *_unpacked(bytes(raw), response.headers.get("content-encoding", ""), self._max_bytes)
         finally:
             await response.aclose()
 
     def _failure(self, error: Exception, *, is_read: bool) -> DeliveryError:
         """What an exchange that ended without an answer means."""
         if isinstance(error, _NEVER_SENT):
-            return RetryLaterError("unreachable", f"{self._host} could not be reached")
+            distrust = tls_fault(error)
+            why = f"cannot be trusted: {distrust}" if distrust else "could not be reached"
+            return RetryLaterError("unreachable", f"{self._host} {why}")
         if isinstance(error, _NOT_SENDABLE) or not isinstance(error, _SENT_PERHAPS):
             return PermanentError("bad_request", f"{self._host} cannot be called like this ({type(error).__name__})")
         if isinstance(error, httpx.TimeoutException | TimeoutError):
@@ -181,6 +186,31 @@ class Http:
             return PermanentError("redirected", f"{self._host} answered {status}, a redirect; is base_url right?")
         too_large = f"{self._host} answered with more than {self._max_bytes // MIB} MiB"
         return PermanentError("too_large", too_large) if is_read else UncertainError("too_large", too_large)
+
+
+def _unpacked(raw: bytes, encoding: str, most_bytes: int) -> tuple[bytes, bool]:
+    """The body, and whether that is all of it; a bomb is unpacked no further than ``most_bytes``."""
+    match encoding.strip().lower():
+        case "" | "identity":
+            return raw, True
+        case "gzip" | "x-gzip":
+            unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            try:
+                body = unpacking.decompress(raw, most_bytes + 1)
+            except zlib.error as error:
+                raise httpx.DecodingError("this is no gzip") from error
+            if raw and not unpacking.eof and len(body) <= most_bytes:
+                raise httpx.DecodingError("the gzip breaks off")
+            return body[:most_bytes], len(body) <= most_bytes
+        case _:
+            raise httpx.DecodingError("an encoding that was not asked for")
+
+
+def tls_fault(error: BaseException | None) -> str:
+    """Why an encrypted connection did not come about, in OpenSSL's words; empty when it was something else."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return "" if error is None else getattr(error, "verify_message", "") or error.reason or "TLS failed"
 
 
 def segment(value: str) -> str:
