@@ -34,7 +34,7 @@ from receiver.domain.schedule import Schedule
 from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError
 from receiver.notices import notice_of
-from receiver.observe import Metrics, log
+from receiver.observe import Metrics, catch_the_rest, log
 from receiver.ports import Notifier, Upstream, Verify
 from receiver.settings import Settings, rules, sections
 from receiver.store import inbox, items, leases, messages, outbox
@@ -155,6 +155,7 @@ async def serve(
     Raises ConfigError when the address cannot be listened on, before anything else is touched.
     """
     stop = asyncio.Event()
+    catch_the_rest(asyncio.get_running_loop())
     with closing(listen(host, port)) as listening:
         url = url_of(listening)
         async with open_desk(settings, url=url, wrap=wrap) as desk:

@@ -3,9 +3,14 @@
 Beside the walk: every step may log and count, none may be read from here. Knows no settings; ``main`` hands them in.
 """
 
+import asyncio
+import json
 import logging
 import re
 import sys
+import textwrap
+import threading
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from secrets import token_hex
@@ -23,6 +28,8 @@ from prometheus_client import (
     generate_latest,
 )
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from receiver.errors import CasebellError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("casebell")
 """Events are ``area.thing.event``; what they are about goes into keyword arguments, never into the event."""
@@ -44,6 +51,12 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _SHORTEST_SECRET = 6  # a shorter one would blank out ordinary words
 _DEEPEST = 6
 _MANY_LINES = frozenset({"exception", "stack"})
+_MOST_FRAMES = 30
+_SPEAK_OF_THE_PROGRAM = (
+    *(TypeError, AttributeError, NameError, ImportError, AssertionError, RuntimeError),
+    *(TimeoutError, asyncio.CancelledError, json.JSONDecodeError, BaseExceptionGroup),
+)
+_STORE_FAULTS = frozenset({"OperationalError", "ProgrammingError", "IntegrityError"})  # of SQLAlchemy and its drivers
 
 
 class Redactor:
@@ -69,12 +82,64 @@ class Redactor:
             return value
         if _is_sensitive(key) or depth > _DEEPEST:
             return MASK
+        if key == "error":  # an exception's repr quotes what broke it; its class says what kind of fault it was
+            return str(value).partition("(")[0]
         if isinstance(value, Mapping):
             return {str(inner): self._value(str(inner), held, depth + 1) for inner, held in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self._value("", held, depth + 1) for held in value]
         text = self.text(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
         return text if key in _MANY_LINES else _CONTROL.sub("�", text)
+
+
+def told(error: BaseException, depth: int = 0) -> str:
+    """A traceback without what the code was working on: where it broke and by which class.
+
+    The words of an exception are kept only for classes that speak of the program, never of its data.
+    """
+    parts = []
+    led_here = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if led_here is not None and depth < _DEEPEST:
+        parts.append(f"{told(led_here, depth + 1)}\n\nwhich led to:\n\n")
+    parts += traceback.format_tb(error.__traceback__, limit=-_MOST_FRAMES)
+    parts.append(f"{type(error).__qualname__}: {_words_of(error)}")
+    if isinstance(error, BaseExceptionGroup) and depth < _DEEPEST:
+        parts += [textwrap.indent(f"\n{told(inner, depth + 1)}", "  | ") for inner in error.exceptions[:_DEEPEST]]
+    return "".join(parts)
+
+
+def _words_of(error: BaseException) -> str:
+    if isinstance(error, CasebellError):
+        return error.code  # the message may be a vendor's, about somebody
+    if isinstance(error, OSError):
+        return error.strerror or MASK  # its other words may be an address
+    if isinstance(error, _SPEAK_OF_THE_PROGRAM):
+        return str(error)
+    if type(error).__name__ in _STORE_FAULTS:
+        return str(error).partition("\n")[0]  # what follows quotes rows
+    return MASK
+
+
+def _exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: the exception a line is about, ``told``."""
+    given = event.pop("exc_info", None)
+    error = given[1] if isinstance(given, tuple) else sys.exc_info()[1] if given is True else given
+    if isinstance(error, BaseException):
+        event["exception"] = told(error)
+    return event
+
+
+def catch_the_rest(loop: asyncio.AbstractEventLoop) -> None:
+    """What nobody handled is logged too, by the same rules: in callbacks and tasks, in threads, at the end of all."""
+    loop.set_exception_handler(
+        lambda _loop, context: log.error(
+            "loop.callback.broke",
+            what=str(context.get("message", "")).partition("(")[0],  # what follows are arguments
+            exc_info=context.get("exception"),
+        )
+    )
+    threading.excepthook = lambda broke: log.error("thread.broke", exc_info=broke.exc_value)
+    sys.excepthook = lambda _kind, error, _traceback: log.critical("process.broke", exc_info=error)
 
 
 def _is_sensitive(key: str) -> bool:
@@ -100,7 +165,7 @@ def set_up(
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.StackInfoRenderer(),
-            structlog.processors.format_exc_info,
+            _exception,
             Redactor(secrets),
             _renderer(stream, as_json),
         ],

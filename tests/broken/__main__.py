@@ -1,6 +1,7 @@
 """``python -m tests.broken FAULT serve …``: the service on a SQLite file that suffers what the file FAULT says.
 
-``full`` and ``readonly`` happen to the writing connection; no such file: nothing. A word can come and go while it runs.
+``full`` and ``readonly`` happen to the writing connection; ``odd`` and more words: writing breaks with these words, as
+a fault of ours would that quotes what it worked on. No such file: nothing. A word can come and go while it runs.
 """
 
 import argparse
@@ -28,6 +29,9 @@ def suffering(database: Database, fault: Path) -> Database:
     @event.listens_for(database._writer_engine, "begin")
     def suffer(connection: Connection) -> None:
         said = word(fault)
+        if said.startswith("odd "):
+            connection.exec_driver_sql("ROLLBACK")
+            raise ValueError(said)
         # no smaller than the file is now
         connection.exec_driver_sql(f"PRAGMA max_page_count={1 if said == 'full' else ALL_THERE_IS}")
         connection.exec_driver_sql(f"PRAGMA query_only={'ON' if said == 'readonly' else 'OFF'}")
@@ -44,5 +48,5 @@ if __name__ == "__main__":
     given = parser.parse_args()
     fault = Path(given.fault)
     settings = load(given.config)
-    observe.set_up(level="info", secrets=settings.secrets())
+    observe.set_up(level=settings.log_level, secrets=settings.secrets())
     uvloop.run(serve(settings, "127.0.0.1", given.port, wrap=lambda database: suffering(database, fault)))

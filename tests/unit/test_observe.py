@@ -1,18 +1,25 @@
 """Log lines an operator can keep, and a metrics page a dashboard can rely on."""
 
+import asyncio
+import gc
 import io
 import json
 import logging
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.exc import OperationalError
 
-from receiver.observe import MASK, METRICS_CONTENT_TYPE, Metrics, Redactor, log, request, set_up
+from receiver.errors import PermanentError
+from receiver.observe import MASK, METRICS_CONTENT_TYPE, Metrics, Redactor, catch_the_rest, log, request, set_up
 
 SECRET = "s3cr3t-of-getbill/+x"
+JANE = "Jane Roe"
 
 
 @pytest.fixture
@@ -87,9 +94,84 @@ def test_a_known_secret_is_scrubbed_from_messages_exceptions_and_other_libraries
         logging.getLogger("aiosmtplib").exception("AUTH %s", SECRET)
 
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert [f"base 10: '{MASK}'" in line["exception"] for line in lines] == [True, True]
+    assert [line["exception"].endswith(f"ValueError: {MASK}") for line in lines] == [True, True]
     assert lines[0]["url"] == f"https://x.example/?key={MASK}"
     assert lines[1]["event"] == f"AUTH {MASK}"
+
+
+def about_jane(error: BaseException) -> BaseException:
+    """The exception as it is where it was caught, with one about Jane behind it."""
+    try:
+        try:
+            int(JANE)
+        except ValueError:
+            raise error  # noqa: B904 - as code does that does not think of it
+    except BaseException as caught:  # noqa: BLE001 - any
+        return caught
+    raise AssertionError("unreachable")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError(JANE),
+        KeyError(JANE),
+        UnicodeDecodeError("utf-8", JANE.encode() + b"\xff", 8, 9, "no"),
+        PermanentError("refused", f"{JANE} has paid"),
+        FileNotFoundError(2, "No such file", f"/home/{JANE}"),
+        ExceptionGroup("tasks", [ValueError(JANE)]),
+        OperationalError("no such table", {"name": JANE}, Exception(f"no such table\n{JANE}")),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_exception_tells_where_it_broke_and_nothing_of_whom(stream: io.StringIO, error: BaseException) -> None:
+    caught = about_jane(error)
+
+    log.error("x", error=repr(caught), exc_info=caught)
+    logging.getLogger("uvicorn.error").error("Exception in ASGI application", exc_info=caught)
+
+    assert "Jane" not in stream.getvalue()
+    for line in map(json.loads, stream.getvalue().splitlines()):
+        assert type(error).__qualname__ in line["exception"]
+        assert f"{__file__}" in line["exception"]
+        assert "which led to" in line["exception"]
+
+
+def test_an_exception_of_the_program_keeps_its_words(stream: io.StringIO) -> None:
+    for error in (TypeError("f() takes 1 argument"), AssertionError("lost"), OSError(28, "No space left on device")):
+        log.error("x", exc_info=error)
+
+        assert str(error.args[-1]) in last_line(stream)["exception"]
+
+
+def test_what_nobody_handled_is_logged_by_the_same_rules(stream: io.StringIO) -> None:
+    async def forgotten() -> None:
+        raise ValueError(JANE)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        catch_the_rest(loop)
+        loop.call_soon(int, JANE)
+        task = asyncio.ensure_future(forgotten())
+        await asyncio.wait({task})
+        del task
+        gc.collect()
+        await asyncio.sleep(0.01)
+
+    hooks = sys.excepthook, threading.excepthook
+    try:
+        asyncio.run(main())
+        thread = threading.Thread(target=int, args=(JANE,))
+        thread.start()
+        thread.join()
+        sys.excepthook(ValueError, ValueError(JANE), None)
+    finally:
+        sys.excepthook, threading.excepthook = hooks
+
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    broke = ["loop.callback.broke", "loop.callback.broke", "thread.broke", "process.broke"]
+    assert [line["event"] for line in lines] == broke
+    assert "Jane" not in stream.getvalue()
 
 
 def test_signed_links_and_peoples_addresses_are_cut_short() -> None:
