@@ -184,7 +184,8 @@ def at_rest(
     asked for by their id, or were set aside.
     """
     states = ("quarantined",) if is_quarantined else ("done", "quarantined")
-    chosen = select(inbox.c.id).where(inbox.c.state.in_(states), inbox.c.id > after)
+    has_body = or_(inbox.c.state == "quarantined", func.length(inbox.c.body) > 0)  # retention erases bodies first
+    chosen = select(inbox.c.id).where(inbox.c.state.in_(states), inbox.c.id > after, has_body)
     if event_id is not None:
         chosen = chosen.where(inbox.c.event_id.in_((event_id, f"id:{event_id}")))
     elif not is_quarantined:

@@ -15,20 +15,22 @@ from receiver.domain.people import People, Person
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
 from receiver.observe import Metrics
-from receiver.store import actions, inbox, items, messages, outbox
+from receiver.redo import replay
+from receiver.store import actions, inbox, items, messages, outbox, retention
 from receiver.store.actions import Token
 from receiver.store.database import Database
 from receiver.store.inbox import Arrival
 from receiver.store.messages import Shown
 from receiver.store.retention import MOST_ROWS, Kept
 from receiver.store.schema import metadata
-from receiver.tidy import BODIES, EVENTS, ROWS, tidy
+from receiver.tidy import BODIES, DELIVERIES, EVENTS, ROWS, tidy
 from tests.act_site import PlainTeller
 from tests.factories import NOW, make_snapshot
 
 pytestmark = pytest.mark.anyio
 
 KEPT = Kept(events=timedelta(days=30), items=timedelta(days=100))
+NOTHING = {BODIES: 0, EVENTS: 0, DELIVERIES: 0, ROWS: 0}
 BODY = b'{"debtor": "Jane Roe"}'
 
 
@@ -72,8 +74,8 @@ def rows(connection: Connection) -> dict[str, int]:
 async def test_a_body_goes_first_and_the_event_is_still_known_when_it_comes_again(database: Database) -> None:
     await store(database, "e1")
 
-    assert await tidied(database, days=9) == {BODIES: 0, EVENTS: 0, ROWS: 0}
-    assert await tidied(database, days=11) == {BODIES: 1, EVENTS: 0, ROWS: 0}
+    assert await tidied(database, days=9) == NOTHING
+    assert await tidied(database, days=11) == {**NOTHING, BODIES: 1}
 
     assert await database.read(bodies) == [b""]
     assert await store(database, "e1") is False
@@ -82,7 +84,7 @@ async def test_a_body_goes_first_and_the_event_is_still_known_when_it_comes_agai
 async def test_an_event_goes_when_its_time_is_over(database: Database) -> None:
     await store(database, "e1")
 
-    assert await tidied(database, days=31) == {BODIES: 1, EVENTS: 1, ROWS: 0}
+    assert await tidied(database, days=31) == {**NOTHING, BODIES: 1, EVENTS: 1}
 
     assert await database.read(rows) == {}
 
@@ -90,16 +92,16 @@ async def test_an_event_goes_when_its_time_is_over(database: Database) -> None:
 async def test_what_waits_stays_however_old_it_is(database: Database) -> None:
     await store(database, "e1", end=None)
 
-    assert await tidied(database, days=4000) == {BODIES: 0, EVENTS: 0, ROWS: 0}
+    assert await tidied(database, days=4000) == NOTHING
     assert await database.read(bodies) == [BODY]
 
 
 async def test_what_was_set_aside_can_be_tried_again_until_it_goes_as_a_whole(database: Database) -> None:
     await store(database, "e1", end=inbox.quarantine)
 
-    assert await tidied(database, days=29) == {BODIES: 0, EVENTS: 0, ROWS: 0}
+    assert await tidied(database, days=29) == NOTHING
     assert await database.read(bodies) == [BODY]
-    assert await tidied(database, days=31) == {BODIES: 0, EVENTS: 1, ROWS: 0}
+    assert await tidied(database, days=31) == {**NOTHING, EVENTS: 1}
 
 
 async def resolved_item(database: Database, todo: str = "1") -> str:
@@ -191,6 +193,38 @@ async def test_a_pass_that_must_be_short_says_that_there_is_more(database: Datab
 
     assert not is_all
     assert len(await database.read(items.by_keys, [f"getbill:main:debtor_request:{n}" for n in range(2)])) == 1
+
+
+async def test_a_delivery_about_no_one_item_goes_with_the_events_of_its_time(database: Database) -> None:
+    await database.write(outbox.put, None, "mail:cfo@creditor.example", outbox.DIGEST, {}, NOW)
+
+    assert await tidied(database, days=31) == NOTHING, "it is still due"
+    await deliver_all(database)
+
+    assert await tidied(database, days=31) == {**NOTHING, DELIVERIES: 1}
+    assert await database.read(rows) == {}
+
+
+async def test_an_event_without_its_body_is_not_replayed(database: Database) -> None:
+    await store(database, "e1")
+    desk = desk_at(database, NOW)
+    assert await replay(desk, event_id="e1") == 1
+    (row,) = await database.write(inbox.claim, ("getbill",), "main", NOW, "c", 1)
+    await database.write(inbox.finish, [row.id], "c", NOW)
+    await tidied(database, days=11)
+
+    assert await replay(desk, event_id="e1") == 0
+
+
+def test_everything_that_hangs_on_an_item_goes_with_it() -> None:
+    hanging = {
+        table.name
+        for table in metadata.tables.values()
+        for key in table.foreign_keys
+        if key.column.table.name == "item"
+    }
+
+    assert hanging == {table.name for table in retention._OF_AN_ITEM}
 
 
 async def test_an_item_that_comes_back_after_it_was_forgotten_is_a_new_one(database: Database) -> None:
