@@ -15,7 +15,7 @@ from receiver.domain.token import Tokens
 from receiver.errors import PermanentError, RetryLaterError
 from receiver.ingest import accept, drain
 from receiver.observe import Metrics
-from receiver.ports import Health, Hint
+from receiver.ports import Book, Health, Hint
 from receiver.store import inbox, items
 from receiver.store.database import Database
 from receiver.store.inbox import Arrival
@@ -40,6 +40,9 @@ class Source:
 
     async def sweep(self, open_keys: Collection[str], *, is_full: bool) -> list[Fact]:
         del open_keys, is_full
+        return []
+
+    async def survey(self) -> list[Book]:
         return []
 
     async def carry_out(self, order: object) -> list[Fact]:
