@@ -1,7 +1,7 @@
 """Polling joins the walk at the waist: one pass over an account becomes facts, applied like any webhook's."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from receiver.desk import Desk
@@ -51,6 +51,19 @@ async def give_back_stuck(desk: Desk) -> int:
     stuck = await desk.database.read(items.acting_since, desk.now() - STUCK_AFTER)
     await apply_in_chunks(desk, [SourceRefused(i.key, i.attempt.action_id, "still_open") for i in stuck if i.attempt])
     return len(stuck)
+
+
+async def reconcile_each(desk: Desk, account: str | None, *, is_full: bool) -> dict[str, dict[str, int | str]]:
+    """One pass over every account of that name, None for all: counts by account, or its ``error``."""
+    told: dict[str, dict[str, int | str]] = {}
+    for (source, name), upstream in desk.upstreams.items():
+        if account not in {None, name}:
+            continue
+        try:
+            told[f"{source}:{name}"] = asdict(await reconcile(desk, upstream, is_full=is_full))
+        except DeliveryError as error:  # the others are heard all the same
+            told[f"{source}:{name}"] = {"error": error.message}
+    return told
 
 
 async def reconcile_quietly(desk: Desk, upstream: Upstream, *, is_full: bool = False) -> bool:

@@ -107,11 +107,18 @@ def reconcile_command(config: Path, account: str | None, full: bool, as_json: bo
     """Compare with the sources now, and apply what changed."""
     with progress("asking the sources"):
         counts = asyncio.run(_reconcile(load(config), account, full))
+    if not counts:
+        raise ConfigError(f"no account is called {account!r}; `casebell check` shows those that are configured")
+    silent = {name: told["error"] for name, told in counts.items() if "error" in told}
     if as_json:
         show_json(counts)
-        return
-    rows = [(name, *(counted[word] for word in TRANSITIONS)) for name, counted in counts.items()]
-    show_table(("account", *TRANSITIONS), rows, empty="No such account.")
+    else:
+        heard = [(name, *(told[word] for word in TRANSITIONS)) for name, told in counts.items() if name not in silent]
+        show_table(("account", *TRANSITIONS), heard, empty="No account was to be heard.")
+        for name, why in silent.items():
+            warn(f"{name}: {why}; nothing was concluded about it")
+    if silent:
+        raise click.exceptions.Exit(1)
 
 
 async def _act(settings: Settings, pressed: Click) -> tuple[str | None, Item | None]:
@@ -171,19 +178,15 @@ async def _settled(settings: Settings, item_id: str) -> Item | None:
     return current
 
 
-async def _reconcile(settings: Settings, account: str | None, full: bool) -> dict[str, dict[str, int]]:
+async def _reconcile(settings: Settings, account: str | None, full: bool) -> dict[str, dict[str, Any]]:
     url = service_of(settings)
     if url:
         return await _control(settings, url, {"do": "reconcile", "account": account, "full": full})
     from receiver.main import open_desk
-    from receiver.reconcile import reconcile as run_pass
+    from receiver.reconcile import reconcile_each
 
-    counts = {}
     async with open_desk(settings) as desk:
-        for (source, name), upstream in desk.upstreams.items():
-            if account in {None, name}:
-                counts[f"{source}:{name}"] = asdict(await run_pass(desk, upstream, is_full=full))
-    return counts
+        return await reconcile_each(desk, account, is_full=full)
 
 
 def service_of(settings: Settings) -> str | None:

@@ -5,7 +5,6 @@ use it and nobody else. SQLite serves one process; this is how ``casebell act``,
 get in.
 """
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from receiver.desk import Desk
 from receiver.domain.action import Click
 from receiver.errors import CasebellError, RejectedError, RetryLaterError
-from receiver.reconcile import reconcile
+from receiver.reconcile import reconcile_each
 from receiver.redo import replay, retry
 from receiver.store import suppressed
 from receiver.summarise import make_now
@@ -63,11 +62,7 @@ async def _do(desk: Desk, wanted: Any) -> dict[str, Any]:
             counted, is_all = await tidy(desk, longest_s=PURGE_S)
             return {"erased": counted, "is_all": is_all}
         case {"do": "reconcile", "account": account, "full": bool(full)}:
-            return {
-                f"{source}:{name}": asdict(await reconcile(desk, upstream, is_full=full))
-                for (source, name), upstream in desk.upstreams.items()
-                if account in {None, name}
-            }
+            return dict(await reconcile_each(desk, account, is_full=full))
         case {"do": "digest", "name": str(name)}:
             return {"destinations": await make_now(desk, name)}
         case {"do": "allow", "address": str(address)}:

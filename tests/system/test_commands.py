@@ -89,6 +89,21 @@ def test_reconcile_finds_what_no_webhook_told_and_counts_it(here: World) -> None
     assert counted["debitura:main"]["opened"] == 1
 
 
+def test_reconcile_hears_the_others_when_one_source_is_down_and_names_it(here: World) -> None:
+    here.getbill.add("hardship", reference="INV-CMD-6")
+    here.debitura.faults.down = True
+    try:
+        told = here.service.command("reconcile")
+        unknown = here.service.command("reconcile", "--account", "nobody")
+    finally:
+        here.debitura.faults.down = False
+
+    assert told.returncode == 1
+    assert "getbill:main" in told.stdout
+    assert "debitura:main" in told.stderr
+    assert (unknown.returncode, "'nobody'" in unknown.stderr) == (2, True)
+
+
 def test_doctor_is_green_when_everything_answers_and_red_when_something_does_not(here: World) -> None:
     well = here.service.command("doctor", "--json")
     here.debitura.faults.down = True
