@@ -37,5 +37,5 @@ def test_what_came_under_a_wrong_clock_is_told_under_the_right_one(tmp_path: Pat
 
 def _killed_with_leases_held(here: World) -> None:
     here.service.stop()
-    _start_deadly(here, "after", "outbox.claim")
+    _start_deadly(here, "after", "gate.take")
     _send_until_dead(here, here.getbill.event(here.getbill.add("portal_dispute", reference="INV-CLOCK-K")))

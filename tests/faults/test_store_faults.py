@@ -110,7 +110,7 @@ def test_a_store_that_fails_is_told_and_heals_without_a_restart(here: World, fau
     assert alive.status_code == 200
     eventually(lambda: get(here, "/readyz").status_code == 200, "the service to be ready again")
     assert after.send()
-    eventually(lambda: all(after.told().values()), "what comes afterwards to be told")
+    eventually(lambda: all(after.told().values()), "what comes afterwards to be told", 120)
     check_invariant(here.service.database_url, {*before.acknowledged, *after.acknowledged})
 
 
