@@ -164,9 +164,11 @@ class _Counting:
     def _count_claim(self, item: Item) -> None:
         said, since = item.snapshot, began_at(item)
         self._oldest_at = min(self._oldest_at or since, since)
-        if said.amount is None:
+        if said.amount is None or said.sides:  # a conflict is about claims that are counted themselves
             return
         key = (said.source, said.account, said.debt_id or said.case_id or said.key)
+        if item.twin and item.twin.is_sure and said.reference:  # one claim, though two systems show it
+            key = ("", "", said.reference)
         claim = self._claims.get(key)
         if claim is None:
             self._claims[key] = _Claim(said.amount.minor, said.amount.currency, since)

@@ -12,6 +12,7 @@ from receiver.domain.money import Money
 from receiver.domain.routing import Match
 from receiver.domain.schedule import Schedule
 from receiver.domain.sum_up import MOST_ENTRIES, sum_up
+from receiver.domain.twin import Twin
 from tests.factories import NOW, make_item, make_snapshot
 
 SINCE = NOW - timedelta(days=1)
@@ -100,6 +101,19 @@ def test_a_debt_that_several_items_speak_of_is_at_risk_once() -> None:
     }
     euros = next(one for one in digest.at_risk if one.total.currency == "EUR")
     assert [bucket.claims for bucket in euros.buckets] == [0, 0, 1, 0, 0]
+
+
+def test_a_claim_that_two_systems_show_is_at_risk_once_and_a_conflict_about_it_not_again() -> None:
+    twin = Twin("debitura", "main", is_sure=True, name="Q8OAXF3W")
+    here, there = item(1), item(2, source="debitura", debt_id=None, case_id="c1", amount=Money(159_000, "EUR"))
+    conflict = item(3, source="casebell", kind="conflict", urgency="review", sides=(twin, twin))
+    in_both = [replace(one, twin=twin) for one in (here, there)]
+    perhaps = [replace(one, twin=replace(twin, is_sure=False)) for one in (here, there)]
+
+    (sure,), (unsure,) = told(*in_both, conflict).at_risk, told(*perhaps, conflict).at_risk
+
+    assert (sure.claims, sure.total) == (1, Money(159_000, "EUR"))
+    assert (unsure.claims, unsure.total) == (2, Money(309_000, "EUR"))
 
 
 @pytest.mark.parametrize(
