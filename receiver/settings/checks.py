@@ -20,8 +20,9 @@ KINDS = (
     *("agreement", "portal_dispute", "hardship", "payment_plan", "ai_dispute", "objection"),
     *("ReplyToChat", "ClientInputRequired", "MoreInfoNeeded", "SelectQuoteWinner", "ReviewPartner", "SignContract"),
     *("AssignBankAccount", "CaseValidationNeedsInfo", "Generic"),
+    *("overdue_installment", "check_in", "webhook_disabled", "conflict"),
 )
-"""Kinds known today (getbill.md, Todos; debitura.md, Type catalogue); either source may add some."""
+"""Kinds known today (getbill.md, Todos; debitura.md, Type catalogue), Casebell's own last; a source may add some."""
 
 
 def nearest(word: str, words: list[str]) -> str | None:

@@ -24,7 +24,7 @@ from receiver.settings.values import (
     YesNo,
 )
 
-Source = Literal["getbill", "debitura"]
+Source = Literal["getbill", "debitura", "casebell"]
 Urgency = Literal["blocking", "review", "info"]
 Locale = Literal["en", "fr", "da", "de"]
 
@@ -32,11 +32,16 @@ Locale = Literal["en", "fr", "da", "de"]
 class Match(Section):
     """Which items: each key narrows, an absent or empty one takes all."""
 
-    source: tuple[Source, ...] = Field(default=(), description="`getbill`, `debitura`.", examples=[["getbill"]])
+    source: tuple[Source, ...] = Field(
+        default=(),
+        description="`getbill`, `debitura`, or `casebell` for conflicts between the two.",
+        examples=[["getbill"]],
+    )
     kind: tuple[Words, ...] = Field(
         default=(),
-        description="`agreement`, `portal_dispute`, `hardship`, `payment_plan`, `ai_dispute`, `objection`, or a "
-        "Debitura task type such as `ReplyToChat`. An unknown word is allowed and warned of.",
+        description="`agreement`, `portal_dispute`, `hardship`, `payment_plan`, `ai_dispute`, `objection`, "
+        "`overdue_installment`, `check_in`, `webhook_disabled`, `conflict`, or a Debitura task type such as "
+        "`ReplyToChat`. An unknown word is allowed and warned of.",
         examples=[["portal_dispute", "hardship", "payment_plan"]],
     )
     account: tuple[Name, ...] = Field(default=(), description="Names of accounts.", examples=[["main"]])
