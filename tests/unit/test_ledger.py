@@ -6,10 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.domain.fact import Fact, PersonAsked, PersonDid, SourceAccepted, SourceGone, SourceRefused, SourceSaid
+from receiver.domain.fact import (
+    Fact,
+    PersonAsked,
+    PersonDid,
+    SourceAccepted,
+    SourceGone,
+    SourceRefused,
+    SourceSaid,
+    TwinSaid,
+)
 from receiver.domain.item import Attempt, Item
 from receiver.domain.ledger import Applied, Ignored, decide
 from receiver.domain.people import Person
+from receiver.domain.twin import Twin
 from tests.factories import NOW, make_item, make_snapshot
 
 ANNA = Person(email="anna@creditor.example", name="Anna")
@@ -56,6 +66,21 @@ def test_new_words_raise_the_version() -> None:
     item = after(make_item(), SourceSaid(make_snapshot(title="Wrong amount"), LATER))
 
     assert (item.version, item.snapshot.title) == (2, "Wrong amount")
+
+
+def test_another_deadline_is_news() -> None:
+    item = after(make_item(), SourceSaid(make_snapshot(deadline_at=LATER), LATER))
+
+    assert (item.version, item.snapshot.deadline_at) == (2, LATER)
+
+
+def test_a_twin_that_looks_the_same_is_no_news() -> None:
+    twin = Twin("debitura", "main", is_sure=True, name="Q8OAXF3W")
+    shown = after(make_item(), TwinSaid(KEY, twin))
+
+    assert (shown.version, shown.twin, shown.said_at) == (2, twin, NOW)
+    assert decide(shown, TwinSaid(KEY, twin), LATER, "x") == Applied(shown, None)
+    assert decide(None, TwinSaid(KEY, twin), LATER, "x") == Ignored("unknown_item")
 
 
 def test_an_answer_that_is_older_than_what_is_known_is_ignored() -> None:
