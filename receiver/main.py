@@ -25,11 +25,12 @@ from notifiers.slack.notifier import SlackNotifier
 from notifiers.teller import Teller
 from receiver import ports, worker
 from receiver.desk import Desk
+from receiver.domain.business_time import Calendar, Quiet, country_of
 from receiver.domain.digest import DigestRule, Edition
 from receiver.domain.notice import Notice
 from receiver.domain.pace import Pace, Paces
 from receiver.domain.people import People
-from receiver.domain.routing import Match, Route
+from receiver.domain.routing import Escalation, Match, Route
 from receiver.domain.schedule import Schedule
 from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError
@@ -229,8 +230,16 @@ def _entries(entries: Sequence[str]) -> frozenset[str]:
 
 def route_of(route: rules.Route) -> Route:
     """One [[routes]] section as the domain's Route."""
-    plain = {name: getattr(route, name) for name in Route.__slots__ if name != "match"}
-    return Route(match=_match_of(route.match), **plain)
+    made = {"match", "escalate_to", "quiet_hours", "calendar"}
+    plain = {name: getattr(route, name) for name in Route.__slots__ if name not in made}
+    away, quiet, hours = route.escalate_to, route.quiet_hours, route.business_hours
+    return Route(
+        match=_match_of(route.match),
+        escalate_to=Escalation(away.after, away.slack, away.email) if away else None,
+        quiet_hours=Quiet(quiet.starts, quiet.ends, quiet.weekends, quiet.exceptions) if quiet else None,
+        calendar=Calendar(route.timezone, route.country or country_of(route.timezone), hours.opens, hours.closes),
+        **plain,
+    )
 
 
 def digest_rule_of(rule: rules.Digest) -> DigestRule:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
+from receiver.domain.business_time import Calendar, Quiet
 from receiver.domain.item import Snapshot
 from receiver.domain.money import Money
 
@@ -50,6 +52,15 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Escalation:
+    """Whom to tell when nobody has decided ``after`` so much business time."""
+
+    after: timedelta
+    slack: tuple[str, ...] = ()
+    email: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     name: str
     match: Match = field(default_factory=Match)
@@ -60,12 +71,29 @@ class Route:
     timezone: str = "UTC"
     mask_debtor: bool = False
     is_continued: bool = False
+    remind_after: tuple[timedelta, ...] = ()  # in business time
+    escalate_to: Escalation | None = None
+    quiet_hours: Quiet | None = None
+    calendar: Calendar = field(default_factory=Calendar)
+
+    def holds(self, said: Snapshot, now: datetime) -> bool:
+        """Whether an alert about this waits until the quiet hours are over."""
+        return self.quiet_hours is not None and self.quiet_hours.holds(said.urgency, now, self.timezone)
 
     def destinations(self) -> Iterator[str]:
         """Where this route rings at once: "slack:C1", "mail:ar@x"."""
         if self.deliver != "digest":
-            yield from (f"slack:{channel}" for channel in self.slack)
-            yield from (f"mail:{address}" for address in self.email)
+            yield from _addressed(self.slack, self.email)
+
+    def escalated_to(self) -> Iterator[str]:
+        """Where it rings when nobody has decided in time."""
+        if self.escalate_to:
+            yield from _addressed(self.escalate_to.slack, self.escalate_to.email)
+
+
+def _addressed(slack: Iterable[str], email: Iterable[str]) -> Iterator[str]:
+    yield from (f"slack:{channel}" for channel in slack)
+    yield from (f"mail:{address}" for address in email)
 
 
 DEFAULT_ROUTE = Route("default")

@@ -102,6 +102,9 @@ def _route(raw: Table, at: Location, route: Table) -> Iterator[Fault]:
     quiet = route.get("quiet_hours")
     if isinstance(quiet, Mapping) and "from" in quiet and quiet.get("from") == quiet.get("to"):
         yield (*at, "quiet_hours"), "begins when it ends; write two different times"
+    hours = route.get("business_hours")
+    if isinstance(hours, Mapping) and str(hours.get("from", "09:00")) >= str(hours.get("to", "17:00")):
+        yield (*at, "business_hours"), 'closes before it opens; write { from = "09:00", to = "17:00" }'
     yield from _match(raw, at, route)
 
 

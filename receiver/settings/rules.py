@@ -1,6 +1,6 @@
 """The sections that decide what is told to whom: [[routes]], [[digests]], [[automations]]; and the tables in them."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -13,6 +13,7 @@ from receiver.settings.values import (
     Channel,
     Clock,
     Count,
+    Country,
     Currency,
     Duration,
     Name,
@@ -97,6 +98,13 @@ class QuietHours(Section):
     )
 
 
+class BusinessHours(Section):
+    """When somebody can be expected to act, Monday to Friday, in the route's time zone."""
+
+    opens: Clock = Field(default=time(9), alias="from", description="Time of day business opens.", examples=["09:00"])
+    closes: Clock = Field(default=time(17), alias="to", description="Time of day it closes.", examples=["17:00"])
+
+
 class Burst(Section):
     """When many alerts become one summary."""
 
@@ -122,6 +130,16 @@ class Route(Section):
     )
     locale: Locale = Field(default="en", description="Language: `en`, `fr`, `da`, `de`.", examples=["fr"])
     timezone: Timezone = Field(default="UTC", description="Time zone dates are told in.", examples=["Europe/Paris"])
+    country: Country | None = Field(
+        default=None,
+        description="Whose public holidays are no business days, ISO 3166; else the country whose time zone it is.",
+        examples=["FR"],
+    )
+    business_hours: BusinessHours = Field(
+        default=BusinessHours(),
+        description="Hours that reminders and escalation count; a day in them is one business day.",
+        examples=[{"from": "09:00", "to": "17:00"}],
+    )
     mask_debtor: YesNo = Field(default=False, description="Show initials instead of the debtor.", examples=[True])
     remind_after: RisingDurations = Field(
         default=(), description="Business time after which an open item rings again.", examples=[["4h", "1d"]]

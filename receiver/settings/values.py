@@ -202,6 +202,14 @@ def _check_timezone(name: str) -> str:
     return name
 
 
+def _check_country(code: str) -> str:
+    import holidays  # here, since few configurations name a country
+
+    if code.upper() not in holidays.list_supported_countries(include_aliases=False):
+        raise ValueError(f'{quoted(code)} is no country whose holidays are known; write "FR", "DK" or "DE"')
+    return code.upper()
+
+
 def _check_template(text: str) -> str:
     try:
         names = [field for _, field, _, _ in Formatter().parse(text) if field is not None]
@@ -242,6 +250,7 @@ LowerAddress = Annotated[Address, AfterValidator(str.lower)]
 Channel = Annotated[str, AfterValidator(_check_channel)]
 Host = Annotated[str, AfterValidator(_check_host)]
 Currency = Annotated[str, AfterValidator(_check_currency)]
+Country = Annotated[str, AfterValidator(_check_country)]
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Template = Annotated[Words, AfterValidator(_check_template)]
 TeamId = Annotated[str, AfterValidator(_id_like("T", "a Slack workspace id"))]
