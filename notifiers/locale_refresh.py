@@ -35,7 +35,6 @@ KEYWORDS = {
 # Tables whose values, or all of whose strings, are sentences without an N_ around each.
 TABLES = (
     ("notifiers/slack/buttons.py", "LABELS"),
-    ("notifiers/slack/modals.py", "_FORMS"),
     ("notifiers/email/render.py", "_MARKS"),
 )
 

@@ -32,12 +32,12 @@ KINDS = {
     "hardship": Words(
         N_("Financial hardship"),
         N_("{debtor} declares financial hardship regarding {claim}"),
-        N_("Do you accept the hardship declaration? Validate it or reject it."),
+        N_("Do you accept the hardship declaration? Accept it or decline it."),
     ),
     "payment_plan": Words(
         N_("Payment plan proposed"),
         N_("{debtor} proposes a payment plan for {claim}"),
-        N_("Do you accept the payment plan? Validate it or reject it."),
+        N_("Do you accept the payment plan? Accept it or decline it."),
     ),
     "ai_dispute": Words(
         N_("Possible dispute on a call"),
@@ -131,13 +131,39 @@ ASKED_OF = {
     "reject": N_("{who} asked {source} to reject this; waiting for its confirmation"),
     "reopen": N_("{who} asked {source} to reopen this; waiting for its confirmation"),
     "update_plan": N_("{who} asked {source} to change the plan; waiting for its confirmation"),
+    "undo": N_("{who} asked {source} to take the decision back; waiting for its confirmation"),
     "reply": N_("{who}'s reply is on its way to {source}"),
+}
+ASKED_OF_PROPOSAL = {
+    "validate": N_("{who} asked {source} to accept this; waiting for its confirmation"),
+    "reject": N_("{who} asked {source} to decline this; waiting for its confirmation"),
 }
 DONE_BY = {
     "validated": N_("Validated by {who} via {via}, {moment}"),
     "rejected": N_("Rejected by {who} via {via}, {moment}"),
     "solved": N_("Answered by {who} via {via}, {moment}"),
     "completed": N_("Completed by {who} via {via}, {moment}"),
+}
+DONE_BY_PROPOSAL = {
+    "validated": N_("Accepted by {who} via {via}, {moment}"),
+    "rejected": N_("Declined by {who} via {via}, {moment}"),
+}
+# What a debtor proposes or declares is accepted or declined; a dispute is validated or rejected.
+ACCEPTED_KINDS = frozenset({"payment_plan", "hardship"})
+PROPOSES = {
+    "validate": N_("{who} proposes to validate this; a second person must confirm it."),
+    "reject": N_("{who} proposes to reject this; a second person must confirm it."),
+    "reply": N_("{who} proposes this reply; a second person must confirm it."),
+    "update_plan": N_("{who} proposes another plan; a second person must confirm it."),
+}
+PROPOSES_ACCEPTED = {
+    "validate": N_("{who} proposes to accept this; a second person must confirm it."),
+    "reject": N_("{who} proposes to decline this; a second person must confirm it."),
+}
+NUDGES = {
+    "reminder": N_("Reminder: this still waits for a decision, since {moment}."),
+    "assigned": N_("{who} asks you to look after this."),
+    "woken": N_("The snooze is over: this waits for a decision."),
 }
 DONE_THERE = {
     "validated": N_("Validated at {source} by somebody else, {moment}"),
@@ -158,7 +184,11 @@ SIDES = {"partner": N_("collection partner"), "creditor": N_("your side"), "syst
 DONE_HERE = N_("Resolved by {who} via {via}, {moment}")
 DONE_THERE_SOMEHOW = N_("Resolved at {source} by somebody else, {moment}")
 FILES = {"recording": N_("Recording of the call"), "document": N_("Document")}  # what has no name of its own
-PROBLEMS = {"still_open": N_("{source} took the request, but this is still open there. Please look at it again.")}
+PROBLEMS = {
+    "still_open": N_("{source} took the request, but this is still open there. Please look at it again."),
+    "still_closed": N_("{source} took the request to reopen this, but it is still closed there."),
+    "proposal_void": N_("What was proposed is void: this changed at {source} since. Please look at it again."),
+}
 # What asks for no verb of ours: it names the source already, or asks for nothing.
 WITHOUT_VERBS = frozenset(
     words.asks

@@ -15,9 +15,10 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from notifiers import wording
+from notifiers.telling import Telling
 from notifiers.text import one_line
 from notifiers.voice import Voice, zone_of
-from receiver.domain.notice import Notice, Story
+from receiver.domain.notice import Notice, Nudge, Story
 
 CATALOGS = Path(__file__).parent / "locale"
 SOURCE_LOCALE = "en"
@@ -35,6 +36,7 @@ OWN_WORDS = {
     "reject": N_("reject"),
     "reopen": N_("reopen"),
     "reply": N_("reply"),
+    "undo": N_("undo"),
     "update_plan": N_("change the plan"),
     "validated": N_("validated"),
     "rejected": N_("rejected"),
@@ -60,8 +62,16 @@ class Teller:
 
     def story(self, notice: Notice) -> Story:
         """The notice in the language and the timezone of its route."""
+        return wording.tell(self._telling(notice))
+
+    def nudge(self, notice: Notice, said: Nudge) -> str:
+        """A word below what is shown already, in one sentence."""
+        return wording.nudge(self._telling(notice), said)
+
+    def _telling(self, notice: Notice) -> Telling:
         route = notice.route
-        return wording.tell(notice, Voice(self, language_of(route.locale), zone_of(route.timezone), notice.now))
+        voice = Voice(self, language_of(route.locale), zone_of(route.timezone), notice.now)
+        return Telling(notice, voice)
 
     @staticmethod
     def _own(locale: str, values: Mapping[str, object]) -> dict[str, object]:

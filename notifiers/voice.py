@@ -74,6 +74,10 @@ class Voice:
         pattern = f"EEE {self._pattern(local)}, HH:mm"
         return str(format_datetime(local, pattern, locale=self._figures))
 
+    def clock(self, at: datetime) -> str:
+        """Such as "10:00", in the route's timezone."""
+        return str(format_datetime(self.local(at), "HH:mm", locale=self._figures))
+
     def age(self, at: datetime) -> str:
         """Such as "3 hours ago", or "in 3 hours"."""
         apart = at - self.now

@@ -8,15 +8,21 @@ from collections.abc import Iterator
 
 from notifiers.facts import MOST_FACTS, deadline, facts
 from notifiers.phrases import (
+    ACCEPTED_KINDS,
     ASKED_OF,
+    ASKED_OF_PROPOSAL,
     CONFLICTS,
     DISAGREEING,
     DONE_BY,
+    DONE_BY_PROPOSAL,
     DONE_HERE,
     DONE_THERE,
     DONE_THERE_SOMEHOW,
     KINDS,
+    NUDGES,
     PROBLEMS,
+    PROPOSES,
+    PROPOSES_ACCEPTED,
     SIDES,
     UNKNOWN,
     VIA,
@@ -26,11 +32,12 @@ from notifiers.phrases import (
 from notifiers.telling import MAX_NAME, Telling
 from notifiers.text import cut, ended, one_line
 from notifiers.twins import source_of
-from notifiers.voice import Voice
 from notifiers.words import value_of
-from receiver.domain.action import SOURCE_VERBS
+from receiver.domain import plan
+from receiver.domain.action import DECIDING, PlanWish
 from receiver.domain.item import Item, Line
-from receiver.domain.notice import Notice, Story
+from receiver.domain.money import Money
+from receiver.domain.notice import Nudge, Story
 
 MAX_HEADLINE = 140
 MAX_NAMED = 40  # debtor and reference in a headline
@@ -44,9 +51,8 @@ MOST_LINES = 5
 MAX_REPEATED = 500  # a question that the conversation shows in full is not asked twice
 
 
-def tell(notice: Notice, voice: Voice) -> Story:
+def tell(telling: Telling) -> Story:
     """The story of a notice, in the voice of its route."""
-    telling = Telling(notice, voice)
     title, going_on, wrong = headline(telling), status(telling), problem(telling)
     return Story(
         headline=title,
@@ -58,6 +64,7 @@ def tell(notice: Notice, voice: Voice) -> Story:
         status=going_on,
         problem=wrong,
         footer=_footer(telling),
+        proposal=proposal(telling),
     )
 
 
@@ -85,8 +92,59 @@ def status(telling: Telling) -> str | None:
         case "resolved":
             told = _resolved(telling)
         case _:
-            return cut(_open(telling), MAX_NOTED) or None
+            return cut(" · ".join(_beside(telling)), MAX_NOTED) or None
     return cut(told, MAX_STATUS) or None
+
+
+def _beside(telling: Telling) -> Iterator[str]:
+    """What stands beside an open item's state."""
+    item, voice = telling.item, telling.voice
+    if item.escalated_at:
+        yield voice.words("Escalated {moment}: nobody had decided", moment=voice.moment(item.escalated_at))
+    if item.claimed_by:
+        yield voice.words("Claimed by {who}", who=_who(item.claimed_by))
+    if item.snoozed_until:
+        until = voice.moment(item.snoozed_until)
+        yield voice.words("Snoozed by {who} until {moment}", who=_who(item.snoozed_by), moment=until)
+    if note := telling.line(item.note, MAX_NOTED):
+        yield voice.words("{what}: {about}", what=voice.words("Note"), about=note)
+
+
+def proposal(telling: Telling) -> str | None:
+    """What one person proposes, with the words and the plan that a second person says yes to."""
+    proposed, voice = telling.item.proposal, telling.voice
+    if proposed is None:
+        return None
+    sentence = PROPOSES.get(proposed.verb, PROPOSES["validate"])
+    if telling.item.kind in ACCEPTED_KINDS:
+        sentence = PROPOSES_ACCEPTED.get(proposed.verb, sentence)
+    parts = [voice.words(sentence, who=_who(proposed.person.label))]
+    if proposed.plan:
+        parts.append(_wished(telling, proposed.plan))
+    if proposed.words:
+        parts.append(f"“{telling.text(proposed.words, MAX_QUOTE)}”")
+    return "\n".join(parts)
+
+
+def _wished(telling: Telling, wish: PlanWish) -> str:
+    voice, amount = telling.voice, telling.snapshot.amount
+    try:
+        wanted = plan.read(wish)
+    except ValueError:
+        return ""
+    first = voice.money(Money.of(wanted.first_payment, amount.currency if amount else None))
+    months = voice.numbered("{n} month", "{n} months", wanted.months)
+    day = voice.day(wanted.starts_on)
+    return voice.words("{months} from {day}, first payment {amount}", months=months, day=day, amount=first)
+
+
+def nudge(telling: Telling, said: Nudge) -> str:
+    """A word below what is shown already; it names the item, since a thread may hold several."""
+    voice, amount = telling.voice, telling.snapshot.amount
+    named = [telling.reference or telling.case_reference or "", voice.money(amount) if amount else ""]
+    about = " · ".join(part for part in named if part)
+    told = voice.words(NUDGES[said.what], who=_who(said.by), moment=voice.moment(telling.item.since))
+    return f"{told} ({about})" if about else told
 
 
 def problem(telling: Telling) -> str | None:
@@ -181,6 +239,8 @@ def _agreement(telling: Telling) -> str:
 
 def _sentence(telling: Telling, title: str, going_on: str | None, wrong: str | None) -> str:
     """The whole in one breath; once somebody has acted, what came of it first."""
+    if proposed := proposal(telling):
+        return cut(ended(f"{proposed.splitlines()[0]} {title}"), MAX_SENTENCE)
     if telling.item.state != "open" and going_on:
         return cut(ended(f"{ended(going_on)} {title}"), MAX_SENTENCE)
     told = _told(telling)
@@ -227,7 +287,8 @@ def _claim(telling: Telling) -> str:
 def _asked(telling: Telling) -> str | None:
     """What is to be decided, then what the source asks; once it is decided, only what was asked."""
     question = telling.text(telling.snapshot.question, MAX_ASKED)
-    asks = _guidance(telling) if telling.item.state == "open" else ""
+    is_asking = telling.item.state == "open" and not telling.item.proposal
+    asks = _guidance(telling) if is_asking else ""
     if _is_in_conversation(telling, question):
         return asks or None
     return cut(f"{asks}\n\n{question}".strip(), MAX_ASKED) or None
@@ -239,7 +300,7 @@ def _guidance(telling: Telling) -> str:
     asks = telling.voice.words(words.asks, source=telling.source, **_sides(telling))
     if telling.snapshot.kind == "agreement" and telling.overdue():
         return telling.voice.words("Check whether the overdue payment has come in.")
-    is_elsewhere = words.asks not in WITHOUT_VERBS and not set(telling.notice.verbs) & SOURCE_VERBS
+    is_elsewhere = words.asks not in WITHOUT_VERBS and not set(telling.notice.verbs) & (DECIDING | {"confirm"})
     return f"{asks} {telling.voice.words('Please do so at {source}.', source=telling.source)}" if is_elsewhere else asks
 
 
@@ -264,34 +325,26 @@ def _speaker(telling: Telling, line: Line) -> str:
     return f"{author} ({side})"
 
 
-def _open(telling: Telling) -> str:
-    voice, item = telling.voice, telling.item
-    note = telling.line(item.note, MAX_NOTED)
-    parts = (
-        voice.words("Claimed by {who}", who=_who(item.claimed_by)) if item.claimed_by else "",
-        voice.words("{what}: {about}", what=voice.words("Note"), about=note) if note else "",
-    )
-    return " · ".join(part for part in parts if part)
-
-
 def _acting(telling: Telling) -> str:
     voice, attempt = telling.voice, telling.item.attempt
     if attempt is None:
         return voice.words("{source} is being asked; waiting for its confirmation", source=telling.source)
-    who = _who(attempt.who)
+    who = _both(telling, attempt.who, attempt.confirmed_by)
     if attempt.verb == "reply" and attempt.is_accepted:
         return voice.words("{who}'s reply was sent; waiting for {source}", who=who, source=telling.source)
-    if attempt.verb not in ASKED_OF:
+    asked = ASKED_OF | ASKED_OF_PROPOSAL if telling.item.kind in ACCEPTED_KINDS else ASKED_OF
+    if attempt.verb not in asked:
         return voice.words("{who} asked {source}; waiting for its confirmation", who=who, source=telling.source)
-    return voice.words(ASKED_OF[attempt.verb], who=who, source=telling.source)
+    return voice.words(asked[attempt.verb], who=who, source=telling.source)
 
 
 def _resolved(telling: Telling) -> str:
     item, voice = telling.item, telling.voice
     moment = voice.moment(item.resolved_at or item.changed_at)
     if item.resolved_by:
-        sentence = DONE_BY.get(item.outcome or "", DONE_HERE)
-        return voice.words(sentence, who=_who(item.resolved_by), via=_via(telling, item), moment=moment)
+        done = DONE_BY | DONE_BY_PROPOSAL if item.kind in ACCEPTED_KINDS else DONE_BY
+        sentence, who = done.get(item.outcome or "", DONE_HERE), _both(telling, item.resolved_by, item.confirmed_by)
+        return voice.words(sentence, who=who, via=_via(telling, item), moment=moment)
     sentence = DONE_THERE.get(item.outcome or "", DONE_THERE_SOMEHOW)
     return voice.words(sentence, source=telling.source, moment=moment)
 
@@ -299,6 +352,13 @@ def _resolved(telling: Telling) -> str:
 def _via(telling: Telling, item: Item) -> str:
     via = item.resolved_via or ""
     return telling.voice.words(VIA[via]) if via in VIA else telling.line(via, 40) or "Casebell"
+
+
+def _both(telling: Telling, first: str, second: str | None) -> str:
+    """Who decided, and who confirmed it where that took two."""
+    if second is None:
+        return _who(first)
+    return telling.voice.words("{who} (confirmed by {second})", who=_who(first), second=_who(second))
 
 
 def _who(label: str | None) -> str:

@@ -7,15 +7,30 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from receiver.apply import apply_fact
-from receiver.domain.action import MAX_NOTE, MAX_REPLY, NEEDS_WORDS, SOURCE_VERBS, Click, utf16_units
-from receiver.domain.fact import PersonAsked, PersonDid
+from receiver.domain import plan
+from receiver.domain.action import (
+    DECIDING,
+    MAX_NOTE,
+    MAX_REPLY,
+    NEEDS_WORDS,
+    SOURCE_VERBS,
+    Click,
+    PlanWish,
+    utf16_units,
+)
+from receiver.domain.business_time import Calendar
+from receiver.domain.fact import Fact, PersonAsked, PersonConfirmed, PersonDid, PersonProposed
 from receiver.domain.item import Item
 from receiver.domain.ledger import Ignored
-from receiver.domain.notice import verbs_for
+from receiver.domain.notice import Nudge, verbs_for
 from receiver.domain.people import People
 from receiver.domain.refusal import why_stale
-from receiver.domain.routing import Route
+from receiver.domain.routing import DEFAULT_ROUTE, Route, routes_for
+from receiver.domain.snooze import snooze_until
 from receiver.store import actions, items, messages, outbox
+from receiver.store.outbox import put_nudge
+
+_SPENDING = (SOURCE_VERBS - {"undo"}) | {"confirm"}  # what a link in a mail is good for once
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,40 +66,119 @@ def take_action(
     if item is None:
         return Refused("unknown_item", {})
     _adopt(connection, item, click, now)
-    refusal = _refusal(item, click, people)
-    if refusal is None and click.token_id is not None and click.verb in SOURCE_VERBS:
+    refusal = _refusal(item, click, people, now, routes)
+    if refusal is None and click.token_id is not None and click.verb in _SPENDING:
         is_first = actions.spend_token(connection, click.token_id, click.person.label, click.verb, now)
         refusal = None if is_first else Refused("link_used", {})
     if refusal is not None:
         return _refuse(connection, item, click, refusal, now)
-    return _do(connection, item, click, now, routes)
+    return _do(connection, item, click, now, routes, people)
 
 
-def _do(connection: Connection, item: Item, click: Click, now: datetime, routes: Sequence[Route]) -> Outcome:
+def _do(
+    connection: Connection, item: Item, click: Click, now: datetime, routes: Sequence[Route], people: People
+) -> Outcome:
+    if click.verb in DECIDING and people.needs_second(item.snapshot.amount):
+        return _propose(connection, item, click, now, routes)
     is_source_verb = click.verb in SOURCE_VERBS
     action_id = actions.add(connection, click, "asked" if is_source_verb else "done", None, now)
     if is_source_verb:
-        fact: PersonAsked | PersonDid = PersonAsked(item.key, action_id, click.verb, click.person, click.via)
+        _apply(connection, PersonAsked(item.key, action_id, click.verb, click.person, click.via), now, routes)
+        _ask_the_source(connection, item, action_id, now)
+    elif click.verb == "confirm" and item.proposal:
+        first = item.proposal.action_id
+        _apply(connection, PersonConfirmed(item.key, first, click.person, click.via), now, routes)
+        actions.ask(connection, first)
+        _ask_the_source(connection, item, first, now)
     else:
-        fact = PersonDid(item.key, click.verb, click.person, click.via, click.note)
-    decision = apply_fact(connection, fact, now, routes)
-    # `_refusal` lets nothing through that the ledger would ignore
-    assert not isinstance(decision, Ignored), f"{click.verb} on {item.key}: {decision.reason}"
-    if is_source_verb:
-        destination = f"{item.snapshot.source}:{item.snapshot.account}"
-        outbox.put(connection, item.id, destination, outbox.CARRY_OUT, {"action": action_id}, now)
+        _apply(connection, _own(item, click, now, routes), now, routes)
+        _tell_whom_it_was_given(connection, item, click, now)
     return Taken(action_id)
 
 
-def _refusal(item: Item, click: Click, people: People) -> Refused | None:
+def _propose(connection: Connection, item: Item, click: Click, now: datetime, routes: Sequence[Route]) -> Outcome:
+    """Above the limit of [people] the first press only proposes; nothing leaves before a second person confirms."""
+    action_id = actions.add(connection, click, "proposed", None, now)
+    words, plan = click.text if click.verb == "reply" else click.note, click.terms.plan
+    fact = PersonProposed(item.key, action_id, click.verb, click.person, click.via, words, plan)
+    _apply(connection, fact, now, routes)
+    return Taken(action_id)
+
+
+def _own(item: Item, click: Click, now: datetime, routes: Sequence[Route]) -> PersonDid:
+    until = None
+    if click.verb == "snooze":
+        until = snooze_until(click.terms.until or "", now, _calendar(item, routes))
+    return PersonDid(item.key, click.verb, click.person, click.via, click.note, click.terms.to, until)
+
+
+def _apply(connection: Connection, fact: Fact, now: datetime, routes: Sequence[Route]) -> None:
+    decision = apply_fact(connection, fact, now, routes)
+    # `_refusal` lets nothing through that the ledger would ignore
+    assert not isinstance(decision, Ignored), f"{type(fact).__name__} on {fact.key}: {decision.reason}"
+
+
+def _ask_the_source(connection: Connection, item: Item, action_id: int, now: datetime) -> None:
+    destination = f"{item.snapshot.source}:{item.snapshot.account}"
+    outbox.put(connection, item.id, destination, outbox.CARRY_OUT, {"action": action_id}, now)
+
+
+def _tell_whom_it_was_given(connection: Connection, item: Item, click: Click, now: datetime) -> None:
+    """Whoever is given an item by a colleague hears of it where it shows in Slack; a mail would be one too many."""
+    to = click.terms.to
+    if click.verb != "assign" or to is None or not to.is_surely_other(click.person):
+        return
+    nudge = Nudge("assigned", to, click.person.label)
+    for shown in messages.of_item(connection, item.id):
+        if shown.destination.startswith("slack:"):
+            put_nudge(connection, item.id, shown.destination, shown.route, nudge, now)
+
+
+def _refusal(item: Item, click: Click, people: People, now: datetime, routes: Sequence[Route]) -> Refused | None:
     # whoever has the configuration's keys at a terminal needs no further leave
     if click.via != "cli" and not people.may_resolve(click.person):
         return Refused("not_allowed", {})
     if click.version != item.version:
         return _too_late(item, click)
-    if click.verb not in verbs_for(item):
-        return Refused("not_offered", {})
-    return _missing_words(click)
+    if click.verb not in verbs_for(item, now):
+        return Refused("undo_over" if click.verb == "undo" and item.state == "resolved" else "not_offered", {})
+    return (
+        _missing_words(click) or _bad_terms(item, click, people, now, routes) or _one_pair_of_eyes(item, click, people)
+    )
+
+
+def _bad_terms(item: Item, click: Click, people: People, now: datetime, routes: Sequence[Route]) -> Refused | None:
+    calendar, terms = _calendar(item, routes), click.terms
+    if click.verb == "snooze" and snooze_until(terms.until or "", now, calendar) is None:
+        return Refused("bad_until", {})
+    if click.verb == "assign" and terms.to is None:
+        return Refused("nobody", {})
+    if click.verb == "assign" and terms.to and not people.may_resolve(terms.to):
+        return Refused("not_a_resolver", {"who": terms.to.label})
+    if click.verb == "update_plan":
+        wish, said = terms.plan or PlanWish(), item.snapshot
+        found = plan.faults(wish, said.amount, plan.current(said), calendar.today(now))
+        return Refused(found[0].code, dict(found[0].values)) if found else None
+    return None
+
+
+def _one_pair_of_eyes(item: Item, click: Click, people: People) -> Refused | None:
+    """Four eyes: whoever proposes can be told apart from others, and whoever confirms is surely another of them."""
+    is_proposing = click.verb in DECIDING and people.needs_second(item.snapshot.amount)
+    if (is_proposing or click.verb == "confirm") and not people.may_resolve(click.person):
+        return Refused("four_eyes_who", {})
+    if click.verb != "confirm" or item.proposal is None:
+        return None
+    first = item.proposal.person
+    if click.person.is_surely_other(first):
+        return None
+    is_same = click.person.label == first.label or click.person.is_surely(first)
+    return Refused("four_eyes", {}) if is_same else Refused("four_eyes_unsure", {"who": first.label})
+
+
+def _calendar(item: Item, routes: Sequence[Route]) -> Calendar:
+    """Business time as the first route counts it that hears of the item."""
+    return next(routes_for(item.snapshot, routes), DEFAULT_ROUTE).calendar
 
 
 def _too_late(item: Item, click: Click) -> Refused:
@@ -110,7 +204,9 @@ def _refuse(connection: Connection, item: Item, click: Click, refusal: Refused, 
         outbox.put(connection, item.id, click.answer_to, outbox.TELL, payload, now)
     if click.version != item.version and click.shown_at:
         destination, reference = _place(click.shown_at)
-        messages.doubt(connection, item.id, destination, reference)  # whatever is written down, it does not show that
+        for whole in _references(connection, item, destination):
+            if whole.partition("@")[0] == reference:  # whatever is written down, it does not show that
+                messages.doubt(connection, item.id, destination, whole)
         outbox.put_show(connection, item.id, destination, _route(connection, item), now, is_urgent=True)
     return refusal
 
@@ -120,7 +216,7 @@ def _adopt(connection: Connection, item: Item, click: Click, now: datetime) -> N
     if click.shown_at is None:
         return
     destination, reference = _place(click.shown_at)
-    known = {shown.reference for shown in messages.of_item(connection, item.id, destination)}
+    known = {whole.partition("@")[0] for whole in _references(connection, item, destination)}
     if reference not in known:
         shown = messages.Shown(destination, reference, _route(connection, item), 0, None)
         messages.save(connection, item.id, shown, now)
@@ -130,6 +226,11 @@ def _place(shown_at: str) -> tuple[str, str]:
     """Destination and reference, as ``messages`` has them."""
     destination, _, name = shown_at.partition("/")
     return destination, f"{destination.partition(':')[2]}/{name}"
+
+
+def _references(connection: Connection, item: Item, destination: str) -> list[str]:
+    """Where the item shows; a message in a thread carries that thread's place behind an "@"."""
+    return [shown.reference for shown in messages.of_item(connection, item.id, destination)]
 
 
 def _route(connection: Connection, item: Item) -> str:

@@ -10,11 +10,25 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from receiver.domain.fact import Fact, PersonAsked, PersonDid, SourceAccepted, SourceRefused, SourceSaid
-from receiver.domain.item import Item
+from receiver.domain.action import REOPENING
+from receiver.domain.fact import (
+    Asked,
+    ClockStruck,
+    Fact,
+    PersonAsked,
+    PersonConfirmed,
+    PersonDid,
+    PersonProposed,
+    SourceAccepted,
+    SourceDid,
+    SourceRefused,
+    SourceSaid,
+)
+from receiver.domain.item import Attempt, Item
 from receiver.domain.ledger import Applied, Decision, Ignored, decide
+from receiver.domain.people import Person
 from receiver.domain.routing import Route, routes_for
-from receiver.store import actions, items, messages, outbox, twins
+from receiver.store import actions, items, messages, outbox, reminders, twins
 
 _ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -48,25 +62,45 @@ def _apply(connection: Connection, fact: Fact, now: datetime, routes: Sequence[R
             items.save(connection, item)
             _remember(connection, item, fact, decision, now)
             _close_attempt(connection, before, item, now)
+            _close_proposal(connection, before, item, fact, now)
+            if before is not None and before.waiting_since != item.waiting_since:
+                reminders.forget(connection, item.id)
             rings = transition in {"opened", "reopened", "rang"}
             is_urgent = _is_somebody_waiting(before, fact)
-            shown = {one.destination for one in messages.of_item(connection, item.id)} if is_urgent else set()
-            for destination, route in _destinations(connection, item, routes if rings else ()):
-                is_redrawn = is_urgent and destination in shown
-                outbox.put_show(connection, item.id, destination, route, now, is_urgent=is_redrawn)
+            _show_everywhere(connection, item, now, routes, rings=rings, is_urgent=is_urgent)
     return decision
 
 
 def _is_somebody_waiting(before: Item | None, fact: Fact) -> bool:
     """Whether the change is what a person did, or what came of it at the source."""
-    is_theirs = isinstance(fact, PersonAsked | PersonDid | SourceAccepted | SourceRefused)
+    is_theirs = isinstance(fact, Asked | SourceAccepted | SourceDid | SourceRefused)
     return is_theirs or (before is not None and before.attempt is not None)
 
 
-def _destinations(connection: Connection, item: Item, routes: Sequence[Route]) -> list[tuple[str, str]]:
+def _show_everywhere(
+    connection: Connection, item: Item, now: datetime, routes: Sequence[Route], *, rings: bool, is_urgent: bool
+) -> None:
+    """Redraw every message and, if it ``rings``, make those that are missing; what would wake somebody waits."""
+    on_the_way = outbox.on_the_way(connection, item.id)  # first: what is delivered meanwhile is among the messages
+    shown = {message.destination: message.route for message in messages.of_item(connection, item.id)}
+    standing = on_the_way | shown
+    holding = {route.name for route in routes if route.holds(item.snapshot, now)}
+    for destination, route in _destinations(item, standing, routes if rings else ()):
+        is_new = destination not in standing or destination.startswith("mail:")  # a mail cannot be redrawn
+        outbox.put_show(
+            connection,
+            item.id,
+            destination,
+            route,
+            now,
+            is_urgent=is_urgent and destination in shown,
+            is_held=is_new and route in holding,
+        )
+
+
+def _destinations(item: Item, shown: dict[str, str], routes: Sequence[Route]) -> list[tuple[str, str]]:
     """Where the item shows or is about to, and where it must ring now: destination and route name, each once."""
-    found = outbox.on_the_way(connection, item.id)  # asked first: what is delivered meanwhile is among the messages
-    found |= {shown.destination: shown.route for shown in messages.of_item(connection, item.id)}
+    found = dict(shown)
     for route in routes_for(item.snapshot, routes):
         for destination in route.destinations():
             found.setdefault(destination, route.name)
@@ -78,16 +112,44 @@ def _close_attempt(connection: Connection, before: Item | None, item: Item, now:
     attempt = before.attempt if before else None
     if attempt is None or item.attempt is not None:
         return
-    is_theirs = item.state == "resolved" and item.resolved_by == attempt.who
+    is_theirs = _came_true(attempt, item)
     reason = None if is_theirs else item.problem or f"resolved at the source: {item.outcome}"
     actions.finish(connection, attempt.action_id, "done" if is_theirs else "failed", reason, now)
+    action = actions.find(connection, attempt.action_id) if item.undo_until else None
+    if action and action.answer_to:
+        outbox.put(connection, item.id, action.answer_to, outbox.OFFER, {"route": _route_shown(connection, item)}, now)
+
+
+def _route_shown(connection: Connection, item: Item) -> str:
+    return next((shown.route for shown in messages.of_item(connection, item.id)), "default")
+
+
+def _came_true(attempt: Attempt, item: Item) -> bool:
+    """Whether what was asked is what the item shows after it."""
+    if item.state == "open":
+        return item.problem is None and (attempt.verb in REOPENING or attempt.verb == "update_plan")
+    return item.resolved_by == attempt.who and attempt.verb not in REOPENING
+
+
+def _close_proposal(connection: Connection, before: Item | None, item: Item, fact: Fact, now: datetime) -> None:
+    """The action behind a proposal that is gone without having been confirmed; whoever proposed it hears of that."""
+    proposal = before.proposal if before else None
+    if proposal is None or item.proposal is not None or isinstance(fact, PersonConfirmed):
+        return
+    by = fact.person if isinstance(fact, PersonDid) else None
+    action = actions.find(connection, proposal.action_id)
+    actions.finish(connection, proposal.action_id, "failed", "withdrawn" if by else "changed at the source", now)
+    if action and action.answer_to and (by is None or by.is_surely_other(proposal.person)):
+        code = "proposal_withdrawn" if by else "proposal_void"
+        payload: dict[str, object] = {"code": code, "values": {"who": by.label} if by else {}}
+        outbox.put(connection, item.id, action.answer_to, outbox.TELL, payload, now)
 
 
 def _remember(connection: Connection, item: Item | None, fact: Fact, decision: Decision, now: datetime) -> None:
     if item is None:  # nothing to hang it on: never opened here
         return
-    who = fact.person.label if isinstance(fact, PersonAsked | PersonDid) else None
-    via = fact.via if isinstance(fact, PersonAsked | PersonDid) else None
+    who = fact.person.label if isinstance(fact, Asked) else None
+    via = fact.via if isinstance(fact, Asked) else None
     items.record(
         connection,
         item.id,
@@ -106,8 +168,16 @@ def _remember(connection: Connection, item: Item | None, fact: Fact, decision: D
 
 def _detail(fact: Fact, item: Item) -> str | None:
     match fact:
-        case PersonAsked() | PersonDid():
+        case PersonDid(to=Person() as to):
+            return f"{fact.verb} to {to.label}"
+        case PersonDid(until=datetime() as until):
+            return f"{fact.verb} until {until:%F %R} UTC"
+        case PersonAsked() | PersonDid() | PersonProposed():
             return fact.verb
+        case PersonConfirmed():
+            return "confirm"
+        case ClockStruck():
+            return fact.what
         case SourceRefused():
             return fact.reason[:500]
         case SourceSaid():

@@ -12,22 +12,23 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from receiver import beside
 from receiver.apply import apply_facts
+from receiver.beside import held, item_and_messages, notice_for, notifier_of
 from receiver.desk import OUTBOX_BELL, Desk, sweep_bell
-from receiver.domain import backoff, breaker
+from receiver.domain import backoff, breaker, plan
 from receiver.domain.action import Order
-from receiver.domain.fact import Fact, SourceAccepted, SourceRefused
+from receiver.domain.fact import Fact, SourceAccepted, SourceDid, SourceRefused
 from receiver.domain.item import Item
 from receiver.domain.notice import Notice, telling_of
 from receiver.domain.refusal import SENTENCES
-from receiver.domain.routing import Route
 from receiver.errors import DeliveryError, PermanentError, UncertainError
-from receiver.notices import notice_for_mail, notice_of
+from receiver.notices import notice_for_mail
 from receiver.observe import log
 from receiver.ports import Notifier
 from receiver.store import actions, items, messages, outbox, suppressed
 from receiver.store.messages import Shown
-from receiver.store.outbox import CARRY_OUT, DIGEST, FRESH_LINK, SHOW, TELL, Delivery
+from receiver.store.outbox import CARRY_OUT, DIGEST, FRESH_LINK, GATHER, NUDGE, OFFER, SHOW, TELL, Delivery
 from receiver.summarise import deliver_digest
 
 MOST_BURIED = 50
@@ -91,11 +92,6 @@ def _lost(delivery: Delivery) -> Ended:
     return Ended("lost")
 
 
-def _held(is_ours: bool) -> None:
-    if not is_ours:
-        raise outbox.LostLeaseError
-
-
 async def _check_suppressed(desk: Desk, delivery: Delivery) -> None:
     """No mail to an address that the mail server said it does not know, until it is lifted or some days have passed."""
     channel, _, address = delivery.destination.partition(":")
@@ -109,12 +105,12 @@ async def _check_suppressed(desk: Desk, delivery: Delivery) -> None:
 
 
 async def _show(desk: Desk, delivery: Delivery, claim_id: str) -> None:
-    item, shown = await desk.database.read(_item_and_messages, delivery.item_id, delivery.destination)
+    item, shown = await desk.database.read(item_and_messages, delivery.item_id, delivery.destination)
     places: list[Shown | None] = [*shown] or [None]
     late = [message for message in places if message is None or message.version < item.version]
     drawn, failed = await _draw_each(desk, delivery, item, late)
     if failed is None:
-        _held(await desk.database.write(_shown, delivery, claim_id, drawn, desk.now()))
+        held(await desk.database.write(_shown, delivery, claim_id, drawn, desk.now()))
         return
     if drawn:
         await desk.database.write(_remember, delivery, drawn, desk.now())
@@ -126,11 +122,11 @@ async def _draw_each(
 ) -> tuple[list[tuple[Shown | None, Shown]], DeliveryError | None]:
     """What was drawn, also when not all was: a message refused for good must not keep the others as they are."""
     channel, _, address = delivery.destination.partition(":")
-    route, notifier = desk.route(delivery.value("route") or ""), _notifier(desk, channel)
+    route, notifier = desk.route(delivery.value("route") or ""), notifier_of(desk, channel)
     drawn: list[tuple[Shown | None, Shown]] = []
     failed: DeliveryError | None = None
     for message in places:
-        notice = await _notice(desk, item, route, delivery, is_first=message is None)
+        notice = await notice_for(desk, item, route, delivery, is_first=message is None)
         try:
             fresh = await _draw(notifier, notice, address, delivery.destination, message)
         except PermanentError as error:
@@ -151,19 +147,6 @@ async def _draw(
     if delivered.reference is None:
         return None
     return Shown(destination, delivered.reference, notice.route.name, notice.item.version, telling_of(notice.item))
-
-
-async def _notice(desk: Desk, item: Item, route: Route, delivery: Delivery, *, is_first: bool) -> Notice:
-    channel, _, address = delivery.destination.partition(":")
-    if channel == "mail":
-        return await notice_for_mail(desk, item, route, address)
-    return notice_of(desk, item, route, may_repeat=is_first and delivery.is_doubtful)
-
-
-def _item_and_messages(connection: Connection, item_id: str, destination: str) -> tuple[Item, list[Shown]]:
-    item = items.find(connection, item_id)
-    assert item is not None, f"outbox row for item {item_id}, which is not in the ledger"
-    return item, messages.of_item(connection, item_id, destination)
 
 
 def _shown(
@@ -194,11 +177,11 @@ def _remember(
 async def _fresh_link(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     """A mail with a new link, to the address whose old one had expired or was spent."""
     channel, _, address = delivery.destination.partition(":")
-    item, _ = await desk.database.read(_item_and_messages, delivery.item_id, delivery.destination)
+    item, _ = await desk.database.read(item_and_messages, delivery.item_id, delivery.destination)
     route = desk.route(delivery.value("route") or "")
     notice = await notice_for_mail(desk, item, route, address, delivery.value("token"))
-    await _notifier(desk, channel).deliver(notice, address, None, None)
-    _held(await desk.database.write(outbox.finish, delivery.id, claim_id, desk.now()))
+    await notifier_of(desk, channel).deliver(notice, address, None, None)
+    held(await desk.database.write(outbox.finish, delivery.id, claim_id, desk.now()))
 
 
 async def _tell(desk: Desk, delivery: Delivery, claim_id: str) -> None:
@@ -206,8 +189,8 @@ async def _tell(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     route = desk.route(delivery.value("route") or "")
     values = delivery.value("values") or {}
     sentence = desk.teller.say(route.locale, SENTENCES[delivery.value("code")], **values)
-    await _notifier(desk, channel).tell(address, sentence)
-    _held(await desk.database.write(outbox.finish, delivery.id, claim_id, desk.now()))
+    await notifier_of(desk, channel).tell(address, sentence)
+    held(await desk.database.write(outbox.finish, delivery.id, claim_id, desk.now()))
 
 
 async def _carry_out(desk: Desk, delivery: Delivery, claim_id: str) -> None:
@@ -222,7 +205,7 @@ async def _carry_out(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     desk.bells.ring(OUTBOX_BELL)
     if any(isinstance(fact, SourceAccepted) for fact in facts):
         desk.bells.ring(sweep_bell(source, account))
-    _held(is_ours)
+    held(is_ours)
 
 
 def _order(item: Item, action: actions.Done, delivery: Delivery) -> Order:
@@ -236,6 +219,8 @@ def _order(item: Item, action: actions.Done, delivery: Delivery) -> Order:
         asked_at_us=round(action.at.timestamp() * 1_000_000),
         may_repeat=delivery.is_doubtful,
         case_id=item.snapshot.case_id,
+        plan=plan.read(action.terms.plan) if action.terms.plan else None,
+        confirmed_by=item.attempt.confirmed_by if item.attempt else None,
     )
 
 
@@ -253,7 +238,7 @@ def _carried_out(
     if not is_ours and any(isinstance(fact, SourceRefused) for fact in facts):
         return False
     apply_facts(connection, facts, now, desk.routes)
-    if not any(isinstance(fact, SourceAccepted | SourceRefused) for fact in facts):
+    if not any(isinstance(fact, SourceAccepted | SourceDid | SourceRefused) for fact in facts):
         item = items.find(connection, delivery.item_id)
         if item is not None and item.attempt is not None and item.attempt.action_id == action_id:
             apply_facts(connection, [SourceAccepted(item.key, action_id)], now, desk.routes)
@@ -341,12 +326,13 @@ def bury_overdue(connection: Connection, desk: Desk) -> list[Delivery]:
     return late
 
 
-_RUNS = {SHOW: _show, TELL: _tell, CARRY_OUT: _carry_out, FRESH_LINK: _fresh_link, DIGEST: deliver_digest}
-
-
-def _notifier(desk: Desk, channel: str) -> Notifier:
-    notifier = desk.notifiers.get(channel)
-    if notifier is None:
-        what = f"[{channel}] is not in the configuration any more"
-        raise PermanentError("unknown_channel", what, reach="ours")
-    return notifier
+_RUNS = {
+    SHOW: _show,
+    TELL: _tell,
+    CARRY_OUT: _carry_out,
+    FRESH_LINK: _fresh_link,
+    DIGEST: deliver_digest,
+    NUDGE: beside.nudge,
+    OFFER: beside.offer,
+    GATHER: beside.gather,
+}

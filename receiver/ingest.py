@@ -237,9 +237,16 @@ def _click_in(desk: Desk, row: Row) -> Click | None:
 async def _with_person(desk: Desk, click: Click) -> Click:
     assert desk.clicks is not None
     try:
-        return replace(click, person=await desk.clicks.who(click.person))
+        known = replace(click, person=await desk.clicks.who(click.person))
     except PermanentError:  # Slack does not know them: they stay a stranger, and are told so
         return replace(click, person=Person(name=click.person.label))
+    if click.terms.to is None:
+        return known
+    try:
+        to = await desk.clicks.who(click.terms.to)
+    except PermanentError:
+        to = Person(name=click.terms.to.label)
+    return replace(known, terms=replace(click.terms, to=to))
 
 
 async def _read_all(

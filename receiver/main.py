@@ -27,7 +27,7 @@ from receiver import ports, worker
 from receiver.desk import Desk
 from receiver.domain.business_time import Calendar, Quiet, country_of
 from receiver.domain.digest import DigestRule, Edition
-from receiver.domain.notice import Notice
+from receiver.domain.notice import Notice, Nudge
 from receiver.domain.pace import Pace, Paces
 from receiver.domain.people import People
 from receiver.domain.routing import Escalation, Match, Route
@@ -125,15 +125,18 @@ def systems_of(settings: Settings) -> dict[str, Upstream | Notifier]:
     return systems
 
 
-def render_slack(notice: Notice) -> tuple[str, list[dict[str, Any]]]:
-    """Text and blocks of a Slack message, for ``casebell preview``."""
+def render_slack(notice: Notice, nudge: Nudge | None = None) -> tuple[str, list[dict[str, Any]]]:
+    """Text and blocks of a Slack message, or of the ``nudge`` below it, for ``casebell preview``."""
+    if nudge:
+        return Teller().nudge(notice, nudge), []
     message = slack_render.render(notice, Teller().story(notice), Teller().say)
     return message.text, message.blocks
 
 
-def render_mail(notice: Notice) -> EmailMessage:
-    """An alert, for ``casebell preview``."""
-    return email_render.render(notice, Teller().story(notice), Teller().say, *PREVIEWED)
+def render_mail(notice: Notice, nudge: Nudge | None = None) -> EmailMessage:
+    """An alert, or the ``nudge`` that follows it, for ``casebell preview``."""
+    told = Teller().nudge(notice, nudge) if nudge else ""
+    return email_render.render(notice, Teller().story(notice), Teller().say, *PREVIEWED, nudge=told)
 
 
 def render_mail_digest(edition: Edition) -> EmailMessage:
@@ -221,6 +224,7 @@ def people_of(people: sections.People) -> People:
         resolvers=_entries(people.resolvers),
         admins=_entries(people.admins),
         debitura_users=dict(people.debitura_users),
+        four_eyes_above=dict(people.four_eyes_above),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from receiver.desk import Desk
-from receiver.domain.action import OWN_VERBS
+from receiver.domain.action import SOURCE_VERBS
 from receiver.domain.item import Item
 from receiver.domain.notice import Link, Notice, verbs_for
 from receiver.domain.routing import Route
@@ -24,7 +24,7 @@ def notice_of(desk: Desk, item: Item, route: Route, *, may_repeat: bool = False)
     if item.snapshot.solution_url:
         links.append(Link("solution", item.snapshot.solution_url))
     links += twin_links(item)
-    return Notice(item, route, verbs_for(item), tuple(links), desk.now(), may_repeat)
+    return Notice(item, route, verbs_for(item, desk.now()), tuple(links), desk.now(), may_repeat)
 
 
 def twin_links(item: Item) -> list[Link]:
@@ -39,7 +39,7 @@ async def notice_for_mail(desk: Desk, item: Item, route: Route, address: str, to
     ``token_id``: a link that was made already, because the person asked for a fresh one.
     """
     notice = notice_of(desk, item, route)
-    if not any(verb not in OWN_VERBS for verb in notice.verbs):
+    if not any(verb in SOURCE_VERBS or verb == "confirm" for verb in notice.verbs):
         return notice
     if token_id is None:
         fresh = decide_token(item, route, address, desk.now())

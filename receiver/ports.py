@@ -1,6 +1,6 @@
 """The Protocols between the rooms: what a source, a channel and a teller promise."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -9,7 +9,7 @@ from receiver.domain.action import Click, Order
 from receiver.domain.digest import Edition, SourceFigures
 from receiver.domain.fact import Fact
 from receiver.domain.item import Item, Medium
-from receiver.domain.notice import Notice, Story
+from receiver.domain.notice import Notice, Nudge, Story
 from receiver.domain.people import Person
 from receiver.domain.twin import Receivable
 
@@ -97,6 +97,15 @@ class Delivered:
     reference: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """One message that tells of several items. ``references``: those that are shown with it, by item id; the others
+    are to be shown ``below`` it."""
+
+    below: str | None = None
+    references: Mapping[str, str] = field(default_factory=dict)
+
+
 class Notifier(Protocol):
     """One channel: "slack" or "mail". Methods raise only DeliveryError."""
 
@@ -105,6 +114,15 @@ class Notifier(Protocol):
 
     async def deliver(self, notice: Notice, address: str, reference: str | None, shown_state: str | None) -> Delivered:
         """Make ``address`` show the notice: a new message, or the one at ``reference`` redrawn or followed up."""
+
+    async def nudge(self, notice: Notice, address: str, reference: str, nudge: Nudge) -> None:
+        """A word below what ``reference`` shows: a reminder, an assignment. At most once, rather than twice."""
+
+    async def offer(self, notice: Notice, address: str) -> None:
+        """To the one person who decided: how to take it back while that is possible."""
+
+    async def gather(self, notices: Sequence[Notice], address: str) -> Gathered:
+        """One message that tells of several new items."""
 
     async def tell(self, address: str, text: str) -> None:
         """A word to one person about what came of their click."""

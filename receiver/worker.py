@@ -15,6 +15,7 @@ from receiver.ingest import drain, drain_clicks
 from receiver.observe import log
 from receiver.ports import Upstream
 from receiver.reconcile import give_back_stuck, reconcile_quietly
+from receiver.remind import remind_due
 from receiver.store import breakers, items, messages, outbox
 from receiver.summarise import make_if_due
 from receiver.tidy import heal_clock, tidy_all
@@ -25,6 +26,7 @@ GIVE_BACK_EVERY_S = 3600.0
 BURY_EVERY_S = 30.0
 TIDY_EVERY_S = 3600.0
 HEAL_EVERY_S = 60.0
+REMIND_EVERY_S = 2.0
 SOONEST_SWEEP_S = 1.0
 FULL_SWEEP_EVERY = timedelta(days=1)
 AFTER_FAULT_S = 2.0
@@ -37,7 +39,7 @@ async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None
     """Work until ``stop`` is set; then take nothing new and give what is under way ``grace_s`` seconds."""
     dispatcher = Dispatcher(desk)
     async with asyncio.TaskGroup() as group:
-        alone: list[asyncio.Task[None]] = []
+        alone = [group.create_task(run_alone(desk, "remind", partial(_remind, desk)))]
         tasks = [
             group.create_task(_forever(desk, "dispatch", OUTBOX_BELL, dispatcher.dispatch_due)),
             group.create_task(_forever(desk, "clicks", CLICKS_BELL, lambda: drain_clicks(desk))),
@@ -120,6 +122,13 @@ async def _digests(desk: Desk) -> None:
         for rule in desk.digests:  # each by itself: one that breaks holds up no other
             await _guarded(f"digest:{rule.name}", partial(make_if_due, desk, rule))
         await asyncio.sleep(DIGESTS_EVERY_S)
+
+
+async def _remind(desk: Desk) -> None:
+    """What the clock does, every few seconds."""
+    while not desk.is_draining:
+        if not await _guarded("remind", lambda: remind_due(desk)):
+            await asyncio.sleep(REMIND_EVERY_S)
 
 
 async def _every(seconds: float, name: str, work: Callable[[], Awaitable[int]]) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 from notifiers.slack import plain
 from notifiers.slack.render import Message, render
 from notifiers.teller import Teller
-from receiver.domain.item import Attempt, Detail, Item, Line
+from receiver.domain.action import PlanWish
+from receiver.domain.item import Attempt, Detail, Item, Line, Proposal
 from receiver.domain.notice import Link, Notice
+from receiver.domain.people import Person
 from receiver.domain.routing import Route
 from tests.factories import NOW, make_item, make_notice, make_snapshot
 
@@ -87,6 +89,11 @@ def account_item() -> Item:
     return make_item(snapshot)
 
 
+ANA = Person(email="ana@creditor.example", name="Ana Silva")
+PROPOSAL = Proposal(7, "reject", ANA, "slack", NOW, "The bank shows no payment <!channel>")
+PLAN_PROPOSAL = Proposal(8, "update_plan", ANA, "cli", NOW, plan=PlanWish("12", "2026-05-04", "150.50"))
+AGREEMENT = make_snapshot(kind="agreement", urgency="info", quote=None, question=None, verbs=("update_plan",))
+
 CASES: dict[str, Notice] = {
     "open_dispute": make_notice(links=LINKS),
     "claimed": make_notice(make_item(version=2, claimed_by="Ana Silva"), links=LINKS),
@@ -97,6 +104,15 @@ CASES: dict[str, Notice] = {
     "chat": make_notice(chat_item(), links=LINKS[:1]),
     "account_task": make_notice(account_item(), links=LINKS[:1]),
     "french": make_notice(links=LINKS, route=Route("litiges", locale="fr", timezone="Europe/Paris")),
+    "proposed": make_notice(make_item(version=2, proposal=PROPOSAL, escalated_at=NOW), links=LINKS),
+    "proposed_plan": make_notice(make_item(AGREEMENT, version=2, proposal=PLAN_PROPOSAL), links=LINKS[:1]),
+    "snoozed": make_notice(
+        make_item(version=2, snoozed_until=NOW + timedelta(days=3), snoozed_by="Ana Silva", claimed_by="Ben"),
+        links=LINKS,
+    ),
+    "payment_plan": make_notice(make_item(make_snapshot(kind="payment_plan")), links=LINKS[:1]),
+    "agreement": make_notice(make_item(AGREEMENT), links=LINKS[:1]),
+    "resolved_by_two": make_notice(resolved(confirmed_by="Ben Holm"), links=LINKS),
     "perhaps_twice": make_notice(may_repeat=True),
     "nothing_known": make_notice(
         make_item(make_snapshot(**dict.fromkeys(("title", "question", "quote", "reference", "debtor", "amount")))),

@@ -1,14 +1,18 @@
 """Step 7 for mail: a mail when there is news, none when there is not; it remembers no item."""
 
 import asyncio
+from collections.abc import Sequence
 
+from notifiers.email import gathered
 from notifiers.email.client import SmtpClient
 from notifiers.email.digest import render_digest
 from notifiers.email.render import address_of, render, root_id
+from notifiers.teller import Teller
 from receiver.domain.digest import Edition
-from receiver.domain.notice import Notice, is_news
+from receiver.domain.notice import Notice, Nudge, is_news
 from receiver.errors import ConfigError, DeliveryError, PermanentError
-from receiver.ports import Delivered, Health, Teller
+from receiver.ports import Delivered, Gathered, Health
+from receiver.ports import Teller as Tells
 
 CURES = {
     "smtp_auth": "Check the user in email.smtp_url and email.password.",
@@ -23,7 +27,7 @@ class MailNotifier:
     channel = "mail"
     longest_s = 45.0  # thirty for the mail server, the rest for drawing, charts of a digest included
 
-    def __init__(self, client: SmtpClient, teller: Teller, *, sender: str, host: str) -> None:
+    def __init__(self, client: SmtpClient, teller: Tells, *, sender: str, host: str) -> None:
         """``sender`` as in [email]; ``host``: where this service lives. Raises ConfigError for a bad sender."""
         try:
             self._from = address_of(sender).addr_spec
@@ -38,10 +42,7 @@ class MailNotifier:
         """Mail what is news to this address: opened, resolved, opened again. Every other change waits on the page."""
         if not is_news(shown_state, notice.item):
             return Delivered(reference)
-        try:
-            to = address_of(address).addr_spec
-        except ValueError:
-            raise PermanentError("bad_address", "the route names something that is no mail address") from None
+        to = _checked(address)
         mail = render(
             notice,
             self._teller.story(notice),
@@ -56,12 +57,28 @@ class MailNotifier:
 
     async def deliver_digest(self, edition: Edition, address: str) -> None:
         """Mail it; drawn beside the loop, since a chart and a long table take their time."""
-        try:
-            to = address_of(address).addr_spec
-        except ValueError:
-            raise PermanentError("bad_address", "the digest names something that is no mail address") from None
+        to = _checked(address)
         mail = await asyncio.to_thread(render_digest, edition, self._teller.say, self._sender, address, self._host)
         await self._client.send(mail, self._from, to)
+
+    async def nudge(self, notice: Notice, address: str, reference: str, nudge: Nudge) -> None:
+        """A follow-up among the mails about the item; sent again after a crash it has the same Message-ID."""
+        del reference  # it follows from item and address
+        sentence = Teller().nudge(notice, nudge)
+        to, story = _checked(address), self._teller.story(notice)
+        mail = render(notice, story, self._teller.say, self._sender, address, self._host, nudge=sentence)
+        await self._client.send(mail, self._from, to)
+
+    async def offer(self, notice: Notice, address: str) -> None:
+        """Nothing: the page behind the link that decided offers it."""
+
+    async def gather(self, notices: Sequence[Notice], address: str) -> Gathered:
+        """One mail with all of them, each with its own link."""
+        to, told = _checked(address), [(notice, self._teller.story(notice)) for notice in notices]
+        mail = gathered.render(told, self._teller.say, self._sender, address, self._host)
+        await self._client.send(mail, self._from, to)
+        items = [notice.item for notice in notices]
+        return Gathered(references={item.id: root_id(item, address, self._sender) for item in items})
 
     async def tell(self, address: str, text: str) -> None:
         """Nothing: a press on our own page was answered there, and a mail about it would be one too many."""
@@ -75,3 +92,10 @@ class MailNotifier:
 
     async def close(self) -> None:
         """Nothing is kept open between messages."""
+
+
+def _checked(address: str) -> str:
+    try:
+        return address_of(address).addr_spec
+    except ValueError:
+        raise PermanentError("bad_address", "the route names something that is no mail address") from None

@@ -6,8 +6,8 @@ was sent, and its button leads to a page that says how they stand now.
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from email.errors import HeaderParseError
 from email.headerregistry import Address, HeaderRegistry, MessageIDHeader
 from email.message import EmailMessage
@@ -22,9 +22,9 @@ import css_inline
 import jinja2
 
 from notifiers.phrases import file_name
-from receiver.domain.action import SOURCE_VERBS
+from receiver.domain.action import DECIDING
 from receiver.domain.item import Item
-from receiver.domain.notice import Link, Notice, Story, is_alarm
+from receiver.domain.notice import Link, Notice, Story, is_alarm, telling_of
 
 MAX_HTML = 80_000  # bytes: Gmail hides what follows 102 kB (contract B1)
 MAX_SUBJECT = 150
@@ -88,15 +88,20 @@ def render(
     host: str,
     *,
     shown_state: str | None = None,
+    nudge: str = "",
 ) -> EmailMessage:
     """The mail for ``address``. Raises ValueError when that, or ``sender``, is no mail address.
 
-    ``host`` is this service's own. ``shown_state`` is what the address was told before. The headline is the same
-    whatever happens to the item, because Gmail keeps mails together only under one subject (contract B1).
+    ``host`` is this service's own. ``shown_state`` is what the address was told before, ``nudge`` a word about it now.
+    The headline is the same whatever happens to the item, because Gmail keeps mails together only under one subject
+    (contract B1).
     """
     mail = EmailMessage(policy=POLICY)
-    _address_it(mail, notice, story.headline, sender, address, host, shown_state)
-    text, html = _bodies(notice, story, partial(say, notice.route.locale), address, host)
+    what = "nudge" if nudge else what_of(notice.item, shown_state)
+    _address_it(mail, notice, story.headline, sender, address, host, what)
+    status = "\n\n".join(filter(None, (nudge, story.proposal, story.status)))
+    told = replace(story, status=status or None)
+    text, html = _bodies(notice, told, partial(say, notice.route.locale), address, host)
     # ASCII on the wire: no server is asked for 8BITMIME, and none may break a long line or a signature
     mail.set_content(text, cte="quoted-printable")
     mail.add_alternative(html, subtype="html", cte="quoted-printable")
@@ -114,6 +119,8 @@ def what_of(item: Item, shown_state: str | None) -> str:
         return f"resolved.{item.version}"
     if is_alarm(shown_state, item):
         return f"rang.{item.version}"
+    if item.proposal and shown_state is not None:
+        return telling_of(item)
     return "opened" if shown_state is None else f"reopened.{item.version}"
 
 
@@ -130,21 +137,45 @@ def address_of(text: str) -> Address:
 
 
 def _address_it(
-    mail: EmailMessage, notice: Notice, headline: str, sender: str, address: str, host: str, shown_state: str | None
+    mail: EmailMessage, notice: Notice, headline: str, sender: str, address: str, host: str, what: str
 ) -> None:
     root = root_id(notice.item, address, sender)
-    what = what_of(notice.item, shown_state)
     subject = _cut(_line(headline), MAX_SUBJECT) or notice.item.kind
     mail["Subject"] = subject if what == "opened" else f"Re: {subject}"
+    own = message_id([notice.item.id, address.lower(), what, notice.occasion], sender)
+    _envelope(mail, notice, sender, address, host, {"Message-ID": own, "In-Reply-To": root, "References": root})
+
+
+def _envelope(mail: EmailMessage, notice: Notice, sender: str, address: str, host: str, ids: Mapping[str, str]) -> None:
     mail["From"] = address_of(sender)
     mail["To"] = address_of(address)
     mail["Date"] = format_datetime(notice.now)
-    mail["Message-ID"] = message_id([notice.item.id, address.lower(), what, notice.occasion], sender)
-    mail["In-Reply-To"] = root
-    mail["References"] = root
+    for name, value in ids.items():
+        mail[name] = value
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answering machine answers
     mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
     mail["List-Id"] = f"<{slug(notice.route.name)}.{slug(host)}>"
+
+
+def drawn_mail(
+    template: str,
+    context: Mapping[str, object],
+    subject: str,
+    item_ids: Sequence[str],
+    notice: Notice,
+    sender: str,
+    address: str,
+    host: str,
+) -> EmailMessage:
+    """A mail about several items from a pair of templates; the same items make the same Message-ID."""
+    mail = EmailMessage(policy=POLICY)
+    mail["Subject"] = _cut(_line(subject), MAX_SUBJECT)
+    own = message_id([*item_ids, address.lower(), template], sender)
+    _envelope(mail, notice, sender, address, host, {"Message-ID": own})
+    mail.set_content(PAGES.get_template(f"{template}.txt").render(context), cte="quoted-printable")
+    html = INLINER.inline(PAGES.get_template(f"{template}.html").render(context))
+    mail.add_alternative(html, subtype="html", cte="quoted-printable")
+    return mail
 
 
 def _bodies(notice: Notice, story: Story, words: partial[str], address: str, host: str) -> tuple[str, str]:
@@ -155,7 +186,7 @@ def _bodies(notice: Notice, story: Story, words: partial[str], address: str, hos
         "kind": item.kind,
         "locale": notice.route.locale,
         "tone": item.snapshot.urgency if item.state == "open" else item.state,
-        "mark": _mark(item, words),
+        "mark": mark_of(item, words),
         "address": address,
         "route": notice.route.name,
         "source": item.snapshot.source.capitalize(),
@@ -207,8 +238,9 @@ def _told(story: Story, kind: str, share: float) -> Told:
 def _links(notice: Notice, words: partial[str], host: str) -> dict[str, object]:
     """Where the mail leads to; what only the source can do has its button there."""
     is_open = notice.item.state == "open"
-    is_elsewhere = is_open and not SOURCE_VERBS & set(notice.verbs)
-    decide, solution, page = (_first(notice.links, what, host) for what in ("decide", "solution", "item"))
+    is_elsewhere = is_open and not DECIDING & set(notice.verbs) and not notice.item.proposal
+    decide, solution, page = (first_link(notice.links, what, host) for what in ("decide", "solution", "item"))
+    again = decide if "reopen" in notice.verbs else None
     media = [link for link in notice.links if link.what == "media" and is_openable(link.url, host)][:MAX_FILES]
     decide = decide if is_open else None
     return {
@@ -219,6 +251,7 @@ def _links(notice: Notice, words: partial[str], host: str) -> dict[str, object]:
             else words("Review and decide")
         ),
         "decide": decide,
+        "again": again,
         "solution": solution,
         "twins": [
             (words("Open in {source}", source=_cut(_line(link.name or ""), 40).capitalize() or "?"), link.url)
@@ -230,7 +263,8 @@ def _links(notice: Notice, words: partial[str], host: str) -> dict[str, object]:
     }
 
 
-def _first(links: tuple[Link, ...], what: str, host: str) -> str | None:
+def first_link(links: tuple[Link, ...], what: str, host: str) -> str | None:
+    """Where such a link leads, if a mail may lead there."""
     return next((link.url for link in links if link.what == what and is_openable(link.url, host)), None)
 
 
@@ -245,7 +279,10 @@ def is_openable(url: str, host: str) -> bool:
         return False
 
 
-def _mark(item: Item, words: partial[str]) -> str:
+def mark_of(item: Item, words: partial[str]) -> str:
+    """State and urgency in a word or two."""
+    if item.proposal:
+        return words("Needs a second person")
     if item.state == "open":
         return words(_MARKS.get(item.snapshot.urgency, "To review"))
     return words("Resolved") if item.state == "resolved" else words("Being carried out")

@@ -4,6 +4,7 @@ from functools import partial
 
 from slack_sdk.models.blocks import ButtonElement, ConfirmObject, OverflowMenuElement
 
+from notifiers.phrases import ACCEPTED_KINDS
 from notifiers.slack import pieces, plain, wire
 from notifiers.teller import N_, Teller, language_of
 from notifiers.text import one_line
@@ -17,16 +18,25 @@ MAX_HIDDEN = 5
 # The English labels are the keys of the translations; the order is the order of the buttons. A verb without a label
 # needs more than Slack can ask for; the links lead to where it is done.
 LABELS = {
+    "confirm": N_("Confirm"),
+    "withdraw": N_("Withdraw"),
     "validate": N_("Validate"),
     "reject": N_("Reject"),
     "reply": N_("Reply"),
-    "reopen": N_("Reopen"),
+    "update_plan": N_("Change the plan"),
+    "undo": N_("Undo"),
     "claim": N_("Claim"),
     "release": N_("Release"),
+    "assign": N_("Assign"),
+    "snooze": N_("Snooze"),
+    "wake": N_("End the snooze"),
     "note": N_("Add a note"),
+    "reopen": N_("Reopen with a note"),
 }
-_MINOR = ("claim", "release", "note")
-_GREEN = ("validate", "reply")
+LABELS_OF_PROPOSALS = {"validate": N_("Accept"), "reject": N_("Decline")}
+_MINOR = ("claim", "release", "assign", "snooze", "wake", "note", "reopen")
+_GREEN = ("validate", "reply", "confirm")
+_ASKING_TWICE = ("validate", "confirm")  # what costs money asks once more (contract A9)
 
 Words = partial[str]  # ``ports.Teller.say`` in one language
 
@@ -49,6 +59,17 @@ def buttons(notice: Notice, words: Words) -> list[ButtonElement | OverflowMenuEl
     ]
 
 
+def taking_back(notice: Notice, words: Words) -> list[ButtonElement | OverflowMenuElement]:
+    """For whoever decided, and nobody else: what is done has no button for all to press."""
+    again = ["reopen"] if "reopen" in notice.verbs else []
+    return [_verb_button(notice, "undo", words), *([_menu(notice, again, words)] if again else [])]
+
+
+def label_of(verb: str, item: Item) -> str:
+    """The key of a verb's label: what a debtor proposes is accepted or declined."""
+    return (LABELS_OF_PROPOSALS if item.kind in ACCEPTED_KINDS else LABELS).get(verb, LABELS[verb])
+
+
 def source_name(item: Item) -> str:
     return plain.cut(one_line(item.snapshot.source), 20).capitalize() or "?"
 
@@ -68,17 +89,20 @@ def what_of(notice: Notice) -> str:
     """Reference and amount: enough to know the case by, nothing about a person."""
     said = notice.item.snapshot
     named = plain.cut(one_line(said.reference or said.case_reference or ""), 60)
-    route = notice.route
-    voice = Voice(Teller(), language_of(route.locale), zone_of(route.timezone), notice.now)
-    amount = voice.money(said.amount) if said.amount else ""
+    amount = voice_of(notice).money(said.amount) if said.amount else ""
     return " · ".join(word for word in (named, amount) if word) or plain.cut(one_line(notice.item.key), 100)
+
+
+def voice_of(notice: Notice) -> Voice:
+    route = notice.route
+    return Voice(Teller(), language_of(route.locale), zone_of(route.timezone), notice.now)
 
 
 def _verb_button(notice: Notice, verb: str, words: Words, *, is_main: bool = False) -> ButtonElement:
     """One green button shows the way; two would show nothing."""
-    label = _label(verb, words)
+    label = _label(verb, notice.item, words)
     style = "danger" if verb == "reject" else "primary" if is_main and verb in _GREEN else None
-    confirm = _confirm(notice, words) if verb == "validate" else None
+    confirm = _confirm(notice, label, words) if verb in _ASKING_TWICE else None
     value = _value(notice.item, verb)
     return pieces.button(label, f"{label}: {what_of(notice)}", verb, value=value, style=style, confirm=confirm)
 
@@ -90,17 +114,18 @@ def _open_button(notice: Notice, link: Link, words: Words, number: int) -> Butto
 
 
 def _menu(notice: Notice, verbs: list[str], words: Words) -> OverflowMenuElement:
-    return pieces.overflow(wire.MORE, [(_label(verb, words), _value(notice.item, verb)) for verb in verbs])
+    labels = [(_label(verb, notice.item, words), _value(notice.item, verb)) for verb in verbs]
+    return pieces.overflow(wire.MORE, labels)
 
 
-def _confirm(notice: Notice, words: Words) -> ConfirmObject:
+def _confirm(notice: Notice, label: str, words: Words) -> ConfirmObject:
     told = words("{source} is told at once.", source=source_name(notice.item))
-    return pieces.confirm(words("Validate?"), f"{what_of(notice)}\n{told}", words("Validate"), words("Cancel"))
+    return pieces.confirm(f"{label}?", f"{what_of(notice)}\n{told}", label, words("Cancel"))
 
 
 def _value(item: Item, verb: str) -> str:
     return wire.Press(item.id, item.version, verb).value
 
 
-def _label(verb: str, words: Words) -> str:
-    return plain.cut(words(LABELS[verb]), pieces.MAX_LABEL) or verb
+def _label(verb: str, item: Item, words: Words) -> str:
+    return plain.cut(words(label_of(verb, item)), pieces.MAX_LABEL) or verb

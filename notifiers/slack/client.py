@@ -6,7 +6,9 @@ named for what the caller may do next, and the outbox decides.
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -34,6 +36,7 @@ class SlackClient:
         if not base_url.startswith(("https://", "http://")):
             raise ConfigError("slack.base_url: must be a URL, such as https://slack.com/api/")
         self._total_s = total_s
+        self._own_places = {("https", "hooks.slack.com"), urlsplit(base_url)[:2]}
         self._http = httpx.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
             headers={"authorization": f"Bearer {token.strip()}", "accept-encoding": "identity"},
@@ -70,8 +73,20 @@ class SlackClient:
         """Redraw a message. ``blocks`` go along even when empty: left out, the old live buttons stay (contract A6)."""
         await self._call("chat.update", {"channel": channel, "ts": ts, "text": text, "blocks": blocks})
 
-    async def post_ephemeral(self, channel: str, user: str, text: str) -> None:
-        await self._call("chat.postEphemeral", {"channel": channel, "user": user, "text": text})
+    async def post_ephemeral(self, channel: str, user: str, text: str, blocks: list[Json] | None = None) -> None:
+        told: Json = {"channel": channel, "user": user, "text": text}
+        await self._call("chat.postEphemeral", told | ({"blocks": blocks} if blocks else {}))
+
+    async def take_away(self, response_url: str) -> None:
+        """Delete what only one person sees, through the address that came with their press (contract A2).
+
+        That address carries its own secret: the token is not sent along, and nowhere else than to Slack.
+        """
+        if urlsplit(response_url)[:2] not in self._own_places:
+            return
+        with suppress(httpx.HTTPError, TimeoutError):
+            async with httpx.AsyncClient(timeout=self._total_s, trust_env=False) as plain:
+                await plain.post(response_url, json={"delete_original": True})
 
     async def open_view(self, trigger_id: str, view: Json) -> str:
         """Open a form within the three seconds a ticket lives; returns the view's id."""
@@ -85,6 +100,12 @@ class SlackClient:
     async def user_info(self, user: str) -> Json:
         """What Slack says of a person; PermanentError ``user_not_found`` when there is none."""
         answer = await self._call("users.info", {"user": user})
+        found = answer.get("user")
+        return found if isinstance(found, dict) else {}
+
+    async def user_by_email(self, email: str) -> Json:
+        """The person with this address; PermanentError ``users_not_found`` when there is none."""
+        answer = await self._call("users.lookupByEmail", {"email": email})
         found = answer.get("user")
         return found if isinstance(found, dict) else {}
 

@@ -26,6 +26,7 @@ CODES: dict[str, Meaning] = {
     "cannot_dm_bot": "channel",
     # this person is out of reach
     "user_not_found": "person",
+    "users_not_found": "person",
     "user_not_visible": "person",
     "user_not_in_channel": "person",
     # the whole workspace is

@@ -10,16 +10,17 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 from slack_sdk.signature import Clock, SignatureVerifier
 
-from notifiers.slack import modals, plain, wire
+from notifiers.slack import forms, modals, plain, wire
 from notifiers.slack.client import SlackClient
 from notifiers.slack.people import SlackPeople
 from notifiers.text import one_line
-from receiver.domain.action import NEEDS_WORDS, Click, utf16_units
+from receiver.domain.action import Click
 from receiver.domain.notice import Notice
 from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES, why_stale
@@ -61,6 +62,7 @@ class SlackClicks:
         self._client = client
         self._notice_for = notice_for
         self._teller = teller
+        self._now = now
         self._people_of = people_of or SlackPeople(client, team_ids, now).who
 
     def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
@@ -99,7 +101,7 @@ class SlackClicks:
             case "block_actions":
                 return _read_press(body, payload)
             case "view_submission":
-                return self._read_words(body, payload)
+                return self._read_form(body, payload)
             case _:
                 return None
 
@@ -124,21 +126,21 @@ class SlackClicks:
         if wire.is_link(wire.action_of(payload)):
             return Received(is_click=False)
         press = wire.press_of(payload)
-        if press.verb not in modals.MAX_TYPED:
-            return Received(is_click=True)
+        if press.verb not in forms.WITH_FORM:
+            place = wire.text(payload, "response_url") if wire.is_whispered(payload) else None
+            return Received(is_click=True, after=partial(self._client.take_away, place) if place else None)
         ticket = wire.text(payload, "trigger_id") or ""
         user = wire.text(wire.part(payload, "user"), "id") or ""
         return Received(is_click=False, after=partial(self._ask_for_words, press, ticket, user))
 
     def _submitted(self, payload: wire.Json) -> Received:
         view = wire.part(payload, "view")
-        press, locale = wire.unpack(view)
-        wrong = _what_is_wrong(press.verb, wire.typed(view))
-        if wrong is None:
+        found = forms.read(wire.unpack(view).verb, view, self._now()).faults
+        if not found:
             return Received(is_click=True)
-        most = modals.MAX_TYPED.get(press.verb, 0)
-        sentence = self._teller.say(locale, SENTENCES[wrong], most=most)
-        return Received(is_click=False, answer={"response_action": "errors", "errors": {wire.WORDS: sentence}})
+        locale = wire.held(view).locale
+        errors = {block: self._teller.say(locale, SENTENCES[code], **values) for block, (code, values) in found.items()}
+        return Received(is_click=False, answer={"response_action": "errors", "errors": errors})
 
     async def _ask_for_words(self, press: wire.Press, ticket: str, user: str) -> None:
         """Open the form; with a placeholder first when the item is slow to come (contract C4.7). Never raises."""
@@ -182,13 +184,13 @@ class SlackClicks:
             with suppress(DeliveryError):
                 await self._client.post_ephemeral(press.channel, user, plain.escape(sentence))
 
-    def _read_words(self, body: bytes, payload: wire.Json) -> Click | None:
+    def _read_form(self, body: bytes, payload: wire.Json) -> Click | None:
         view = wire.part(payload, "view")
-        press, _ = wire.unpack(view)
-        if _what_is_wrong(press.verb, wire.typed(view)) is not None:
+        press = wire.unpack(view)
+        filled = forms.read(press.verb, view, self._now())
+        if set(filled.faults) & {wire.WORDS}:
             return None
-        words = {NEEDS_WORDS[press.verb]: plain.storable(wire.typed(view))}
-        return _click(body, payload, press, **words)
+        return replace(_click(body, payload, press), note=filled.note, text=filled.text, terms=filled.terms)
 
 
 def identity_of(body: bytes) -> str:
@@ -235,25 +237,14 @@ def _is_signed(secret: str, body: bytes, stamp: str, signature: str, now: dateti
         return False
 
 
-def _what_is_wrong(verb: str, typed: str) -> str | None:
-    """The code of ``refusal.SENTENCES`` for words that will not do. Raises ValueError for a verb without a form."""
-    if verb not in modals.MAX_TYPED:
-        raise ValueError("no form of ours asks for this verb")
-    if not one_line(typed):
-        return "needs_words"
-    return "too_long" if utf16_units(plain.storable(typed)) > modals.MAX_TYPED[verb] else None
-
-
 def _read_press(body: bytes, payload: wire.Json) -> Click | None:
     if wire.is_link(wire.action_of(payload)):
         return None
     press = wire.press_of(payload)
-    return None if press.verb in modals.MAX_TYPED else _click(body, payload, press)
+    return None if press.verb in forms.WITH_FORM else _click(body, payload, press)
 
 
-def _click(
-    body: bytes, payload: wire.Json, press: wire.Press, note: str | None = None, text: str | None = None
-) -> Click:
+def _click(body: bytes, payload: wire.Json, press: wire.Press) -> Click:
     user = wire.part(payload, "user")
     slack_id = wire.text(user, "id")
     if slack_id is None or not _IDENTITY.fullmatch(slack_id):
@@ -266,8 +257,6 @@ def _click(
         person=Person(name=name, slack_id=slack_id),
         via="slack",
         identity=identity_of(body),
-        note=note,
-        text=text,
         answer_to=f"slack:{press.channel}/{slack_id}" if press.channel else None,
         shown_at=f"slack:{press.channel}/{press.ts}" if press.channel and press.ts else None,
     )

@@ -1,4 +1,4 @@
-"""The forms that ask for words (step 8): a note with a rejection, a reply, a note. Pure; opening them changes nothing.
+"""The forms that open on a press (step 8), with what they are about. Pure; opening them changes nothing.
 
 A form holds item, version, verb and where it was opened, no debtor data (contract A6).
 """
@@ -6,59 +6,58 @@ A form holds item, version, verb and where it was opened, no debtor data (contra
 from functools import partial
 from typing import Any
 
-from slack_sdk.models.blocks import Block, InputBlock, PlainTextInputElement, PlainTextObject
+from slack_sdk.models.blocks import Block, PlainTextObject
 from slack_sdk.models.views import View
 
-from notifiers.slack import pieces, plain, wire
-from notifiers.slack.buttons import Words, source_name, what_of
+from notifiers.slack import forms, pieces, plain, wire
+from notifiers.slack.buttons import Words, label_of, what_of
 from notifiers.slack.render import Room, Say, conversation
 from notifiers.teller import N_
 from notifiers.text import clean, one_line
-from receiver.domain.action import MAX_NOTE
+from receiver.domain import plan
 from receiver.domain.notice import Link, Notice, Story
 
 MAX_TITLE = 24  # also of submit and close (contract A1)
-MAX_INPUT = 3_000  # Slack's plain_text_input takes no more
-MAX_TYPED = {"reject": MAX_NOTE, "note": MAX_NOTE, "reply": MAX_INPUT}  # in UTF-16 units
 LINES_SHOWN = 8
 LINE_SHOWN = 1_500
 ROOM = 9_000
 
-# verb -> title, label, hint, button; all are keys of translations.
+# verb -> title, button; both are keys of translations.
 _FORMS = {
-    "reject": (
-        N_("Reject"),
-        N_("Why is this rejected?"),
-        N_("{source} keeps this note with its decision."),
-        N_("Reject"),
-    ),
-    "reply": (N_("Reply"), N_("Your reply"), N_("{source} passes it on as you write it."), N_("Send")),
-    "note": (N_("Add a note"), N_("Your note"), N_("It stays in Casebell; {source} does not see it."), N_("Save")),
+    "reject": (N_("Reject"), N_("Reject")),
+    "reply": (N_("Reply"), N_("Send")),
+    "note": (N_("Add a note"), N_("Save")),
+    "reopen": (N_("Reopen"), N_("Reopen")),
+    "snooze": (N_("Snooze"), N_("Snooze")),
+    "assign": (N_("Assign"), N_("Assign")),
+    "update_plan": (N_("Change the plan"), N_("Change the plan")),
 }
+
+_BRIEF = frozenset({"snooze", "assign", "note", "update_plan"})  # these need no second reading of the debtor's words
 
 Drawn = dict[str, Any]
 
 
 def form(press: wire.Press, notice: Notice, story: Story, say: Say) -> Drawn:
-    """The form for a verb that needs words, with what they are about."""
+    """The form for a verb that needs more than a press, with what it is about."""
     words = partial(say, notice.route.locale)
-    title, label, hint, submit = _FORMS[press.verb]
-    field = PlainTextInputElement(
-        action_id=wire.WORDS, multiline=True, min_length=1, max_length=MAX_TYPED[press.verb], focus_on_load=True
-    )
-    asking = InputBlock(
-        block_id=wire.WORDS,
-        label=_plain(words(label), 200),
-        hint=_plain(words(hint, source=source_name(notice.item)), 300),
-        element=field,
-    )
+    title, submit = _FORMS[press.verb]
+    if press.verb == "reject":
+        title = submit = label_of("reject", notice.item)
     return _view(
         words(title),
-        [*_about(press, notice, story, words), asking],
+        [*_about(press, notice, story, words), *forms.fields(press.verb, notice, words)],
         close=words("Cancel"),
         submit=words(submit),
-        held=wire.pack(press, notice.route.locale),
+        held=wire.pack(press, _held(notice)),
     )
+
+
+def _held(notice: Notice) -> wire.Held:
+    """What the form must remember until it comes back: no debtor data (contract A6)."""
+    said = notice.item.snapshot
+    now = plan.as_typed(plan.current(said))
+    return wire.Held(notice.route.locale, notice.route.timezone, said.amount, now if now.months else None)
 
 
 def loading(words: Words) -> Drawn:
@@ -84,6 +83,9 @@ def failed(press: wire.Press, sentence: str, words: Words) -> Drawn:
 
 def _about(press: wire.Press, notice: Notice, story: Story, words: Words) -> list[Block]:
     """What the person answers to: the conversation for a reply, the debtor's words for a decision."""
+    if press.verb in _BRIEF:
+        headline = plain.cut(one_line(story.headline), 300)
+        return [pieces.context(what_of(notice)), *([pieces.section(headline)] if headline else [])]
     room = Room(ROOM)
     asked = room.take(clean(story.asked or "") or one_line(story.headline), pieces.MAX_BODY)
     blocks = [pieces.context(what_of(notice)), *([pieces.section(asked)] if asked else [])]

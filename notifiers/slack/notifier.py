@@ -1,27 +1,37 @@
 """Step 7 for Slack: one message per item and channel, posted once and then redrawn; it remembers no item."""
 
-from notifiers.slack import plain
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from notifiers.slack import gathered, plain
 from notifiers.slack.client import SlackClient
 from notifiers.slack.codes import GONE, REFUSED_BLOCKS, cure_for
 from notifiers.slack.digest import render_digest
-from notifiers.slack.render import Message, minimal, render
+from notifiers.slack.render import Message, minimal, offer, render
+from notifiers.teller import Teller
 from notifiers.text import clean, one_line
 from receiver.domain.digest import Edition
-from receiver.domain.notice import Notice, Story, is_alarm, is_news
+from receiver.domain.notice import Notice, Nudge, Story, is_alarm, is_news
+from receiver.domain.people import Person
 from receiver.errors import DeliveryError, PermanentError, UncertainError
-from receiver.ports import Delivered, Health, Teller
+from receiver.ports import Delivered, Gathered, Health
+from receiver.ports import Teller as Tells
 
 NEEDED_SCOPES = ("chat:write", "users:read", "users:read.email")  # contract A10
 MAX_TOLD = 3_000
+GONE_THREAD = frozenset({"thread_not_found", "message_not_found"})
+_USER = re.compile(r"[UW][A-Z0-9]{1,20}", re.ASCII)
 
 
 class SlackNotifier:
-    """Fulfils ``ports.Notifier``; an address is a channel's id, a reference is "channel/ts"."""
+    """Fulfils ``ports.Notifier``; an address is a channel's id, a reference "channel/ts", in a thread "…/ts@root"."""
 
     channel = "slack"
     longest_s = 45.0  # four calls of ten seconds: drawn, drawn simpler, posted anew, posted simpler
 
-    def __init__(self, client: SlackClient, teller: Teller) -> None:
+    def __init__(self, client: SlackClient, teller: Tells) -> None:
         self._client = client
         self._teller = teller
         self._refused: dict[str, int] = {}  # code -> messages Slack refused to draw since the start
@@ -56,11 +66,31 @@ class SlackNotifier:
             self._refused[error.code] = self._refused.get(error.code, 0) + 1
             await self._client.post_message(address, message.text, [])
 
+    async def nudge(self, notice: Notice, address: str, reference: str, nudge: Nudge) -> None:
+        """One quiet reply in the thread (contract A6), with one mention; lost rather than said twice."""
+        del address  # the reference names the channel that Slack knows it by
+        channel, _, root = place_of(reference)
+        mention = await self._mention(nudge.to)
+        sentence = plain.escape(Teller().nudge(notice, nudge))
+        with suppress(PermanentError, UncertainError):
+            await self._client.post_message(channel, f"{mention} {sentence}".strip(), [], thread_ts=root)
+
+    async def offer(self, notice: Notice, address: str) -> None:
+        """A word with an undo button that only whoever decided sees; ``address`` is "channel/user"."""
+        channel, user = _person_at(address)
+        message = offer(notice, self._teller.story(notice), self._teller.say)
+        with suppress(PermanentError):  # who has left the channel undoes it elsewhere
+            await self._client.post_ephemeral(channel, user, message.text, message.blocks)
+
+    async def gather(self, notices: Sequence[Notice], address: str) -> Gathered:
+        """One message that lists the worst; each alert then stands in its thread, with its buttons."""
+        message = gathered.render([(notice, self._teller.story(notice)) for notice in notices])
+        channel, ts = await self._client.post_message(address, message.text, message.blocks)
+        return Gathered(below=f"{channel}/{ts}")
+
     async def tell(self, address: str, text: str) -> None:
         """A word that only one person sees; ``address`` is "channel/user"."""
-        channel, _, user = address.partition("/")
-        if not channel or not user:
-            raise PermanentError("bad_address", f"{plain.cut(address, 60)}: no channel/user of Slack")
+        channel, user = _person_at(address)
         await self._client.post_ephemeral(channel, user, plain.unstyled(plain.cut(clean(text), MAX_TOLD)))
 
     async def health(self) -> list[Health]:
@@ -77,22 +107,34 @@ class SlackNotifier:
         await self._client.close()
 
     async def _post(self, address: str, notice: Notice, story: Story) -> Delivered:
-        message = render(notice, story, self._teller.say)
+        message, root = render(notice, story, self._teller.say), place_of(notice.below)[2] if notice.below else None
         try:
-            channel, ts = await self._client.post_message(address, message.text, message.blocks)
+            channel, ts = await self._client.post_message(address, message.text, message.blocks, thread_ts=root)
         except PermanentError as error:
+            if root and error.code in GONE_THREAD:
+                return await self._post(address, replace(notice, below=None), story)
             message = self._simpler(error, notice, story)
-            channel, ts = await self._client.post_message(address, message.text, message.blocks)
-        return Delivered(f"{channel}/{ts}")
+            channel, ts = await self._client.post_message(address, message.text, message.blocks, thread_ts=root)
+        return Delivered(f"{channel}/{ts}@{root}" if root else f"{channel}/{ts}")
 
     async def _redraw(self, reference: str, notice: Notice, story: Story) -> None:
-        channel, _, ts = reference.partition("/")
+        channel, ts, _ = place_of(reference)
         message = render(notice, story, self._teller.say)
         try:
             await self._client.update_message(channel, ts, message.text, message.blocks)
         except PermanentError as error:
             message = self._simpler(error, notice, story)
             await self._client.update_message(channel, ts, message.text, message.blocks)
+
+    async def _mention(self, person: Person | None) -> str:
+        """``<@U…>`` for somebody of the workspace, else nothing: a reminder is no reason to fail."""
+        if person is None:
+            return ""
+        slack_id = person.slack_id
+        if not slack_id and person.email:
+            with suppress(DeliveryError):
+                slack_id = (await self._client.user_by_email(person.email)).get("id")
+        return f"<@{slack_id}>" if isinstance(slack_id, str) and _USER.fullmatch(slack_id) else ""
 
     def _simpler(self, error: PermanentError, notice: Notice, story: Story) -> Message:
         """The words alone when Slack refuses the drawing (contract C4.9); any other refusal goes on to the caller."""
@@ -106,10 +148,10 @@ class SlackNotifier:
 
         A loud one is shown in the channel, too: a thread that nobody follows rings nobody.
         """
-        channel, _, ts = reference.partition("/")
+        channel, _, root = place_of(reference)
         try:
             text = plain.escape(plain.cut(one_line(sentence), MAX_TOLD))
-            await self._client.post_message(channel, text, [], thread_ts=ts, is_broadcast=is_loud)
+            await self._client.post_message(channel, text, [], thread_ts=root, is_broadcast=is_loud)
         except (PermanentError, UncertainError):
             return  # the message itself is right; failing here would say it twice
 
@@ -121,6 +163,20 @@ class SlackNotifier:
         return [
             Health("slack drawings", is_well=False, detail=detail, cure="Report this with `casebell preview slack`.")
         ]
+
+
+def _person_at(address: str) -> tuple[str, str]:
+    channel, _, user = address.partition("/")
+    if not channel or not user:
+        raise PermanentError("bad_address", f"{plain.cut(address, 60)}: no channel/user of Slack")
+    return channel, user
+
+
+def place_of(reference: str) -> tuple[str, str, str]:
+    """Channel, ts and the thread's own ts of "C1/171.2", or of a reply "C1/171.5@171.2"."""
+    channel, _, rest = reference.partition("/")
+    ts, _, root = rest.partition("@")
+    return channel, ts, root or ts
 
 
 def _scopes(given: object) -> list[Health]:

@@ -42,7 +42,7 @@ LINK_KINDS = (
 )  # never a signed action link: link expanders fetch them (contract A6)
 
 Drawn = dict[str, Any]
-Part = RichTextSectionElement | RichTextQuoteElement
+Part = RichTextSectionElement | RichTextQuoteElement | RichTextListElement
 _URL = re.compile(r"https?://[^\s<>\"|\\^`{}\x00-\x20\x7f-\U0010ffff]+", re.ASCII)
 
 

@@ -12,7 +12,16 @@ from slack_sdk.models.blocks import Block
 
 from notifiers.phrases import file_name
 from notifiers.slack import pieces, plain
-from notifiers.slack.buttons import Words, buttons, doors, open_label, source_name
+from notifiers.slack.buttons import (
+    Words,
+    buttons,
+    doors,
+    open_label,
+    source_name,
+    taking_back,
+    voice_of,
+    what_of,
+)
 from notifiers.text import clean, one_line
 from receiver.domain.item import Item
 from receiver.domain.notice import Notice, Story
@@ -27,7 +36,7 @@ MAX_MEDIA = 5
 MAX_STATUS = 1_500
 
 LEADS = {"blocking": "🛑", "review": "🔶", "info": "🔵"}  # shapes differ too: colours are not seen by everybody
-ACTING, RESOLVED, WARNING = "⏳", "✅", "⚠️"
+ACTING, RESOLVED, WARNING, PROPOSED, SNOOZED = "⏳", "✅", "⚠️", "👥", "💤"
 
 
 class Say(Protocol):
@@ -71,9 +80,21 @@ def render(notice: Notice, story: Story, say: Say) -> Message:
     return Message(text, pieces.drawn([header, *middle, *status, *bottom]))
 
 
+def offer(notice: Notice, story: Story, say: Say) -> Message:
+    """What only the person who decided sees: what came of it, and the way back for as long as there is one."""
+    words, item = partial(say, notice.route.locale), notice.item
+    done = plain.cut(one_line(story.status or ""), 600)
+    until = words("It can be undone until {moment}.", moment=voice_of(notice).clock(item.undo_until or notice.now))
+    about = plain.cut(f"{RESOLVED} {what_of(notice)}: {done}", 900)
+    blocks = [pieces.section(about), pieces.actions(taking_back(notice, words)), pieces.context(until)]
+    return Message(plain.escape(f"{about}. {until}"), pieces.drawn(blocks))
+
+
 def minimal(notice: Notice, story: Story) -> Message:
     """The same without blocks, for when Slack refuses them: an alert without buttons beats no alert (contract C4.9)."""
     told = [_text(notice, story)]
+    if story.proposal:
+        told.append(plain.escape(plain.cut(one_line(story.proposal), 500)))
     if story.problem:
         told.append(f"{WARNING} {plain.unstyled(plain.cut(one_line(story.problem), 500))}")
     told += [
@@ -86,6 +107,10 @@ def minimal(notice: Notice, story: Story) -> Message:
 
 def lead_of(item: Item) -> str:
     """The sign that tells state and urgency at a glance."""
+    if item.proposal:
+        return PROPOSED
+    if item.snoozed_until:
+        return SNOOZED
     if item.state == "open":
         return LEADS.get(item.snapshot.urgency, LEADS["review"])
     return ACTING if item.state == "acting" else RESOLVED
@@ -98,7 +123,8 @@ def _text(notice: Notice, story: Story) -> str:
 
 def _open(item: Item, story: Story, words: Words, room: Room) -> list[Block]:
     """What is asked, the facts, the debtor's own words and the conversation; facts get their room first."""
-    blocks: list[Block] = []
+    proposal = room.take(clean(story.proposal or ""), 1_200)
+    blocks: list[Block] = [pieces.section(proposal)] if proposal else []
     facts = _facts(story, words, room)
     asked = room.take(clean(story.asked or ""), pieces.MAX_BODY)
     quote = room.take(clean(story.quote or ""), pieces.MAX_BODY)
@@ -142,7 +168,7 @@ def _status(item: Item, story: Story, words: Words, room: Room) -> list[Block]:
     """What is going on, and why the last attempt came back."""
     status = room.take(one_line(story.status or "") or _plain_status(item, words), MAX_STATUS)
     problem = room.take(one_line(story.problem or ""), 600)
-    drawn = pieces.context if item.state == "open" else pieces.section
+    drawn = pieces.context if item.state == "open" and not item.escalated_at else pieces.section
     return [
         *([drawn(status)] if status else []),
         *([pieces.section(f"{WARNING} {problem}")] if problem else []),

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import parse_qs
 
-from receiver.domain.action import VERBS
+from receiver.domain.action import VERBS, PlanWish
+from receiver.domain.money import Money
 
 Json = dict[str, Any]
 
@@ -36,6 +37,16 @@ class Press:
     @property
     def value(self) -> str:
         return f"{self.item_id}.{self.version}.{self.verb}"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a form remembers beside the press: the route's language and zone, and the figures a plan is checked by."""
+
+    locale: str = "en"
+    timezone: str = "UTC"
+    owed: Money | None = None
+    plan: PlanWish | None = None
 
 
 def payload_of(body: bytes) -> Json:
@@ -81,6 +92,11 @@ def is_link(action: Json) -> bool:
     return name.startswith((OPEN, "media"))
 
 
+def is_whispered(payload: Json) -> bool:
+    """Whether only the person who pressed sees what was pressed."""
+    return part(payload, "container").get("is_ephemeral") is True
+
+
 def press_of(payload: Json) -> Press:
     """The press in a block_actions payload. Raises ValueError when it is none of ours."""
     action = action_of(payload)
@@ -92,25 +108,55 @@ def press_of(payload: Json) -> Press:
     return press
 
 
-def pack(press: Press, locale: str) -> str:
-    """A form's private_metadata: what it is about, and its language for telling what is wrong with the words."""
-    held = {"i": press.item_id, "v": press.version, "verb": press.verb, "c": press.channel, "t": press.ts, "l": locale}
-    return json.dumps(held, separators=(",", ":"))
+def pack(press: Press, held: Held) -> str:
+    """A form's private_metadata: what it is about, and what is needed to tell what is wrong with it."""
+    owed, plan = held.owed, held.plan
+    told: Json = {"i": press.item_id, "v": press.version, "verb": press.verb, "c": press.channel, "t": press.ts}
+    told |= {"l": held.locale, "z": held.timezone}
+    told |= {"owed": [owed.minor, owed.currency]} if owed else {}
+    told |= {"plan": [plan.months, plan.starts_on, plan.first_payment]} if plan else {}
+    return json.dumps(told, separators=(",", ":"))
 
 
-def unpack(view: Json) -> tuple[Press, str]:
-    """The press and the language a submitted form holds. Raises ValueError when it is none of ours."""
+def unpack(view: Json) -> Press:
+    """The press a submitted form holds. Raises ValueError when it is none of ours."""
+    told = _metadata(view)
+    place = _checked(told.get("c"), _CHANNEL), _checked(told.get("t"), _TS)
+    return _press(f"{text(told, 'i') or ''}.{told.get('v')}.{told.get('verb')}", *place)
+
+
+def held(view: Json) -> Held:
+    """What a submitted form remembers. Raises ValueError when it is none of ours."""
+    told = _metadata(view)
+    owed, plan = None, None
+    match told.get("owed"):
+        case [int(minor), str() | None as currency]:
+            owed = Money(minor, currency)
+    match told.get("plan"):
+        case [str(months), str(starts_on), str(first)]:
+            plan = PlanWish(months, starts_on, first)
+    return Held(text(told, "l") or "en", text(told, "z") or "UTC", owed, plan)
+
+
+def filled(view: Json) -> dict[str, str]:
+    """What was typed or chosen, by block; only what is there."""
+    found: dict[str, str] = {}
+    for name, given in part(view, "state", "values").items():
+        element = part({"one": given}, "one")
+        inner = next(iter(element.values()), None)
+        one = part({"one": inner}, "one")
+        value = text(one, "value") or text(one, "selected_date") or text(one, "selected_user")
+        value = value or text(part(one, "selected_option"), "value")
+        if value:
+            found[str(name)] = value
+    return found
+
+
+def _metadata(view: Json) -> Json:
     try:
-        held = part({"held": json.loads(text(view, "private_metadata") or "")}, "held")
+        return part({"held": json.loads(text(view, "private_metadata") or "")}, "held")
     except RecursionError as error:
         raise ValueError("nested too deep") from error
-    place = _checked(held.get("c"), _CHANNEL), _checked(held.get("t"), _TS)
-    return _press(f"{text(held, 'i') or ''}.{held.get('v')}.{held.get('verb')}", *place), text(held, "l") or "en"
-
-
-def typed(view: Json) -> str:
-    """What was typed into the form; empty when nothing was."""
-    return text(part(view, "state", "values", WORDS, WORDS), "value") or ""
 
 
 def _press(value: str | None, channel: str | None, ts: str | None) -> Press:
@@ -122,6 +168,9 @@ def _press(value: str | None, channel: str | None, ts: str | None) -> Press:
 
 def _place(payload: Json) -> tuple[str | None, str | None]:
     container = part(payload, "container")
+    if is_whispered(payload):  # no message that could be redrawn
+        container = {"channel_id": container.get("channel_id")}
+        payload = {"channel": payload.get("channel")}
     channel = container.get("channel_id") or part(payload, "channel").get("id")
     ts = container.get("message_ts") or part(payload, "message").get("ts")
     return _checked(channel, _CHANNEL), _checked(ts, _TS)

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 
 from receiver.cli.options import with_config, with_json
 from receiver.cli.output import plain, progress, show_json, show_table, warn
-from receiver.domain.action import VERBS, Click
+from receiver.domain.action import VERBS, Click, PlanWish, Terms
 from receiver.domain.item import Item
 from receiver.domain.people import Person
 from receiver.domain.token import Tokens
@@ -78,24 +78,44 @@ def item_command(config: Path, key: str, as_json: bool) -> None:
 @click.command("act")
 @click.argument("key")
 @click.argument("verb", type=click.Choice(sorted(VERBS)))
-@click.option("--note", help="For reject and note, and to explain a validation.")
+@click.option("--note", help="For reject, reopen and note, and to explain a validation.")
 @click.option("--text", help="The message of a reply.")
-@click.option("--as", "email", help="Your e-mail address, for the audit and as sender of a reply.")
+@click.option("--as", "email", help="Your e-mail address, for the audit, as sender of a reply, and for four eyes.")
+@click.option("--until", help="With snooze: 1h, 4h, tomorrow, monday, or a date.")
+@click.option("--to", help="With assign: a colleague's e-mail address.")
+@click.option("--months", default="", help="With update_plan: months of the plan.")
+@click.option("--start", default="", help="With update_plan: its first day, as 2026-04-01.")
+@click.option("--first-payment", default="", help="With update_plan: the first payment.")
 @with_config
-def act_command(config: Path, key: str, verb: str, note: str | None, text: str | None, email: str | None) -> None:
+def act_command(
+    config: Path,
+    key: str,
+    verb: str,
+    note: str | None,
+    text: str | None,
+    email: str | None,
+    until: str | None,
+    to: str | None,
+    months: str,
+    start: str,
+    first_payment: str,
+) -> None:
     """Do what a button does."""
     settings = load(config)
     found = asyncio.run(read_store(settings, lambda connection: ledger.by_key(connection, key)))
     if found is None:
         raise click.ClickException(f"no item has the key {key}; `casebell items` lists them")
     person = Person(email=email.lower() if email else None, name=email or f"{getpass.getuser()} (terminal)")
-    pressed = Click(found.id, found.version, verb, person, "cli", f"cli:{secrets.token_hex(12)}", note=note, text=text)
+    wish = PlanWish(months, start, first_payment) if verb == "update_plan" else None
+    terms = Terms(until, Person(email=to.lower()) if to else None, wish)
+    identity = f"cli:{secrets.token_hex(12)}"
+    pressed = Click(found.id, found.version, verb, person, "cli", identity, note=note, text=text, terms=terms)
     refusal, after = asyncio.run(_act(settings, pressed))
     if refusal:
         raise click.ClickException(refusal)
     if after is not None and (reason := why_not(after)):
         raise click.ClickException(reason)
-    click.echo(f"{key}: {after.state if after else 'gone'}{f' ({after.outcome})' if after and after.outcome else ''}")
+    click.echo(f"{key}: {_now(after) if after else 'gone'}")
 
 
 @click.command("reconcile")
@@ -119,6 +139,12 @@ def reconcile_command(config: Path, account: str | None, full: bool, as_json: bo
             warn(f"{name}: {why}; nothing was concluded about it")
     if silent:
         raise click.exceptions.Exit(1)
+
+
+def _now(item: Item) -> str:
+    if item.proposal:
+        return f"{item.state}, {item.proposal.verb} is proposed: a second person must confirm it"
+    return f"{item.state} ({item.outcome})" if item.outcome else item.state
 
 
 async def _act(settings: Settings, pressed: Click) -> tuple[str | None, Item | None]:
@@ -248,6 +274,10 @@ def why_not(item: Item) -> str | None:
     """Why what was asked of the source came back, on one line; None when it did not."""
     if item.problem == "still_open":
         return f"{item.snapshot.source} took the request, but this is still open there"
+    if item.problem == "still_closed":
+        return f"{item.snapshot.source} took the request to reopen this, but it is still closed there"
+    if item.problem == "proposal_void":
+        return f"what was proposed is void: this changed at {item.snapshot.source} since"
     return f"{item.snapshot.source} refused: {plain(item.problem)}" if item.problem else None
 
 
@@ -283,9 +313,12 @@ def print_item(found: Item, events: list[ledger.Event], deliveries: Any) -> None
         "created": _moment(said.created_at),
         "deadline": _moment(said.deadline_at),
         "claimed by": found.claimed_by,
+        "snoozed until": _moment(found.snoozed_until),
+        "proposed": found.proposal and f"{found.proposal.verb} by {found.proposal.person.label}",
         "note": found.note,
         "outcome": found.outcome,
         "resolved by": found.resolved_by,
+        "confirmed by": found.confirmed_by,
         "problem": why_not(found),
         "link": said.solution_url,
     }

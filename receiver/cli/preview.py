@@ -11,10 +11,10 @@ import click
 
 from receiver.cli.ledger import read_store
 from receiver.cli.options import with_config
-from receiver.cli.samples import SAMPLES, sample
+from receiver.cli.samples import SAMPLES, nudge_of, sample
 from receiver.domain.action import SOURCE_VERBS
 from receiver.domain.item import Item
-from receiver.domain.notice import Link, Notice, verbs_for
+from receiver.domain.notice import Link, Notice, Nudge, verbs_for
 from receiver.domain.routing import Route
 from receiver.errors import ConfigError
 from receiver.notices import twin_links
@@ -24,7 +24,9 @@ from receiver.store import items as ledger
 
 @click.command("preview")
 @click.argument("what", type=click.Choice(["slack", "alert", "digest"]))
-@click.option("--sample", "kind", type=click.Choice(sorted(SAMPLES)), help="An invented item of this kind.")
+@click.option(
+    "--sample", "kind", type=click.Choice(sorted(SAMPLES)), help="An invented item of this kind, or in this state."
+)
 @click.option("--item", "key", help="An item of the ledger.")
 @click.option("--locale", type=click.Choice(["en", "fr", "da", "de"]), default="en", show_default=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write files there instead of stdout.")
@@ -39,7 +41,7 @@ def preview_command(config: Path, what: str, kind: str | None, key: str | None, 
         title, files = f"digest.{locale}", _rendered_digest(locale, f"digest.{locale}")
     else:
         item = _stored(load(config), key) if key else sample(kind or "portal_dispute")
-        title, files = f"{item.kind}.{locale}", _rendered(what, notice_of_sample(item, locale))
+        title, files = f"{kind or item.kind}.{locale}", _rendered(what, notice_of_sample(item, locale), nudge_of(kind))
     for name, content in files.items():
         _put_out(content, out, f"{title}.{name}")
 
@@ -79,13 +81,13 @@ def _body(mail: EmailMessage, kind: str) -> str:
     return str(part.get_content()) if part else ""
 
 
-def _rendered(what: str, notice: Notice) -> dict[str, str | bytes]:
+def _rendered(what: str, notice: Notice, nudge: Nudge | None) -> dict[str, str | bytes]:
     from receiver.main import render_mail, render_slack
 
     if what == "slack":
-        text, blocks = render_slack(notice)
+        text, blocks = render_slack(notice, nudge)
         return {"slack.json": json.dumps({"text": text, "blocks": blocks}, indent=2, ensure_ascii=False)}
-    mail = render_mail(notice)
+    mail = render_mail(notice, nudge)
     return {"html": _body(mail, "html"), "txt": _body(mail, "plain")}
 
 

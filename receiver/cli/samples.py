@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from receiver.domain import conflict
-from receiver.domain.item import Item, Snapshot
+from receiver.domain.item import Item, Proposal, Snapshot
+from receiver.domain.notice import Nudge
+from receiver.domain.people import Person
 from receiver.domain.twin import Receivable, pairs, twin_of
 
 GETBILL_KINDS = ("agreement", "portal_dispute", "hardship", "payment_plan", "ai_dispute", "objection")
@@ -22,19 +24,37 @@ DEBITURA_KINDS = (
     "Generic",
     "UploadKycDocument",
 )
+STATES = ("proposal", "snoozed", "escalated", "reminder")  # of a dispute
 DUE_KINDS = {"overdue_installment": "agreement", "check_in": "hardship"}
 TWIN = "twin"  # a dispute of a receivable that both systems know
-SAMPLES = (*GETBILL_KINDS, *DEBITURA_KINDS, *DUE_KINDS, "webhook_disabled", conflict.KIND, TWIN)
+SAMPLES = (*GETBILL_KINDS, *DEBITURA_KINDS, *DUE_KINDS, "webhook_disabled", conflict.KIND, TWIN, *STATES)
+ANNA = Person(email="anna@creditor.example", name="Anna Krogh")
 
 
-def sample(kind: str) -> Item:
-    """An open item of this kind, one of SAMPLES."""
+def sample(name: str) -> Item:
+    """An open item of this kind, or a dispute in this state; one of SAMPLES."""
     now = datetime.now(UTC)
-    item = Item("preview00000", _snapshot(kind), "open", 1, now, now, now)
-    if kind != TWIN:
-        return item
-    own, other = _in_both()
-    return replace(item, twin=twin_of([own], [other]))
+    item = Item("preview00000", _snapshot("portal_dispute" if name in STATES else name), "open", 1, now, now, now)
+    match name:
+        case "proposal":
+            proposal = Proposal(1, "validate", ANNA, "slack", now, "The bank confirms the payment of 3 March.")
+            return replace(item, proposal=proposal)
+        case "snoozed":
+            return replace(item, snoozed_until=now + timedelta(days=3), snoozed_by=ANNA.label)
+        case "escalated":
+            return replace(item, opened_at=now - timedelta(days=3), escalated_at=now)
+        case "reminder":
+            return replace(item, opened_at=now - timedelta(days=1), claimed_by=ANNA.label, claimer=ANNA)
+        case _ if name == TWIN:
+            own, other = _in_both()
+            return replace(item, twin=twin_of([own], [other]))
+        case _:
+            return item
+
+
+def nudge_of(name: str | None) -> Nudge | None:
+    """The word below the message that this sample is about, if it is about one."""
+    return Nudge("reminder", ANNA) if name == "reminder" else None
 
 
 def _snapshot(kind: str) -> Snapshot:

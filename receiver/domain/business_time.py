@@ -54,11 +54,9 @@ class Calendar:
         """How much business time lies between two instants; none when they are the wrong way round."""
         return sum((late - early for early, late in self._stretches(start, end)), timedelta())
 
-    def opening(self, day: date) -> datetime:
-        """When business opens on the first business day from ``day`` on."""
-        while not self.is_business_day(day):
-            day += _DAY
-        return next((start for start, _ in self._hours_of(day)), self._local(day, self.opens))
+    def morning(self, day: date) -> datetime:
+        """When business would open on this day, be it a business day or not."""
+        return self._local(day, self.opens)
 
     def today(self, at: datetime) -> date:
         return at.astimezone(zone_of(self.timezone)).date()

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
+from receiver.domain.action import PlanWish
 from receiver.domain.item import Snapshot
 from receiver.domain.people import Person
 from receiver.domain.twin import Twin
@@ -43,18 +45,51 @@ class PersonAsked:
 
 @dataclass(frozen=True, slots=True)
 class PersonDid:
-    """A person did something of Casebell's own: claim, release or note."""
+    """A person did something of Casebell's own; ``to`` with assign, ``until`` with snooze."""
 
     key: str
     verb: str
     person: Person
     via: str
     note: str | None = None
+    to: Person | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonProposed:
+    """A person decided what a second one must confirm. ``words``: the note or reply that goes with it."""
+
+    key: str
+    action_id: int
+    verb: str
+    person: Person
+    via: str
+    words: str | None = None
+    plan: PlanWish | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonConfirmed:
+    """A second person confirmed the proposal of the first; the source is asked now."""
+
+    key: str
+    action_id: int
+    person: Person
+    via: str
 
 
 @dataclass(frozen=True, slots=True)
 class SourceAccepted:
     """The source took the request; its effect will show in what it says later (debitura.md, Resolving chat tasks)."""
+
+    key: str
+    action_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDid:
+    """The source has done what was asked, and the item is open after it: reopened, or with another plan."""
 
     key: str
     action_id: int
@@ -77,4 +112,13 @@ class TwinSaid:
     twin: Twin | None
 
 
-Fact = SourceSaid | SourceGone | PersonAsked | PersonDid | SourceAccepted | SourceRefused | TwinSaid
+@dataclass(frozen=True, slots=True)
+class ClockStruck:
+    """Time has passed: a snooze is over, nobody has decided for too long."""
+
+    key: str
+    what: Literal["woken", "escalated"]
+
+
+Asked = PersonAsked | PersonDid | PersonProposed | PersonConfirmed
+Fact = SourceSaid | SourceGone | Asked | SourceAccepted | SourceDid | SourceRefused | ClockStruck | TwinSaid

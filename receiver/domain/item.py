@@ -4,7 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
 
+from receiver.domain.action import PlanWish
 from receiver.domain.money import Money
+from receiver.domain.people import Person
 from receiver.domain.twin import Twin
 
 State = Literal["open", "acting", "resolved"]
@@ -101,6 +103,20 @@ class Attempt:
     at: datetime
     is_accepted: bool = False  # the source took it; its effect is awaited
     accepted_at: datetime | None = None
+    confirmed_by: str | None = None  # the second person, where four eyes decided
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What one person decided and a second must confirm before the source is asked."""
+
+    action_id: int
+    verb: str
+    person: Person
+    via: str
+    at: datetime
+    words: str | None = None  # the note or reply that goes with it
+    plan: PlanWish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +140,19 @@ class Item:
     is_missing: bool = False  # gone from one complete pass; the next one decides
     note: str | None = None
     twin: Twin | None = None  # the same receivable in the other system
+    claimer: Person | None = None  # who claimed_by is, as far as known
+    confirmed_by: str | None = None  # the second person behind what resolved it
+    proposal: Proposal | None = None
+    snoozed_until: datetime | None = None
+    snoozed_by: str | None = None
+    waiting_since: datetime | None = None  # opened again, or woken
+    escalated_at: datetime | None = None
+    undo_until: datetime | None = None
+
+    @property
+    def since(self) -> datetime:
+        """Since when it has waited for somebody without a break."""
+        return self.waiting_since or self.opened_at
 
     @property
     def key(self) -> str:

@@ -4,24 +4,29 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from receiver.domain.action import outcome_of
+from receiver.domain.action import REOPENING, outcome_of
 from receiver.domain.fact import (
+    ClockStruck,
     Fact,
     PersonAsked,
+    PersonConfirmed,
     PersonDid,
+    PersonProposed,
     SourceAccepted,
+    SourceDid,
     SourceGone,
     SourceRefused,
     SourceSaid,
     TwinSaid,
 )
-from receiver.domain.item import Attempt, Item, same_words
+from receiver.domain.item import Attempt, Item, Proposal, same_words
 from receiver.domain.notice import STILL_OPEN
 
 # A source that took the request and still shows the item open half an hour later: people must know
 # (debitura.md, Consequences 10).
 ACCEPTED_MEANS_DONE_WITHIN = timedelta(minutes=30)
 CLOCKS_DIFFER_BY = timedelta(minutes=1)
+UNDO_WITHIN = timedelta(minutes=10)
 
 Transition = Literal["opened", "changed", "resolved", "reopened", "rang"]
 
@@ -36,13 +41,13 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    reason: str  # older, unknown_item, not_open, already_resolved, other_attempt, never_open
+    reason: str  # older, unknown_item, not_open, already_resolved, other_attempt, never_open, not_due, other_proposal
 
 
 Decision = Applied | Ignored
 
 
-def decide(item: Item | None, fact: Fact, now: datetime, new_id: str) -> Decision:
+def decide(item: Item | None, fact: Fact, now: datetime, new_id: str) -> Decision:  # noqa: C901 - one case a fact
     """What the fact makes of the item. ``new_id`` names the item if the fact opens one."""
     match fact:
         case SourceSaid():
@@ -55,8 +60,16 @@ def decide(item: Item | None, fact: Fact, now: datetime, new_id: str) -> Decisio
             return _person_asked(item, fact, now)
         case PersonDid():
             return _person_did(item, fact, now)
+        case PersonProposed():
+            return _person_proposed(item, fact, now)
+        case PersonConfirmed():
+            return _person_confirmed(item, fact, now)
+        case ClockStruck():
+            return _clock_struck(item, fact, now)
         case SourceAccepted():
             return _source_accepted(item, fact, now)
+        case SourceDid():
+            return _source_did(item, fact, now)
         case SourceRefused():
             return _source_refused(item, fact, now)
         case TwinSaid():
@@ -73,17 +86,39 @@ def _source_said(item: Item, fact: SourceSaid, now: datetime) -> Decision:
     if _is_older(fact.said_at, item, now):
         return Ignored("older")
     heard = replace(item, snapshot=fact.snapshot, said_at=fact.said_at, is_missing=False)
+    is_changed = not same_words(item.snapshot, fact.snapshot)
     if not fact.snapshot.is_open:
-        if item.state == "resolved":
-            return Applied(heard, None)
-        return _resolve(heard, fact.snapshot.outcome or "gone", now)
-    if item.state == "resolved":
-        return Applied(_raised(_reopened(heard), now), "reopened")
+        return _shown_closed(heard, fact, now)
+    if item.state == "resolved" or (_is_reopening(item) and item.attempt and item.attempt.is_accepted):
+        return Applied(_raised(_reopened(heard, now), now), "reopened")
     if item.attempt and _is_overdue(item.attempt, fact.said_at):
         return Applied(replace(_raised(heard, now), state="open", attempt=None, problem=STILL_OPEN), "rang")
-    if same_words(item.snapshot, fact.snapshot):
+    if not is_changed:
         return Applied(heard, None)
-    return Applied(_raised(heard, now), "changed")
+    if item.attempt and item.attempt.is_accepted and item.attempt.verb == "update_plan":
+        return Applied(replace(_raised(heard, now), state="open", attempt=None, problem=None), "changed")
+    return Applied(_raised(_void(heard), now), "changed")
+
+
+def _shown_closed(heard: Item, fact: SourceSaid, now: datetime) -> Decision:
+    """The source shows it closed: news, known, or what is about to be reopened."""
+    if heard.state == "resolved":
+        return Applied(heard, None)
+    if not _is_reopening(heard):
+        return _resolve(heard, fact.snapshot.outcome or "gone", now)
+    if heard.attempt and _is_overdue(heard.attempt, fact.said_at):
+        back = replace(_raised(heard, now), state="resolved", attempt=None, problem="still_closed", undo_until=None)
+        return Applied(back, "changed")
+    return Applied(heard, None)
+
+
+def _is_reopening(item: Item) -> bool:
+    return item.attempt is not None and item.attempt.verb in REOPENING
+
+
+def _void(item: Item) -> Item:
+    """What was proposed was decided on other words than these."""
+    return replace(item, proposal=None, problem="proposal_void") if item.proposal else item
 
 
 def _source_gone(item: Item, fact: SourceGone, now: datetime) -> Decision:
@@ -119,30 +154,77 @@ def _resolve(item: Item, outcome: str, now: datetime) -> Applied:
             outcome=outcome,
             resolved_by=attempt.who if attempt and is_theirs else None,
             resolved_via=attempt.via if attempt and is_theirs else None,
+            confirmed_by=attempt.confirmed_by if attempt and is_theirs else None,
+            undo_until=now + UNDO_WITHIN if is_theirs and "reopen" in item.snapshot.verbs else None,
             attempt=None,
             problem=None,
             is_missing=False,
+            proposal=None,
+            snoozed_until=None,
+            snoozed_by=None,
         ),
         "resolved",
     )
 
 
 def _person_asked(item: Item, fact: PersonAsked, now: datetime) -> Decision:
-    if item.state == "acting" or (item.state == "resolved") != (fact.verb == "reopen"):
+    if item.state == "acting" or (item.state == "resolved") != (fact.verb in REOPENING):
         return Ignored("not_open")
-    attempt = Attempt(fact.action_id, fact.verb, fact.person.label, fact.via, now)
-    return Applied(replace(_raised(item, now), state="acting", attempt=attempt, problem=None), "changed")
+    return _asking(item, Attempt(fact.action_id, fact.verb, fact.person.label, fact.via, now), now)
+
+
+def _asking(item: Item, attempt: Attempt, now: datetime) -> Applied:
+    return Applied(replace(_raised(item, now), state="acting", attempt=attempt, problem=None, proposal=None), "changed")
+
+
+def _person_proposed(item: Item, fact: PersonProposed, now: datetime) -> Decision:
+    if item.state != "open" or item.proposal:
+        return Ignored("not_open")
+    proposal = Proposal(fact.action_id, fact.verb, fact.person, fact.via, now, fact.words, fact.plan)
+    return Applied(replace(_raised(item, now), proposal=proposal, problem=None), "changed")
+
+
+def _person_confirmed(item: Item, fact: PersonConfirmed, now: datetime) -> Decision:
+    """The source is asked in the name of whoever proposed it; whoever confirmed stands beside."""
+    proposal = item.proposal
+    if item.state != "open" or proposal is None or proposal.action_id != fact.action_id:
+        return Ignored("other_proposal")
+    who, via, second = proposal.person.label, proposal.via, fact.person.label
+    return _asking(item, Attempt(proposal.action_id, proposal.verb, who, via, now, confirmed_by=second), now)
 
 
 def _person_did(item: Item, fact: PersonDid, now: datetime) -> Decision:
     match fact.verb:
         case "claim":
-            changed = replace(item, claimed_by=fact.person.label)
+            changed = replace(item, claimed_by=fact.person.label, claimer=fact.person)
+        case "assign" if fact.to:
+            changed = replace(item, claimed_by=fact.to.label, claimer=fact.to)
         case "release":
-            changed = replace(item, claimed_by=None)
+            changed = replace(item, claimed_by=None, claimer=None)
+        case "snooze":
+            changed = replace(item, snoozed_until=fact.until, snoozed_by=fact.person.label)
+        case "wake":
+            changed = _woken(item, now)
+        case "withdraw":
+            changed = replace(item, proposal=None)
         case _:
             changed = replace(item, note=fact.note)
     return Applied(_raised(changed, now), "changed")
+
+
+def _clock_struck(item: Item, fact: ClockStruck, now: datetime) -> Decision:
+    match fact.what:
+        case "woken" if item.snoozed_until and item.snoozed_until <= now:
+            changed = _woken(item, now)
+        case "escalated" if item.state == "open" and item.escalated_at is None:
+            changed = replace(item, escalated_at=now)
+        case _:
+            return Ignored("not_due")
+    return Applied(_raised(changed, now), "changed")
+
+
+def _woken(item: Item, now: datetime) -> Item:
+    return replace(item, snoozed_until=None, snoozed_by=None, waiting_since=now)
 
 
 def _source_accepted(item: Item, fact: SourceAccepted, now: datetime) -> Decision:
@@ -152,11 +234,21 @@ def _source_accepted(item: Item, fact: SourceAccepted, now: datetime) -> Decisio
     return Applied(_raised(replace(item, attempt=attempt), now), "changed")
 
 
+def _source_did(item: Item, fact: SourceDid, now: datetime) -> Decision:
+    attempt = item.attempt
+    if attempt is None or attempt.action_id != fact.action_id:
+        return Ignored("other_attempt")
+    if attempt.verb in REOPENING:
+        return Applied(_raised(_reopened(item, now), now), "reopened")
+    return Applied(replace(_raised(item, now), state="open", attempt=None, problem=None), "changed")
+
+
 def _source_refused(item: Item, fact: SourceRefused, now: datetime) -> Decision:
     if item.attempt is None or item.attempt.action_id != fact.action_id:
         return Ignored("other_attempt")
     state: Literal["open", "resolved"] = "resolved" if item.resolved_at else "open"
-    return Applied(_raised(replace(item, state=state, attempt=None, problem=fact.reason), now), "changed")
+    reason = "still_closed" if fact.reason == "still_open" and _is_reopening(item) else fact.reason
+    return Applied(_raised(replace(item, state=state, attempt=None, problem=reason), now), "changed")
 
 
 def _twin_said(item: Item, fact: TwinSaid, now: datetime) -> Decision:
@@ -165,12 +257,23 @@ def _twin_said(item: Item, fact: TwinSaid, now: datetime) -> Decision:
         return Ignored("already_resolved")
     if item.twin == fact.twin:
         return Applied(item, None)
-    return Applied(_raised(replace(item, twin=fact.twin), now), "changed")
+    return Applied(_raised(_void(replace(item, twin=fact.twin)), now), "changed")
 
 
-def _reopened(item: Item) -> Item:
+def _reopened(item: Item, now: datetime) -> Item:
     return replace(
-        item, state="open", resolved_at=None, outcome=None, resolved_by=None, resolved_via=None, problem=None
+        item,
+        state="open",
+        resolved_at=None,
+        outcome=None,
+        resolved_by=None,
+        resolved_via=None,
+        confirmed_by=None,
+        attempt=None,
+        problem=None,
+        undo_until=None,
+        escalated_at=None,
+        waiting_since=now,
     )
 
 

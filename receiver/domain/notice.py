@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
-from receiver.domain.action import SOURCE_VERBS
+from receiver.domain.action import DECIDING
 from receiver.domain.item import Item
+from receiver.domain.people import Person
 from receiver.domain.routing import Route
+
+STILL_OPEN = "still_open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,20 @@ class Notice:
     links: tuple[Link, ...]
     now: datetime
     may_repeat: bool = False  # an earlier post may have arrived: say so
+    below: str | None = None  # reference of the message in whose thread it belongs
     occasion: str = ""  # tells two mails about the same version apart, such as a fresh link asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """A word below what is shown already: a reminder, an assignment. ``what`` is a key of the channel's sentences.
+
+    ``to``: the one person who is mentioned.
+    """
+
+    what: Literal["reminder", "assigned", "woken"]
+    to: Person | None = None
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +60,29 @@ class Story:
     status: str | None  # what is going on: who acts, who claimed, what came of it
     problem: str | None
     footer: str
+    proposal: str | None = None  # what one person proposes and a second must confirm, with its words
 
 
-def verbs_for(item: Item) -> tuple[str, ...]:
-    """What a person may press now: nothing while the source works or once it is resolved."""
+def verbs_for(item: Item, now: datetime | None = None) -> tuple[str, ...]:
+    """What a person may press: nothing while the source works, at most to take it back once it is resolved.
+
+    ``now`` given: an undo only as long as it is offered.
+    """
+    if item.state == "resolved":
+        again = ("reopen",) if "reopen" in item.snapshot.verbs else ()
+        is_fresh = item.undo_until is not None and (now is None or now < item.undo_until)
+        return ("undo", *again) if is_fresh and again else again
     if item.state != "open":
         return ()
-    own = "release" if item.claimed_by else "claim"
-    return (*(v for v in item.snapshot.verbs if v in SOURCE_VERBS and v != "reopen"), own, "note")
-
-
-STILL_OPEN = "still_open"
+    deciding = ("confirm", "withdraw") if item.proposal else (v for v in item.snapshot.verbs if v in DECIDING)
+    claiming = "release" if item.claimed_by else "claim"
+    return (*deciding, claiming, "assign", "wake" if item.snoozed_until else "snooze", "note")
 
 
 def telling_of(item: Item) -> str:
-    """What a message tells when it shows the item so: its state, or that a request came to nothing."""
+    """What a message tells when it shows the item so: its state, a proposal, or that a request came to nothing."""
+    if item.proposal:
+        return f"proposed.{item.proposal.action_id}"
     return STILL_OPEN if item.state == "open" and item.problem == STILL_OPEN else item.state
 
 
@@ -67,7 +92,10 @@ def is_alarm(shown_state: str | None, item: Item) -> bool:
 
 
 def is_news(shown_state: str | None, item: Item) -> bool:
-    """Whether a channel that cannot be redrawn (mail) should hear of this: opened, resolved, opened again, in vain."""
+    """Whether a channel that cannot be redrawn (mail) should hear of this: opened, resolved, opened again, in vain,
+    proposed."""
     if shown_state is None:
         return item.state != "resolved"
+    if item.proposal and shown_state != telling_of(item):
+        return True
     return is_alarm(shown_state, item) or (shown_state == "resolved") != (item.state == "resolved")

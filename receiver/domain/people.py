@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
+
+from receiver.domain.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +14,17 @@ class Person:
     email: str | None = None
     name: str | None = None
     slack_id: str | None = None
+
+    def is_surely_other(self, than: "Person") -> bool:
+        """Whether these are two people: what can be compared differs, and something can be."""
+        pairs = [(self.slack_id, than.slack_id), ((self.email or "").lower(), (than.email or "").lower())]
+        known = [(one, other) for one, other in pairs if one and other]
+        return bool(known) and all(one != other for one, other in known)
+
+    def is_surely(self, other: "Person") -> bool:
+        """Whether these are one person: an address or an id is the same."""
+        is_same_email = bool(self.email) and (self.email or "").lower() == (other.email or "").lower()
+        return is_same_email or (bool(self.slack_id) and self.slack_id == other.slack_id)
 
     @property
     def label(self) -> str:
@@ -24,6 +38,7 @@ class People:
     resolvers: frozenset[str] = frozenset()
     admins: frozenset[str] = frozenset()
     debitura_users: Mapping[str, str] = field(default_factory=dict)
+    four_eyes_above: Mapping[str, float] = field(default_factory=dict)  # in major units, by currency
 
     def may_resolve(self, person: Person) -> bool:
         """Whether this person may press a button; admins may, strangers may not."""
@@ -31,6 +46,14 @@ class People:
 
     def is_admin(self, person: Person) -> bool:
         return self._is_in(person, self.admins)
+
+    def needs_second(self, money: Money | None) -> bool:
+        """Whether a decision about this much takes two people; in an unknown currency the lowest limit counts."""
+        if money is None or not self.four_eyes_above:
+            return False
+        unknown = min(self.four_eyes_above.values()) if money.currency is None else None
+        limit = self.four_eyes_above.get(money.currency or "", unknown)
+        return limit is not None and money.amount > Decimal(str(limit))
 
     def debitura_sender(self, person: Person) -> str | None:
         """The Debitura team member this person writes as, when [people] maps one."""

@@ -215,6 +215,7 @@ class SlackApi:
         pressed = place.message
         if args.get("delete_original") is True:
             self._workspace.messages.pop((pressed.channel, pressed.ts), None)
+            self._workspace.ephemerals[:] = [one for one in self._workspace.ephemerals if one is not pressed]
             return
         text, blocks = self._content(args)
         if args.get("replace_original") is True:

@@ -14,6 +14,9 @@ BOT_ID = "B0CASEBELL"
 BOT_USER = "U0CASEBELL"
 
 
+_SELECTED = {"datepicker": "selected_date", "users_select": "selected_user"}
+
+
 class NotPressableError(LookupError):
     """There is no such button, option, message or form in front of this person."""
 
@@ -101,6 +104,8 @@ def state_of(blocks: list[Json], values: dict[str, str]) -> Json:
         given = values.get(block_id)
         if element["type"] == "plain_text_input":
             filled: Json = {"type": element["type"], "value": given or None}
+        elif element["type"] in _SELECTED:
+            filled = {"type": element["type"], _SELECTED[element["type"]]: given or None}
         else:
             chosen = next((one for one in options(element) if one.get("value") == given), None)
             filled = {"type": element["type"], "selected_option": chosen}

@@ -5,6 +5,7 @@ like unknown ones. Where it is not documented what a character is, the strictest
 three escapes that Slack applies to plain text.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -104,6 +105,11 @@ def _url(value: Any, at: str) -> Iterator[str]:
     yield from _string(3000, 1)(value, at)
     if isinstance(value, str) and not value.startswith(("https://", "http://")):
         yield _error("must be a valid url", at)
+
+
+def _date(value: Any, at: str) -> Iterator[str]:
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        yield _error("must be a date, YYYY-MM-DD", at)
 
 
 def _array(check_one: Check, most: int, least: int = 1) -> Check:
@@ -231,6 +237,16 @@ TYPED = _of(
         "focus_on_load": _boolean,
     },
 )
+DATE = _of(
+    "datepicker",
+    {},
+    {**NAMED, "placeholder": _plain(150), "initial_date": _date, "focus_on_load": _boolean},
+)
+PERSON = _of(
+    "users_select",
+    {},
+    {**NAMED, "placeholder": _plain(150), "initial_user": _string(255, 1), "focus_on_load": _boolean},
+)
 PRESSABLE = {"button": BUTTON, "overflow": OVERFLOW, "static_select": SELECT, "radio_buttons": RADIO}
 
 STYLE = _record({}, {"bold": _boolean, "italic": _boolean, "strike": _boolean, "code": _boolean})
@@ -258,7 +274,15 @@ RICH = _by_type(
 )
 BESIDE = _by_type({**PRESSABLE, "image": PICTURE})
 SMALL = _by_type({"plain_text": _plain(3000), "mrkdwn": _text(3000), "image": PICTURE})
-FILLED = _by_type({"plain_text_input": TYPED, "static_select": SELECT, "radio_buttons": RADIO})
+FILLED = _by_type(
+    {
+        "plain_text_input": TYPED,
+        "static_select": SELECT,
+        "radio_buttons": RADIO,
+        "datepicker": DATE,
+        "users_select": PERSON,
+    }
+)
 
 BLOCKS: dict[str, Check] = {
     "header": _block("header", {"text": _plain(150)}),

@@ -14,7 +14,9 @@ from receiver.sandbox.slack_payloads import APP_ID, BOT_ID, BOT_USER, TEAM, NotP
 
 TICKET_S = 3.0  # a trigger_id (contract A2)
 RESPONSE_URL_S = 30 * 60.0  # the same
-_NAMED = frozenset({"button", "overflow", "static_select", "radio_buttons", "plain_text_input"})
+_NAMED = frozenset(
+    {"button", "overflow", "static_select", "radio_buttons", "plain_text_input", "datepicker", "users_select"}
+)
 
 
 @dataclass(slots=True)
@@ -65,7 +67,8 @@ class Workspace:
         self.limits = limits
         self.public_url = "http://slack.sandbox"
         self.scopes = "chat:write,users:read,users:read.email"
-        self.channels = {one["id"]: one for one in (_channel("C0DISPUTES", "disputes"), _channel("C0TASKS", "tasks"))}
+        named = {"C0DISPUTES": "disputes", "C0TASKS": "tasks", "C0ESCALATE": "escalations"}
+        self.channels = {channel_id: _channel(channel_id, name) for channel_id, name in named.items()}
         self.users = {one["id"]: one for one in _people()}
         self.messages: dict[tuple[str, str], Message] = {}
         self.ephemerals: list[Message] = []

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, func, insert, select, update
 
-from receiver.domain.action import Click
+from receiver.domain.action import Click, Terms
 from receiver.domain.people import Person
 from receiver.store import upsert
 from receiver.store.schema import action, token
 
 _person = TypeAdapter(Person)
+_terms = TypeAdapter(Terms)
+_UNDECIDED = ("proposed", "asked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Done:
     state: str
     reason: str | None
     at: datetime
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ def add(connection: Connection, click: Click, state: str, reason: str | None, no
             state=state,
             reason=reason,
             at=now,
-            finished_at=None if state == "asked" else now,
+            finished_at=None if state in _UNDECIDED else now,
+            terms=None if click.terms == Terms() else _terms.dump_json(click.terms, exclude_none=True).decode(),
         )
         .returning(action.c.id)
     )
@@ -84,9 +88,14 @@ def finish(connection: Connection, action_id: int, state: str, reason: str | Non
     """What came of it: done, or failed with the reason."""
     connection.execute(
         update(action)
-        .where(action.c.id == action_id, action.c.state == "asked")
+        .where(action.c.id == action_id, action.c.state.in_(_UNDECIDED))
         .values(state=state, reason=reason, finished_at=now)
     )
+
+
+def ask(connection: Connection, action_id: int) -> None:
+    """A proposal was confirmed: from now on the source is asked for it."""
+    connection.execute(update(action).where(action.c.id == action_id).values(state="asked"))
 
 
 def add_token_once(connection: Connection, fresh: Token) -> None:
@@ -123,4 +132,5 @@ def _one(connection: Connection, condition: object) -> Done | None:
     row = connection.execute(select(*columns).where(condition)).first()  # type: ignore[arg-type]
     if row is None:
         return None
-    return Done(**{**row._asdict(), "person": _person.validate_json(row.person)})
+    terms = _terms.validate_json(row.terms) if row.terms else Terms()
+    return Done(**{**row._asdict(), "person": _person.validate_json(row.person), "terms": terms})

@@ -48,6 +48,7 @@ def save(connection: Connection, changed: Item) -> None:
         "changed_at": changed.changed_at,
         "resolved_at": changed.resolved_at,
         "reference": reference_of(said.reference),
+        "wake_at": changed.snoozed_until,
         "whole": _whole.dump_json(changed, exclude_defaults=True).decode(),
     }
     connection.execute(_SAVE[connection.dialect.name], values)
@@ -146,6 +147,11 @@ def open_counts(connection: Connection) -> list[tuple[str, str, str, int, dateti
         .group_by(item.c.source, item.c.kind, item.c.urgency)
     )
     return [(source, kind, urgency, n, oldest) for source, kind, urgency, n, oldest in rows]
+
+
+def whole(text: str) -> Item:
+    """The item in its JSON."""
+    return _whole.validate_json(text)
 
 
 def _read(whole: str | None) -> Item | None:

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, literal, or_, select, update
 
+from receiver.domain.notice import Nudge
 from receiver.store import locks
 from receiver.store.schema import Instant, item, outbox
 
+_nudge = TypeAdapter(Nudge)
 # More than twice the longest total deadline of a delivery; dispatcher.py asserts it at the start.
 LEASE = timedelta(seconds=95)
 ORDER_LEASE = timedelta(seconds=180)
@@ -23,7 +26,10 @@ MOST_LOST = 10  # claims that ended without a word, counted when they are taken 
 PLENTY = 1_000_000
 CLAIM = "claim of the outbox"
 SHOW, TELL, CARRY_OUT, FRESH_LINK, DIGEST = "show", "tell", "carry_out", "fresh_link", "digest"
-URGENT = frozenset({TELL, CARRY_OUT, FRESH_LINK})  # somebody waits for it, before a screen
+NUDGE, GATHER = "nudge", "gather"  # a word below a message; what quiet hours held back, as one message
+OFFER = "offer"  # to whoever decided: the way to undo it
+DUE, HELD = "due", "held"
+URGENT = frozenset({TELL, CARRY_OUT, FRESH_LINK, OFFER})  # somebody waits for it, before a screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,11 @@ class Delivery:
     def value(self, name: str) -> Any:
         return json.loads(self.payload).get(name)
 
+    @property
+    def nudge(self) -> Nudge:
+        """What a row of the kind NUDGE says."""
+        return _nudge.validate_python(self.value("nudge"))
+
 
 class LostLeaseError(Exception):
     """The claim ran out meanwhile: the row is somebody else's, and so is its end."""
@@ -64,8 +75,9 @@ def put(
     now: datetime,
     *,
     is_urgent: bool = False,
+    state: str = DUE,
 ) -> None:
-    """Add a delivery, due now.
+    """Add a delivery, due now or held.
 
     ``item_id`` None: it is about no one item. ``is_urgent``: it shows what came of a person's click.
     """
@@ -75,7 +87,7 @@ def put(
             destination=destination,
             what=what,
             payload=json.dumps(payload),
-            state="due",
+            state=state,
             due_at=now,
             created_at=now,
             is_urgent=is_urgent or what in URGENT,
@@ -84,12 +96,21 @@ def put(
 
 
 def put_show(
-    connection: Connection, item_id: str, destination: str, route: str, now: datetime, *, is_urgent: bool = False
+    connection: Connection,
+    item_id: str,
+    destination: str,
+    route: str,
+    now: datetime,
+    *,
+    is_urgent: bool = False,
+    is_held: bool = False,
+    below: str | None = None,
 ) -> None:
     """Make the destination show the item as it will be when it is drawn; one waiting row is enough for any changes.
 
     The waiting row is kept from being claimed until this transaction ends: who draws it then sees what changed here.
     ``is_urgent``: a person's click changed it, and this destination shows it already.
+    ``is_held``: it waits until quiet hours are over. ``below``: reference of the message in whose thread it goes.
     """
     waiting = connection.execute(
         select(outbox.c.id)
@@ -97,15 +118,32 @@ def put_show(
             outbox.c.item_id == item_id,
             outbox.c.destination == destination,
             outbox.c.what == SHOW,
-            outbox.c.state == "due",
+            outbox.c.state.in_((DUE, HELD)),
             outbox.c.claim_id.is_(None),
         )
         .with_for_update(skip_locked=True)
     ).first()
     if waiting is None:
-        put(connection, item_id, destination, SHOW, {"route": route}, now, is_urgent=is_urgent)
+        payload: dict[str, object] = {"route": route, "below": below} if below else {"route": route}
+        state = HELD if is_held else DUE
+        put(connection, item_id, destination, SHOW, payload, now, is_urgent=is_urgent, state=state)
     elif is_urgent:
         connection.execute(update(outbox).where(outbox.c.id == waiting.id).values(is_urgent=True))
+
+
+def put_nudge(
+    connection: Connection,
+    item_id: str,
+    destination: str,
+    route: str,
+    nudge: Nudge,
+    now: datetime,
+    *,
+    is_held: bool = False,
+) -> None:
+    """Say a word below what the destination shows of the item."""
+    payload: dict[str, object] = {"route": route, "nudge": _nudge.dump_python(nudge, mode="json")}
+    put(connection, item_id, destination, NUDGE, payload, now, state=HELD if is_held else DUE)
 
 
 def on_the_way(connection: Connection, item_id: str) -> dict[str, str]:

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, select, update
 
 from receiver.store import items
-from receiver.store.schema import action, history, inbox, item, message, outbox, token
+from receiver.store.schema import action, history, inbox, item, message, outbox, reminder, token
 
 MOST_ROWS = 300
 LONGEST_BODY = timedelta(days=30)
-_OF_AN_ITEM: tuple[Table, ...] = (history, action, token, message, outbox)
+_OF_AN_ITEM: tuple[Table, ...] = (history, action, token, message, outbox, reminder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,8 @@ item = Table(
     Column("resolved_at", Instant),
     Column("whole", Text, nullable=False),  # the Item as JSON; the columns beside it are for looking up
     Column("reference", Text),  # the creditor's own number, as twins are looked up by it
+    Column("wake_at", Instant),  # when its snooze ends
+    Index("ix_item_wake", "wake_at", **_only("wake_at IS NOT NULL")),
     Index("ix_item_open", "source", "account", **_only("state <> 'resolved'")),
     Index("ix_item_open_reference", "reference", **_only("state <> 'resolved'")),
     Index("ix_item_resolved", "resolved_at", **_only("state = 'resolved'")),
@@ -138,7 +140,7 @@ outbox = Table(
     Column("destination", Text, nullable=False),
     Column("what", Text, nullable=False),  # show, tell, carry_out, fresh_link, digest
     Column("payload", Text, nullable=False),
-    Column("state", Text, nullable=False),  # due, done, dead
+    Column("state", Text, nullable=False),  # due, done, dead; held: quiet hours
     Column("due_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("is_doubtful", Boolean, nullable=False, server_default=false()),  # an earlier try may have arrived
@@ -153,6 +155,7 @@ outbox = Table(
     Index("ix_outbox_due", "due_at", **_only("state = 'due'")),
     Index("ix_outbox_leased", "lease_until", **_only("lease_until IS NOT NULL")),
     Index("ix_outbox_waiting", "item_id", "destination", **_only("state = 'due'")),
+    Index("ix_outbox_held", "destination", **_only("state = 'held'")),
 )
 
 message = Table(
@@ -182,10 +185,20 @@ action = Table(
     Column("note", Text),
     Column("text", Text),
     Column("answer_to", Text),
-    Column("state", Text, nullable=False),  # asked, done, refused, failed
+    Column("state", Text, nullable=False),  # proposed, asked, done, refused, failed
     Column("reason", Text),
     Column("at", Instant, nullable=False),
     Column("finished_at", Instant),
+    Column("terms", Text),  # what else came with it, as JSON
+)
+
+reminder = Table(
+    "reminder",
+    metadata,
+    Column("item_id", Text, ForeignKey("item.id"), primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("at", Instant, nullable=False),
 )
 
 token = Table(

@@ -6,8 +6,9 @@ import time
 from sqlalchemy import Connection
 
 from receiver.desk import Desk
-from receiver.domain.action import Click
+from receiver.domain.action import MAX_NOTE, MAX_REPLY, Click
 from receiver.domain.item import Item
+from receiver.domain.plan import MOST_MONTHS, digits_of
 from receiver.domain.refusal import SENTENCES, why_stale
 from receiver.ingest import accept, own_click
 from receiver.store import actions, inbox, items
@@ -23,18 +24,30 @@ async def press_and_wait(desk: Desk, click: Click, locale: str) -> str | None:
     while time.monotonic() < until:
         is_settled, reason, item = await desk.database.read(_what_came_of, click)
         if is_settled:
-            return None if reason is None else _sentence(desk, locale, reason, item)
+            return None if reason is None else _sentence(desk, locale, reason, item, click)
         await asyncio.sleep(LOOK_AGAIN_S)
     return None
 
 
-def _sentence(desk: Desk, locale: str, reason: str, item: Item | None) -> str:
+def _sentence(desk: Desk, locale: str, reason: str, item: Item | None, click: Click) -> str:
     if reason not in SENTENCES:
         return reason
     code, values = (reason, {}) if item is None else why_stale(item)
     if code != reason:  # the item moved on since, or the reason is none of what happened to it
-        values = {"who": (item and item.claimed_by) or "", "most": "", "verb": "", "outcome": ""}
+        values = _values(reason, item, click)
     return desk.teller.say(locale, SENTENCES[reason], **values)
+
+
+def _values(reason: str, item: Item | None, click: Click) -> dict[str, str]:
+    """What fills the sentence of a refusal; only its code was written down."""
+    who = item.claimed_by if item else None
+    if reason == "not_a_resolver":
+        who = click.terms.to.label if click.terms.to else None
+    elif item and item.proposal:
+        who = item.proposal.person.label
+    most = MOST_MONTHS if reason == "plan_months" else MAX_REPLY if click.verb == "reply" else MAX_NOTE
+    digits = digits_of(item.snapshot.amount) if item else ""
+    return {"who": who or "", "most": str(most), "digits": str(digits), "verb": "", "outcome": ""}
 
 
 def _what_came_of(connection: Connection, click: Click) -> tuple[bool, str | None, Item | None]:

@@ -15,11 +15,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from receiver.domain.action import MAX_NOTE, MAX_REPLY, Click
+from receiver.domain import plan
+from receiver.domain.action import DECIDING, Click
 from receiver.domain.item import Item
 from receiver.domain.notice import Notice
 from receiver.domain.people import Person
 from receiver.domain.refusal import N_
+from receiver.domain.snooze import CHOICES, snooze_until
 from receiver.domain.token import ExpiredLinkError, Tokens
 from receiver.errors import RefusedError, RejectedError
 from receiver.ports import Teller
@@ -32,6 +34,7 @@ from receiver.web.press_form import (
     PAGE_LIVES_S,
     SLOWEST_S,
     STATUS,
+    FaultyFormError,
     Form,
     limits,
     make_nonce,
@@ -43,6 +46,13 @@ SIGNED_FOR_S: Final = 400 * 86_400  # the store says when a link expires; this o
 WAITING_FOR_S: Final = 60  # how long the page says "stored" before it offers the choice again
 REFRESH_S: Final = 5
 MOST_TOKEN: Final = 500
+PROPOSED_KINDS: Final = frozenset({"payment_plan", "hardship"})  # these are accepted or declined
+NAPS: Final = {
+    "1h": N_("An hour: {moment}"),
+    "4h": N_("Four hours: {moment}"),
+    "tomorrow": N_("Tomorrow: {moment}"),
+    "monday": N_("Next Monday: {moment}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +116,9 @@ class _Visit:
 
     @property
     def offered(self) -> tuple[str, ...]:
-        """What may be chosen here now; nothing once the link is used up, expired, or the item is not open."""
-        if self.found.used or self.is_expired or self.found.item.state != "open":
-            return ()
-        return tuple(verb for verb in OFFERED if verb in self.found.notice.verbs)
+        """What may be chosen here now; nothing once the link has expired, and once it is used up only to undo that."""
+        verbs = () if self.is_expired else tuple(verb for verb in OFFERED if verb in self.found.notice.verbs)
+        return tuple(verb for verb in verbs if verb == "undo") if self.found.used else verbs
 
     @property
     def needs_fresh_link(self) -> bool:
@@ -165,20 +174,24 @@ class ActPages:
         try:
             cookie = visit.request.cookies.get(COOKIE, "")
             shown = open_nonce(self._desk.tokens, visit.token_id, form.nonce, cookie, self._desk.now())
-            verb, words = form.choice(visit.offered), form.words()
+            verb, (note, text) = form.choice(visit.offered), form.words()
+            found = visit.found
+            terms = form.terms(found.item.snapshot, found.notice.route.calendar, self._desk.now())
         except RefusedError as error:
-            most = MAX_REPLY if form.verb == "reply" else MAX_NOTE
-            return self._show(visit, STATUS.get(error.code, 422), visit.words(error.message, most=most), form)
+            values = error.values if isinstance(error, FaultyFormError) else {}
+            return self._show(visit, STATUS.get(error.code, 422), visit.words(error.message, **values), form)
         click = Click(
-            item_id=visit.found.item.id,
+            item_id=found.item.id,
             version=shown.version,
             verb=verb,
-            person=Person(email=visit.found.address),
+            person=Person(email=found.address),
             via="mail",
             # the page, not the link: whoever was refused may look again and choose again (the store counts single use)
             identity=f"{visit.token_id}.{shown.press_id}",
             token_id=visit.token_id,
-            **words,
+            note=note,
+            text=text,
+            terms=terms,
         )
         refusal = await self._desk.press(click)
         if refusal is None:
@@ -237,6 +250,8 @@ class ActPages:
             nonce=nonce,
             form=form or Form(),
             limits=limits(),
+            naps=self._naps(visit),
+            plan=plan.as_typed(plan.current(found.item.snapshot)),
             refusal=refusal,
             is_waiting=is_waiting,
             refresh_s=REFRESH_S if is_waiting or found.item.state == "acting" else None,
@@ -254,6 +269,8 @@ class ActPages:
             "story": self._desk.teller.story(found.notice),
             "tone": item.snapshot.urgency if item.state == "open" else item.state,
             "source": item.snapshot.source.capitalize(),
+            "is_elsewhere": item.state == "open" and not set(found.notice.verbs) & {*DECIDING, "confirm"},
+            "is_proposed": item.kind in PROPOSED_KINDS,
             "address": found.address,
             "has_changed": item.version != found.version_when_sent,
             "is_expired": visit.is_expired,
@@ -263,6 +280,16 @@ class ActPages:
             "files": [link for link in found.notice.links if link.what == "media"],
             "solution": next((link.url for link in found.notice.links if _is_solution(link.what, link.url)), None),
         }
+
+    def _naps(self, visit: _Visit) -> list[tuple[str, str]]:
+        """How long it may be left in peace: what is chosen, and the words for it."""
+        route, now = visit.found.notice.route, self._desk.now()
+        ends = [(wish, snooze_until(wish, now, route.calendar)) for wish in CHOICES]
+        return [
+            (wish, visit.words(NAPS[wish], moment=_when(until, route.timezone, route.locale)))
+            for wish, until in ends
+            if until
+        ]
 
     def _remember_page(self, response: Response, visit: _Visit, nonce: str) -> None:
         """The other half of the nonce, sent back to this very page only: many open pages do not disturb each other."""

@@ -13,8 +13,13 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qs
 
-from receiver.domain.action import MAX_NOTE, MAX_REPLY, NEEDS_WORDS, utf16_units
+from receiver.domain import plan
+from receiver.domain.action import MAX_NOTE, MAX_REPLY, NEEDS_WORDS, PlanWish, Terms, utf16_units
+from receiver.domain.business_time import Calendar
+from receiver.domain.item import Snapshot
+from receiver.domain.people import Person
 from receiver.domain.refusal import N_, SENTENCES
+from receiver.domain.snooze import snooze_until
 from receiver.domain.token import Tokens
 from receiver.errors import RefusedError
 
@@ -24,7 +29,10 @@ SLOWEST_S: Final = 10.0
 PAGE_LIVES_S: Final = 3600
 TOO_QUICK_S: Final = 2.0
 MOST_FIELDS: Final = 20
-OFFERED: Final = ("validate", "reject", "reply", "claim")  # in the order of the page; the rest needs the source
+OFFERED: Final = (  # in the order of the page
+    *("confirm", "withdraw", "validate", "reject", "reply", "update_plan", "undo", "reopen"),
+    *("claim", "assign", "snooze", "wake"),
+)
 
 STATUS: Final = {"other_page": 403, "page_too_old": 403, "page_too_young": 403}  # the others: 422
 WHY: Final = {
@@ -35,7 +43,19 @@ WHY: Final = {
     "page_too_young": N_("That was quicker than anybody reads. Please look, then choose again."),
     "no_choice": N_("Please choose what should happen."),
 }
+MOST_OF_A_FIELD: Final = 200
+_FIELDS: Final = ("until", "day", "to", "months", "starts_on", "first_payment")
+_WITH_WORDS: Final = frozenset({"validate", "reject", "reopen", "reply"})
+_ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,250}")
 _NOT_STORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+class FaultyFormError(RefusedError):
+    """What was filled in will not do; ``values`` fill the message."""
+
+    def __init__(self, code: str, **values: str) -> None:
+        super().__init__(code, SENTENCES[code])
+        self.values = values
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +66,12 @@ class Form:
     verb: str = ""
     note: str = ""
     text: str = ""
+    until: str = ""
+    day: str = ""
+    to: str = ""
+    months: str = ""
+    starts_on: str = ""
+    first_payment: str = ""
     is_for_fresh_link: bool = False
 
     @classmethod
@@ -62,19 +88,41 @@ class Form:
             note=_storable(one.get("note", "")),
             text=_storable(one.get("text", "")),
             is_for_fresh_link="fresh" in one,
+            **{name: _storable(one.get(name, ""))[:MOST_OF_A_FIELD] for name in _FIELDS},
         )
 
-    def words(self) -> dict[str, str | None]:
-        """Note and text as the chosen verb takes them. Raises RefusedError: needs_words, too_long."""
-        if self.verb == "claim":
-            return {"note": None, "text": None}
+    def words(self) -> tuple[str | None, str | None]:
+        """Note and text as the chosen verb takes them. Raises FaultyFormError: needs_words, too_long."""
         name, most = ("text", MAX_REPLY) if self.verb == "reply" else ("note", MAX_NOTE)
+        if self.verb not in _WITH_WORDS:
+            return None, None
         said = self.text if name == "text" else self.note
         if not said and NEEDS_WORDS.get(self.verb) == name:
-            raise RefusedError("needs_words", SENTENCES["needs_words"])
+            raise FaultyFormError("needs_words")
         if utf16_units(said) > most:
-            raise RefusedError("too_long", SENTENCES["too_long"])
-        return {"note": None, "text": None, name: said or None}
+            raise FaultyFormError("too_long", most=str(most))
+        return (None, said) if name == "text" else (said or None, None)
+
+    def terms(self, said: Snapshot, calendar: Calendar, now: datetime) -> Terms:
+        """What else the chosen verb takes. Raises FaultyFormError with the first thing that is wrong."""
+        match self.verb:
+            case "snooze":
+                wish = self.day or self.until
+                if snooze_until(wish, now, calendar) is None:
+                    raise FaultyFormError("bad_until")
+                return Terms(until=wish)
+            case "assign":
+                if not _ADDRESS.fullmatch(self.to):
+                    raise FaultyFormError("nobody")
+                return Terms(to=Person(email=self.to.lower()))
+            case "update_plan":
+                wanted = PlanWish(self.months, self.starts_on, self.first_payment)
+                found = plan.faults(wanted, said.amount, plan.current(said), calendar.today(now))
+                if found:
+                    raise FaultyFormError(found[0].code, **dict(found[0].values))
+                return Terms(plan=wanted)
+            case _:
+                return Terms()
 
     def choice(self, offered: tuple[str, ...]) -> str:
         """The verb that was chosen. Raises RefusedError: no_choice, not_offered."""

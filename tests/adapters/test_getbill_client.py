@@ -115,7 +115,7 @@ async def test_a_decision_at_getbill_is_found_and_stays_found(
     watch.move(minutes=5)
     afterwards = await getbill.sweep([], is_full=False)
 
-    assert (resolved.is_open, resolved.outcome, resolved.verbs) == (False, "rejected", ())
+    assert (resolved.is_open, resolved.outcome, resolved.verbs) == (False, "rejected", ("reopen",))
     assert resolved.debtor
     assert afterwards == []
 

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from receiver.domain.fact import SourceAccepted, SourceGone, SourceRefused
+from receiver.domain.action import Plan
+from receiver.domain.fact import SourceAccepted, SourceDid, SourceGone, SourceRefused
 from receiver.domain.item import Medium
 from receiver.domain.people import Person
 from receiver.errors import PermanentError, UncertainError
@@ -51,6 +54,38 @@ async def test_a_decision_is_written_with_its_note_and_read_back(
     assert todo["admin_notes"] == "Paid on 3 March (Anna K via Casebell)"
 
 
+async def test_another_plan_is_written_to_the_debt_and_read_back(getbill: Getbill, stand: GetbillStand) -> None:
+    todo = stand.add("agreement", amount=1500.0)
+    plan = Plan(5, date(2026, 5, 4), Decimal("300.50"))
+
+    *told, done = await getbill.carry_out(order(todo, "update_plan", plan=plan))
+
+    details = {detail.name: detail for detail in said(told)[key(todo)].details}
+    assert (todo["plan_months"], todo["plan_start_date"], todo["first_payment_amount"]) == (5, "2026-05-04", 300.5)
+    assert (details["plan_months"].number, details["plan_start_date"].day) == (5, date(2026, 5, 4))
+    assert done == SourceDid(key(todo), 7)
+
+
+async def test_a_plan_that_is_paid_is_not_changed_any_more(getbill: Getbill, stand: GetbillStand) -> None:
+    todo = stand.add("agreement")
+    for part in todo["installments"]:
+        part.update(status="paid", paid_at="2026-03-01T00:00:00+00:00")
+
+    *told, refused = await getbill.carry_out(order(todo, "update_plan", plan=Plan(5, date(2026, 5, 4), Decimal(300))))
+
+    assert not said(told)[key(todo)].is_open
+    assert isinstance(refused, SourceRefused)
+    assert asked(stand, method="PUT") == []
+
+
+async def test_colleagues_at_getbill_read_who_confirmed_it_too(getbill: Getbill, stand: GetbillStand) -> None:
+    todo = stand.add("portal_dispute")
+
+    await getbill.carry_out(order(todo, confirmed_by="Ben H"))
+
+    assert todo["admin_notes"] == "Paid on 3 March (Anna K, confirmed by Ben H, via Casebell)"
+
+
 async def test_without_a_note_colleagues_still_read_who_decided(getbill: Getbill, stand: GetbillStand) -> None:
     todo = stand.add("portal_dispute")
 
@@ -68,10 +103,14 @@ async def test_half_an_emoji_in_a_note_does_not_break_the_write(getbill: Getbill
     assert todo["admin_notes"] == "paid (Anna K via Casebell)"
 
 
-async def test_a_decision_is_taken_back(getbill: Getbill, stand: GetbillStand) -> None:
+@pytest.mark.parametrize("verb", ["reopen", "undo"])
+async def test_a_decision_is_taken_back(getbill: Getbill, stand: GetbillStand, verb: str) -> None:
     todo = stand.add("portal_dispute", status="validated")
 
-    assert said(await getbill.carry_out(order(todo, "reopen")))[key(todo)].is_open
+    *told, done = await getbill.carry_out(order(todo, verb))
+
+    assert said(told)[key(todo)].is_open
+    assert done == SourceDid(key(todo), 7)
 
 
 async def test_somebody_faster_at_getbill_is_not_overwritten(getbill: Getbill, stand: GetbillStand) -> None:

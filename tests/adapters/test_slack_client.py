@@ -168,3 +168,14 @@ def test_a_code_says_who_else_will_hear_it(code: str, reach: str) -> None:
 
 def test_every_fault_of_the_workspace_names_its_cure() -> None:
     assert {code for code, meaning in CODES.items() if meaning == "workspace"} <= set(CURES)
+
+
+async def test_what_one_person_sees_is_taken_away_at_slack_only_and_without_the_token() -> None:
+    async with slack() as wire, client_of(wire) as client, slack() as elsewhere:
+        await client.take_away(f"{elsewhere.url}/response/1")
+        await client.take_away("https://hooks.slack.com.evil.example/1")
+        await client.take_away(f"{wire.url}/response/1")
+
+        assert elsewhere.calls == []
+        assert [told for _, told in wire.calls] == [{"delete_original": True}]
+        assert "authorization" not in wire.heads[0].lower()

@@ -11,8 +11,10 @@ from notifiers.slack.client import SlackClient
 from notifiers.slack.codes import REFUSED_BLOCKS
 from notifiers.slack.notifier import SlackNotifier
 from notifiers.teller import Teller
+from receiver.domain.notice import Nudge
+from receiver.domain.people import Person
 from receiver.errors import PermanentError
-from receiver.ports import Delivered
+from receiver.ports import Delivered, Gathered
 from tests.adapters.slack_wire import HANG_UP, OK, Wire, http, no, slack
 from tests.factories import NOW, make_item, make_notice, make_snapshot
 
@@ -146,3 +148,68 @@ async def test_a_request_that_came_to_nothing_rings_in_the_channel_again_and_onc
         loud = wire.calls[again - 1][1]
         assert (loud["thread_ts"], loud["reply_broadcast"]) == ("171.2", True)
         assert "this is still open there. Please look at it again." in loud["text"]
+
+
+# Words below, offers, and what quiet hours held back
+
+
+async def test_a_reminder_goes_into_the_thread_of_its_message_and_mentions_one_person() -> None:
+    async with slack() as wire, notifier_of(wire) as notifier:
+        ben = Person(name="Ben", slack_id="U2")
+        await notifier.nudge(make_notice(), "C1", "C1/171.5@171.2", Nudge("reminder", ben))
+
+        ((method, told),) = wire.calls
+        assert (method, told["channel"], told["thread_ts"]) == ("chat.postMessage", "C1", "171.2")
+        assert told["text"].startswith("<@U2> Reminder")
+
+
+@pytest.mark.parametrize("answer", [HANG_UP, no("is_archived")])
+async def test_a_reminder_that_perhaps_arrived_or_cannot_is_not_said_again(answer: bytes) -> None:
+    async with slack(answer) as wire, notifier_of(wire) as notifier:
+        await notifier.nudge(make_notice(), "C1", "C1/171.2", Nudge("reminder"))
+
+        assert wire.methods == ["chat.postMessage"]
+
+
+async def test_somebody_slack_does_not_know_is_reminded_without_a_mention() -> None:
+    async with slack(no("users_not_found")) as wire, notifier_of(wire) as notifier:
+        await notifier.nudge(make_notice(), "C1", "C1/171.2", Nudge("woken", Person(email="ben@creditor.example")))
+
+        assert wire.methods == ["users.lookupByEmail", "chat.postMessage"]
+        assert "<@" not in wire.calls[1][1]["text"]
+
+
+async def test_an_alert_below_a_message_is_found_again_in_its_thread() -> None:
+    async with slack(http(OK | {"ts": "171.5"})) as wire, notifier_of(wire) as notifier:
+        posted = await notifier.deliver(make_notice(below="C1/171.2"), "C1", None, None)
+        await notifier.deliver(make_notice(RESOLVED), "C1", posted.reference, "open")
+
+        assert posted == Delivered("C1/171.5@171.2")
+        assert [told.get("thread_ts") for _, told in wire.calls] == ["171.2", None]
+        assert wire.calls[1][1]["ts"] == "171.5"
+
+
+async def test_an_alert_whose_thread_was_deleted_stands_by_itself() -> None:
+    async with slack(no("thread_not_found")) as wire, notifier_of(wire) as notifier:
+        posted = await notifier.deliver(make_notice(below="C1/170.0"), "C1", None, None)
+
+        assert posted == Delivered("C1/171.2")
+        assert "thread_ts" not in wire.calls[1][1]
+
+
+async def test_several_alerts_ring_once_and_point_to_their_thread() -> None:
+    async with slack() as wire, notifier_of(wire) as notifier:
+        gathered = await notifier.gather([make_notice(), make_notice()], "C1")
+
+        assert gathered == Gathered(below="C1/171.2")
+        assert wire.methods == ["chat.postMessage"]
+
+
+async def test_the_way_back_is_shown_to_one_person_only() -> None:
+    item = replace(RESOLVED, snapshot=make_snapshot(is_open=False, verbs=("reopen",)), undo_until=NOW)
+    async with slack() as wire, notifier_of(wire) as notifier:
+        await notifier.offer(make_notice(item), "C1/U2")
+
+        ((method, told),) = wire.calls
+        assert (method, told["channel"], told["user"]) == ("chat.postEphemeral", "C1", "U2")
+        assert "k7f3q9x2m4ab.3.undo" in json.dumps(told["blocks"])

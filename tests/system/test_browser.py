@@ -37,7 +37,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 def slack(page: Page, here: World, channel: str, words: str) -> Locator:
     """The message with these words in a channel, as Slack shows it."""
     page.goto(f"{here.sandbox_url}/slack/?channel={channel}&as=U0ANNA")
-    message = page.locator("article.message", has_text=words)
+    message = page.locator("article.message:not(.ephemeral)", has_text=words)
     expect(message).to_be_visible()
     return message
 

@@ -111,10 +111,6 @@ def test_a_duration_that_never_ends_is_none_and_takes_no_forever() -> None:
     assert PARIS.add(datetime(2026, 3, 2, tzinfo=UTC), timedelta(days=999_999)) is None
 
 
-def test_the_opening_after_a_friday_is_on_monday() -> None:
-    assert PARIS.opening(date(2026, 3, 7)) == datetime(2026, 3, 9, 8, tzinfo=UTC)
-
-
 @given(st.sampled_from(TURNS), CLOCKS, CLOCKS, st.booleans(), st.integers(0, 60 * 48))
 def test_quiet_hours_follow_the_clock_on_the_wall(
     place: tuple[str, str | None, date], starts: time, ends: time, weekends: bool, minute: int

@@ -96,7 +96,7 @@ def say(locale: str, message: str, **values: object) -> str:
     return filled if locale == "en" else f"‹{filled}›"
 
 
-def mailed(notice: Notice, story: Story = STORY, **more: str | None) -> EmailMessage:
+def mailed(notice: Notice, story: Story = STORY, **more: Any) -> EmailMessage:
     """The mail as the far end reads it: through its bytes on the wire."""
     sent = render(notice, story, say, SENDER, ADDRESS, HOST, **more).as_bytes()
     assert sent.isascii()

@@ -119,7 +119,7 @@ def test_a_grouped_agreement_owes_its_total_in_its_own_currency() -> None:
 
     assert found.amount == Money(450_000, "EUR")
     assert detail(found, "debt_count") == Detail("debt_count", number=3)
-    assert found.verbs == ()
+    assert found.verbs == ("update_plan",)
 
 
 def test_without_a_debt_the_number_stands_without_a_currency() -> None:
@@ -144,7 +144,7 @@ def test_only_a_decision_closes_a_request(status: object, is_open: bool, outcome
     found = said(request(status=status))
 
     assert (found.is_open, found.outcome) == (is_open, outcome)
-    assert found.verbs == (("validate", "reject") if is_open else ())
+    assert found.verbs == (("validate", "reject") if is_open else ("reopen",))
 
 
 PAID = {"amount": 250, "paid_at": "2024-02-14T00:00:00Z"}

@@ -208,3 +208,18 @@ def test_a_form_that_asks_needs_a_button_to_send_it() -> None:
     assert view_violations(silent) == ["[ERROR] missing required field: submit [json-pointer:/view]"]
     assert view_violations(silent | {"blocks": [{"type": "divider"}]}) == []
     assert view_violations("modal") == ["[ERROR] must be an object [json-pointer:/view]"]
+
+
+@pytest.mark.parametrize(
+    ("element", "is_taken"),
+    [
+        ({"type": "datepicker", "action_id": "day", "initial_date": "2026-03-02"}, True),
+        ({"type": "datepicker", "action_id": "day", "initial_date": "2 March"}, False),
+        ({"type": "users_select", "action_id": "to", "initial_user": "U0ANNA"}, True),
+        ({"type": "users_select", "action_id": "to", "options": []}, False),
+    ],
+)
+def test_a_form_may_ask_for_a_day_or_a_person(element: Json, is_taken: bool) -> None:
+    asking_for = [{"type": "input", "label": plain(5), "element": element}]
+
+    assert (view_violations(modal(blocks=asking_for)) == []) is is_taken

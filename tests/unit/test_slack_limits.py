@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifiers.slack import modals, plain, wire
+from notifiers.slack import forms, modals, plain, wire
 from notifiers.slack.render import minimal, render
 from receiver.domain.item import Item
 from receiver.domain.money import Money
@@ -107,7 +107,7 @@ def test_a_language_with_endless_words_breaks_no_limit() -> None:
     assert max(plain.weight(view[part]["text"]) for part in ("title", "submit", "close")) <= 24
 
 
-@given(story=STORIES, locale=st.sampled_from(LOCALES), verb=st.sampled_from(sorted(modals.MAX_TYPED)))
+@given(story=STORIES, locale=st.sampled_from(LOCALES), verb=st.sampled_from(sorted(forms.WITH_FORM)))
 @settings(max_examples=100, deadline=None)
 def test_slack_takes_every_form(story: Story, locale: str, verb: str) -> None:
     notice = make_notice(chat_item(), route=Route("r", locale=locale))
@@ -117,7 +117,7 @@ def test_slack_takes_every_form(story: Story, locale: str, verb: str) -> None:
 
     assert view_violations(view) == []
     assert not [part for part in ("title", "submit", "close") if view[part]["text"].endswith("…")]
-    assert wire.unpack(view) == (press, locale)
+    assert (wire.unpack(view), wire.held(view).locale) == (press, locale)
     assert sum(map(plain.weight, texts(view["blocks"]))) < 12_000
 
 

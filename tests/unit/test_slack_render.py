@@ -4,15 +4,18 @@ import json
 import os
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from notifiers.slack.render import minimal, render
+from notifiers.slack import gathered
+from notifiers.slack.render import minimal, offer, render
+from receiver.domain.money import Money
 from receiver.domain.notice import Link
 from receiver.sandbox.slack_rules import violations
-from tests.factories import make_item, make_notice, make_snapshot
+from tests.factories import NOW, make_item, make_notice, make_snapshot
 from tests.slack_cases import (
     ALL_VERBS,
     CASES,
@@ -82,6 +85,8 @@ def test_a_button_carries_item_version_and_verb_and_nothing_else() -> None:
         "k7f3q9x2m4ab.12.validate",
         "k7f3q9x2m4ab.12.reject",
         "k7f3q9x2m4ab.12.claim",
+        "k7f3q9x2m4ab.12.assign",
+        "k7f3q9x2m4ab.12.snooze",
         "k7f3q9x2m4ab.12.note",
     ]
 
@@ -91,6 +96,66 @@ def test_validating_asks_once_more_and_names_amount_and_reference() -> None:
 
     assert "INV-2024-001" in button["confirm"]["text"]["text"]
     assert "1,500.00" in button["confirm"]["text"]["text"]
+
+
+def test_a_proposal_shows_who_says_what_and_asks_for_a_second_person() -> None:
+    message = told(CASES["proposed"])
+    (actions,) = [block for block in message.blocks if block["type"] == "actions"]
+
+    assert [part["action_id"] for part in actions["elements"]] == ["confirm", "withdraw", "open", "more"]
+    assert "Ana Silva proposes to reject this" in message.text
+    assert any("The bank shows no payment" in text for text in texts(message.blocks))
+    assert "Validate it or reject it" not in str(message.blocks)
+    assert "INV-2024-001" in actions["elements"][0]["confirm"]["text"]["text"]
+
+
+def test_another_plan_is_proposed_in_figures() -> None:
+    assert "12 months from 4 May, first payment €150.50" in str(told(CASES["proposed_plan"]).blocks)
+
+
+def test_what_a_debtor_proposes_is_accepted_or_declined() -> None:
+    labels = [part["text"]["text"] for part in pressable(told(CASES["payment_plan"]))]
+
+    assert labels[:2] == ["Accept", "Decline"]
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_only_whoever_decided_gets_the_way_back(locale: str) -> None:
+    item = make_item(
+        make_snapshot(is_open=False, verbs=("reopen",)),
+        state="resolved",
+        version=3,
+        resolved_at=NOW,
+        outcome="validated",
+        resolved_by="Ana Silva",
+        undo_until=NOW + timedelta(minutes=10),
+    )
+    notice = make_notice(item, links=LINKS, route=replace(make_notice().route, locale=locale))
+    message = offer(notice, TELLER.story(notice), TELLER.say)
+
+    assert verbs_of(message) == ["undo", "reopen"]
+    assert "10:10" in message.text
+    assert violations(message.blocks, message.text) == []
+    assert pressable(told(notice)) == []
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("count", [2, 11, 300])
+def test_what_quiet_hours_held_back_fits_into_one_message(locale: str, count: int) -> None:
+    hostile = "<!channel> & co " * 40
+    notices = [
+        make_notice(
+            make_item(make_snapshot(title=hostile, debtor=hostile, amount=Money(n * 100, "EUR"))),
+            route=replace(make_notice().route, locale=locale),
+        )
+        for n in range(count)
+    ]
+    message = gathered.render([(notice, TELLER.story(notice)) for notice in notices])
+
+    assert violations(message.blocks, message.text) == []
+    assert str(count) in message.text
+    assert "<!" not in message.text
+    assert len([part for part in walk(message.blocks) if part.get("type") == "rich_text_section"]) == min(count, 11)
 
 
 @pytest.mark.parametrize("case", ["acting", "resolved_by_mail", "resolved_elsewhere"])
@@ -118,7 +183,7 @@ def test_an_acting_message_without_a_status_still_says_what_runs() -> None:
 def test_a_refusal_of_the_source_brings_the_buttons_back_with_the_reason() -> None:
     message = told(CASES["refused"])
 
-    assert verbs_of(message) == ["validate", "reject", "claim", "note"]
+    assert verbs_of(message) == ["validate", "reject", "claim", "assign", "snooze", "note"]
     assert any(text.startswith("⚠️") and "already closed" in text for text in texts(message.blocks))
 
 

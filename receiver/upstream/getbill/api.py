@@ -6,6 +6,7 @@ Serves steps 4 and 9. Knows nothing of items; raises only delivery errors.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from receiver.domain.action import Plan
 from receiver.errors import PermanentError, RetryLaterError
 from receiver.upstream.getbill import wire
 from receiver.upstream.getbill.budget import READ, WRITE, Budget
@@ -78,6 +79,15 @@ class Api:
     async def set_status(self, what: str, todo_id: str, status: str, notes: str) -> None:
         path = f"/todos/{segment(what)}/{segment(todo_id)}/status"
         await self._call(STATUS, path, json={"status": status, "admin_notes": notes}, is_interactive=True)
+
+    async def set_plan(self, debt_id: str, plan: Plan) -> None:
+        """Change an agreement; its path takes the debt's id (getbill.md, Todos)."""
+        wanted = {
+            "plan_months": plan.months,
+            "plan_start_date": plan.starts_on.isoformat(),
+            "first_payment_amount": float(plan.first_payment),
+        }
+        await self._call(STATUS, f"/todos/agreement/{segment(debt_id)}/status", json=wanted, is_interactive=True)
 
     async def stats(self, *, is_interactive: bool = True) -> wire.Stats:
         found = await self._call(STATS, "/todos/stats", is_interactive=is_interactive)

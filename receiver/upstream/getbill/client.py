@@ -6,9 +6,9 @@ Decides what to read and when to write; how a todo is read stands in ``reader.py
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
-from receiver.domain.action import Order
+from receiver.domain.action import REOPENING, Order, Plan
 from receiver.domain.digest import SourceFigures
-from receiver.domain.fact import Fact, SourceAccepted, SourceGone, SourceRefused
+from receiver.domain.fact import Fact, SourceAccepted, SourceDid, SourceGone, SourceRefused
 from receiver.domain.item import Item, Medium
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError
 from receiver.observe import log
@@ -21,10 +21,10 @@ from receiver.upstream.getbill.due import alerts_by_todo, parent_of
 from receiver.upstream.getbill.pace import Pace
 from receiver.upstream.getbill.reader import EVER, SHARE_FOR_DETAILS, Reader
 from receiver.upstream.getbill.tokens import Tokens
-from receiver.upstream.getbill.translate import DECIDED, SOURCE, key_of, split_key
+from receiver.upstream.getbill.translate import DECIDED, SOURCE, key_of, outcome_of, split_key
 from receiver.upstream.http import Http, OnReply, Transport, one_line
 
-STATUS_OF = {"validate": "validated", "reject": "rejected", "reopen": "suggested"}
+STATUS_OF = {"validate": "validated", "reject": "rejected", "reopen": "suggested", "undo": "suggested"}
 MOST_HINTS = 5  # more than these, and one look at the list is cheaper
 READS_A_HINT = 2  # the todo and its debt
 MOST_FRESH = 20  # hinted at together: more, and what is remembered of their debts does for now
@@ -167,7 +167,6 @@ class Getbill:
     async def carry_out(self, order: Order) -> list[Fact]:
         """Write the decision, unless somebody already decided at Getbill; what the todo says afterwards."""
         what, todo_id = self._decidable(order)
-        wanted = STATUS_OF[order.verb]
         said_at = self._now()
         try:
             before = await self._reader.one(what, todo_id, is_interactive=True)
@@ -176,13 +175,17 @@ class Getbill:
                 raise
             gone = SourceRefused(order.key, order.action_id, "not there any more at Getbill")
             return [SourceGone(order.key, said_at), gone]
-        status = _status(before)
+        if order.plan is not None:
+            return await self._change_plan(order, order.plan, todo_id, before)
+        status, wanted = _status(before), STATUS_OF[order.verb]
         if status == wanted or {status, wanted} <= DECIDED:
             said: list[Fact] = [await self._reader.said(before, order.key, said_at, is_interactive=True)]
             reason = f"already {status} at Getbill"
-            return said if status == wanted else [*said, SourceRefused(order.key, order.action_id, reason)]
+            if status == wanted:
+                return [*said, *_done(order)]
+            return [*said, SourceRefused(order.key, order.action_id, reason)]
         await self._api.set_status(what, todo_id, wanted, _notes(order))
-        return [await self._effect(order, what, todo_id, wanted)]
+        return await self._effect(order, what, todo_id, lambda after: _status(after) == wanted)
 
     async def media_url(self, item: Item, medium: Medium) -> str:
         """A fresh link, good for an hour. Raises PermanentError: media_gone, host_not_allowed."""
@@ -271,23 +274,43 @@ class Getbill:
             read_at[key] = said_at.timestamp()
         return found
 
-    async def _effect(self, order: Order, what: str, todo_id: str, wanted: str) -> Fact:
+    async def _change_plan(self, order: Order, plan: Plan, debt_id: str, before: Json) -> list[Fact]:
+        """Written again after a try that perhaps arrived: the same plan twice is the same plan."""
+        if outcome_of(wire.Todo.model_validate(before)) is not None:
+            said = await self._reader.said(before, order.key, self._now(), is_interactive=True)
+            return [said, SourceRefused(order.key, order.action_id, "already completed at Getbill")]
+        await self._api.set_plan(debt_id, plan)
+        return await self._effect(order, "agreement", debt_id, lambda after: _has_plan(after, plan))
+
+    async def _effect(self, order: Order, what: str, todo_id: str, is_there: Callable[[Json], bool]) -> list[Fact]:
         """After a write that Getbill took: what the todo says now, if it says so already."""
         said_at = self._now()
         try:
             after = await self._reader.one(what, todo_id, is_interactive=True)
-            if _status(after) == wanted:
-                return await self._reader.said(after, order.key, said_at, is_interactive=True)
+            if is_there(after):
+                return [await self._reader.said(after, order.key, said_at, is_interactive=True), *_done(order)]
         except DeliveryError as error:
             log.warning("getbill.todo.unread_after_write", account=self.account, key=order.key, reason=error.code)
         self._reader.forget(order.key)
-        return SourceAccepted(order.key, order.action_id)
+        return [SourceAccepted(order.key, order.action_id)]
 
     def _decidable(self, order: Order) -> tuple[str, str]:
         split = split_key(order.key, self.account)
-        if split is None or split[0] not in wire.DECIDABLE or order.verb not in STATUS_OF:
+        is_plan = split is not None and split[0] == "agreement" and order.verb == "update_plan" and order.plan
+        if split is None or not (is_plan or (split[0] in wire.DECIDABLE and order.verb in STATUS_OF)):
             raise PermanentError("not_offered", f"Getbill offers no {order.verb!r} for this")
         return split
+
+
+def _done(order: Order) -> list[Fact]:
+    """What leaves the item open is said to be done: nothing else shows that it is what was asked."""
+    stays_open = order.verb in REOPENING or order.verb == "update_plan"
+    return [SourceDid(order.key, order.action_id)] if stays_open else []
+
+
+def _has_plan(raw: Json, plan: Plan) -> bool:
+    todo = wire.Todo.model_validate(raw)
+    return (todo.plan_months, todo.plan_start_date) == (plan.months, plan.starts_on)
 
 
 def _status(raw: Json) -> str | None:
@@ -297,7 +320,8 @@ def _status(raw: Json) -> str | None:
 
 def _notes(order: Order) -> str:
     """What colleagues read at Getbill: the note, and who decided where."""
-    who = f"{one_line(order.person.label, MOST_LABEL)} via Casebell"
+    second = f", confirmed by {one_line(order.confirmed_by, MOST_LABEL)}," if order.confirmed_by else ""
+    who = f"{one_line(order.person.label, MOST_LABEL)}{second} via Casebell"
     note = (order.note or "").encode("utf-8", "ignore").decode().replace("\x00", "").strip()
     return f"{note} ({who})" if note else who
 

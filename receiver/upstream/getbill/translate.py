@@ -97,10 +97,17 @@ def snapshot(todo: wire.Todo, debt: wire.Debt | None, account: str, *, todo_url:
         media=_media(todo),
         installments=tuple(_installment(part, currency) for part in todo.installments[:MOST_LISTED]),
         details=tuple(_details(todo, currency)),
-        verbs=("validate", "reject") if what in wire.DECIDABLE and outcome is None else (),
+        verbs=_verbs(what, outcome),
         status=todo.status,
         debt_id=brief.id,
     )
+
+
+def _verbs(what: str, outcome: str | None) -> tuple[str, ...]:
+    """What `PUT …/status` takes: a decision, "suggested" to take it back, or another plan."""
+    if what in wire.DECIDABLE:
+        return ("validate", "reject") if outcome is None else ("reopen",)
+    return ("update_plan",) if what == "agreement" and outcome is None else ()
 
 
 def proofs(todo: wire.Todo) -> dict[str, str | None]:

@@ -1,0 +1,64 @@
+"""Step 6 for mail at the end of quiet hours: one mail for all that was held back, each with its own link. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+from functools import partial
+
+from notifiers.email import render as one
+from notifiers.ranking import counted, rank, totals
+from notifiers.teller import Teller, language_of
+from notifiers.text import cut, one_line
+from notifiers.voice import Voice, zone_of
+from receiver.domain.notice import Notice, Story
+
+MAX_LISTED = 100  # the rest is counted in the title and stands in the inbox; Gmail hides what follows 102 kB
+MAX_SENTENCE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    mark: str
+    headline: str
+    sentence: str
+    url: str | None
+    label: str
+
+
+def render(told: Sequence[tuple[Notice, Story]], say: one.Say, sender: str, address: str, host: str) -> EmailMessage:
+    """The mail for several notices of one route. Raises ValueError for a bad address."""
+    first = told[0][0]
+    words = partial(say, first.route.locale)
+    route = first.route
+    voice = Voice(Teller(), language_of(route.locale), zone_of(route.timezone), first.now)
+    title = counted(len(told), voice)
+    worst = sorted(told, key=lambda one: rank(one[0].item))[:MAX_LISTED]
+    context = {
+        "_": words,
+        "locale": route.locale,
+        "tone": worst[0][0].item.snapshot.urgency,
+        "title": title,
+        "totals": totals([notice.item for notice, _ in told], voice),
+        "preheader": cut(one_line(worst[0][1].sentence), 200),
+        "alerts": [_alert(notice, story, words, host) for notice, story in worst],
+        "address": address,
+        "route": route.name,
+    }
+    return one.drawn_mail(
+        "gathered", context, title, [notice.item.id for notice, _ in told], first, sender, address, host
+    )
+
+
+def _alert(notice: Notice, story: Story, words: partial[str], host: str) -> Alert:
+    url = one.first_link(notice.links, "decide", host)
+    label = words("Review and decide")
+    if url is None:
+        url = one.first_link(notice.links, "solution", host)
+        label = words("Open in {source}", source=notice.item.snapshot.source.capitalize())
+    return Alert(
+        mark=one.mark_of(notice.item, words),
+        headline=cut(one_line(story.headline), one.MAX_SUBJECT),
+        sentence=cut(one_line(story.sentence), MAX_SENTENCE),
+        url=url,
+        label=label,
+    )

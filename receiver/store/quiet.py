@@ -1,0 +1,41 @@
+"""What waits in the outbox for the end of quiet hours: rows in the state ``held``, which no claim takes."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from receiver.store.outbox import DUE, HELD
+from receiver.store.schema import outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A row that waits for the end of quiet hours."""
+
+    id: int
+    item_id: str
+    destination: str
+    what: str
+    payload: str
+
+    @property
+    def route(self) -> str:
+        return str(json.loads(self.payload).get("route") or "")
+
+
+def held(connection: Connection) -> list[Held]:
+    """What waits for the end of quiet hours, oldest first."""
+    columns = (outbox.c[name] for name in Held.__slots__)
+    chosen = select(*columns).where(outbox.c.state == HELD).order_by(outbox.c.id)
+    return [Held(*row) for row in connection.execute(chosen)]
+
+
+def let_go(connection: Connection, ids: Collection[int], now: datetime, *, gathered: bool = False) -> set[int]:
+    """End the wait of these: due now, or done where one message tells of all. Those that nobody else let go before."""
+    values: dict[str, Any] = {"state": "done", "done_at": now} if gathered else {"state": DUE, "due_at": now}
+    chosen = update(outbox).where(outbox.c.id.in_(ids), outbox.c.state == HELD).values(values)
+    return set(connection.execute(chosen.returning(outbox.c.id)).scalars())
