@@ -116,9 +116,14 @@ class _Visit:
 
     @property
     def offered(self) -> tuple[str, ...]:
-        """What may be chosen here now; nothing once the link has expired, and once it is used up only to undo that."""
-        verbs = () if self.is_expired else tuple(verb for verb in OFFERED if verb in self.found.notice.verbs)
-        return tuple(verb for verb in verbs if verb == "undo") if self.found.used else verbs
+        """What may be chosen here now; nothing once the link has expired, and once it is used up only to undo that.
+
+        A decision is taken back through the mail that told of it, not through an older one.
+        """
+        found = self.found
+        is_outdated = found.item.state == "resolved" and not found.used and found.version_when_sent < found.item.version
+        verbs = () if self.is_expired or is_outdated else tuple(v for v in OFFERED if v in found.notice.verbs)
+        return tuple(verb for verb in verbs if verb == "undo") if found.used else verbs
 
     @property
     def needs_fresh_link(self) -> bool:

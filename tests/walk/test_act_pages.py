@@ -3,7 +3,9 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 
+import httpx
 import pytest
 
 from receiver.domain import routing
@@ -254,6 +256,45 @@ async def test_an_item_only_the_source_can_decide_says_so(visitor: Visitor, desk
 
     assert "Please decide in Getbill." in shown.text
     assert re.findall(r'name="verb" value="(\w+)"', shown.text) == ["assign", "snooze"]
+
+
+RESOLVED = make_item(
+    make_snapshot(is_open=False, verbs=("reopen",)),
+    state="resolved",
+    version=3,
+    resolved_at=NOW,
+    outcome="validated",
+    resolved_by=ADDRESS,
+    undo_until=NOW + timedelta(minutes=10),
+)
+
+
+def offered(shown: httpx.Response) -> list[str]:
+    return re.findall(r'name="verb" value="(\w+)"', shown.text)
+
+
+async def test_a_decision_is_taken_back_through_the_mail_that_told_of_it(visitor: Visitor, desk: FakeDesk) -> None:
+    desk.item = replace(RESOLVED, version=1)
+    shown = await visitor.open()
+    desk.later(seconds=5)
+    without_reason = await visitor.send(verb="reopen")
+    desk.later(seconds=5)
+    taken = await visitor.send(verb="reopen", note="wrong debtor")
+
+    assert offered(shown) == ["undo", "reopen"]
+    assert (without_reason.status_code, taken.status_code) == (422, 303)
+    assert [(click.verb, click.note) for click in desk.clicks] == [("reopen", "wrong debtor")]
+
+
+async def test_an_older_link_takes_nothing_back_and_a_used_one_only_what_it_did(
+    visitor: Visitor, desk: FakeDesk
+) -> None:
+    desk.item = RESOLVED
+    older = await visitor.open()
+    desk.used = Used(ADDRESS, NOW, "validate")
+    used = await visitor.open()
+
+    assert (offered(older), offered(used)) == ([], ["undo"])
 
 
 # The other pages
