@@ -20,7 +20,7 @@ run: $(VENV)/.ready-run ## start the service (casebell.toml, else the demo); ARG
 	@if [ -e "$(CONFIG)" ]; then exec $(BIN)/casebell serve $(ARGS); else exec $(BIN)/casebell demo $(ARGS); fi
 
 test: $(VENV)/.ready-dev .build/browser .build/prism .build/mailcheck ## run every test; ARGS="-k clicks" is passed on
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 faults: $(VENV)/.ready-dev ## break it for long, on purpose: all of what make test does in short
 	@CASEBELL_FAULTS=long $(BIN)/python -m pytest -n auto -s tests/faults $(ARGS)

@@ -1,3 +1,4 @@
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from tests import postgres as postgres_server
 # How long a machine takes is measured by `make bench`, never by a test.
 settings.register_profile("casebell", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("casebell")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """More workers than cores: most of the time a test waits for a process, a socket or a moment to come."""
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.fixture

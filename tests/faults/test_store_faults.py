@@ -112,14 +112,8 @@ def test_a_store_that_fails_is_told_and_heals_without_a_restart(here: World, fau
     assert after.send()
     eventually(lambda: all(after.told().values()), "what comes afterwards to be told", 120)
     check_invariant(here.service.database_url, {*before.acknowledged, *after.acknowledged})
+    assert "worker.loop.broke" not in here.service.log.read_text()
 
 
 def _unless_ok(answer: httpx.Response) -> httpx.Response | None:
     return answer if answer.status_code == 503 else None
-
-
-def test_nothing_of_it_left_a_traceback_in_the_log(here: World) -> None:
-    log = here.service.log.read_text()
-
-    assert "store_unavailable" in log
-    assert "worker.loop.broke" not in log

@@ -142,7 +142,7 @@ def test_a_decision_is_undone_and_reopened_with_a_note_by_whoever_made_it(here: 
     todo, message = dispute(here, "INV-V-2")
     press(here, message, "validate")
     undo = offer(here, "U0ANNA", "INV-V-2")
-    assert elements(message) == []
+    eventually(lambda: elements(message) == [], "the buttons to be gone")
 
     press(here, undo, "undo")
     eventually(lambda: here.getbill.todos[todo["id"]]["status"] == "suggested", "Getbill to take it back")
