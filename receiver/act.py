@@ -141,7 +141,7 @@ def _refusal(item: Item, click: Click, people: People, now: datetime, routes: Se
     if click.version != item.version:
         return _too_late(item, click)
     if click.verb not in verbs_for(item, now):
-        return Refused("undo_over" if click.verb == "undo" and item.state == "resolved" else "not_offered", {})
+        return _not_offered(item, click)
     return (
         _missing_words(click) or _bad_terms(item, click, people, now, routes) or _one_pair_of_eyes(item, click, people)
     )
@@ -179,6 +179,13 @@ def _one_pair_of_eyes(item: Item, click: Click, people: People) -> Refused | Non
 def _calendar(item: Item, routes: Sequence[Route]) -> Calendar:
     """Business time as the first route counts it that hears of the item."""
     return next(routes_for(item.snapshot, routes), DEFAULT_ROUTE).calendar
+
+
+def _not_offered(item: Item, click: Click) -> Refused:
+    if click.verb == "undo" and item.state == "resolved":
+        return Refused("undo_over", {})
+    # a terminal always knows the newest version, and still wants to hear who was faster
+    return Refused("not_offered", {}) if item.state == "open" else _too_late(item, click)
 
 
 def _too_late(item: Item, click: Click) -> Refused:

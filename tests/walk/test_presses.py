@@ -144,6 +144,18 @@ async def test_a_verb_that_the_source_does_not_take_is_refused(database: Databas
     assert await take(database, press(item, verb="reply", text="hello")) == Refused("not_offered", {})
 
 
+async def test_a_terminal_that_comes_late_is_told_what_happened_though_it_knows_the_newest_version(
+    database: Database,
+) -> None:
+    await opened(database)
+    resolved = make_snapshot(is_open=False, outcome="rejected")
+    await database.write(apply_fact, SourceSaid(resolved, NOW), NOW, ROUTES)
+
+    outcome = await take(database, press(await current(database), via="cli"))
+
+    assert outcome == Refused("resolved_elsewhere", {"outcome": "rejected"})
+
+
 async def test_a_link_decides_once_whatever_it_is_asked(database: Database) -> None:
     item = await opened(database)
     token = actions.Token("t1", item.id, 1, "anna@creditor.example", "disputes", NOW, NOW + timedelta(days=1))
