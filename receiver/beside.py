@@ -29,7 +29,7 @@ async def nudge(desk: Desk, delivery: Delivery, claim_id: str) -> None:
         notice = await notice_for(desk, item, desk.route(delivery.value("route") or ""), delivery, is_first=False)
         notice = replace(notice, occasion=f"nudge.{delivery.id}")
         await notifier_of(desk, channel).nudge(notice, address, shown[-1].reference, delivery.nudge)
-    held(await desk.database.write(outbox.finish, delivery.id, claim_id, desk.now()))
+    held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
 
 
 async def offer(desk: Desk, delivery: Delivery, claim_id: str) -> None:
@@ -39,7 +39,7 @@ async def offer(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     notice = notice_of(desk, item, desk.route(delivery.value("route") or ""))
     if "undo" in notice.verbs:
         await notifier_of(desk, channel).offer(notice, address)
-    held(await desk.database.write(outbox.finish, delivery.id, claim_id, desk.now()))
+    held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
 
 
 async def gather(desk: Desk, delivery: Delivery, claim_id: str) -> None:
@@ -51,7 +51,7 @@ async def gather(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     if len(found) > 1:
         notices = [await notice_for(desk, item, route, delivery, is_first=True) for item in found]
         gathered = await notifier_of(desk, channel).gather(notices, address)
-    is_ours = await desk.database.write(_gathered, delivery, claim_id, found, route.name, gathered, desk.now())
+    is_ours = await desk.write_down(_gathered, delivery, claim_id, found, route.name, gathered, desk.now())
     desk.bells.ring(OUTBOX_BELL)
     held(is_ours)
 

@@ -5,16 +5,21 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from receiver.domain.digest import DigestRule
 from receiver.domain.pace import Paces
 from receiver.domain.people import People
 from receiver.domain.routing import DEFAULT_ROUTE, Route
 from receiver.domain.token import Tokens
-from receiver.observe import Metrics
+from receiver.errors import RetryLaterError
+from receiver.observe import Metrics, log
 from receiver.ports import Clicks, Notifier, Teller, Upstream, Verify
 from receiver.store.database import Database
 from receiver.store.retention import Kept
+
+T = TypeVar("T")
+STORE_LOOK_S = 1.0
 
 
 def utc_now() -> datetime:
@@ -97,6 +102,21 @@ class Desk:
         """The route of this name; a calm default when the configuration no longer has it."""
         known = (*self.routes, *(rule.as_route() for rule in self.digests))
         return next((route for route in known if route.name == name), DEFAULT_ROUTE)
+
+    async def write_down(self, work: Callable[..., T], *args: Any) -> T:
+        """Write what has already happened outside, such as a message that was posted: wait for a store that is away.
+
+        Else nobody would know of it before a lease ran out, and it would be done again. The claim's id keeps a row from
+        being ended twice. Raises RetryLaterError only when the service ends meanwhile.
+        """
+        while True:
+            try:
+                return await self.database.write(work, *args)
+            except RetryLaterError as error:
+                if self.is_draining:
+                    raise
+                log.warning("store.awaited", reason=error.code)
+            await asyncio.sleep(STORE_LOOK_S)
 
 
 OUTBOX_BELL = "outbox"

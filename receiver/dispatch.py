@@ -110,10 +110,10 @@ async def _show(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     late = [message for message in places if message is None or message.version < item.version]
     drawn, failed = await _draw_each(desk, delivery, item, late)
     if failed is None:
-        held(await desk.database.write(_shown, delivery, claim_id, drawn, desk.now()))
+        held(await desk.write_down(_shown, delivery, claim_id, drawn, desk.now()))
         return
     if drawn:
-        await desk.database.write(_remember, delivery, drawn, desk.now())
+        await desk.write_down(_remember, delivery, drawn, desk.now())
     raise failed
 
 
@@ -181,7 +181,7 @@ async def _fresh_link(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     route = desk.route(delivery.value("route") or "")
     notice = await notice_for_mail(desk, item, route, address, delivery.value("token"))
     await notifier_of(desk, channel).deliver(notice, address, None, None)
-    held(await desk.database.write(outbox.finish, delivery.id, claim_id, desk.now()))
+    held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
 
 
 async def _tell(desk: Desk, delivery: Delivery, claim_id: str) -> None:
@@ -190,7 +190,7 @@ async def _tell(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     values = delivery.value("values") or {}
     sentence = desk.teller.say(route.locale, SENTENCES[delivery.value("code")], **values)
     await notifier_of(desk, channel).tell(address, sentence)
-    held(await desk.database.write(outbox.finish, delivery.id, claim_id, desk.now()))
+    held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
 
 
 async def _carry_out(desk: Desk, delivery: Delivery, claim_id: str) -> None:
@@ -201,7 +201,7 @@ async def _carry_out(desk: Desk, delivery: Delivery, claim_id: str) -> None:
         what = f"{delivery.destination} is not in the configuration any more"
         raise PermanentError("unknown_account", what, reach="ours")
     facts = await upstream.carry_out(_order(item, action, delivery))
-    is_ours = await desk.database.write(_carried_out, desk, delivery, claim_id, action.id, facts)
+    is_ours = await desk.write_down(_carried_out, desk, delivery, claim_id, action.id, facts)
     desk.bells.ring(OUTBOX_BELL)
     if any(isinstance(fact, SourceAccepted) for fact in facts):
         desk.bells.ring(sweep_bell(source, account))
@@ -273,7 +273,7 @@ async def _again(desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryE
     chance = random.random()  # noqa: S311 - spreads load, guards nothing
     wait_s = backoff.wait_s(delivery.attempts, error, chance, is_order=delivery.what == CARRY_OUT)
     due_at = now + timedelta(seconds=wait_s)
-    is_ours = await desk.database.write(
+    is_ours = await desk.write_down(
         lambda connection: outbox.release(
             connection,
             delivery.id,
@@ -292,7 +292,7 @@ async def _again(desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryE
 
 async def _give_up(desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryError) -> Ended:
     """Dead in the same row; when a source refused what a person asked, its buttons come back with the reason."""
-    if not await desk.database.write(_bury, desk, delivery, claim_id, error):
+    if not await desk.write_down(_bury, desk, delivery, claim_id, error):
         return replace(_lost(delivery), error=error)
     desk.bells.ring(OUTBOX_BELL)
     log.error("outbox.delivery.dead", id=delivery.id, what=delivery.what, reason=error.code)

@@ -29,7 +29,6 @@ MOST_EVENTS = 1_000  # hints: one look at a source may answer them all
 FACTS_IN_ONE_COMMIT = 50
 LONGEST_WAIT_S = 300.0
 HELD_LOOK_S = 0.5
-STORE_LOOK_S = 1.0
 LONGEST_HOLD = timedelta(seconds=30)
 BURST = "burst"  # the code of a source that wants events to pile up for one look
 LONG_WAIT = timedelta(seconds=30)
@@ -144,12 +143,8 @@ async def _given_back(desk: Desk, rows: Sequence[Row], claim_id: str) -> AsyncIt
     try:
         yield
     except RetryLaterError as error:
-        ids = [row.id for row in rows]
-        while not desk.is_draining:  # nothing else could be done either; else they would wait for the end of a lease
-            with suppress(RetryLaterError):
-                await desk.database.write(inbox.release, ids, claim_id, desk.now(), error.code)
-                break
-            await asyncio.sleep(STORE_LOOK_S)
+        with suppress(RetryLaterError):
+            await desk.write_down(inbox.release, [row.id for row in rows], claim_id, desk.now(), error.code)
         raise
 
 

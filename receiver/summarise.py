@@ -223,7 +223,7 @@ async def deliver_digest(desk: Desk, delivery: Delivery, claim_id: str) -> None:
             await notifier.deliver_digest(await edition_for(desk, told, channel, address), address)
         except UncertainError as error:
             log.warning("digest.uncertain", name=name, reason=error.code)
-    if not await desk.database.write(outbox.finish, delivery.id, claim_id, desk.now()):
+    if not await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()):
         raise outbox.LostLeaseError
 
 

@@ -111,12 +111,25 @@ async def deliver_all(desk: Desk, claim_id: str, seconds: float = 0) -> None:
         await deliver(desk, row, claim_id)
 
 
-async def test_a_post_that_could_not_be_written_down_is_repeated_only_with_a_word_that_it_may_be(
+async def test_a_post_is_written_down_as_soon_as_the_store_is_back_and_not_repeated(database: Database) -> None:
+    item = await opened(database)
+    (row,) = await claimed(database, "c1")
+    async with slack() as wire, desk_of(FailsOnce(database, "_shown"), wire) as desk:
+        await deliver(desk, row, "c1")
+        again = await claimed(database, "c2", seconds=1_000)
+
+    assert wire.methods == ["chat.postMessage"]
+    assert again == []
+    assert len(await database.read(messages.of_item, item.id)) == 1
+
+
+async def test_a_post_that_could_not_be_written_down_before_the_end_is_repeated_with_a_word_that_it_may_be(
     database: Database,
 ) -> None:
     await opened(database)
     (row,) = await claimed(database, "c1")
     async with slack() as wire, desk_of(FailsOnce(database, "_shown"), wire) as desk:
+        desk.is_draining = True
         await deliver(desk, row, "c1")
         (again,) = await claimed(database, "c2", seconds=60)
 
