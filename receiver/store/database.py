@@ -8,10 +8,13 @@ from typing import Any, Protocol, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 
 from receiver.errors import ConfigError
+from receiver.observe import log
 from receiver.store import locks, together
 from receiver.store.postgres import PostgresDatabase, postgres_url, reaching
 from receiver.store.sqlite import FileLock, SqliteDatabase
@@ -104,12 +107,19 @@ def open_as_it_is(database_url: str) -> Database:
 
 
 def migrate(database_url: str) -> None:
-    """Bring the schema forward to this program's; safe to call again, and by replicas that start together."""
+    """Bring the schema forward to this program's; safe to call again, and by replicas that start together.
+
+    A newer program may have brought it further: then it stays, and this one works on it (docs/decisions/0017).
+    """
     with together.in_our_words(), _engine(database_url) as engine, engine.begin() as connection:
         locks.hold(connection, ["migration"])
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
+        there = MigrationContext.configure(connection).get_current_revision()
+        if there and there not in {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}:
+            log.warning("store.schema.newer", revision=there)
+            return
         command.upgrade(config, "head")
 
 

@@ -1,0 +1,161 @@
+"""Every schema there ever was is brought forward with its rows, and each step lets the program before it go on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from receiver.act import Taken, take_action
+from receiver.apply import apply_fact
+from receiver.domain.action import Click
+from receiver.domain.fact import SourceSaid
+from receiver.domain.people import People, Person
+from receiver.domain.routing import Route
+from receiver.store import database as store
+from receiver.store import inbox, items, messages, outbox
+from receiver.store.database import Database, open_database
+from receiver.store.inbox import Arrival
+from receiver.store.messages import Shown
+from tests.factories import NOW, make_snapshot
+from tests.newer.migrations import newer_migrations
+from tests.postgres import fresh_database
+
+pytestmark = pytest.mark.anyio
+ROUTES = (Route("all", slack=("C1",)),)
+PEOPLE = People(resolvers=frozenset({"@creditor.example"}))
+ANNA = Person(email="anna@creditor.example", name="Anna")
+STEPS = [one.revision for one in ScriptDirectory(str(store.MIGRATIONS)).walk_revisions()][::-1]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'old.db'}"
+        return
+    with fresh_database(request.getfixturevalue("postgres"), is_migrated=False) as url:
+        yield url
+
+
+@contextmanager
+def engine_of(url: str) -> Iterator[sa.Engine]:
+    engine = sa.create_engine(url)
+    yield engine
+    engine.dispose()
+
+
+def upgrade(connection: sa.Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(store.MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+async def fill(database: Database) -> None:
+    """An event, an open item that is shown, one somebody decides about, and what is on its way for them."""
+    await database.write_together(inbox.append, Arrival("getbill", "main", "id:1", {"a": "b"}, b"{}", NOW))
+    for key in ("getbill:main:debtor_request:1", "getbill:main:debtor_request:2"):
+        await database.write(apply_fact, SourceSaid(make_snapshot(key=key), NOW), NOW, ROUTES)
+    shown, decided = await database.read(_both)
+    await database.write(messages.save, shown.id, Shown("slack:C1", "C1/1.0", "all", 1, "open"), NOW)
+    click = Click(decided.id, decided.version, "validate", ANNA, "slack", "p1")
+    assert isinstance(await database.write(take_action, click, NOW, ROUTES, PEOPLE), Taken)
+
+
+def _both(connection: sa.Connection) -> list[Any]:
+    return sorted(items.listed(connection), key=lambda item: item.key)
+
+
+def rows_of(engine: sa.Engine) -> dict[str, list[dict[str, Any]]]:
+    """What each table holds, as it lies there."""
+    found = sa.MetaData()
+    found.reflect(engine)
+    with engine.connect() as connection:
+        return {
+            table.name: [dict(row._mapping) for row in connection.execute(sa.select(table))]
+            for table in found.sorted_tables
+            if table.name != "alembic_version"
+        }
+
+
+def put_what_fits(engine: sa.Engine, rows: dict[str, list[dict[str, Any]]]) -> None:
+    """The rows as an older version would have written them: its tables, its columns."""
+    found = sa.MetaData()
+    found.reflect(engine)
+    with engine.begin() as connection:
+        for table in found.sorted_tables:
+            for row in rows.get(table.name, ()):
+                known = {name: value for name, value in row.items() if name in table.columns}
+                connection.execute(table.insert().values(**known))
+
+
+@pytest.mark.parametrize("revision", STEPS)
+async def test_what_an_older_version_stored_is_worked_on_after_the_upgrade(
+    empty_url: str, tmp_path: Path, revision: str
+) -> None:
+    today = open_database(f"sqlite:///{tmp_path / 'today.db'}")
+    await fill(today)
+    before = await today.read(_both)
+    await today.close()
+    with engine_of(f"sqlite:///{tmp_path / 'today.db'}") as engine:
+        rows = rows_of(engine)
+    with engine_of(empty_url) as engine:
+        with engine.begin() as connection:
+            upgrade(connection, revision)
+        put_what_fits(engine, rows)
+
+    database = open_database(empty_url)
+    found = await database.read(_both)
+    events = await database.write(inbox.claim, ("getbill",), "main", NOW, "c1", 10)
+    due = await database.write(outbox.claim, NOW + timedelta(hours=1), "c2", 50, (), 4)
+    is_new = await database.write(inbox.append, [Arrival("getbill", "main", "id:1", {}, b"{}", NOW)])
+    await database.close()
+
+    assert found == before
+    assert [event.body for event in events] == [b"{}"]
+    assert sorted(row.what for row in due) == ["carry_out", "show", "show"]
+    assert is_new == [False]
+
+
+def test_each_step_only_adds_what_the_version_before_need_not_know(empty_url: str) -> None:
+    """So that the version before goes on beside the new one, and can come back (docs/decisions/0017)."""
+    with engine_of(empty_url) as engine:
+        for revision in STEPS:
+            before = _schema(engine)
+            with engine.begin() as connection:
+                upgrade(connection, revision)
+            after = _schema(engine)
+            for table, columns in before.items():
+                assert columns.keys() <= after[table].keys(), f"{revision} takes a column of {table} away"
+                added = [column for name, column in after[table].items() if name not in columns]
+                hard = [one["name"] for one in added if not one["nullable"] and one["default"] is None]
+                assert hard == [], f"{revision}: whoever does not know them cannot insert into {table}"
+
+
+def _schema(engine: sa.Engine) -> dict[str, dict[str, Any]]:
+    looks = sa.inspect(engine)
+    return {name: {one["name"]: one for one in looks.get_columns(name)} for name in looks.get_table_names()}
+
+
+async def test_a_schema_that_a_newer_version_made_is_left_as_it_is_and_worked_on(
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as later:
+        later.setattr(store, "MIGRATIONS", newer_migrations(tmp_path))
+        store.migrate(empty_url)
+
+    database = open_database(empty_url)
+    await fill(database)
+    found = await database.read(_both)
+    await database.close()
+
+    assert [item.state for item in found] == ["open", "acting"]
+    with engine_of(empty_url) as engine, engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all() == ["9000"]
