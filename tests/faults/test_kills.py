@@ -11,7 +11,8 @@ from tests.faults.much import times
 from tests.harness import World, world
 
 KILLS = times(4, 200)
-SENDERS = 4
+SENDERS = times(4, 2)
+LIVES_S = times(7, 15) / 10
 
 
 def test_random_kills_under_load_lose_nothing_and_repeat_nothing_in_silence(tmp_path: Path) -> None:
@@ -19,11 +20,11 @@ def test_random_kills_under_load_lose_nothing_and_repeat_nothing_in_silence(tmp_
         _lift_limits(here)
         here.service.start()
         ledger, stop = Ledger(here), threading.Event()
-        senders = [threading.Thread(target=ledger.send_until, args=(stop, 0.02)) for _ in range(SENDERS)]
+        senders = [threading.Thread(target=ledger.send_until, args=(stop, times(2, 5) / 100)) for _ in range(SENDERS)]
         for sender in senders:
             sender.start()
         for _ in range(KILLS):
-            time.sleep(random.uniform(0.02, 0.7))
+            time.sleep(random.uniform(0.02, LIVES_S))
             here.service.kill()
             here.service.start()
         stop.set()
