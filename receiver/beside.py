@@ -26,7 +26,7 @@ async def nudge(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     channel, _, address = delivery.destination.partition(":")
     item, shown = await desk.database.read(item_and_messages, delivery.item_id, delivery.destination)
     if shown and item.state == "open" and item.snoozed_until is None:
-        notice = await notice_for(desk, item, desk.route(delivery.value("route") or ""), delivery, is_first=False)
+        notice = await notice_for(desk, item, desk.route(delivery.value("route") or ""), delivery, may_repeat=False)
         notice = replace(notice, occasion=f"nudge.{delivery.id}")
         await notifier_of(desk, channel).nudge(notice, address, shown[-1].reference, delivery.nudge)
     held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
@@ -49,7 +49,7 @@ async def gather(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     found = await desk.database.read(_still_new, delivery)
     gathered = Gathered()
     if len(found) > 1:
-        notices = [await notice_for(desk, item, route, delivery, is_first=True) for item in found]
+        notices = [await notice_for(desk, item, route, delivery, may_repeat=delivery.is_doubtful) for item in found]
         gathered = await notifier_of(desk, channel).gather(notices, address)
     is_ours = await desk.write_down(_gathered, delivery, claim_id, found, route.name, gathered, desk.now())
     desk.bells.ring(OUTBOX_BELL)
@@ -81,17 +81,17 @@ def _gathered(
         if reference is None:
             outbox.put_show(connection, item.id, delivery.destination, route, now, below=gathered.below)
         else:
-            shown = Shown(delivery.destination, reference, route, item.version, telling_of(item))
+            shown = Shown(delivery.destination, reference, route, item.version, telling_of(item), delivery.is_doubtful)
             messages.save(connection, item.id, shown, now)
     return outbox.finish(connection, delivery.id, claim_id, now)
 
 
-async def notice_for(desk: Desk, item: Item, route: Route, delivery: Delivery, *, is_first: bool) -> Notice:
+async def notice_for(desk: Desk, item: Item, route: Route, delivery: Delivery, *, may_repeat: bool) -> Notice:
     """The item as its destination is to show it."""
     channel, _, address = delivery.destination.partition(":")
     if channel == "mail":
         return await notice_for_mail(desk, item, route, address)
-    notice = notice_of(desk, item, route, may_repeat=is_first and delivery.is_doubtful)
+    notice = notice_of(desk, item, route, may_repeat=may_repeat)
     return replace(notice, below=delivery.value("below"))
 
 

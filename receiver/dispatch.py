@@ -126,7 +126,8 @@ async def _draw_each(
     drawn: list[tuple[Shown | None, Shown]] = []
     failed: DeliveryError | None = None
     for message in places:
-        notice = await notice_for(desk, item, route, delivery, is_first=message is None)
+        may_repeat = message.is_doubtful or len(places) > 1 if message else delivery.is_doubtful
+        notice = await notice_for(desk, item, route, delivery, may_repeat=may_repeat)
         try:
             fresh = await _draw(notifier, notice, address, delivery.destination, message)
         except PermanentError as error:
@@ -146,7 +147,8 @@ async def _draw(
     delivered = await notifier.deliver(notice, address, reference, state_shown)
     if delivered.reference is None:
         return None
-    return Shown(destination, delivered.reference, notice.route.name, notice.item.version, telling_of(notice.item))
+    route, version, telling = notice.route.name, notice.item.version, telling_of(notice.item)
+    return Shown(destination, delivered.reference, route, version, telling, notice.may_repeat)
 
 
 def _shown(

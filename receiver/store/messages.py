@@ -11,11 +11,14 @@ from receiver.store.schema import item, message
 
 @dataclass(frozen=True, slots=True)
 class Shown:
+    """One message about an item. ``is_doubtful``: another copy may be there that nobody knows of."""
+
     destination: str
     reference: str
     route: str
     version: int
     state_shown: str | None
+    is_doubtful: bool = False
 
 
 def of_item(connection: Connection, item_id: str, destination: str | None = None) -> list[Shown]:

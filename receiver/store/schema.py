@@ -169,6 +169,8 @@ message = Table(
     Column("version", Integer, nullable=False),  # the newest it shows; 0: seen, but not known what it shows
     Column("state_shown", Text),
     Column("changed_at", Instant, nullable=False),
+    # an earlier copy may be there that nobody knows of, and that is never redrawn
+    Column("is_doubtful", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("item_id", "destination", "reference"),
 )
 

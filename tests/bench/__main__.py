@@ -1,4 +1,7 @@
-"""``make bench``: figures of this machine, as ratios within one run. Absolute numbers move with the machine."""
+"""``make bench``: figures of this machine, as ratios within one run. Absolute numbers move with the machine.
+
+``ARGS="idle growth"`` measures only these; ``CASEBELL_BENCH=long``: an hour of load, and a million events kept.
+"""
 
 import asyncio
 import json
@@ -14,23 +17,14 @@ import uvloop
 
 from receiver.sandbox.getbill import GetbillStand
 from tests.bench.digest import OPEN, RESOLVED, fill
-from tests.bench.load import Measured, measure, post
-from tests.harness import ROOT, Service, World, eventually, free_port, world
+from tests.bench.endurance import deliveries, deliveries_postgresql, growth, idle, stored, stored_postgresql
+from tests.bench.load import Measured, measure
+from tests.bench.receiving import REQUESTS, requests, service_alone
+from tests.harness import ROOT, Service, World, eventually, world
 from tests.postgres import own_server
 
-REQUESTS = 6_000
 ROUNDS = 5
-BODY = b'{"id": "evt_%08d", "type": "debt.updated", "data": {"debt_id": "enc_%d", "filler": "%s"}}'
 EVENTS, EVENTS_PER_S = 200, 20
-
-
-def requests(stand: GetbillStand, path: str, start: int) -> list[bytes]:
-    """Signed webhooks of about 1.5 kB, each with an id of its own."""
-    made = []
-    for n in range(start, start + REQUESTS):
-        body = BODY % (n, n, b"x" * 1_350)
-        made.append(post(path, body, {**stand.signed(body), "Content-Type": "application/json"}))
-    return made
 
 
 def webhooks_postgresql(folder: Path) -> None:
@@ -42,7 +36,7 @@ def webhooks_postgresql(folder: Path) -> None:
 def webhooks(folder: Path, database_url: str | None = None) -> None:
     """Durable webhooks against the same route without the store, in turns."""
     stand = GetbillStand()
-    service = _service_alone(folder, database_url)
+    service = service_alone(folder, database_url)
     try:
         for connections in (1, 32, 256):
             plain, durable = _in_turns(stand, service, connections)
@@ -67,23 +61,6 @@ def _in_turns(stand: GetbillStand, service: Service, connections: int) -> tuple[
             sent = requests(stand, path, first)
             kept.append(uvloop.run(measure("127.0.0.1", port, connections, sent)))
     return plain, durable
-
-
-def _service_alone(folder: Path, database_url: str | None) -> Service:
-    """A service whose sources are down, so that nothing but the receiving is measured."""
-    from receiver.sandbox.demo import write_configuration
-
-    port = free_port()
-    config = write_configuration(
-        folder,
-        public_url=f"http://127.0.0.1:{port}",
-        sandbox_url=f"http://127.0.0.1:{free_port()}",
-        smtp_port=1,
-        database_url=database_url,
-    )
-    service = Service(config, port)
-    service.start(module="tests.bench.server")
-    return service
 
 
 def way(folder: Path) -> None:
@@ -136,6 +113,12 @@ BENCHES: dict[str, Callable[[Path], None]] = {
     "webhooks": webhooks,
     "webhooks-postgresql": webhooks_postgresql,
     "way": way,
+    "deliveries": deliveries,
+    "deliveries-postgresql": deliveries_postgresql,
+    "idle": idle,
+    "growth": growth,
+    "stored": stored,
+    "stored-postgresql": stored_postgresql,
     "digest": digest,
 }
 

@@ -181,6 +181,31 @@ async def test_what_was_posted_anew_is_kept_when_another_message_cannot_be_drawn
     assert sorted(shown.reference for shown in found) == ["C1/2.0", "C1/9.0"]
 
 
+async def test_a_message_that_may_be_a_second_copy_still_says_so_when_it_is_redrawn(database: Database) -> None:
+    await opened(database)
+    (row,) = await claimed(database, "c1")
+    async with slack() as wire, desk_of(FailsOnce(database, "_shown"), wire) as desk:
+        desk.is_draining = True
+        await deliver(desk, row, "c1")  # posted, and not written down
+        await deliver_all(desk, "c2", seconds=60)
+        await changed(database, "newer words")
+        await deliver_all(desk, "c3", seconds=61)
+
+    assert wire.methods == ["chat.postMessage", "chat.postMessage", "chat.update"]
+    assert ["may appear twice" in str(told) for _, told in wire.calls] == [False, True, True]
+
+
+async def test_of_two_copies_that_are_known_both_say_so(database: Database) -> None:
+    item = await opened(database)
+    for reference in ("C1/1.0", "C1/2.0"):
+        await database.write(messages.save, item.id, Shown("slack:C1", reference, "disputes", 0, "open"), NOW)
+    async with slack() as wire, desk_of(database, wire) as desk:
+        await deliver_all(desk, "c1")
+
+    assert wire.methods == ["chat.update", "chat.update"]
+    assert ["may appear twice" in str(told) for _, told in wire.calls] == [True, True]
+
+
 async def test_a_press_on_a_message_that_shows_old_words_has_it_redrawn(database: Database) -> None:
     item = await opened(database)
     newer = await changed(database, "newer words")
