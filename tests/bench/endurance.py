@@ -72,7 +72,7 @@ def _mail_only(here: World) -> None:
     text = here.service.config.read_text()
     everybody = ", ".join(f'"ar{n}@creditor.example"' for n in range(RECEIVERS))
     text = text.replace('slack    = ["C0DISPUTES"]\nemail    = ["ar@creditor.example"]', f"email = [{everybody}]", 1)
-    here.service.config.write_text(text.replace("mails_per_second = 200.0", "mails_per_second = 10000.0"))
+    here.service.config.write_text(text.replace("mails_per_second = 200.0", "mails_per_second = 1000.0"))
 
 
 def growth(folder: Path) -> None:
