@@ -10,9 +10,10 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from receiver.desk import OUTBOX_BELL, Desk
+from receiver.domain.alarm import SENTENCES
 from receiver.domain.item import Item
 from receiver.domain.notice import Notice, telling_of
-from receiver.domain.routing import Route
+from receiver.domain.routing import DEFAULT_ROUTE, Route
 from receiver.errors import PermanentError
 from receiver.notices import notice_for_mail, notice_of
 from receiver.ports import Gathered, Notifier
@@ -39,6 +40,14 @@ async def offer(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     notice = notice_of(desk, item, desk.route(delivery.value("route") or ""))
     if "undo" in notice.verbs:
         await notifier_of(desk, channel).offer(notice, address)
+    held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
+
+
+async def warn(desk: Desk, delivery: Delivery, claim_id: str) -> None:
+    """A word to an admin about Casebell itself."""
+    channel, _, address = delivery.destination.partition(":")
+    text = desk.teller.say(DEFAULT_ROUTE.locale, SENTENCES[delivery.value("code")], **delivery.value("values"))
+    await notifier_of(desk, channel).warn(address, text.strip(), delivery.value("mark"), desk.now())
     held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
 
 

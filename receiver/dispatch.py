@@ -28,7 +28,7 @@ from receiver.observe import log
 from receiver.ports import Notifier
 from receiver.store import actions, items, messages, outbox, suppressed
 from receiver.store.messages import Shown
-from receiver.store.outbox import CARRY_OUT, DIGEST, FRESH_LINK, GATHER, NUDGE, OFFER, SHOW, TELL, Delivery
+from receiver.store.outbox import CARRY_OUT, DIGEST, FRESH_LINK, GATHER, NUDGE, OFFER, SHOW, TELL, WARN, Delivery
 from receiver.summarise import deliver_digest
 
 MOST_BURIED = 50
@@ -337,4 +337,5 @@ _RUNS = {
     NUDGE: beside.nudge,
     OFFER: beside.offer,
     GATHER: beside.gather,
+    WARN: beside.warn,
 }

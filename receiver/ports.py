@@ -127,6 +127,9 @@ class Notifier(Protocol):
     async def tell(self, address: str, text: str) -> None:
         """A word to one person about what came of their click."""
 
+    async def warn(self, address: str, text: str, mark: str, now: datetime) -> None:
+        """A word to an admin about Casebell itself. ``mark``: the same at every try."""
+
     async def health(self) -> list[Health]: ...
 
     async def close(self) -> None: ...

@@ -2,7 +2,9 @@
 
 import time
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
 
 from receiver.desk import Desk
 from receiver.domain.fact import SourceRefused
@@ -11,7 +13,7 @@ from receiver.ingest import apply_in_chunks
 from receiver.join import join
 from receiver.observe import log
 from receiver.ports import Upstream
-from receiver.store import digests, items
+from receiver.store import alarms, digests, items
 
 STUCK_AFTER = timedelta(days=1)
 
@@ -37,10 +39,15 @@ async def reconcile(desk: Desk, upstream: Upstream, *, is_full: bool = False) ->
     await join(desk, upstream)
     desk.metrics.reconcile_seconds.labels(*labels).observe(time.perf_counter() - started)
     desk.metrics.reconcile_last_success_timestamp_seconds.labels(*labels).set(desk.now().timestamp())
-    await desk.database.write(digests.remember_heard, *labels, desk.now())
+    await desk.database.write(_heard_out, *labels, desk.now())
     if counted:
         log.info("reconcile.pass.done", source=labels[0], account=labels[1], **counted)
     return Counts(**counted)
+
+
+def _heard_out(connection: Connection, source: str, account: str, now: datetime) -> None:
+    digests.remember_heard(connection, source, account, now)
+    alarms.forget_failure(connection, source, account)
 
 
 async def give_back_stuck(desk: Desk) -> int:
@@ -71,6 +78,9 @@ async def reconcile_quietly(desk: Desk, upstream: Upstream, *, is_full: bool = F
     try:
         await reconcile(desk, upstream, is_full=is_full)
     except DeliveryError as error:
-        log.warning("reconcile.pass.failed", source=upstream.source, account=upstream.account, reason=error.code)
+        labels = (upstream.source, upstream.account)
+        log.warning("reconcile.pass.failed", source=labels[0], account=labels[1], reason=error.code)
+        if error.reach != "ours":  # such as our own budget
+            await desk.database.write(alarms.remember_failure, *labels, f"{error.code}: {error.message}", desk.now())
         return False
     return True

@@ -19,6 +19,7 @@ from receiver.remind import remind_due
 from receiver.store import breakers, items, messages, outbox
 from receiver.summarise import make_if_due
 from receiver.tidy import heal_clock, tidy_all
+from receiver.watch import watch
 
 LOOK_EVERY_S = 1.0  # bells wake at once; looking finds what a bell could not tell
 GAUGE_EVERY_S = 5.0
@@ -31,6 +32,7 @@ SOONEST_SWEEP_S = 1.0
 FULL_SWEEP_EVERY = timedelta(days=1)
 AFTER_FAULT_S = 2.0
 TELL_EVERY_S = 0.05
+WATCH_EVERY_S = 5.0
 FIRST_DIGEST_AFTER_S = 15.0
 DIGESTS_EVERY_S = 15.0
 
@@ -51,6 +53,7 @@ async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None
             group.create_task(desk.database.listen(desk.holder, desk.bells.ring_here)),
             group.create_task(_tell(desk)),
             group.create_task(run_alone(desk, "digests", lambda: _digests(desk))),
+            group.create_task(run_alone(desk, "watch", partial(_watch, desk))),
         ]
         for (source, account), upstream in desk.upstreams.items():
             bell = inbox_bell(source, account)
@@ -129,6 +132,14 @@ async def _remind(desk: Desk) -> None:
     while not desk.is_draining:
         if not await _guarded("remind", lambda: remind_due(desk)):
             await asyncio.sleep(REMIND_EVERY_S)
+
+
+async def _watch(desk: Desk) -> None:
+    """Who does not answer, every few seconds."""
+    began_at = desk.now()
+    while not desk.is_draining:
+        await asyncio.sleep(WATCH_EVERY_S)
+        await _guarded("watch", lambda: watch(desk, began_at))
 
 
 async def _every(seconds: float, name: str, work: Callable[[], Awaitable[int]]) -> None:

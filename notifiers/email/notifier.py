@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
-from notifiers.email import gathered
+from notifiers.email import gathered, word
 from notifiers.email.client import SmtpClient
 from notifiers.email.digest import render_digest
 from notifiers.email.render import address_of, render, root_id
@@ -82,6 +83,12 @@ class MailNotifier:
 
     async def tell(self, address: str, text: str) -> None:
         """Nothing: a press on our own page was answered there, and a mail about it would be one too many."""
+
+    async def warn(self, address: str, text: str, mark: str, now: datetime) -> None:
+        """A short mail; the same Message-ID at every try."""
+        to = _checked(address)
+        mail = word.render(text, mark, self._teller.say, self._sender, address, self._host, now)
+        await self._client.send(mail, self._from, to)
 
     async def health(self) -> list[Health]:
         """Whether the server lets us in."""

@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
-from notifiers.slack import gathered, plain
+from notifiers.slack import gathered, pieces, plain
 from notifiers.slack.client import SlackClient
 from notifiers.slack.codes import GONE, REFUSED_BLOCKS, cure_for
 from notifiers.slack.digest import render_digest
@@ -92,6 +93,15 @@ class SlackNotifier:
         """A word that only one person sees; ``address`` is "channel/user"."""
         channel, user = _person_at(address)
         await self._client.post_ephemeral(channel, user, plain.unstyled(plain.cut(clean(text), MAX_TOLD)))
+
+    async def warn(self, address: str, text: str, mark: str, now: datetime) -> None:
+        """A direct message; ``address``: a user id, or the mail address of somebody in this workspace."""
+        del mark, now  # Slack knows no second try (contract A6)
+        user = address
+        if "@" in address:
+            user = str((await self._client.user_by_email(address)).get("id") or address)
+        words = plain.cut(clean(text), MAX_TOLD)
+        await self._client.post_message(user, plain.unstyled(words), [pieces.section(words).to_dict()])
 
     async def health(self) -> list[Health]:
         """Whether the token works, and whether it may do what Casebell needs."""

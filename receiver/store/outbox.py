@@ -28,6 +28,7 @@ CLAIM = "claim of the outbox"
 SHOW, TELL, CARRY_OUT, FRESH_LINK, DIGEST = "show", "tell", "carry_out", "fresh_link", "digest"
 NUDGE, GATHER = "nudge", "gather"  # a word below a message; what quiet hours held back, as one message
 OFFER = "offer"  # to whoever decided: the way to undo it
+WARN = "warn"  # to an admin, about Casebell itself
 DUE, HELD = "due", "held"
 URGENT = frozenset({TELL, CARRY_OUT, FRESH_LINK, OFFER})  # somebody waits for it, before a screen
 

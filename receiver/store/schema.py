@@ -237,6 +237,25 @@ digest = Table(
     PrimaryKeyConstraint("name", "slot"),
 )
 
+alarm = Table(
+    "alarm",
+    metadata,
+    Column("name", Text, primary_key=True),  # what it is about: "getbill:main", "mail"
+    Column("code", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+failing = Table(
+    "failing",
+    metadata,
+    Column("source", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", Instant, nullable=False),  # the first failure in a row
+    PrimaryKeyConstraint("source", "account"),
+)
+
 heard = Table(
     "heard",
     metadata,

@@ -1,0 +1,32 @@
+"""Step 6 for mail: a word to an admin about Casebell itself. Pure."""
+
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
+from functools import partial
+
+from notifiers.email.render import INLINER, MAX_SUBJECT, PAGES, POLICY, Say, address_of, message_id, slug
+from notifiers.text import cut, one_line
+
+LOCALE = "en"
+MAX_WORDS = 2_000
+
+
+def render(text: str, mark: str, say: Say, sender: str, address: str, host: str, now: datetime) -> EmailMessage:
+    """The first sentence is the subject. Raises ValueError for a bad address."""
+    sentence = cut(one_line(text), MAX_WORDS)
+    title = sentence.partition(". ")[0]
+    mail = EmailMessage(policy=POLICY)
+    mail["Subject"] = cut(f"Casebell: {title}", MAX_SUBJECT)
+    mail["From"] = address_of(sender)
+    mail["To"] = address_of(address)
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = message_id([mark, address.lower()], sender)
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answering machine answers
+    mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
+    mail["List-Id"] = f"<admins.{slug(host)}>"
+    context = {"_": partial(say, LOCALE), "locale": LOCALE, "title": title, "sentence": sentence, "address": address}
+    mail.set_content(PAGES.get_template("word.txt").render(context), cte="quoted-printable")
+    html = INLINER.inline(PAGES.get_template("word.html").render(context))
+    mail.add_alternative(html, subtype="html", cte="quoted-printable")
+    return mail

@@ -1,0 +1,65 @@
+"""What the people who run Casebell must hear of: a source that is silent, a channel that takes nothing. Pure."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from receiver.domain.refusal import N_
+
+SENTENCES = {
+    "source_silent": N_(
+        "{about} has not been heard out since {since}. What happened there meanwhile is not told yet, and nothing is"
+        " called resolved because of it. `casebell doctor` says what helps. {reason}"
+    ),
+    "source_refuses": N_(
+        "{about} has refused Casebell's credentials since {since}, so nothing new is heard from there and no decision"
+        " arrives. `casebell doctor` says what helps. {reason}"
+    ),
+    "channel_stopped": N_(
+        "{about} has taken nothing from Casebell since {since}. Alerts wait, and are told when it is mended."
+        " `casebell doctor` says what helps. {reason}"
+    ),
+    "over": N_("{about} works again."),
+}
+SYSTEMS = {"getbill": "Getbill", "debitura": "Debitura", "mail": "SMTP", "slack": "Slack"}
+REFUSALS = frozenset({"unauthorized", "forbidden"})
+# Reasons that no waiting mends, of the mail server's and of Slack's (slack-and-email.md, A7 and B4).
+NEED_HANDS = frozenset(
+    {"smtp_auth", "smtp_tls", "sender_refused", "invalid_auth", "not_authed", "token_revoked", "token_expired"}
+) | frozenset({"account_inactive", "missing_scope", "no_permission", "org_login_required", "team_access_not_granted"})
+OPENINGS = 3  # of a breaker, one after the other, before a channel counts as stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """``name``: what it is about, "getbill:main", "mail" or "slack". ``code``: of SENTENCES. ``reason``: as heard."""
+
+    name: str
+    code: str
+    since: datetime
+    reason: str = ""
+
+    @property
+    def about(self) -> str:
+        system, _, account = self.name.partition(":")
+        return f"{SYSTEMS.get(system, system)} ({account})" if account else SYSTEMS.get(system, system)
+
+
+def needs_hands(reason: str | None, openings: int) -> bool:
+    """Whether a breaker that is open for this reason, and for the so-manieth time, is somebody's business."""
+    return openings >= OPENINGS or (reason or "").partition(":")[0] in NEED_HANDS
+
+
+def destinations(alarm: Alarm, admins: Collection[str], channels: Collection[str]) -> Iterator[str]:
+    """Where the admins hear of it: by mail those with an address, unless it is the mail that stopped, else in Slack.
+
+    An entry for a whole domain names nobody in particular.
+    """
+    working = [channel for channel in channels if channel != alarm.name]
+    for entry in sorted(admins):
+        if entry.startswith("@"):
+            continue
+        order = ("mail", "slack") if "@" in entry else ("slack",)
+        channel = next((one for one in order if one in working), None)
+        if channel:
+            yield f"{channel}:{entry}"

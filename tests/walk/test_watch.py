@@ -1,0 +1,147 @@
+"""The admins hear once of a source that is silent and of a channel that takes nothing, and once when it is over."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select
+
+from receiver.desk import Desk
+from receiver.domain.alarm import Alarm
+from receiver.domain.people import People
+from receiver.domain.token import Tokens
+from receiver.errors import DeliveryError, RetryLaterError
+from receiver.observe import Metrics
+from receiver.store import alarms, digests, gate, outbox
+from receiver.store.database import Database
+from receiver.store.schema import outbox as outbox_table
+from receiver.watch import watch
+from tests.act_site import PlainTeller
+from tests.factories import NOW
+
+pytestmark = pytest.mark.anyio
+
+
+class Polled:
+    """All that is looked at of a source."""
+
+    poll_every_s = 300.0
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    now = NOW
+
+    def __call__(self) -> Any:
+        return self.now
+
+    def move(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def desk(database: Database, clock: Clock) -> Desk:
+    people = People(admins=frozenset({"ops@creditor.example", "U0OPS", "@creditor.example"}))
+    made = Desk(database, (), people, Tokens(["a key of sixteen characters"]), PlainTeller(), Metrics(), "", now=clock)
+    made.upstreams = {("getbill", "main"): Polled()}  # type: ignore[dict-item]  # only its pace is asked for
+    made.notifiers = {"slack": object(), "mail": object()}  # type: ignore[dict-item]  # nothing is sent here
+    return made
+
+
+async def told(desk: Desk) -> list[tuple[str, str]]:
+    def look(connection: Connection) -> list[tuple[str, str]]:
+        chosen = select(outbox_table.c.destination, outbox_table.c.payload).where(outbox_table.c.what == outbox.WARN)
+        rows = connection.execute(chosen.order_by(outbox_table.c.id))
+        return [(row.destination, json.loads(row.payload)["code"]) for row in rows]
+
+    return await desk.database.read(look)
+
+
+async def failed(desk: Desk, error: DeliveryError, destination: str) -> None:
+    await desk.database.write(gate.hear, destination, True, error, "c1", desk.now(), 0.5)
+
+
+async def test_a_source_that_is_not_heard_for_three_periods_is_told_once_and_its_return_once(
+    desk: Desk, clock: Clock
+) -> None:
+    await desk.database.write(digests.remember_heard, "getbill", "main", clock())
+    clock.move(minutes=14)
+    early = await watch(desk, NOW)
+    clock.move(minutes=2)
+    late = [await watch(desk, NOW), await watch(desk, NOW)]
+    await desk.database.write(digests.remember_heard, "getbill", "main", clock())
+    back = [await watch(desk, NOW), await watch(desk, NOW)]
+
+    assert (early, late, back) == (0, [1, 0], [1, 0])
+    assert await told(desk) == [
+        ("slack:U0OPS", "source_silent"),
+        ("mail:ops@creditor.example", "source_silent"),
+        ("slack:U0OPS", "over"),
+        ("mail:ops@creditor.example", "over"),
+    ]
+
+
+async def test_a_night_without_the_service_is_no_silence_of_the_source(desk: Desk, clock: Clock) -> None:
+    await desk.database.write(digests.remember_heard, "getbill", "main", clock())
+    clock.move(hours=10)
+
+    assert await watch(desk, clock()) == 0
+
+
+async def test_a_source_that_was_never_heard_is_told_too(desk: Desk, clock: Clock) -> None:
+    clock.move(minutes=16)
+
+    assert await watch(desk, NOW) == 1
+
+
+async def test_refused_credentials_are_told_at_once(desk: Desk, clock: Clock) -> None:
+    await desk.database.write(digests.remember_heard, "getbill", "main", clock())
+    await desk.database.write(alarms.remember_failure, "getbill", "main", "unauthorized: no", clock())
+
+    assert await watch(desk, NOW) == 1
+    assert (await told(desk))[1] == ("mail:ops@creditor.example", "source_refuses")
+
+
+async def test_mail_that_stops_is_told_in_slack(desk: Desk) -> None:
+    await failed(desk, RetryLaterError("smtp_auth", "535 no", 900.0), "mail:ar@creditor.example")
+
+    assert await watch(desk, NOW) == 1
+    assert await told(desk) == [("slack:U0OPS", "channel_stopped"), ("slack:ops@creditor.example", "channel_stopped")]
+
+
+async def test_slack_that_stops_is_told_by_mail(desk: Desk) -> None:
+    await failed(desk, RetryLaterError("invalid_auth", "no", reach="system"), "slack:C1")
+
+    assert await watch(desk, NOW) == 1
+    assert await told(desk) == [("mail:ops@creditor.example", "channel_stopped")]
+
+
+async def test_a_hiccup_of_a_channel_is_nobodys_business(desk: Desk) -> None:
+    await failed(desk, RetryLaterError("smtp_later", "451 later", 60.0), "mail:ar@creditor.example")
+
+    assert await watch(desk, NOW) == 0
+
+
+async def test_an_account_that_left_the_configuration_is_no_recovery(desk: Desk, clock: Clock) -> None:
+    clock.move(minutes=16)
+    await watch(desk, NOW)
+    before = await told(desk)
+    desk.upstreams = {}
+
+    assert await watch(desk, NOW) == 1
+    assert await told(desk) == before
+
+
+def test_an_alarm_says_what_it_is_about() -> None:
+    alarm = Alarm("getbill:main", "source_silent", NOW)
+
+    assert alarm.about == "Getbill (main)"
+    assert replace(alarm, name="mail").about == "SMTP"
