@@ -15,7 +15,10 @@ from pathlib import Path
 
 import uvloop
 
+from receiver.sandbox.demo import write_configuration
 from receiver.sandbox.getbill import GetbillStand
+from receiver.sandbox.server import SandboxThread
+from tests.bench import reconcile as reconciling
 from tests.bench.digest import OPEN, RESOLVED, fill
 from tests.bench.endurance import deliveries, deliveries_postgresql, growth, idle, stored, stored_postgresql
 from tests.bench.load import Measured, measure
@@ -109,6 +112,23 @@ def digest(folder: Path) -> None:
     )
 
 
+def reconcile(folder: Path) -> None:
+    """100,000 open tasks, all new and then all known: aimed at 10 s and 3 s of our own CPU, 300 MB (issue 4)."""
+    with SandboxThread() as stand_ins:
+        reconciling.fill(stand_ins.sandbox.debitura)
+        config = write_configuration(
+            folder, public_url="http://127.0.0.1:9", sandbox_url=stand_ins.url, smtp_port=stand_ins.smtp_port
+        )
+        command = [sys.executable, "-m", "tests.bench.reconcile", str(config)]
+        told = subprocess.run(command, capture_output=True, check=True, cwd=ROOT, text=True).stdout
+    for name, took in zip(("all new", "all known"), json.loads(told.splitlines()[-1]), strict=True):
+        print(
+            f"{reconciling.TASKS} open tasks, {name}: {took['cpu_s']:.1f} s of our own CPU, "
+            f"{took['took_s']:.1f} s in all, {took['peak_mb']:.0f} MB at most so far, "
+            f"{took['rows']:.0f} rows more, {took['written_kb'] / 1000:.0f} MB written"
+        )
+
+
 BENCHES: dict[str, Callable[[Path], None]] = {
     "webhooks": webhooks,
     "webhooks-postgresql": webhooks_postgresql,
@@ -120,6 +140,7 @@ BENCHES: dict[str, Callable[[Path], None]] = {
     "stored": stored,
     "stored-postgresql": stored_postgresql,
     "digest": digest,
+    "reconcile": reconcile,
 }
 
 if __name__ == "__main__":

@@ -122,8 +122,7 @@ def operations_we_call() -> set[str]:
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             continue
         first = call.args[0] if call.args else None
-        method = first.value if call.func.attr == "_call" and isinstance(first, ast.Constant) else None
-        method = method or verbs.get(call.func.attr)
+        method = _path(first) if call.func.attr == "_call" and first is not None else verbs.get(call.func.attr)
         paths = [path for arg in call.args if (path := _path(arg)).startswith("/")]
         found |= {f"{method} {path}" for path in paths if method}
     return found
