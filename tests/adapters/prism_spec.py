@@ -13,6 +13,7 @@ PAYLOADS = Path(__file__).parents[1] / "payloads" / "debitura"
 JSON = "application/json"
 USED = {
     "/tasks": ("get",),
+    "/cases": ("get",),
     "/cases/{id}": ("get",),
     "/cases/{id}/tasks": ("get",),
     "/cases/{id}/chats": ("get", "post"),
@@ -85,6 +86,7 @@ def _examples() -> dict[tuple[str, str, str], dict[str, Any]]:
     return {
         ("/tasks", "get", "200"): listed,
         ("/tasks", "get", "429"): too_many,
+        ("/cases", "get", "200"): {"one": {"page": _page(1), "cases": [case]}},
         ("/cases/{id}", "get", "200"): {"all": case},
         ("/cases/{id}/tasks", "get", "200"): {"one": [chat_task], "empty": []},
         ("/cases/{id}/chats", "get", "200"): {"some": chats, "empty": []},

@@ -108,6 +108,7 @@ async def test_everything_we_ask_is_asked_as_the_specification_wants_it(debitura
     other = key({"id": "00000000-0000-4000-8000-000000000001"})
 
     facts = await client.sweep({other}, is_full=True)
+    books = await client.survey()
     sent = await client.carry_out(order(task, "Ça va? 😀", person=MEMBER))
     rows = await client.health()
     await debitura.close()
@@ -117,6 +118,7 @@ async def test_everything_we_ask_is_asked_as_the_specification_wants_it(debitura
     assert said[0].question == "The debtor says it was credited.\nCan you confirm?\n\nAnd send the credit note?"
     assert [fact.key for fact in facts if isinstance(fact, SourceGone)] == [other]
     assert sent == [SourceAccepted(key(task), 1)]
+    assert {one.reference for book in books for one in book.said} == {"INV-2024-001"}
     assert all(row.is_well for row in rows)
     assert network.objections == []
     assert {(method, path) for method, path, status in network.answered if status == 200} == {
