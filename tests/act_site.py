@@ -166,7 +166,7 @@ class Visitor:
         self.page = ""
 
     async def open(self, path: str | None = None) -> httpx.Response:
-        return self._seen(await self._http.get(path or self._path))
+        return self._seen(await self._http.get(path or self._path, headers=self._cookies()))
 
     async def send(self, **fields: str) -> httpx.Response:
         """Submit the form of the page in front of it."""
@@ -174,10 +174,12 @@ class Visitor:
         return await self.post({**hidden, **fields})
 
     async def post(self, fields: dict[str, str], path: str | None = None) -> httpx.Response:
-        cookies = {"cookie": f"casebell_page={self.cookie}"} if self.cookie else {}
         content = urlencode(fields)
-        headers = {"content-type": "application/x-www-form-urlencoded", **cookies}
+        headers = {"content-type": "application/x-www-form-urlencoded", **self._cookies()}
         return self._seen(await self._http.post(path or self._path, content=content, headers=headers))
+
+    def _cookies(self) -> dict[str, str]:
+        return {"cookie": f"casebell_page={self.cookie}"} if self.cookie else {}
 
     async def head(self) -> httpx.Response:
         return await self._http.head(self._path)

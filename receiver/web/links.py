@@ -36,6 +36,7 @@ from receiver.web.press_form import (
     STATUS,
     FaultyFormError,
     Form,
+    browser_of,
     limits,
     make_nonce,
     open_nonce,
@@ -244,7 +245,9 @@ class ActPages:
             status = 410
         found, is_waiting = visit.found, self._is_waiting(visit)
         offered = () if is_waiting else visit.offered
-        nonce = make_nonce(self._desk.tokens, visit.token_id, found.item.version, self._desk.now()) if offered else ""
+        browser, nonce = browser_of(visit.request.cookies.get(COOKIE, "")), ""
+        if offered:
+            nonce = make_nonce(self._desk.tokens, visit.token_id, found.item.version, self._desk.now(), browser)
         response = page(
             "act.html",
             status,
@@ -262,7 +265,7 @@ class ActPages:
             refresh_s=REFRESH_S if is_waiting or found.item.state == "acting" else None,
         )
         if offered:
-            self._remember_page(response, visit, nonce)
+            self._remember(response, visit, browser)
         return response
 
     def _facts_of(self, visit: _Visit) -> dict[str, Any]:
@@ -296,11 +299,11 @@ class ActPages:
             if until
         ]
 
-    def _remember_page(self, response: Response, visit: _Visit, nonce: str) -> None:
-        """The other half of the nonce, sent back to this very page only: many open pages do not disturb each other."""
+    def _remember(self, response: Response, visit: _Visit, browser: str) -> None:
+        """What the nonces of this link's pages belong to, sent back to them only; all tabs of a browser share it."""
         response.set_cookie(
             COOKIE,
-            nonce,
+            browser,
             max_age=PAGE_LIVES_S,
             path=f"/act/{visit.request.path_params['token']}",
             secure=self._desk.public_url.startswith("https:"),

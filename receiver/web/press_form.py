@@ -1,9 +1,10 @@
 """Step 8 by mail: the form of the page behind a link, and the proof that a person looked before pressing.
 
-A page carries a signed nonce twice, in the form and in a cookie. Scanners open links, send HEAD, and submit forms they
-find (contract B2); none of that brings both, a choice, and the time it takes to read.
+A page carries a signed nonce that belongs to a cookie, one for all tabs of a browser. Scanners open links, send HEAD,
+and submit forms they find (contract B2); none of that brings both, a choice, and the time it takes to read.
 """
 
+import hashlib
 import hmac
 import re
 import secrets
@@ -47,6 +48,7 @@ MOST_OF_A_FIELD: Final = 200
 _FIELDS: Final = ("until", "day", "to", "months", "starts_on", "first_payment")
 _WITH_WORDS: Final = frozenset({"validate", "reject", "reopen", "reply"})
 _ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,250}")
+_BROWSER = re.compile(r"[\w-]{32}", re.ASCII)
 _NOT_STORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
@@ -141,21 +143,26 @@ class Shown:
     press_id: str
 
 
-def make_nonce(tokens: Tokens, token_id: str, version: int, now: datetime) -> str:
-    return tokens.make("nonce.v1", [token_id, version, _ms(now), secrets.token_hex(8)])
+def browser_of(cookie: str) -> str:
+    """What tells this browser from others: its cookie, or a fresh one."""
+    return cookie if _BROWSER.fullmatch(cookie) else secrets.token_urlsafe(24)
+
+
+def make_nonce(tokens: Tokens, token_id: str, version: int, now: datetime, browser: str) -> str:
+    return tokens.make("nonce.v1", [token_id, version, _ms(now), secrets.token_hex(8), _mark(browser)])
 
 
 def open_nonce(tokens: Tokens, token_id: str, nonce: str, cookie: str, now: datetime) -> Shown:
     """The page this press comes from. Raises RefusedError: other_page, page_too_old, page_too_young."""
-    if not nonce or not hmac.compare_digest(nonce.encode("utf-8", "replace"), cookie.encode("utf-8", "replace")):
-        raise RefusedError("other_page", WHY["other_page"])
     try:
         payload = tokens.open("nonce.v1", nonce, PAGE_LIVES_S)
     except RefusedError as error:
         code = "page_too_old" if error.code == "expired_link" else "other_page"
         raise RefusedError(code, WHY[code]) from None
     match payload:
-        case [str(id_), int(version), int(shown_ms), str(press_id)] if id_ == token_id:
+        case [str(id_), int(version), int(shown_ms), str(press_id), str(mark)] if id_ == token_id:
+            if not hmac.compare_digest(mark, _mark(cookie)):
+                raise RefusedError("other_page", WHY["other_page"])
             if _ms(now) - shown_ms < TOO_QUICK_S * 1000:
                 raise RefusedError("page_too_young", WHY["page_too_young"])
             return Shown(version, press_id)
@@ -166,6 +173,10 @@ def open_nonce(tokens: Tokens, token_id: str, nonce: str, cookie: str, now: date
 def limits() -> Mapping[str, int]:
     """How much may be written, for the page."""
     return {"note": MAX_NOTE, "text": MAX_REPLY}
+
+
+def _mark(browser: str) -> str:
+    return hashlib.sha256(browser.encode("utf-8", "replace")).hexdigest()
 
 
 def _ms(at: datetime) -> int:

@@ -96,24 +96,33 @@ async def test_a_page_copied_to_another_browser_decides_nothing(
     assert desk.clicks == []
 
 
-async def test_the_older_of_two_tabs_asks_to_choose_again(visitor: Visitor, desk: FakeDesk) -> None:
+async def test_of_two_tabs_each_may_decide_and_the_second_is_told_who_did(visitor: Visitor, desk: FakeDesk) -> None:
     await visitor.open()
     first = visitor.page
     await visitor.open()
-    visitor.page = first
+    second, visitor.page = visitor.page, first
     desk.later(seconds=5)
 
-    refused = await visitor.send(verb="validate", note="Kept words")
+    decided = await visitor.send(verb="validate")
+    visitor.page = second
+    late = await visitor.send(verb="reject", note="no")
+    after = await visitor.open(late.headers.get("location"))
 
-    assert refused.status_code == 403
-    assert "opened again somewhere else" in refused.text
-    assert "Kept words</textarea>" in refused.text
+    assert (decided.status_code, len(desk.clicks)) == (303, 1)
+    assert f"{ADDRESS} chose “Validate”" in after.text
+
+
+async def test_a_cookie_that_is_not_ours_is_replaced(visitor: Visitor, desk: FakeDesk) -> None:
+    visitor.cookie = "short"
+    await visitor.open()
     desk.later(seconds=5)
+
+    assert visitor.cookie != "short"
     assert (await visitor.send(verb="validate")).status_code == 303
 
 
 async def test_a_page_for_another_link_decides_nothing_here(visitor: Visitor, desk: FakeDesk) -> None:
-    other = desk.tokens.make("nonce.v1", ["other", 1, round(NOW.timestamp() * 1000), "p"])
+    other = desk.tokens.make("nonce.v1", ["other", 1, round(NOW.timestamp() * 1000), "p", "m"])
     visitor.cookie = other
     desk.later(seconds=5)
 
