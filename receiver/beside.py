@@ -99,7 +99,7 @@ async def notice_for(desk: Desk, item: Item, route: Route, delivery: Delivery, *
     """The item as its destination is to show it."""
     channel, _, address = delivery.destination.partition(":")
     if channel == "mail":
-        return await notice_for_mail(desk, item, route, address)
+        return replace(await notice_for_mail(desk, item, route, address), may_repeat=delivery.is_doubtful)
     notice = notice_of(desk, item, route, may_repeat=may_repeat)
     return replace(notice, below=delivery.value("below"))
 

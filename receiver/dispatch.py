@@ -32,6 +32,7 @@ from receiver.store.outbox import CARRY_OUT, DIGEST, FRESH_LINK, GATHER, NUDGE, 
 from receiver.summarise import deliver_digest
 
 MOST_BURIED = 50
+MOST_COPIES = 3  # of one mail whose end was never confirmed
 SOMETHING_S = 10.0
 
 
@@ -56,6 +57,9 @@ async def deliver(desk: Desk, delivery: Delivery, claim_id: str) -> Ended:
     except PermanentError as error:
         return await _give_up(desk, delivery, claim_id, error)
     except DeliveryError as error:
+        if _is_enough(delivery, error):
+            what = f"perhaps sent {delivery.attempts} times, never confirmed: {error.message}"
+            return await _give_up(desk, delivery, claim_id, PermanentError(error.code, what, reach=error.reach))
         return await _again(desk, delivery, claim_id, _in_doubt(error))
     except TimeoutError:
         return await _again(desk, delivery, claim_id, UncertainError("timeout", "took too long altogether"))
@@ -78,6 +82,12 @@ def longest_s(desk: Desk, delivery: Delivery) -> float:
 def _check_lost(delivery: Delivery) -> None:
     if delivery.lost >= outbox.MOST_LOST:
         raise PermanentError("given_up", f"{delivery.lost} tries ended without a word", reach="ours")
+
+
+def _is_enough(delivery: Delivery, error: DeliveryError) -> bool:
+    """A mail that may have arrived goes again, saying so, but not for three days (docs/decisions/0018)."""
+    is_mail = delivery.destination.startswith("mail:")
+    return is_mail and isinstance(error, UncertainError) and error.reach != "ours" and delivery.attempts >= MOST_COPIES
 
 
 def _in_doubt(error: DeliveryError) -> DeliveryError:

@@ -189,6 +189,7 @@ def _bodies(notice: Notice, story: Story, words: partial[str], address: str, hos
         "mark": mark_of(item, words),
         "address": address,
         "route": notice.route.name,
+        "may_repeat": notice.may_repeat,
         "source": item.snapshot.source.capitalize(),
         **_links(notice, words, host),
     }

@@ -1,0 +1,81 @@
+"""A mail whose end was never confirmed: sent again and saying so, but only so often."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select
+
+from notifiers.email.notifier import MailNotifier
+from notifiers.teller import Teller
+from receiver.apply import apply_fact
+from receiver.desk import Desk
+from receiver.dispatch import MOST_COPIES, Ended, deliver
+from receiver.domain.fact import SourceSaid
+from receiver.domain.people import People
+from receiver.domain.routing import Route
+from receiver.domain.token import Tokens
+from receiver.observe import Metrics
+from receiver.store import outbox
+from receiver.store.database import Database
+from receiver.store.schema import outbox as outbox_table
+from tests.adapters.test_email_client import HANG_UP, SENDER, Mailbox, client, mail_server
+from tests.factories import NOW, make_snapshot
+
+pytestmark = pytest.mark.anyio
+ROUTES = (Route("disputes", email=("ar@creditor.example",)),)
+
+
+@asynccontextmanager
+async def desk_of(database: Database, mailbox: Mailbox) -> AsyncIterator[Desk]:
+    async with mail_server(mailbox):
+        desk = Desk(database, ROUTES, People(), Tokens(["0123456789abcdef"]), Teller(), Metrics(), "http://x")
+        desk.notifiers = {"mail": MailNotifier(client(mailbox), Teller(), sender=SENDER, host="x")}
+        yield desk
+
+
+async def tried(desk: Desk, n: int) -> Ended:
+    """The one delivery there is, as often as it came due."""
+    later = NOW + timedelta(hours=n)
+    desk.now = lambda: later
+    (row,) = await desk.database.write(outbox.claim, later, f"c{n}", 5, (), 4)
+    return await deliver(desk, row, f"c{n}")
+
+
+async def test_an_alert_that_was_never_confirmed_goes_again_and_says_so(database: Database) -> None:
+    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
+    mailbox = Mailbox(answers={"DATA": HANG_UP})
+    async with desk_of(database, mailbox) as desk:
+        first = await tried(desk, 0)
+        mailbox.answers = {}
+        second = await tried(desk, 1)
+
+    assert (first.word, second.word) == ("uncertain", "done")
+    (mail,) = mailbox.taken
+    for part in mail.walk():
+        if part.get_content_maintype() == "text":
+            assert "This may reach you twice" in " ".join(part.get_content().split())
+
+
+async def test_an_alert_that_arrived_says_nothing_of_the_kind(database: Database) -> None:
+    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
+    mailbox = Mailbox()
+    async with desk_of(database, mailbox) as desk:
+        await tried(desk, 0)
+
+    assert "twice" not in str(mailbox.taken[0])
+
+
+async def test_after_three_copies_that_nobody_confirmed_it_is_given_up_with_the_reason(database: Database) -> None:
+    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
+    async with desk_of(database, Mailbox(answers={"DATA": HANG_UP})) as desk:
+        words = [(await tried(desk, n)).word for n in range(MOST_COPIES)]
+
+    def look(connection: Connection) -> Any:
+        return connection.execute(select(outbox_table.c.state, outbox_table.c.reason)).one()
+
+    row = await database.read(look)
+    assert words == ["uncertain", "uncertain", "dead"]
+    assert (row.state, "perhaps sent 3 times" in row.reason) == ("dead", True)
