@@ -18,9 +18,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from notifiers.email import gathered, word
+from notifiers.teller import Teller
 from receiver.cli.preview import notice_of_sample
 from receiver.cli.sample_digest import edition, sample_digest
 from receiver.cli.samples import SAMPLES, sample
+from receiver.domain.alarm import SENTENCES
 from receiver.main import render_mail, render_mail_digest
 from tests.browser import browser, somebody
 from tests.harness import ROOT
@@ -28,6 +31,8 @@ from tests.harness import ROOT
 TOOLS = ROOT / "tests" / "mailcheck"
 PLACE = ROOT / ".build" / "mailcheck"
 LOCALES = ("en", "fr", "da", "de")
+SENDER, ADDRESS, HOST = "Casebell <casebell@creditor.example>", "ar@creditor.example", "casebell.example.com"
+TELLER = Teller()
 MORNING = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
 
 # What some client or other does not draw, and what then happens: nothing that anybody would miss.
@@ -42,13 +47,14 @@ HARMLESS = {
     "display:none",  # the preheader, which is one pixel high and of the ground's colour besides
     "overflow",
     "role attribute",
+    "aria-label attribute",  # of links whose own words are left then
     "white-space",  # an amount may break into two lines
 }
 
 
 @lru_cache
 def mails() -> dict[str, EmailMessage]:
-    """Every kind open, one of each other state, and the digest; in every language."""
+    """Every kind open, one of each other state, many in one, and the digest, in every language; and the alarms."""
     made = {}
     for locale in LOCALES:
         for kind in SAMPLES:
@@ -59,7 +65,15 @@ def mails() -> dict[str, EmailMessage]:
         made[f"resolved.{locale}"] = render_mail(notice_of_sample(done, locale))
         refused = replace(sample("hardship"), problem="The debt was closed in the meantime.")
         made[f"refused.{locale}"] = render_mail(notice_of_sample(refused, locale))
+        twice = replace(notice_of_sample(sample("hardship"), locale), may_repeat=True)
+        made[f"in doubt.{locale}"] = render_mail(twice)
+        told = [(one, TELLER.story(one)) for one in (notice_of_sample(sample(kind), locale) for kind in SAMPLES)]
+        made[f"gathered.{locale}"] = gathered.render(told, TELLER.say, SENDER, ADDRESS, HOST)
         made[f"digest.{locale}"] = render_mail_digest(edition(sample_digest(locale, MORNING)))
+    values = {"about": "Getbill (main)", "since": "2026-03-02 08:30 UTC", "reason": "unauthorized: 401"}
+    for code, sentence in SENTENCES.items():
+        text = TELLER.say("en", sentence, **values)
+        made[f"alarm {code}"] = word.render(text, code, TELLER.say, SENDER, ADDRESS, HOST, MORNING)
     return made
 
 
