@@ -15,7 +15,8 @@ MAX_WORDS = 2_000
 def render(text: str, mark: str, say: Say, sender: str, address: str, host: str, now: datetime) -> EmailMessage:
     """The first sentence is the subject. Raises ValueError for a bad address."""
     sentence = cut(one_line(text), MAX_WORDS)
-    title = sentence.partition(". ")[0]
+    title, _, rest = sentence.partition(". ")
+    title = title.rstrip(".")
     mail = EmailMessage(policy=POLICY)
     mail["Subject"] = cut(f"Casebell: {title}", MAX_SUBJECT)
     mail["From"] = address_of(sender)
@@ -25,7 +26,7 @@ def render(text: str, mark: str, say: Say, sender: str, address: str, host: str,
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answering machine answers
     mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
     mail["List-Id"] = f"<admins.{slug(host)}>"
-    context = {"_": partial(say, LOCALE), "locale": LOCALE, "title": title, "sentence": sentence, "address": address}
+    context = {"_": partial(say, LOCALE), "locale": LOCALE, "title": title, "rest": rest, "address": address}
     mail.set_content(PAGES.get_template("word.txt").render(context), cte="quoted-printable")
     html = INLINER.inline(PAGES.get_template("word.html").render(context))
     mail.add_alternative(html, subtype="html", cte="quoted-printable")
