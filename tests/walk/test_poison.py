@@ -11,6 +11,7 @@ from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
 from receiver.ingest import drain
 from receiver.observe import Metrics
+from receiver.reconcile import reconcile, reconcile_quietly
 from receiver.sandbox.getbill import GetbillStand
 from receiver.store import inbox, items
 from receiver.store.database import Database
@@ -47,3 +48,38 @@ async def test_an_event_whose_todo_always_fails_at_getbill_holds_up_no_other(dat
     await upstream.close()
     assert [state and state[0] for state in states] == ["new", "done", "done", "done"]
     assert len(await database.read(items.open_keys, "getbill", "main")) == 3
+
+
+@pytest.mark.parametrize("broken", [1, 12])
+async def test_a_todo_that_getbill_cannot_show_keeps_its_state_and_holds_up_no_other(
+    database: Database, broken: int
+) -> None:
+    """One of them is that todo's own trouble; when many break, the source does, and nothing is concluded."""
+    stand, watch = GetbillStand(clock=lambda: watch.at), Watch()
+    todos = [stand.add("hardship", reference=f"INV-{n}") for n in range(15)]
+    bad: set[str] = set()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = Response("boom", 500) if any(one in scope["path"] for one in bad) else stand.app
+        await answer(scope, receive, send)
+
+    upstream = client_of(app, watch)  # type: ignore[arg-type]
+    desk = Desk(
+        database, (Route("all"),), People(), Tokens(["0123456789abcdef"]), Teller(), Metrics(), "http://x", now=watch
+    )
+    desk.upstreams = {("getbill", "main"): upstream}
+    await reconcile(desk, upstream, is_full=True)
+    bad |= {todo["id"] for todo in todos[:broken]}
+    todos.append(stand.add("hardship", reference="INV-NEW"))
+    bad.add(todos[-1]["id"])
+    todos.append(stand.add("hardship", reference="INV-NEWER"))
+    watch.move(hours=2)
+    is_heard = await reconcile_quietly(desk, upstream, is_full=True)
+    while_broken = len(await database.read(items.open_keys, "getbill", "main"))
+    bad.clear()
+    watch.move(hours=2)
+    await reconcile(desk, upstream, is_full=True)
+    healed = len(await database.read(items.open_keys, "getbill", "main"))
+    await upstream.close()
+
+    assert (is_heard, while_broken, healed) == ((True, 16, 17) if broken == 1 else (False, 15, 17))

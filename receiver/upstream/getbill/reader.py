@@ -31,6 +31,8 @@ DEBT_KEPT_S = 3600.0
 SINGLE_KEPT_S = 3600.0
 SHARE_FOR_DEBTS = 0.2  # of the hourly reads must be left
 SHARE_FOR_DETAILS = 0.5
+ONE_AILS = frozenset({"server_error", "unexpected_answer"})  # what may be true of one todo alone
+MOST_AILING = 10  # in one list; more are no coincidence
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -138,9 +140,18 @@ class Reader:
         """
         ours, alerts = set(open_keys), alerts_by_todo(open_keys, self._account)
 
+        ailing: list[str] = []
+
         async def whole(entry: tuple[str, Json]) -> tuple[str, Json | None]:
             key, raw = entry
-            return key, await self._whole(key, raw, key in ours, fresh)
+            try:
+                return key, await self._whole(key, raw, key in ours, fresh)
+            except RetryLaterError as error:
+                if error.code not in ONE_AILS or len(ailing) >= MOST_AILING:
+                    raise
+                ailing.append(key)  # nothing is said of it this time; the others are heard all the same
+                log.warning("getbill.todo.unreadable", account=self._account, key=key, reason=error.code)
+                return key, None
 
         async def said(entry: tuple[str, Json]) -> list[Fact]:
             key, raw = entry
