@@ -11,7 +11,7 @@ CONFIG := $(or $(CASEBELL_CONFIG),casebell.toml)
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-.PHONY: help run test faults lint format bench lock words docs clean
+.PHONY: help run test faults lint format bench lock words docs pictures clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -40,6 +40,9 @@ bench: $(VENV)/.ready-dev ## measure how much it takes
 
 words: $(VENV)/.ready-dev ## collect new sentences for the translators
 	@$(BIN)/python -m notifiers.locale_refresh
+
+pictures: $(VENV)/.ready-dev .build/browser ## draw docs/pictures/ anew
+	@$(BIN)/python -m tests.pictures
 
 docs: $(VENV)/.ready-dev ## write docs/configuration.md anew
 	@$(BIN)/python -m receiver.cli.configuration_page

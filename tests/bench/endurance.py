@@ -123,7 +123,7 @@ def stored(folder: Path, database_url: str | None = None) -> None:
 
 def stored_postgresql(folder: Path) -> None:
     """The same on PostgreSQL, on this machine too."""
-    with own_server(fsync="on") as server:
+    with own_server(fsync="on", autovacuum="on") as server:
         stored(folder, server.url("postgres"))
 
 

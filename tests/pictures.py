@@ -1,0 +1,72 @@
+"""``make pictures``: mails and the page behind their links, as docs/email.md shows them, drawn by a real Chromium."""
+
+import re
+import tempfile
+from base64 import b64encode
+from email.message import EmailMessage
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from tests.adapters.test_mail_checks import html_of, mails
+from tests.browser import browser, somebody
+from tests.harness import ROOT, eventually, world
+
+FOLDER = ROOT / "docs" / "pictures"
+DESK, PHONE = 680, 390
+# file: mail, width, colours
+MAILS = {
+    "alert-mail-desktop": ("portal_dispute.en", DESK, "light"),
+    "alert-mail-phone": ("portal_dispute.en", PHONE, "dark"),
+    "digest-desktop": ("digest.en", DESK, "light"),
+    "digest-phone": ("digest.en", PHONE, "light"),
+    "digest-phone-dark": ("digest.en", PHONE, "dark"),
+    "alarm-mail-desktop": ("alarm source_refuses", DESK, "light"),
+}
+
+
+def draw_mails(chromium: Browser) -> None:
+    """Every mail of the page."""
+    for name, (mail, width, colours) in MAILS.items():
+        with somebody(chromium) as person:
+            page = person.new_page()
+            page.set_viewport_size({"width": width, "height": 300})
+            page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
+            page.set_content(_with_pictures(mails()[mail]))
+            page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+
+
+def _with_pictures(mail: EmailMessage) -> str:
+    """Its HTML as a mail program shows it, with what it carries along."""
+    html = html_of(mail)
+    for part in mail.walk():
+        if part["content-id"] and part.get_content_maintype() == "image":
+            drawn = b64encode(part.get_content()).decode()
+            html = html.replace(
+                f"cid:{part['content-id'].strip('<>')}", f"data:{part.get_content_type()};base64,{drawn}"
+            )
+    return html
+
+
+def draw_act_page(chromium: Browser) -> None:
+    """The page behind a link, as whoever opens it finds it."""
+    with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as here:
+        here.dispute(reference="INV-2024-001")
+        eventually(lambda: here.mail.messages, "a mail")
+        part = here.mail.messages[0].message.get_body(("plain",))
+        assert part is not None
+        link = re.search(r"http://127\.0\.0\.1:\d+/act/[\w.\-]+", part.get_content())
+        assert link is not None
+        for name, width in (("act-page-desktop", DESK), ("act-page-phone", PHONE)):
+            with somebody(chromium) as person:
+                page = person.new_page()
+                page.set_viewport_size({"width": width, "height": 300})
+                page.goto(link[0])
+                page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+
+
+if __name__ == "__main__":
+    with browser() as opened:
+        draw_mails(opened)
+        draw_act_page(opened)
+    print(f"{len(MAILS) + 2} pictures in {FOLDER}")  # noqa: T201 - for whoever asked for them
