@@ -7,6 +7,7 @@ is not claimed, so holding back costs no attempt (reliability.md, A.3 and D.3).
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
@@ -18,6 +19,8 @@ from receiver.store.outbox import CLAIM, Delivery
 from receiver.store.schema import outbox as rows
 from receiver.store.schema import pace
 
+# The same objects each time: a claim's statement is kept by the conditions it is made of.
+_URGENT, _CALM = rows.c.is_urgent, ~rows.c.is_urgent
 URGENT_EACH = 4  # of one destination side by side: a slow one never takes all places
 CALM_EACH, MAILS_EACH = 1, 4
 
@@ -48,10 +51,10 @@ def take(connection: Connection, now: datetime, claim_id: str, room: Room, paces
     full_at = _buckets(connection, now)
     slow = {name: at for name, at in full_at.items() if _room(paces, name, at, now) < 1}
     is_open = breakers.opened(connection)
-    shut = [~_over(one.name) for one in is_open]
-    urgent = outbox.claim(connection, now, claim_id, room.urgent, room.busy, URGENT_EACH, rows.c.is_urgent, *shut)
+    shut = [_not_over(one.name) for one in is_open]
+    urgent = outbox.claim(connection, now, claim_id, room.urgent, room.busy, URGENT_EACH, _URGENT, *shut)
     found = [(delivery, claim_id) for delivery in urgent]
-    calm = (~rows.c.is_urgent, ~_over("mail"), *shut)
+    calm = (_CALM, _not_over("mail"), *shut)
     held = [*room.busy_calm, *slow]
     most = min(room.calm, room.urgent - len(found))
     if most > 0:
@@ -60,7 +63,7 @@ def take(connection: Connection, now: datetime, claim_id: str, room: Room, paces
         found += [(delivery, claim_id) for delivery in alerts]
     most = min(most, _room(paces, "mail", full_at.get("mail"), now))
     if most > 0:
-        mails = (~rows.c.is_urgent, _over("mail"), *shut)
+        mails = (_CALM, _over("mail"), *shut)
         sent = outbox.claim(connection, now, claim_id, most, room.busy_calm, MAILS_EACH, *mails)
         found += [(delivery, claim_id) for delivery in sent]
     found += _probes(connection, is_open, now, claim_id, slow)
@@ -100,7 +103,7 @@ def _probes(
     """One delivery for each breaker whose time has come."""
     found: list[tuple[Delivery, str]] = []
     for one in is_open:
-        passing = [_over(one.name), *(~_over(other.name) for other in is_open if other.name != one.name)]
+        passing = [_over(one.name), *(_not_over(other.name) for other in is_open if other.name != one.name)]
         passing.append(or_(rows.c.is_urgent, rows.c.destination.not_in(slow)))
         probe_id = f"{claim_id} {one.name}"
         if one.open_until is None or one.open_until > now or not outbox.is_any_due(connection, now, *passing):
@@ -114,6 +117,12 @@ def _probes(
     return found
 
 
+@lru_cache(maxsize=256)
+def _not_over(name: str) -> ColumnElement[bool]:
+    return ~_over(name)
+
+
+@lru_cache(maxsize=256)
 def _over(name: str) -> ColumnElement[bool]:
     """The deliveries that pass this breaker."""
     if name == SLACK_POSTS:

@@ -9,10 +9,26 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from receiver.domain.notice import Nudge
 from receiver.store import locks
@@ -25,6 +41,7 @@ ORDER_LEASE = timedelta(seconds=180)
 MOST_LOST = 10  # claims that ended without a word, counted when they are taken over: this row kills whoever takes it
 PLENTY = 1_000_000
 CLAIM = "claim of the outbox"
+_NOW = bindparam("now", type_=Instant)
 SHOW, TELL, CARRY_OUT, FRESH_LINK, DIGEST = "show", "tell", "carry_out", "fresh_link", "digest"
 NUDGE, GATHER = "nudge", "gather"  # a word below a message; what quiet hours held back, as one message
 OFFER = "offer"  # to whoever decided: the way to undo it
@@ -171,42 +188,59 @@ def claim(
     Replicas claim one after the other, so that each sees what the one before it took (docs/decisions/0009).
     """
     locks.hold(connection, [CLAIM])
-    is_under_way = case((outbox.c.lease_until >= now, 1), else_=0)
+    values = {
+        "now": now,
+        "busy": list(busy),
+        "each": most_each,
+        "most": most,
+        "claimer": claim_id,
+        "until": now + LEASE,
+        "order_until": now + ORDER_LEASE,
+    }
+    return sorted(map(_delivery, connection.execute(_claiming(only), values)), key=lambda row: row.id)
+
+
+@lru_cache(maxsize=256)
+def _claiming(only: tuple[ColumnElement[bool], ...]) -> Executable:
+    """The statement of a claim, written once for the same conditions: writing it takes longer than running it."""
+    is_under_way = case((outbox.c.lease_until >= _NOW, 1), else_=0)
     place = func.row_number().over(
         partition_by=outbox.c.destination, order_by=(is_under_way.desc(), outbox.c.due_at, outbox.c.id)
     )
     ranked = (
         select(outbox.c.id, outbox.c.due_at, is_under_way.label("is_under_way"), place.label("place"))
         .where(outbox.c.state == "due")
-        .where(or_(outbox.c.lease_until >= now, and_(_is_ready(now, busy), *only)))
+        .where(or_(outbox.c.lease_until >= _NOW, and_(_is_ready(), *only)))
         .subquery()
     )
     chosen = (
         select(outbox.c.id)
         .join(ranked, ranked.c.id == outbox.c.id)
-        .where(ranked.c.is_under_way == 0, ranked.c.place <= most_each)
-        .where(outbox.c.state == "due", _is_free(now))  # looked at again under the lock
+        .where(ranked.c.is_under_way == 0, ranked.c.place <= bindparam("each", type_=Integer))
+        .where(outbox.c.state == "due", _is_free())  # looked at again under the lock
         .order_by(ranked.c.due_at, ranked.c.id)
-        .limit(most)
+        .limit(bindparam("most", type_=Integer))
         .with_for_update(of=outbox, skip_locked=True)
         .cte()
     )
-    taken = connection.execute(
+    return (
         update(outbox)
         .where(outbox.c.id.in_(select(chosen.c.id)))
         .values(
-            claim_id=claim_id,
-            lease_until=case((outbox.c.what == CARRY_OUT, _at(now + ORDER_LEASE)), else_=_at(now + LEASE)),
+            claim_id=bindparam("claimer", type_=outbox.c.claim_id.type),
+            lease_until=case(
+                (outbox.c.what == CARRY_OUT, bindparam("order_until", type_=Instant)),
+                else_=bindparam("until", type_=Instant),
+            ),
             attempts=outbox.c.attempts + 1,
             # a claim id that is still there belongs to somebody who never told how it ended
             is_doubtful=case((outbox.c.claim_id.is_not(None), True), else_=outbox.c.is_doubtful),
         )
         .returning(*(outbox.c[name] for name in Delivery.__slots__))
     )
-    return sorted(map(_delivery, taken), key=lambda row: row.id)
 
 
-def _is_ready(now: datetime, busy: Collection[str]) -> ColumnElement[bool]:
+def _is_ready() -> ColumnElement[bool]:
     """Due, nobody's, and no other delivery of the same item and destination before it or under way."""
     other = outbox.alias()
     in_the_way = exists().where(
@@ -214,13 +248,14 @@ def _is_ready(now: datetime, busy: Collection[str]) -> ColumnElement[bool]:
         other.c.destination == outbox.c.destination,
         other.c.state == "due",
         other.c.id != outbox.c.id,
-        or_(other.c.id < outbox.c.id, other.c.lease_until >= now),
+        or_(other.c.id < outbox.c.id, other.c.lease_until >= _NOW),
     )
-    return and_(outbox.c.due_at <= now, outbox.c.destination.not_in(busy), _is_free(now), ~in_the_way)
+    is_busy = outbox.c.destination.in_(bindparam("busy", expanding=True))
+    return and_(outbox.c.due_at <= _NOW, ~is_busy, _is_free(), ~in_the_way)
 
 
-def _is_free(now: datetime) -> ColumnElement[bool]:
-    return or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now)
+def _is_free() -> ColumnElement[bool]:
+    return or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < _NOW)
 
 
 def renew(connection: Connection, ids: Collection[int], claim_id: str, now: datetime) -> set[int]:
