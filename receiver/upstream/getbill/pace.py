@@ -6,7 +6,7 @@ An event is only a hint: while the allowance for hints is used up they wait, pil
 from collections.abc import Callable
 
 SHARE_FOR_EVENTS = 0.4  # of the hourly reads; the rest is for sweeps, details and people
-AT_ONCE = 60.0
+AT_ONCE = 240.0  # a morning of disputes, each told at once
 
 
 class Pace:
