@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
 
 from receiver.domain.breaker import SLACK_POSTS, Breaker, place_of
 from receiver.domain.pace import Paces
 from receiver.errors import DeliveryError
 from receiver.store import breakers, locks, outbox, upsert
 from receiver.store.outbox import CLAIM, Delivery
+from receiver.store.schema import Instant, pace
 from receiver.store.schema import outbox as rows
-from receiver.store.schema import pace
 
 # The same objects each time: a claim's statement is kept by the conditions it is made of.
 _URGENT, _CALM = rows.c.is_urgent, ~rows.c.is_urgent
+_FILLING = select(pace.c.name, pace.c.full_at).where(pace.c.full_at > bindparam("now", type_=Instant))
 URGENT_EACH = 4  # of one destination side by side: a slow one never takes all places
 CALM_EACH, MAILS_EACH = 1, 4
 
@@ -133,8 +134,7 @@ def _over(name: str) -> ColumnElement[bool]:
 
 
 def _buckets(connection: Connection, now: datetime) -> dict[str, datetime]:
-    chosen = select(pace.c.name, pace.c.full_at).where(pace.c.full_at > now)
-    return {found.name: found.full_at for found in connection.execute(chosen)}
+    return {found.name: found.full_at for found in connection.execute(_FILLING, {"now": now})}
 
 
 def _room(paces: Paces, name: str, full_at: datetime | None, now: datetime) -> int:

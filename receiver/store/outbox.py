@@ -271,12 +271,7 @@ def renew(connection: Connection, ids: Collection[int], claim_id: str, now: date
 
 def reap(connection: Connection, now: datetime) -> int:
     """End the claims whose lease has run out: their rows are due again, and in doubt. How many there were."""
-    dead = connection.execute(
-        update(outbox)
-        .where(outbox.c.lease_until < now, outbox.c.state == "due")
-        .values(claim_id=None, lease_until=None, is_doubtful=True, lost=outbox.c.lost + 1)
-    )
-    return dead.rowcount
+    return connection.execute(_REAPING, {"now": now}).rowcount
 
 
 def finish(connection: Connection, id_: int, claim_id: str, now: datetime) -> bool:
@@ -417,6 +412,11 @@ def _settle(connection: Connection, id_: int, claim_id: str | None, **values: An
     return settled.rowcount == 1
 
 
+_REAPING = (
+    update(outbox)
+    .where(outbox.c.lease_until < _NOW, outbox.c.state == "due")
+    .values(claim_id=None, lease_until=None, is_doubtful=True, lost=outbox.c.lost + 1)
+)
 _LISTED = (
     "id", "state", "what", "destination", "attempts", "is_doubtful", "is_urgent", "created_at", "due_at", "lease_until",
     "done_at", "reason",
