@@ -9,29 +9,13 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Executable,
-    Integer,
-    and_,
-    bindparam,
-    case,
-    exists,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, literal, select, update
 
 from receiver.domain.notice import Nudge
-from receiver.store import locks
+from receiver.store import claiming, locks
 from receiver.store.schema import Instant, item, outbox
 
 _nudge = TypeAdapter(Nudge)
@@ -41,8 +25,7 @@ ORDER_LEASE = timedelta(seconds=180)
 MOST_LOST = 10  # claims that ended without a word, counted when they are taken over: this row kills whoever takes it
 PLENTY = 1_000_000
 CLAIM = "claim of the outbox"
-_NOW = bindparam("now", type_=Instant)
-SHOW, TELL, CARRY_OUT, FRESH_LINK, DIGEST = "show", "tell", "carry_out", "fresh_link", "digest"
+SHOW, TELL, CARRY_OUT, FRESH_LINK, DIGEST = "show", "tell", claiming.CARRY_OUT, "fresh_link", "digest"
 NUDGE, GATHER = "nudge", "gather"  # a word below a message; what quiet hours held back, as one message
 OFFER = "offer"  # to whoever decided: the way to undo it
 WARN = "warn"  # to an admin, about Casebell itself
@@ -197,65 +180,9 @@ def claim(
         "until": now + LEASE,
         "order_until": now + ORDER_LEASE,
     }
-    return sorted(map(_delivery, connection.execute(_claiming(only), values)), key=lambda row: row.id)
-
-
-@lru_cache(maxsize=256)
-def _claiming(only: tuple[ColumnElement[bool], ...]) -> Executable:
-    """The statement of a claim, written once for the same conditions: writing it takes longer than running it."""
-    is_under_way = case((outbox.c.lease_until >= _NOW, 1), else_=0)
-    place = func.row_number().over(
-        partition_by=outbox.c.destination, order_by=(is_under_way.desc(), outbox.c.due_at, outbox.c.id)
+    return sorted(
+        map(_delivery, connection.execute(claiming.statement(only, Delivery.__slots__), values)), key=lambda row: row.id
     )
-    ranked = (
-        select(outbox.c.id, outbox.c.due_at, is_under_way.label("is_under_way"), place.label("place"))
-        .where(outbox.c.state == "due")
-        .where(or_(outbox.c.lease_until >= _NOW, and_(_is_ready(), *only)))
-        .subquery()
-    )
-    chosen = (
-        select(outbox.c.id)
-        .join(ranked, ranked.c.id == outbox.c.id)
-        .where(ranked.c.is_under_way == 0, ranked.c.place <= bindparam("each", type_=Integer))
-        .where(outbox.c.state == "due", _is_free())  # looked at again under the lock
-        .order_by(ranked.c.due_at, ranked.c.id)
-        .limit(bindparam("most", type_=Integer))
-        .with_for_update(of=outbox, skip_locked=True)
-        .cte()
-    )
-    return (
-        update(outbox)
-        .where(outbox.c.id.in_(select(chosen.c.id)))
-        .values(
-            claim_id=bindparam("claimer", type_=outbox.c.claim_id.type),
-            lease_until=case(
-                (outbox.c.what == CARRY_OUT, bindparam("order_until", type_=Instant)),
-                else_=bindparam("until", type_=Instant),
-            ),
-            attempts=outbox.c.attempts + 1,
-            # a claim id that is still there belongs to somebody who never told how it ended
-            is_doubtful=case((outbox.c.claim_id.is_not(None), True), else_=outbox.c.is_doubtful),
-        )
-        .returning(*(outbox.c[name] for name in Delivery.__slots__))
-    )
-
-
-def _is_ready() -> ColumnElement[bool]:
-    """Due, nobody's, and no other delivery of the same item and destination before it or under way."""
-    other = outbox.alias()
-    in_the_way = exists().where(
-        other.c.item_id == outbox.c.item_id,
-        other.c.destination == outbox.c.destination,
-        other.c.state == "due",
-        other.c.id != outbox.c.id,
-        or_(other.c.id < outbox.c.id, other.c.lease_until >= _NOW),
-    )
-    is_busy = outbox.c.destination.in_(bindparam("busy", expanding=True))
-    return and_(outbox.c.due_at <= _NOW, ~is_busy, _is_free(), ~in_the_way)
-
-
-def _is_free() -> ColumnElement[bool]:
-    return or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < _NOW)
 
 
 def renew(connection: Connection, ids: Collection[int], claim_id: str, now: datetime) -> set[int]:
@@ -271,7 +198,7 @@ def renew(connection: Connection, ids: Collection[int], claim_id: str, now: date
 
 def reap(connection: Connection, now: datetime) -> int:
     """End the claims whose lease has run out: their rows are due again, and in doubt. How many there were."""
-    return connection.execute(_REAPING, {"now": now}).rowcount
+    return connection.execute(claiming.REAPING, {"now": now}).rowcount
 
 
 def finish(connection: Connection, id_: int, claim_id: str, now: datetime) -> bool:
@@ -412,11 +339,6 @@ def _settle(connection: Connection, id_: int, claim_id: str | None, **values: An
     return settled.rowcount == 1
 
 
-_REAPING = (
-    update(outbox)
-    .where(outbox.c.lease_until < _NOW, outbox.c.state == "due")
-    .values(claim_id=None, lease_until=None, is_doubtful=True, lost=outbox.c.lost + 1)
-)
 _LISTED = (
     "id", "state", "what", "destination", "attempts", "is_doubtful", "is_urgent", "created_at", "due_at", "lease_until",
     "done_at", "reason",
