@@ -33,7 +33,7 @@ case_url        = "{sandbox_url}/?case={{id}}"
 bot_token       = "file:{folder}/slack-token"
 signing_secrets = ["file:{folder}/slack-secret"]
 base_url        = "{sandbox_url}/slack/api/"
-posts_per_second = 20.0
+posts_per_second = 50.0
 
 [email]
 smtp_url = "smtp://127.0.0.1:{smtp_port}"
