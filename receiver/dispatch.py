@@ -58,7 +58,7 @@ async def deliver(desk: Desk, delivery: Delivery, claim_id: str) -> Ended:
         return await _give_up(desk, delivery, claim_id, error)
     except DeliveryError as error:
         if _is_enough(delivery, error):
-            what = f"perhaps sent {delivery.attempts} times, never confirmed: {error.message}"
+            what = f"perhaps sent {MOST_COPIES} times, never confirmed: {error.message}"
             return await _give_up(desk, delivery, claim_id, PermanentError(error.code, what, reach=error.reach))
         return await _again(desk, delivery, claim_id, _in_doubt(error))
     except TimeoutError:
@@ -86,8 +86,12 @@ def _check_lost(delivery: Delivery) -> None:
 
 def _is_enough(delivery: Delivery, error: DeliveryError) -> bool:
     """A mail that may have arrived goes again, saying so, but not for three days (docs/decisions/0018)."""
-    is_mail = delivery.destination.startswith("mail:")
-    return is_mail and isinstance(error, UncertainError) and error.reach != "ours" and delivery.attempts >= MOST_COPIES
+    return delivery.destination.startswith("mail:") and _is_copy(error) and delivery.copies + 1 >= MOST_COPIES
+
+
+def _is_copy(error: DeliveryError) -> bool:
+    """Whether the destination left it open if it took this; our own store's or shutdown's doubts are none of its."""
+    return isinstance(error, UncertainError) and error.reach != "ours"
 
 
 def _in_doubt(error: DeliveryError) -> DeliveryError:
@@ -294,6 +298,7 @@ async def _again(desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryE
             f"{error.code}: {error.message}",
             is_doubtful=is_doubtful,
             is_uncounted=is_uncounted,
+            is_copy=_is_copy(error),
         )
     )
     if not is_ours:

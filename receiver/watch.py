@@ -35,7 +35,8 @@ def _settle(connection: Connection, desk: Desk, began_at: datetime, now: datetim
     found = {alarm.name: alarm for alarm in (*_sources(connection, desk, began_at, now), *_channels(connection, now))}
     before = alarms.standing(connection)
     changed = [(alarm, True) for name, alarm in found.items() if name not in before]
-    changed += [(alarm, False) for name, alarm in before.items() if name not in found]
+    over = [alarm for name, alarm in before.items() if name not in found and _has_recovered(connection, desk, alarm)]
+    changed += [(alarm, False) for alarm in over]
     watched = {*WATCHED, *(f"{source}:{account}" for source, account in desk.upstreams)}
     for alarm, has_begun in changed:
         if has_begun:
@@ -45,6 +46,15 @@ def _settle(connection: Connection, desk: Desk, began_at: datetime, now: datetim
         if alarm.name in watched:  # else it left the configuration, which is no recovery
             _tell(connection, desk.people.admins, desk.notifiers, alarm, has_begun, now)
     return changed
+
+
+def _has_recovered(connection: Connection, desk: Desk, alarm: Alarm) -> bool:
+    """Ended by proof alone: a pass since then, a breaker that closed. Or it left the configuration."""
+    if alarm.name in WATCHED:
+        return alarm.name not in {one.name for one in breakers.opened(connection)}
+    source, _, account = alarm.name.partition(":")
+    heard_at = digests.last_heard(connection).get((source, account))
+    return (source, account) not in desk.upstreams or (heard_at is not None and heard_at > alarm.since)
 
 
 def _sources(connection: Connection, desk: Desk, began_at: datetime, now: datetime) -> Iterator[Alarm]:

@@ -35,7 +35,7 @@ URGENT = frozenset({TELL, CARRY_OUT, FRESH_LINK, OFFER})  # somebody waits for i
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One claimed row. ``is_doubtful``: an earlier try may have reached the destination."""
+    """One claimed row. ``is_doubtful``: an earlier try may have reached the destination; ``copies``: how many."""
 
     id: int
     item_id: str  # empty for what is about no one item
@@ -47,6 +47,7 @@ class Delivery:
     created_at: datetime
     is_urgent: bool = False
     lost: int = 0
+    copies: int = 0
     retried_at: datetime | None = None
 
     @property
@@ -220,12 +221,15 @@ def release(
     *,
     is_doubtful: bool,
     is_uncounted: bool = False,
+    is_copy: bool = False,
 ) -> bool:
     """Due again at ``due_at``. ``is_doubtful``: this try may have arrived. ``is_uncounted``: it was none, for it was us
-    who refused. False: the lease was lost."""
+    who refused. ``is_copy``: the destination itself did not say whether it took it. False: the lease was lost."""
     values: dict[str, Any] = {"due_at": due_at, "reason": reason[:500]}
     if is_doubtful:
         values["is_doubtful"] = True
+    if is_copy:
+        values["copies"] = outbox.c.copies + 1
     if is_uncounted:
         values["attempts"] = outbox.c.attempts - 1
     return _settle(connection, id_, claim_id, **values)
@@ -299,7 +303,7 @@ def retry(connection: Connection, id_: int, now: datetime) -> bool:
     raised = connection.execute(
         update(outbox)
         .where(outbox.c.id == id_, outbox.c.state == "dead")
-        .values(state="due", due_at=now, retried_at=now, done_at=None, attempts=0, lost=0)
+        .values(state="due", due_at=now, retried_at=now, done_at=None, attempts=0, lost=0, copies=0)
     )
     return raised.rowcount == 1
 

@@ -144,6 +144,7 @@ outbox = Table(
     Column("due_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("is_doubtful", Boolean, nullable=False, server_default=false()),  # an earlier try may have arrived
+    Column("copies", Integer, nullable=False, server_default="0"),  # tries that ended so that they may have arrived
     Column("is_urgent", Boolean, nullable=False, server_default=false()),  # what came of a person's click
     Column("lost", Integer, nullable=False, server_default="0"),  # claims that ended without a word
     Column("retried_at", Instant),  # when somebody gave it a second chance

@@ -79,3 +79,17 @@ async def test_after_three_copies_that_nobody_confirmed_it_is_given_up_with_the_
     row = await database.read(look)
     assert words == ["uncertain", "uncertain", "dead"]
     assert (row.state, "perhaps sent 3 times" in row.reason) == ("dead", True)
+
+
+async def test_tries_that_surely_did_not_arrive_are_no_copies(database: Database) -> None:
+    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
+    mailbox = Mailbox(answers={"RCPT": "451 greylisted"})
+    async with desk_of(database, mailbox) as desk:
+        for n in range(MOST_COPIES):
+            await tried(desk, n)
+        mailbox.answers = {"DATA": HANG_UP}
+        doubted = await tried(desk, MOST_COPIES)
+        mailbox.answers = {}
+        done = await tried(desk, MOST_COPIES + 1)
+
+    assert (doubted.word, done.word, len(mailbox.taken)) == ("uncertain", "done", 1)

@@ -14,7 +14,7 @@ from receiver.domain.people import People
 from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError, RetryLaterError
 from receiver.observe import Metrics
-from receiver.store import alarms, digests, gate, outbox
+from receiver.store import alarms, breakers, digests, gate, outbox
 from receiver.store.database import Database
 from receiver.store.schema import outbox as outbox_table
 from receiver.watch import watch
@@ -128,6 +128,35 @@ async def test_a_hiccup_of_a_channel_is_nobodys_business(desk: Desk) -> None:
     await failed(desk, RetryLaterError("smtp_later", "451 later", 60.0), "mail:ar@creditor.example")
 
     assert await watch(desk, NOW) == 0
+
+
+async def test_a_restart_is_no_recovery(desk: Desk, clock: Clock) -> None:
+    await desk.database.write(digests.remember_heard, "getbill", "main", clock())
+    clock.move(minutes=16)
+    begun = await watch(desk, NOW)
+
+    assert (begun, await watch(desk, clock())) == (1, 0)
+
+
+async def test_a_source_that_fails_otherwise_now_has_not_recovered(desk: Desk, clock: Clock) -> None:
+    await desk.database.write(digests.remember_heard, "getbill", "main", clock())
+    clock.move(minutes=1)
+    told = []
+    for reason in ("unauthorized: no", "server_error: 503", "unauthorized: no"):
+        await desk.database.write(alarms.remember_failure, "getbill", "main", reason, clock())
+        told.append(await watch(desk, NOW))
+
+    assert told == [1, 0, 0]
+
+
+async def test_a_channel_that_fails_otherwise_now_has_not_recovered(desk: Desk, clock: Clock) -> None:
+    for error in (RetryLaterError("smtp_auth", "535 no", 900.0), RetryLaterError("smtp_unreachable", "no")):
+        await failed(desk, error, "mail:ar@creditor.example")
+        await watch(desk, clock())
+        clock.move(hours=1)
+        await desk.database.write(breakers.grant_probe, "mail", "c1", clock())
+
+    assert {code for _, code in await told(desk)} == {"channel_stopped"}
 
 
 async def test_an_account_that_left_the_configuration_is_no_recovery(desk: Desk, clock: Clock) -> None:
