@@ -34,6 +34,7 @@ from receiver.summarise import deliver_digest
 MOST_BURIED = 50
 MOST_COPIES = 3  # of one mail whose end was never confirmed
 SOMETHING_S = 10.0
+Drawn = tuple[Shown | None, Shown | None]  # what stood there, and what stands there now
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,61 +130,59 @@ async def _show(desk: Desk, delivery: Delivery, claim_id: str) -> None:
 
 async def _draw_each(
     desk: Desk, delivery: Delivery, item: Item, places: Sequence[Shown | None]
-) -> tuple[list[tuple[Shown | None, Shown]], DeliveryError | None]:
+) -> tuple[list[Drawn], DeliveryError | None]:
     """What was drawn, also when not all was: a message refused for good must not keep the others as they are."""
     channel, _, address = delivery.destination.partition(":")
     route, notifier = desk.route(delivery.value("route") or ""), notifier_of(desk, channel)
-    drawn: list[tuple[Shown | None, Shown]] = []
+    drawn: list[Drawn] = []
     failed: DeliveryError | None = None
     for message in places:
         may_repeat = message.is_doubtful or len(places) > 1 if message else delivery.is_doubtful
         notice = await notice_for(desk, item, route, delivery, may_repeat=may_repeat)
         try:
-            fresh = await _draw(notifier, notice, address, delivery.destination, message)
+            drawn += await _draw(notifier, notice, address, delivery.destination, message)
         except PermanentError as error:
             failed = error
         except DeliveryError as error:
             return drawn, error
-        else:
-            drawn += [(message, fresh)] if fresh is not None else []
     return drawn, failed
 
 
 async def _draw(
     notifier: Notifier, notice: Notice, address: str, destination: str, message: Shown | None
-) -> Shown | None:
+) -> list[Drawn]:
     reference = message.reference if message else None
     state_shown = message.state_shown if message else None
     delivered = await notifier.deliver(notice, address, reference, state_shown)
     if delivered.reference is None:
-        return None
+        return [(message, None)] if delivered.is_gone else []
     route, version, telling = notice.route.name, notice.item.version, telling_of(notice.item)
-    return Shown(destination, delivered.reference, route, version, telling, notice.may_repeat)
+    may_repeat = notice.may_repeat or (notice.is_retry and delivered.reference != reference)
+    return [(message, Shown(destination, delivered.reference, route, version, telling, may_repeat))]
 
 
 def _shown(
     connection: Connection,
     delivery: Delivery,
     claim_id: str,
-    drawn: Sequence[tuple[Shown | None, Shown]],
+    drawn: Sequence[Drawn],
     now: datetime,
 ) -> bool:
     _remember(connection, delivery, drawn, now)  # also when the lease was lost: the message is there, and found again
     if outbox.finish(connection, delivery.id, claim_id, now):
         return True
-    for _, shown in drawn:  # somebody else drew meanwhile, and nobody knows which of the two came last
+    for shown in filter(None, (shown for _, shown in drawn)):  # somebody else drew too; nobody knows who was last
         messages.doubt(connection, delivery.item_id, shown.destination, shown.reference)
         outbox.put_show(connection, delivery.item_id, shown.destination, shown.route, now)
     return False
 
 
-def _remember(
-    connection: Connection, delivery: Delivery, drawn: Sequence[tuple[Shown | None, Shown]], now: datetime
-) -> None:
+def _remember(connection: Connection, delivery: Delivery, drawn: Sequence[Drawn], now: datetime) -> None:
     for before, shown in drawn:
-        if before and before.reference != shown.reference:
+        if before and (shown is None or before.reference != shown.reference):
             messages.forget(connection, delivery.item_id, before.destination, before.reference)
-        messages.save(connection, delivery.item_id, shown, now)
+        if shown:
+            messages.save(connection, delivery.item_id, shown, now)
 
 
 async def _fresh_link(desk: Desk, delivery: Delivery, claim_id: str) -> None:

@@ -92,9 +92,13 @@ class KeepsFigures(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """``reference`` finds the message again (Slack: "C1/171.2", mail: Message-ID); None: nothing had to be said."""
+    """``reference`` finds the message again (Slack: "C1/171.2", mail: Message-ID); None: nothing had to be said.
+
+    ``is_gone``: what stood there is out of reach for good, and nothing was put in its place.
+    """
 
     reference: str | None
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

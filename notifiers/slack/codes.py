@@ -67,7 +67,8 @@ CODES: dict[str, Meaning] = {
     "team_access_unavailable": "later",
 }
 
-GONE = frozenset({"message_not_found"})  # post anew
+GONE = frozenset({"message_not_found"})
+LOST = GONE | {"cant_update_message", "edit_window_closed"}  # this message will never be drawn again: post anew
 REFUSED_BLOCKS = frozenset(code for code, meaning in CODES.items() if meaning == "blocks")
 
 _TOKEN = "Copy the bot token (xoxb-…) from the Slack app's page OAuth & Permissions into slack.bot_token and restart."  # noqa: S105 - a cure, no token

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from notifiers.slack import gathered, pieces, plain
 from notifiers.slack.client import SlackClient
-from notifiers.slack.codes import GONE, REFUSED_BLOCKS, cure_for
+from notifiers.slack.codes import GONE, LOST, REFUSED_BLOCKS, cure_for
 from notifiers.slack.digest import render_digest
 from notifiers.slack.render import Message, minimal, offer, render
 from notifiers.teller import Teller
@@ -47,8 +47,8 @@ class SlackNotifier:
         try:
             await self._redraw(reference, notice, story)
         except PermanentError as error:
-            if error.code in GONE:
-                return await self._post(address, notice, story)
+            if error.code in LOST:
+                return await self._instead(reference, notice, address, story, is_there=error.code not in GONE)
             raise
         if is_alarm(shown_state, notice.item):
             await self._say_below(reference, story.sentence, is_loud=True)
@@ -126,6 +126,20 @@ class SlackNotifier:
             message = self._simpler(error, notice, story)
             channel, ts = await self._client.post_message(address, message.text, message.blocks, thread_ts=root)
         return Delivered(f"{channel}/{ts}@{root}" if root else f"{channel}/{ts}")
+
+    async def _instead(
+        self, reference: str, notice: Notice, address: str, story: Story, *, is_there: bool
+    ) -> Delivered:
+        """For a message that was deleted, or that nobody may edit any more: a new one while there is something to
+        decide, else at most a word below the old one, whose buttons still stand."""
+        channel, ts, root = place_of(reference)
+        if notice.item.state == "resolved":
+            if is_there:
+                await self._say_below(reference, story.sentence)
+            return Delivered(None, is_gone=True)
+        below = f"{channel}/{root}" if root != ts else notice.below
+        anew = replace(notice, may_repeat=notice.may_repeat or notice.is_retry, below=below)
+        return await self._post(address, anew, story)
 
     async def _redraw(self, reference: str, notice: Notice, story: Story) -> None:
         channel, ts, _ = place_of(reference)
