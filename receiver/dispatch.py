@@ -6,7 +6,7 @@ word to one person. ``carry_out`` asks the source to do what a person decided.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -39,10 +39,14 @@ Drawn = tuple[Shown | None, Shown | None]  # what stood there, and what stands t
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a delivery ended: done, retry, uncertain, dead or lost; and by what, if it failed."""
+    """How a delivery ended: done, retry, uncertain, dead or lost; and by what, if it failed.
+
+    ``was_silent``: there was nothing to say, so the other side was not asked and proved nothing.
+    """
 
     word: str
     error: DeliveryError | None = None
+    was_silent: bool = False
 
 
 async def deliver(desk: Desk, delivery: Delivery, claim_id: str) -> Ended:
@@ -52,7 +56,7 @@ async def deliver(desk: Desk, delivery: Delivery, claim_id: str) -> Ended:
         await _check_suppressed(desk, delivery)
         run = _RUNS[delivery.what]
         async with asyncio.timeout(longest_s(desk, delivery)):
-            await run(desk, delivery, claim_id)
+            said = await run(desk, delivery, claim_id)
     except outbox.LostLeaseError:
         return _lost(delivery)
     except PermanentError as error:
@@ -67,7 +71,7 @@ async def deliver(desk: Desk, delivery: Delivery, claim_id: str) -> Ended:
     except Exception as error:  # noqa: BLE001 - a fault of ours must not hold the row until its lease ends, nor hide
         log.error("outbox.delivery.broke", id=delivery.id, what=delivery.what, error=repr(error), exc_info=error)
         return await _again(desk, delivery, claim_id, UncertainError("internal", type(error).__name__, reach="ours"))
-    return Ended("done")
+    return Ended("done", was_silent=said is False)
 
 
 def longest_s(desk: Desk, delivery: Delivery) -> float:
@@ -115,14 +119,15 @@ async def _check_suppressed(desk: Desk, delivery: Delivery) -> None:
         )
 
 
-async def _show(desk: Desk, delivery: Delivery, claim_id: str) -> None:
+async def _show(desk: Desk, delivery: Delivery, claim_id: str) -> bool:
+    """Draw what is there, or post it; False when there was nothing to say."""
     item, shown = await desk.database.read(item_and_messages, delivery.item_id, delivery.destination)
     places: list[Shown | None] = [*shown] or [None]
     late = [message for message in places if message is None or message.version < item.version]
     drawn, failed = await _draw_each(desk, delivery, item, late)
     if failed is None:
         held(await desk.write_down(_shown, delivery, claim_id, drawn, desk.now()))
-        return
+        return bool(drawn)
     if drawn:
         await desk.write_down(_remember, delivery, drawn, desk.now())
     raise failed
@@ -337,7 +342,7 @@ def bury_overdue(connection: Connection, desk: Desk) -> list[Delivery]:
     return late
 
 
-_RUNS = {
+_RUNS: dict[str, Callable[[Desk, Delivery, str], Awaitable[bool | None]]] = {
     SHOW: _show,
     TELL: _tell,
     CARRY_OUT: _carry_out,

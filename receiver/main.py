@@ -5,6 +5,7 @@ import gc
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
+from datetime import datetime
 from email.message import EmailMessage
 from email.utils import parseaddr
 from functools import partial
@@ -14,10 +15,13 @@ from urllib.parse import urlsplit
 from starlette.routing import BaseRoute
 
 from notifiers.email import digest as email_digest
+from notifiers.email import notifier as mail_notifier
 from notifiers.email import render as email_render
 from notifiers.email.client import SmtpClient
 from notifiers.email.notifier import MailNotifier
+from notifiers.slack import codes as slack_codes
 from notifiers.slack import digest as slack_digest
+from notifiers.slack import inbound as slack_inbound
 from notifiers.slack import render as slack_render
 from notifiers.slack.client import SlackClient
 from notifiers.slack.inbound import SlackClicks
@@ -123,6 +127,18 @@ def systems_of(settings: Settings) -> dict[str, Upstream | Notifier]:
     if settings.email:
         systems["mail"] = _mail(settings, Teller())
     return systems
+
+
+def cure_of(channel: str, code: str) -> str:
+    """What to do about an error of "slack" or "mail", for ``casebell doctor``."""
+    return slack_codes.cure_for(code) if channel == "slack" else mail_notifier.CURES.get(code, "")
+
+
+def slack_challenge(settings: Settings, word: str, now: datetime) -> tuple[bytes, dict[str, str]] | None:
+    """What Slack would ask our address, for ``casebell doctor``; None without [slack]."""
+    if settings.slack is None:
+        return None
+    return slack_inbound.challenge(settings.slack.signing_secrets[0].get_secret_value(), word, now)
 
 
 def render_slack(notice: Notice, nudge: Nudge | None = None) -> tuple[str, list[dict[str, Any]]]:

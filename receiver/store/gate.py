@@ -113,7 +113,7 @@ def _probes(
             continue
         probe = outbox.claim(connection, now, probe_id, 1, (), 1, *passing)
         if not probe:
-            breakers.take_back_probe(connection, one.name, probe_id)
+            breakers.take_back_probes(connection, (one.name,), probe_id)
         found += [(delivery, probe_id) for delivery in probe]
     return found
 

@@ -48,6 +48,7 @@ class Delivery:
     is_urgent: bool = False
     lost: int = 0
     retried_at: datetime | None = None
+    done_at: datetime | None = None
 
     @property
     def since(self) -> datetime:
@@ -181,7 +182,7 @@ def claim(
         "order_until": now + ORDER_LEASE,
     }
     return sorted(
-        map(_delivery, connection.execute(claiming.statement(only, Delivery.__slots__), values)), key=lambda row: row.id
+        map(delivery_of, connection.execute(claiming.statement(only, Delivery.__slots__), values)), key=lambda row: row.id
     )
 
 
@@ -291,7 +292,7 @@ def overdue(
         .limit(most)
         .with_for_update(skip_locked=True)
     )
-    return [_delivery(row) for row in connection.execute(chosen)]
+    return [delivery_of(row) for row in connection.execute(chosen)]
 
 
 def retry(connection: Connection, id_: int, now: datetime) -> bool:
@@ -309,7 +310,7 @@ def dead_ones(connection: Connection, ids: Collection[int] | None = None) -> lis
     chosen = select(*(outbox.c[name] for name in Delivery.__slots__)).where(outbox.c.state == "dead")
     if ids is not None:
         chosen = chosen.where(outbox.c.id.in_(ids))
-    return [_delivery(row) for row in connection.execute(chosen.order_by(outbox.c.id))]
+    return [delivery_of(row) for row in connection.execute(chosen.order_by(outbox.c.id))]
 
 
 def listed(connection: Connection, state: str | None, most: int) -> Sequence[Any]:
@@ -322,7 +323,8 @@ def listed(connection: Connection, state: str | None, most: int) -> Sequence[Any
     return connection.execute(chosen.order_by(outbox.c.id.desc()).limit(most)).all()
 
 
-def _delivery(row: Any) -> Delivery:
+def delivery_of(row: Any) -> Delivery:
+    """A row that has the columns of a delivery."""
     return Delivery(**{**row._asdict(), "item_id": row.item_id or ""})
 
 
