@@ -13,7 +13,7 @@ from receiver.desk import Desk
 from receiver.domain.alarm import PLACE_REFUSALS
 from receiver.domain.item import Item
 from receiver.domain.routing import Route
-from receiver.store import items, messages, outbox, stuck
+from receiver.store import items, messages, outbox, storms, stuck
 from receiver.store.outbox import Delivery
 
 PROBE_EVERY = timedelta(minutes=5)
@@ -49,6 +49,7 @@ def probe(connection: Connection, place: str, now: datetime) -> int:
 
 def revive(connection: Connection, place: str, now: datetime) -> int:
     """``place`` works again: it shows what it did not take, if it is still open; how many."""
+    storms.again(connection, place, now)
     return sum(outbox.retry(connection, delivery.id, now) for delivery, _ in _stuck(connection, place))
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from receiver import beside
+from receiver import beside, storm
 from receiver.apply import apply_facts
 from receiver.beside import held, item_and_messages, notice_for, notifier_of
 from receiver.desk import OUTBOX_BELL, Desk, sweep_bell
@@ -28,7 +28,7 @@ from receiver.observe import log
 from receiver.ports import Notifier
 from receiver.store import actions, items, messages, outbox, suppressed
 from receiver.store.messages import Shown
-from receiver.store.outbox import CARRY_OUT, DIGEST, FRESH_LINK, GATHER, NUDGE, OFFER, SHOW, TELL, WARN, Delivery
+from receiver.store.outbox import CARRY_OUT, DIGEST, FRESH_LINK, GATHER, NUDGE, OFFER, SHOW, STORM, TELL, WARN, Delivery
 from receiver.summarise import deliver_digest
 
 MOST_BURIED = 50
@@ -351,5 +351,6 @@ _RUNS: dict[str, Callable[[Desk, Delivery, str], Awaitable[bool | None]]] = {
     NUDGE: beside.nudge,
     OFFER: beside.offer,
     GATHER: beside.gather,
+    STORM: storm.draw,
     WARN: beside.warn,
 }

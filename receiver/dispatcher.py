@@ -151,7 +151,8 @@ class Dispatcher:
         if error is None and not await database.read(breakers.is_troubled, names):
             return
         chance = random.random()  # noqa: S311 - spreads load, guards nothing
-        turned = await database.write(gate.hear, delivery.destination, delivery.is_urgent, error, claim_id, now, chance)
+        heard = (delivery.destination, delivery.is_urgent, error, claim_id, now, chance, self._desk.paces)
+        turned = await database.write(gate.hear, *heard)
         for one in turned:
             if one.open_until is None:
                 log.info("outbox.breaker.closed", name=one.name)

@@ -231,7 +231,20 @@ def paces_of(settings: Settings) -> Paces:
         if settings.email
         else calm.mail
     )
-    return Paces(slack, mail)
+    return Paces(slack, mail, bursts_of(settings))
+
+
+def bursts_of(settings: Settings) -> dict[str, Pace]:
+    """How many alerts ring by themselves in each channel; the smallest of the routes that name it."""
+    found: dict[str, Pace] = {}
+    for route in settings.routes:
+        if route.burst is None:
+            continue
+        burst = Pace(route.burst.over / route.burst.within.total_seconds(), route.burst.over)
+        for channel in (*route.slack, *(route.escalate_to.slack if route.escalate_to else ())):
+            known = found.setdefault(f"slack:{channel}", burst)
+            found[f"slack:{channel}"] = min(known, burst, key=lambda one: one.burst)
+    return found
 
 
 def people_of(people: sections.People) -> People:

@@ -11,6 +11,7 @@ from receiver.domain.fact import Fact
 from receiver.domain.item import Item, Medium
 from receiver.domain.notice import Notice, Nudge, Story
 from receiver.domain.people import Person
+from receiver.domain.storm import Storm
 from receiver.domain.twin import Receivable
 
 Verify = Callable[[bytes, Mapping[str, str], datetime], str]
@@ -145,6 +146,14 @@ class DigestNotifier(Protocol):
 
     async def deliver_digest(self, edition: Edition, address: str) -> None:
         """Send it. Raises only DeliveryError."""
+
+
+@runtime_checkable
+class StormNotifier(Protocol):
+    """A channel that can tell of many alerts in one message and redraw it."""
+
+    async def storm(self, storm: Storm, address: str, reference: str | None) -> Delivered:
+        """Make ``address`` show it: a new message, or the one at ``reference`` redrawn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from receiver.reconcile import give_back_stuck, reconcile_quietly
 from receiver.remind import remind_due
 from receiver.repair import repair
 from receiver.store import breakers, items, messages, outbox
+from receiver.storm import follow
 from receiver.summarise import make_if_due
 from receiver.tidy import heal_clock, tidy_all
 from receiver.watch import watch
@@ -35,6 +36,7 @@ AFTER_FAULT_S = 2.0
 TELL_EVERY_S = 0.05
 WATCH_EVERY_S = 5.0
 REPAIR_EVERY_S = 60.0
+STORMS_EVERY_S = 1.0
 FIRST_DIGEST_AFTER_S = 15.0
 DIGESTS_EVERY_S = 15.0
 
@@ -56,6 +58,9 @@ async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None
             group.create_task(desk.database.listen(desk.holder, desk.bells.ring_here)),
             group.create_task(_tell(desk)),
             group.create_task(run_alone(desk, "digests", lambda: _digests(desk))),
+            group.create_task(
+                run_alone(desk, "storms", partial(_every, STORMS_EVERY_S, "storms", partial(follow, desk)))
+            ),
             group.create_task(run_alone(desk, "watch", partial(_watch, desk))),
         ]
         for (source, account), upstream in desk.upstreams.items():

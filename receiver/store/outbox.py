@@ -29,7 +29,8 @@ SHOW, TELL, CARRY_OUT, FRESH_LINK, DIGEST = "show", "tell", claiming.CARRY_OUT, 
 NUDGE, GATHER = "nudge", "gather"  # a word below a message; what quiet hours held back, as one message
 OFFER = "offer"  # to whoever decided: the way to undo it
 WARN = "warn"  # to an admin, about Casebell itself
-DUE, HELD = "due", "held"
+STORM = "storm"  # the one message that tells of many alerts
+DUE, HELD, SWEPT = "due", "held", "swept"
 URGENT = frozenset({TELL, CARRY_OUT, FRESH_LINK, OFFER})  # somebody waits for it, before a screen
 
 
@@ -120,7 +121,7 @@ def put_show(
             outbox.c.item_id == item_id,
             outbox.c.destination == destination,
             outbox.c.what == SHOW,
-            outbox.c.state.in_((DUE, HELD)),
+            outbox.c.state.in_((DUE, HELD, SWEPT)),
             outbox.c.claim_id.is_(None),
         )
         .with_for_update(skip_locked=True)
@@ -182,7 +183,8 @@ def claim(
         "order_until": now + ORDER_LEASE,
     }
     return sorted(
-        map(delivery_of, connection.execute(claiming.statement(only, Delivery.__slots__), values)), key=lambda row: row.id
+        map(delivery_of, connection.execute(claiming.statement(only, Delivery.__slots__), values)),
+        key=lambda row: row.id,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection, and_, or_, select
 
 from receiver.store import outbox as outbox_rows
-from receiver.store.outbox import DUE, GATHER, SHOW, Delivery
+from receiver.store.outbox import DUE, GATHER, SHOW, SWEPT, Delivery
 from receiver.store.schema import outbox
 
 
@@ -15,7 +15,7 @@ def at(connection: Connection, destination: str, codes: Collection[str]) -> list
     chosen = (
         select(*(outbox.c[name] for name in Delivery.__slots__))
         .where(outbox.c.destination == destination, outbox.c.what == SHOW)
-        .where(or_(outbox.c.state == DUE, and_(outbox.c.state == "dead", was_refused)))
+        .where(or_(outbox.c.state.in_((DUE, SWEPT)), and_(outbox.c.state == "dead", was_refused)))
         .order_by(outbox.c.id)
     )
     return [outbox_rows.delivery_of(row) for row in connection.execute(chosen)]
