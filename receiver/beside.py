@@ -101,7 +101,7 @@ async def notice_for(desk: Desk, item: Item, route: Route, delivery: Delivery, *
     if channel == "mail":
         return replace(await notice_for_mail(desk, item, route, address), may_repeat=delivery.is_doubtful)
     notice = notice_of(desk, item, route, may_repeat=may_repeat)
-    return replace(notice, below=delivery.value("below"))
+    return replace(notice, below=delivery.value("below"), is_retry=delivery.is_doubtful)
 
 
 def item_and_messages(connection: Connection, item_id: str, destination: str) -> tuple[Item, list[Shown]]:

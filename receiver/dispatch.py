@@ -6,13 +6,13 @@ word to one person. ``carry_out`` asks the source to do what a person decided.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from receiver import beside
+from receiver import beside, storm
 from receiver.apply import apply_facts
 from receiver.beside import held, item_and_messages, notice_for, notifier_of
 from receiver.desk import OUTBOX_BELL, Desk, sweep_bell
@@ -28,20 +28,25 @@ from receiver.observe import log
 from receiver.ports import Notifier
 from receiver.store import actions, items, messages, outbox, suppressed
 from receiver.store.messages import Shown
-from receiver.store.outbox import CARRY_OUT, DIGEST, FRESH_LINK, GATHER, NUDGE, OFFER, SHOW, TELL, WARN, Delivery
+from receiver.store.outbox import CARRY_OUT, DIGEST, FRESH_LINK, GATHER, NUDGE, OFFER, SHOW, STORM, TELL, WARN, Delivery
 from receiver.summarise import deliver_digest
 
 MOST_BURIED = 50
 MOST_COPIES = 3  # of one mail whose end was never confirmed
 SOMETHING_S = 10.0
+Drawn = tuple[Shown | None, Shown | None]  # what stood there, and what stands there now
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a delivery ended: done, retry, uncertain, dead or lost; and by what, if it failed."""
+    """How a delivery ended: done, retry, uncertain, dead or lost; and by what, if it failed.
+
+    ``was_silent``: there was nothing to say, so the other side was not asked and proved nothing.
+    """
 
     word: str
     error: DeliveryError | None = None
+    was_silent: bool = False
 
 
 async def deliver(desk: Desk, delivery: Delivery, claim_id: str) -> Ended:
@@ -51,7 +56,7 @@ async def deliver(desk: Desk, delivery: Delivery, claim_id: str) -> Ended:
         await _check_suppressed(desk, delivery)
         run = _RUNS[delivery.what]
         async with asyncio.timeout(longest_s(desk, delivery)):
-            await run(desk, delivery, claim_id)
+            said = await run(desk, delivery, claim_id)
     except outbox.LostLeaseError:
         return _lost(delivery)
     except PermanentError as error:
@@ -66,7 +71,7 @@ async def deliver(desk: Desk, delivery: Delivery, claim_id: str) -> Ended:
     except Exception as error:  # noqa: BLE001 - a fault of ours must not hold the row until its lease ends, nor hide
         log.error("outbox.delivery.broke", id=delivery.id, what=delivery.what, error=repr(error), exc_info=error)
         return await _again(desk, delivery, claim_id, UncertainError("internal", type(error).__name__, reach="ours"))
-    return Ended("done")
+    return Ended("done", was_silent=said is False)
 
 
 def longest_s(desk: Desk, delivery: Delivery) -> float:
@@ -118,14 +123,15 @@ async def _check_suppressed(desk: Desk, delivery: Delivery) -> None:
         )
 
 
-async def _show(desk: Desk, delivery: Delivery, claim_id: str) -> None:
+async def _show(desk: Desk, delivery: Delivery, claim_id: str) -> bool:
+    """Draw what is there, or post it; False when there was nothing to say."""
     item, shown = await desk.database.read(item_and_messages, delivery.item_id, delivery.destination)
     places: list[Shown | None] = [*shown] or [None]
     late = [message for message in places if message is None or message.version < item.version]
     drawn, failed = await _draw_each(desk, delivery, item, late)
     if failed is None:
         held(await desk.write_down(_shown, delivery, claim_id, drawn, desk.now()))
-        return
+        return bool(drawn)
     if drawn:
         await desk.write_down(_remember, delivery, drawn, desk.now())
     raise failed
@@ -133,61 +139,59 @@ async def _show(desk: Desk, delivery: Delivery, claim_id: str) -> None:
 
 async def _draw_each(
     desk: Desk, delivery: Delivery, item: Item, places: Sequence[Shown | None]
-) -> tuple[list[tuple[Shown | None, Shown]], DeliveryError | None]:
+) -> tuple[list[Drawn], DeliveryError | None]:
     """What was drawn, also when not all was: a message refused for good must not keep the others as they are."""
     channel, _, address = delivery.destination.partition(":")
     route, notifier = desk.route(delivery.value("route") or ""), notifier_of(desk, channel)
-    drawn: list[tuple[Shown | None, Shown]] = []
+    drawn: list[Drawn] = []
     failed: DeliveryError | None = None
     for message in places:
         may_repeat = message.is_doubtful or len(places) > 1 if message else delivery.is_doubtful
         notice = await notice_for(desk, item, route, delivery, may_repeat=may_repeat)
         try:
-            fresh = await _draw(notifier, notice, address, delivery.destination, message)
+            drawn += await _draw(notifier, notice, address, delivery.destination, message)
         except PermanentError as error:
             failed = error
         except DeliveryError as error:
             return drawn, error
-        else:
-            drawn += [(message, fresh)] if fresh is not None else []
     return drawn, failed
 
 
 async def _draw(
     notifier: Notifier, notice: Notice, address: str, destination: str, message: Shown | None
-) -> Shown | None:
+) -> list[Drawn]:
     reference = message.reference if message else None
     state_shown = message.state_shown if message else None
     delivered = await notifier.deliver(notice, address, reference, state_shown)
     if delivered.reference is None:
-        return None
+        return [(message, None)] if delivered.is_gone else []
     route, version, telling = notice.route.name, notice.item.version, telling_of(notice.item)
-    return Shown(destination, delivered.reference, route, version, telling, notice.may_repeat)
+    may_repeat = notice.may_repeat or (notice.is_retry and delivered.reference != reference)
+    return [(message, Shown(destination, delivered.reference, route, version, telling, may_repeat))]
 
 
 def _shown(
     connection: Connection,
     delivery: Delivery,
     claim_id: str,
-    drawn: Sequence[tuple[Shown | None, Shown]],
+    drawn: Sequence[Drawn],
     now: datetime,
 ) -> bool:
     _remember(connection, delivery, drawn, now)  # also when the lease was lost: the message is there, and found again
     if outbox.finish(connection, delivery.id, claim_id, now):
         return True
-    for _, shown in drawn:  # somebody else drew meanwhile, and nobody knows which of the two came last
+    for shown in filter(None, (shown for _, shown in drawn)):  # somebody else drew too; nobody knows who was last
         messages.doubt(connection, delivery.item_id, shown.destination, shown.reference)
         outbox.put_show(connection, delivery.item_id, shown.destination, shown.route, now)
     return False
 
 
-def _remember(
-    connection: Connection, delivery: Delivery, drawn: Sequence[tuple[Shown | None, Shown]], now: datetime
-) -> None:
+def _remember(connection: Connection, delivery: Delivery, drawn: Sequence[Drawn], now: datetime) -> None:
     for before, shown in drawn:
-        if before and before.reference != shown.reference:
+        if before and (shown is None or before.reference != shown.reference):
             messages.forget(connection, delivery.item_id, before.destination, before.reference)
-        messages.save(connection, delivery.item_id, shown, now)
+        if shown:
+            messages.save(connection, delivery.item_id, shown, now)
 
 
 async def _fresh_link(desk: Desk, delivery: Delivery, claim_id: str) -> None:
@@ -343,7 +347,7 @@ def bury_overdue(connection: Connection, desk: Desk) -> list[Delivery]:
     return late
 
 
-_RUNS = {
+_RUNS: dict[str, Callable[[Desk, Delivery, str], Awaitable[bool | None]]] = {
     SHOW: _show,
     TELL: _tell,
     CARRY_OUT: _carry_out,
@@ -352,5 +356,6 @@ _RUNS = {
     NUDGE: beside.nudge,
     OFFER: beside.offer,
     GATHER: beside.gather,
+    STORM: storm.draw,
     WARN: beside.warn,
 }

@@ -134,7 +134,16 @@ class Dispatcher:
         ended: Ended = await deliver(self._desk, delivery, claim_id)
         self._desk.metrics.deliveries_total.labels(channel, ended.word).inc()
         self._desk.metrics.delivery_seconds.labels(channel).observe(time.perf_counter() - started)
-        await self._tell_breakers(delivery, claim_id, ended.error)
+        if ended.was_silent:
+            await self._give_back_probe(delivery, claim_id)
+        else:
+            await self._tell_breakers(delivery, claim_id, ended.error)
+
+    async def _give_back_probe(self, delivery: Delivery, claim_id: str) -> None:
+        """Nobody was asked, so nothing is known: the next delivery may find out."""
+        names = names_over(delivery.destination, is_urgent=delivery.is_urgent)
+        if await self._desk.database.read(breakers.is_troubled, names):
+            await self._desk.database.write(breakers.take_back_probes, names, claim_id)
 
     async def _tell_breakers(self, delivery: Delivery, claim_id: str, error: DeliveryError | None) -> None:
         database, now = self._desk.database, self._desk.now()
@@ -142,7 +151,8 @@ class Dispatcher:
         if error is None and not await database.read(breakers.is_troubled, names):
             return
         chance = random.random()  # noqa: S311 - spreads load, guards nothing
-        turned = await database.write(gate.hear, delivery.destination, delivery.is_urgent, error, claim_id, now, chance)
+        heard = (delivery.destination, delivery.is_urgent, error, claim_id, now, chance, self._desk.paces)
+        turned = await database.write(gate.hear, *heard)
         for one in turned:
             if one.open_until is None:
                 log.info("outbox.breaker.closed", name=one.name)

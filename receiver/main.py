@@ -5,6 +5,7 @@ import gc
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
+from datetime import datetime
 from email.message import EmailMessage
 from email.utils import parseaddr
 from functools import partial
@@ -14,10 +15,13 @@ from urllib.parse import urlsplit
 from starlette.routing import BaseRoute
 
 from notifiers.email import digest as email_digest
+from notifiers.email import notifier as mail_notifier
 from notifiers.email import render as email_render
 from notifiers.email.client import SmtpClient
 from notifiers.email.notifier import MailNotifier
+from notifiers.slack import codes as slack_codes
 from notifiers.slack import digest as slack_digest
+from notifiers.slack import inbound as slack_inbound
 from notifiers.slack import render as slack_render
 from notifiers.slack.client import SlackClient
 from notifiers.slack.inbound import SlackClicks
@@ -125,6 +129,18 @@ def systems_of(settings: Settings) -> dict[str, Upstream | Notifier]:
     return systems
 
 
+def cure_of(channel: str, code: str) -> str:
+    """What to do about an error of "slack" or "mail", for ``casebell doctor``."""
+    return slack_codes.cure_for(code) if channel == "slack" else mail_notifier.CURES.get(code, "")
+
+
+def slack_challenge(settings: Settings, word: str, now: datetime) -> tuple[bytes, dict[str, str]] | None:
+    """What Slack would ask our address, for ``casebell doctor``; None without [slack]."""
+    if settings.slack is None:
+        return None
+    return slack_inbound.challenge(settings.slack.signing_secrets[0].get_secret_value(), word, now)
+
+
 def render_slack(notice: Notice, nudge: Nudge | None = None) -> tuple[str, list[dict[str, Any]]]:
     """Text and blocks of a Slack message, or of the ``nudge`` below it, for ``casebell preview``."""
     if nudge:
@@ -215,7 +231,20 @@ def paces_of(settings: Settings) -> Paces:
         if settings.email
         else calm.mail
     )
-    return Paces(slack, mail)
+    return Paces(slack, mail, bursts_of(settings))
+
+
+def bursts_of(settings: Settings) -> dict[str, Pace]:
+    """How many alerts ring by themselves in each channel; the smallest of the routes that name it."""
+    found: dict[str, Pace] = {}
+    for route in settings.routes:
+        if route.burst is None:
+            continue
+        burst = Pace(route.burst.over / route.burst.within.total_seconds(), route.burst.over)
+        for channel in (*route.slack, *(route.escalate_to.slack if route.escalate_to else ())):
+            known = found.setdefault(f"slack:{channel}", burst)
+            found[f"slack:{channel}"] = min(known, burst, key=lambda one: one.burst)
+    return found
 
 
 def people_of(people: sections.People) -> People:

@@ -11,6 +11,7 @@ from receiver.domain.fact import Fact
 from receiver.domain.item import Item, Medium
 from receiver.domain.notice import Notice, Nudge, Story
 from receiver.domain.people import Person
+from receiver.domain.storm import Storm
 from receiver.domain.twin import Receivable
 
 Verify = Callable[[bytes, Mapping[str, str], datetime], str]
@@ -92,9 +93,13 @@ class KeepsFigures(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """``reference`` finds the message again (Slack: "C1/171.2", mail: Message-ID); None: nothing had to be said."""
+    """``reference`` finds the message again (Slack: "C1/171.2", mail: Message-ID); None: nothing had to be said.
+
+    ``is_gone``: what stood there is out of reach for good, and nothing was put in its place.
+    """
 
     reference: str | None
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,14 @@ class DigestNotifier(Protocol):
 
     async def deliver_digest(self, edition: Edition, address: str) -> None:
         """Send it. Raises only DeliveryError."""
+
+
+@runtime_checkable
+class StormNotifier(Protocol):
+    """A channel that can tell of many alerts in one message and redraw it."""
+
+    async def storm(self, storm: Storm, address: str, reference: str | None) -> Delivered:
+        """Make ``address`` show it: a new message, or the one at ``reference`` redrawn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from receiver.desk import OUTBOX_BELL, Desk
 from receiver.observe import log
-from receiver.store import retention, stepped_clock
+from receiver.store import retention, stepped_clock, storms
 
 PAUSE_S = 0.01  # between two writes, so that those of the walk come first
 BODIES, EVENTS, DELIVERIES, ROWS = "bodies", "events", "deliveries", "rows of items"
@@ -59,6 +59,8 @@ async def _erasing(desk: Desk, now: datetime) -> AsyncIterator[tuple[str, int]]:
         yield EVENTS, await write(retention.forget_events, ids, now - kept.events)
     while ids := await read(retention.old_deliveries, now - kept.events):
         yield DELIVERIES, await write(retention.forget_deliveries, ids)
+    if forgotten := await write(storms.forget, now - kept.events):
+        yield DELIVERIES, forgotten
     before = now - kept.items
     while item_ids := await read(retention.old_items, before):
         for item_id in item_ids:

@@ -1,4 +1,5 @@
 """Hears when a source falls silent or a channel takes nothing, and tells the admins once, and once when it is over.
+What a channel does not take meanwhile goes another way (detour.py).
 
 Beside the walk: it only looks at the store, and leaves through the outbox. One replica runs it at a time.
 """
@@ -8,8 +9,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from receiver import detour
 from receiver.desk import OUTBOX_BELL, Desk
-from receiver.domain.alarm import REFUSALS, Alarm, destinations, needs_hands
+from receiver.domain.alarm import REFUSALS, Alarm, destinations, needs_hands, refuses_place
 from receiver.observe import log
 from receiver.store import alarms, breakers, digests, outbox
 
@@ -20,24 +22,29 @@ WATCHED = ("mail", "slack")
 
 async def watch(desk: Desk, began_at: datetime) -> int:
     """Begin and end alarms; how many. ``began_at``: since when this process looks, for a night off is no silence."""
-    changed = await desk.database.write(_settle, desk, began_at, desk.now())
+    changed, rerouted = await desk.database.write(_settle, desk, began_at, desk.now())
     for alarm, has_begun in changed:
         if has_begun:
             log.error("alarm.begins", name=alarm.name, code=alarm.code, reason=alarm.reason)
         else:
             log.info("alarm.ends", name=alarm.name)
-    if changed:
+    if changed or rerouted:
         desk.bells.ring(OUTBOX_BELL)
     return len(changed)
 
 
-def _settle(connection: Connection, desk: Desk, began_at: datetime, now: datetime) -> list[tuple[Alarm, bool]]:
-    found = {alarm.name: alarm for alarm in (*_sources(connection, desk, began_at, now), *_channels(connection, now))}
+def _settle(
+    connection: Connection, desk: Desk, began_at: datetime, now: datetime
+) -> tuple[list[tuple[Alarm, bool]], int]:
+    """What began and what ended, and how many deliveries go another way because of it."""
+    places = detour.places(desk)
+    heard = (*_sources(connection, desk, began_at, now), *_channels(connection, places, now))
+    found = {alarm.name: alarm for alarm in heard}
     before = alarms.standing(connection)
     changed = [(alarm, True) for name, alarm in found.items() if name not in before]
-    over = [alarm for name, alarm in before.items() if name not in found and _has_recovered(connection, desk, alarm)]
+    over = [a for name, a in before.items() if name not in found and _has_recovered(connection, desk, a, places)]
     changed += [(alarm, False) for alarm in over]
-    watched = {*WATCHED, *(f"{source}:{account}" for source, account in desk.upstreams)}
+    watched = {*WATCHED, *places, *(f"{source}:{account}" for source, account in desk.upstreams)}
     for alarm, has_begun in changed:
         if has_begun:
             alarms.begin(connection, alarm)
@@ -45,11 +52,16 @@ def _settle(connection: Connection, desk: Desk, began_at: datetime, now: datetim
             alarms.end(connection, alarm.name)
         if alarm.name in watched:  # else it left the configuration, which is no recovery
             _tell(connection, desk.people.admins, desk.notifiers, alarm, has_begun, now)
-    return changed
+    rerouted = sum(detour.revive(connection, a.name, now) for a, begun in changed if not begun and a.name in places)
+    for name in places & found.keys():
+        rerouted += detour.tell_by_mail(connection, desk, name, now) + detour.probe(connection, name, now)
+    return changed, rerouted
 
 
-def _has_recovered(connection: Connection, desk: Desk, alarm: Alarm) -> bool:
-    """Ended by proof alone: a pass since then, a breaker that closed. Or it left the configuration."""
+def _has_recovered(connection: Connection, desk: Desk, alarm: Alarm, places: Collection[str]) -> bool:
+    """Ended by proof alone: a pass since then, a breaker that closed, a success. Or it left the configuration."""
+    if alarm.name in places:
+        return alarm.name not in {one.name for one in breakers.troubled(connection)}
     if alarm.name in WATCHED:
         return alarm.name not in {one.name for one in breakers.opened(connection)}
     source, _, account = alarm.name.partition(":")
@@ -70,7 +82,10 @@ def _sources(connection: Connection, desk: Desk, began_at: datetime, now: dateti
             yield Alarm(name, "source_silent", since, reason)
 
 
-def _channels(connection: Connection, now: datetime) -> Iterator[Alarm]:
+def _channels(connection: Connection, places: Collection[str], now: datetime) -> Iterator[Alarm]:
+    for one in breakers.troubled(connection):
+        if one.name in places and refuses_place(one.reason):
+            yield Alarm(one.name, "place_refuses", now, one.reason or "")
     for one in breakers.opened(connection):
         if one.name in WATCHED and needs_hands(one.reason, one.openings):
             yield Alarm(one.name, "channel_stopped", now, one.reason or "")

@@ -16,7 +16,9 @@ from receiver.observe import log
 from receiver.ports import Upstream
 from receiver.reconcile import give_back_stuck, reconcile_quietly
 from receiver.remind import remind_due
+from receiver.repair import repair
 from receiver.store import breakers, items, messages, outbox
+from receiver.storm import follow
 from receiver.summarise import make_if_due
 from receiver.tidy import heal_clock, tidy_all
 from receiver.watch import watch
@@ -33,6 +35,8 @@ FULL_SWEEP_EVERY = timedelta(days=1)
 AFTER_FAULT_S = 2.0
 TELL_EVERY_S = 0.05
 WATCH_EVERY_S = 5.0
+REPAIR_EVERY_S = 60.0
+STORMS_EVERY_S = 1.0
 FIRST_DIGEST_AFTER_S = 15.0
 DIGESTS_EVERY_S = 15.0
 
@@ -49,10 +53,14 @@ async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None
             group.create_task(_every(GIVE_BACK_EVERY_S, "give back", partial(give_back_stuck, desk))),
             group.create_task(_every(BURY_EVERY_S, "overdue", dispatcher.bury_overdue)),
             group.create_task(_every(TIDY_EVERY_S, "tidy", partial(tidy_all, desk))),
+            group.create_task(_every(REPAIR_EVERY_S, "repair", partial(repair, desk))),
             group.create_task(_every(HEAL_EVERY_S, "clock", partial(heal_clock, desk))),
             group.create_task(desk.database.listen(desk.holder, desk.bells.ring_here)),
             group.create_task(_tell(desk)),
             group.create_task(run_alone(desk, "digests", lambda: _digests(desk))),
+            group.create_task(
+                run_alone(desk, "storms", partial(_every, STORMS_EVERY_S, "storms", partial(follow, desk)))
+            ),
             group.create_task(run_alone(desk, "watch", partial(_watch, desk))),
         ]
         for (source, account), upstream in desk.upstreams.items():

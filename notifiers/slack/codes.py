@@ -67,7 +67,8 @@ CODES: dict[str, Meaning] = {
     "team_access_unavailable": "later",
 }
 
-GONE = frozenset({"message_not_found"})  # post anew
+GONE = frozenset({"message_not_found"})
+LOST = GONE | {"cant_update_message", "edit_window_closed"}  # this message will never be drawn again: post anew
 REFUSED_BLOCKS = frozenset(code for code, meaning in CODES.items() if meaning == "blocks")
 
 _TOKEN = "Copy the bot token (xoxb-…) from the Slack app's page OAuth & Permissions into slack.bot_token and restart."  # noqa: S105 - a cure, no token
@@ -75,6 +76,12 @@ _REINSTALL = (
     "Give the Slack app the scopes chat:write, users:read and users:read.email, then reinstall it (page Install App)."
 )
 _INVITE = "Invite the app: /invite @Casebell in that channel."
+_ALLOW = "Let the app post in the channel (its settings, Posting permissions), or send the route elsewhere."
+_ANEW = "Nothing to do: it is posted anew. To let Casebell edit, lift the workspace's limit on editing messages."
+_AGAIN = "Press the button again: a form has to open within three seconds. If it lasts, look at the service's load."
+_PERSON = "Correct the Slack id or the address in [people]; guests of other workspaces are not seen."
+_WAIT = "See https://slack-status.com; nothing is lost, deliveries wait."
+_REPORT = "Report this with `casebell preview slack`."
 CURES: dict[str, str] = {
     "invalid_auth": _TOKEN,
     "not_authed": _TOKEN,
@@ -93,8 +100,32 @@ CURES: dict[str, str] = {
     "not_in_channel": _INVITE,
     "is_archived": "Unarchive the channel or send the route elsewhere.",
     "is_inactive": "Unarchive the channel or send the route elsewhere.",
+    "restricted_action": _ALLOW,
+    "restricted_action_read_only_channel": _ALLOW,
+    "restricted_action_thread_only_channel": _ALLOW,
+    "restricted_action_non_threadable_channel": _ALLOW,
+    "cannot_dm_bot": "The route names a bot; put a channel's id (C…) or a person's into it.",
+    "team_access_unavailable": _WAIT,
+    "message_not_found": "Nothing to do: somebody deleted the message; it is posted anew while it asks for a decision.",
+    "cant_update_message": _ANEW,
+    "edit_window_closed": _ANEW,
+    "thread_not_found": "Nothing to do: somebody deleted the message above; what belongs there is posted by itself.",
+    "view_not_found": _AGAIN,
+    "not_found": _AGAIN,
+    "user_not_found": _PERSON,
+    "users_not_found": _PERSON,
+    "user_not_visible": _PERSON,
+    "user_not_in_channel": "Invite that person into the channel, or let them decide by mail.",
+    "message_limit_exceeded": "The workspace has used up its messages; its administrators can raise the limit.",
+    "rate_limited": "Nothing to do: deliveries wait and go on by themselves.",
+    "internal_error": _WAIT,
+    "fatal_error": _WAIT,
+    "service_unavailable": _WAIT,
+    "request_timeout": _WAIT,
+    **dict.fromkeys(sorted(REFUSED_BLOCKS), "The alert went out in plain words. " + _REPORT),
+    **dict.fromkeys(sorted(code for code, meaning in CODES.items() if meaning == "ticket"), _AGAIN),
     "slack_unreachable": "See whether this machine reaches slack.base_url: firewall, proxy, DNS.",
-    "slack_no_answer": "See https://slack-status.com; nothing is lost, deliveries wait.",
+    "slack_no_answer": _WAIT,
     "slack_unreadable": "Something else than Slack answers at slack.base_url; correct the address.",
     "ratelimited": "Nothing to do: deliveries wait and go on by themselves.",
 }
@@ -121,4 +152,7 @@ def meaning_of(method: str, code: str, after_s: float | None) -> DeliveryError:
 
 
 def cure_for(code: str) -> str:
-    return CURES.get(code) or ("See https://slack-status.com." if code.startswith("http_5") else _REINSTALL)
+    """What to do about a code of Slack's or of our own; also for one that nobody has heard of."""
+    if code.startswith("http_"):
+        return _WAIT if code.startswith("http_5") else CURES["slack_unreadable"]
+    return CURES.get(code, f"Slack's documentation says what {code} means: https://docs.slack.dev/reference/methods")

@@ -6,6 +6,7 @@ answered without being stored.
 
 import asyncio
 import hashlib
+import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -80,6 +81,8 @@ class SlackClicks:
 
     def receive(self, body: bytes) -> Received:
         """What to do at once; a press that needs words opens its form and is stored only when the form comes back."""
+        if (challenge := wire.challenge_of(body)) is not None:
+            return Received(is_click=False, answer={"challenge": challenge})
         try:
             payload = wire.payload_of(body)
             match payload.get("type"):
@@ -94,7 +97,7 @@ class SlackClicks:
 
     def read(self, body: bytes) -> Click | None:
         """The click in a stored payload; None when no decision is in it. Raises ValueError for rubbish."""
-        if wire.is_ssl_check(body):
+        if wire.is_ssl_check(body) or wire.challenge_of(body) is not None:
             return None
         payload = wire.payload_of(body)
         match payload.get("type"):
@@ -109,7 +112,7 @@ class SlackClicks:
         return await self._people_of(person)
 
     def _check_origin(self, body: bytes) -> None:
-        if wire.is_ssl_check(body) or not (self._team_ids or self._app_ids):
+        if wire.is_ssl_check(body) or wire.challenge_of(body) is not None or not (self._team_ids or self._app_ids):
             return
         try:
             payload = wire.payload_of(body)
@@ -235,6 +238,15 @@ def _is_signed(secret: str, body: bytes, stamp: str, signature: str, now: dateti
         return SignatureVerifier(secret, _At(now.timestamp())).is_valid(body, stamp, signature)
     except (ValueError, TypeError):
         return False
+
+
+def challenge(secret: str, word: str, now: datetime) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of the question Slack asks when an address is entered, signed as it signs; for the doctor."""
+    body = json.dumps({"type": "url_verification", "challenge": word}).encode()
+    stamp = str(int(now.timestamp()))
+    signature = SignatureVerifier(secret).generate_signature(timestamp=stamp, body=body)
+    assert signature is not None
+    return body, {"x-slack-request-timestamp": stamp, "x-slack-signature": signature}
 
 
 def _read_press(body: bytes, payload: wire.Json) -> Click | None:

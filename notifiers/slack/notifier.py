@@ -1,25 +1,30 @@
 """Step 7 for Slack: one message per item and channel, posted once and then redrawn; it remembers no item."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 from notifiers.slack import gathered, pieces, plain
 from notifiers.slack.client import SlackClient
-from notifiers.slack.codes import GONE, REFUSED_BLOCKS, cure_for
+from notifiers.slack.codes import GONE, LOST, REFUSED_BLOCKS, cure_for
 from notifiers.slack.digest import render_digest
 from notifiers.slack.render import Message, minimal, offer, render
+from notifiers.slack.storm import render as storm_message
 from notifiers.teller import Teller
 from notifiers.text import clean, one_line
 from receiver.domain.digest import Edition
 from receiver.domain.notice import Notice, Nudge, Story, is_alarm, is_news
 from receiver.domain.people import Person
+from receiver.domain.storm import Storm
 from receiver.errors import DeliveryError, PermanentError, UncertainError
 from receiver.ports import Delivered, Gathered, Health
 from receiver.ports import Teller as Tells
 
+T = TypeVar("T")
 NEEDED_SCOPES = ("chat:write", "users:read", "users:read.email")  # contract A10
 MAX_TOLD = 3_000
 GONE_THREAD = frozenset({"thread_not_found", "message_not_found"})
@@ -47,8 +52,8 @@ class SlackNotifier:
         try:
             await self._redraw(reference, notice, story)
         except PermanentError as error:
-            if error.code in GONE:
-                return await self._post(address, notice, story)
+            if error.code in LOST:
+                return await self._instead(reference, notice, address, story, is_there=error.code not in GONE)
             raise
         if is_alarm(shown_state, notice.item):
             await self._say_below(reference, story.sentence, is_loud=True)
@@ -59,13 +64,7 @@ class SlackNotifier:
     async def deliver_digest(self, edition: Edition, address: str) -> None:
         """Post it; without its blocks when Slack refuses those."""
         message = render_digest(edition)
-        try:
-            await self._client.post_message(address, message.text, message.blocks)
-        except PermanentError as error:
-            if error.code not in REFUSED_BLOCKS:
-                raise
-            self._refused[error.code] = self._refused.get(error.code, 0) + 1
-            await self._client.post_message(address, message.text, [])
+        await self._plainer(message, partial(self._client.post_message, address))
 
     async def nudge(self, notice: Notice, address: str, reference: str, nudge: Nudge) -> None:
         """One quiet reply in the thread (contract A6), with one mention; lost rather than said twice."""
@@ -88,6 +87,25 @@ class SlackNotifier:
         message = gathered.render([(notice, self._teller.story(notice)) for notice in notices])
         channel, ts = await self._client.post_message(address, message.text, message.blocks)
         return Gathered(below=f"{channel}/{ts}")
+
+    async def storm(self, storm: Storm, address: str, reference: str | None) -> Delivered:
+        """One message for many alerts; in its own place for as long as that can be edited."""
+        if reference is not None:
+            channel, ts, _ = place_of(reference)
+            message = storm_message(storm, self._teller)
+            try:
+                await self._plainer(message, partial(self._client.update_message, channel, ts))
+            except PermanentError as error:
+                if error.code not in LOST:
+                    raise
+                if not storm.open:
+                    return Delivered(None, is_gone=True)
+                storm = replace(storm, may_repeat=storm.may_repeat or storm.is_retry)
+            else:
+                return Delivered(reference)
+        message = storm_message(storm, self._teller)
+        channel, ts = await self._plainer(message, partial(self._client.post_message, address))
+        return Delivered(f"{channel}/{ts}")
 
     async def tell(self, address: str, text: str) -> None:
         """A word that only one person sees; ``address`` is "channel/user"."""
@@ -127,6 +145,20 @@ class SlackNotifier:
             channel, ts = await self._client.post_message(address, message.text, message.blocks, thread_ts=root)
         return Delivered(f"{channel}/{ts}@{root}" if root else f"{channel}/{ts}")
 
+    async def _instead(
+        self, reference: str, notice: Notice, address: str, story: Story, *, is_there: bool
+    ) -> Delivered:
+        """For a message that was deleted, or that nobody may edit any more: a new one while there is something to
+        decide, else at most a word below the old one, whose buttons still stand."""
+        channel, ts, root = place_of(reference)
+        if notice.item.state == "resolved":
+            if is_there:
+                await self._say_below(reference, story.sentence)
+            return Delivered(None, is_gone=True)
+        below = f"{channel}/{root}" if root != ts else notice.below
+        anew = replace(notice, may_repeat=notice.may_repeat or notice.is_retry, below=below)
+        return await self._post(address, anew, story)
+
     async def _redraw(self, reference: str, notice: Notice, story: Story) -> None:
         channel, ts, _ = place_of(reference)
         message = render(notice, story, self._teller.say)
@@ -152,6 +184,16 @@ class SlackNotifier:
             raise error
         self._refused[error.code] = self._refused.get(error.code, 0) + 1
         return minimal(notice, story)
+
+    async def _plainer(self, message: Message, send: Callable[[str, list[pieces.Drawn]], Awaitable[T]]) -> T:
+        """Send it; without its blocks when Slack refuses those."""
+        try:
+            return await send(message.text, message.blocks)
+        except PermanentError as error:
+            if error.code not in REFUSED_BLOCKS:
+                raise
+            self._refused[error.code] = self._refused.get(error.code, 0) + 1
+            return await send(message.text, [])
 
     async def _say_below(self, reference: str, sentence: str, *, is_loud: bool = False) -> None:
         """An edit notifies nobody (contract A6): one reply below the message, quiet unless somebody must look again.

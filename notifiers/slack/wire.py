@@ -19,6 +19,7 @@ MORE = "more"  # action id of the overflow menu
 WORDS = "words"  # callback, block and action id of the form that takes a note or a reply
 
 MAX_VALUE = 150  # of an overflow option; a button would take 2,000 (contract A1)
+MAX_CHECK = 4_096  # bytes of what is no interaction
 _VALUE = re.compile(r"([\w-]{1,100})\.(\d{1,9})\.([a-z_]{1,24})", re.ASCII)
 _CHANNEL = re.compile(r"[A-Z0-9]{1,32}", re.ASCII)
 _TS = re.compile(r"\d{1,12}\.\d{1,12}", re.ASCII)
@@ -64,7 +65,19 @@ def payload_of(body: bytes) -> Json:
 
 def is_ssl_check(body: bytes) -> bool:
     """Slack's periodic question whether the certificate is good; it carries no payload."""
-    return body.startswith(b"ssl_check=1") and b"payload=" not in body
+    words = body[:MAX_CHECK].split(b"&")
+    return b"ssl_check=1" in words and not any(word.startswith(b"payload=") for word in words)
+
+
+def challenge_of(body: bytes) -> str | None:
+    """The word that Slack wants back when an address is entered on the app's page; None for anything else."""
+    if not body.startswith(b"{") or len(body) > MAX_CHECK:
+        return None
+    try:
+        told = part({"told": json.loads(body)}, "told")
+    except (ValueError, RecursionError):
+        return None
+    return text(told, "challenge") if told.get("type") == "url_verification" else None
 
 
 def part(value: object, *names: str) -> Json:

@@ -3,16 +3,20 @@
 import asyncio
 import secrets
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 import httpx
+from sqlalchemy import Connection
 
 from receiver.cli.options import with_config, with_json
 from receiver.cli.output import progress, show_json, show_table
+from receiver.domain.alarm import refuses_place
+from receiver.domain.breaker import Breaker
 from receiver.domain.token import Tokens
 from receiver.errors import CasebellError
 from receiver.ports import Health
@@ -20,6 +24,8 @@ from receiver.settings import Settings, load
 from receiver.store.database import is_shared, open_as_it_is
 
 PATIENCE_S = 15.0
+MOST_DEAD = 1_000
+LONG_BEHIND = timedelta(minutes=10)
 LATER = "ask again in a while; nothing is lost meanwhile"
 
 
@@ -45,12 +51,57 @@ async def _examine(settings: Settings) -> list[Health]:
     systems = systems_of(settings)
     try:
         asked = await asyncio.gather(
-            *(_ask(name, system.health) for name, system in systems.items()), _public_url(settings), _server(settings)
+            *(_ask(name, system.health) for name, system in systems.items()),
+            _public_url(settings),
+            _interactions(settings),
+            _server(settings),
         )
     finally:
         for system in systems.values():
             await system.close()
-    return [*(row for rows in asked for row in rows), *await _addresses(settings)]
+    return [*(row for rows in asked for row in rows), *await _deliveries(settings), *await _addresses(settings)]
+
+
+async def _deliveries(settings: Settings) -> list[Health]:
+    """What keeps messages from where they belong, each reason with its cure; nothing when all is well."""
+    from receiver.cli.ledger import read_store
+    from receiver.main import cure_of
+
+    now = datetime.now(UTC)
+    try:
+        sick, behind, dead = await read_store(settings, lambda connection: _ills(connection, now))
+    except CasebellError:
+        return []
+    found = [
+        Health(one.name, is_well=False, detail=one.reason or "", cure=cure_of(one.name.partition(":")[0], _code(one)))
+        for one in sick
+    ]
+    if behind:
+        what = f"{behind} messages show an older state than their item has since more than ten minutes"
+        cure = "they are tried again by themselves; `casebell deliveries --state dead` says what is in the way"
+        found.append(Health("messages", is_well=False, detail=what, cure=cure))
+    for (channel, code), count in sorted(dead.items()):
+        cure = " ".join(filter(None, (cure_of(channel, code), "Then: casebell retry --all-dead")))
+        found.append(Health(f"deliveries {channel}", is_well=False, detail=f"{count} dead: {code}", cure=cure))
+    return found
+
+
+def _ills(connection: Connection, now: datetime) -> tuple[list[Breaker], int, Counter[tuple[str, str]]]:
+    """What is left alone, how many messages are behind for long, and what died within a day, by channel and code."""
+    from receiver.store import breakers, messages, outbox
+
+    dead = Counter(
+        (row.destination.partition(":")[0], (row.reason or "").partition(":")[0])
+        for row in outbox.listed(connection, "dead", MOST_DEAD)
+        if row.done_at is not None and now - row.done_at < timedelta(days=1)
+    )
+    sick = [one for one in breakers.troubled(connection) if one.name.startswith(("slack", "mail"))]
+    is_long = [one for one in sick if one.state == "open" or refuses_place(one.reason)]
+    return is_long, messages.out_of_sync(connection, now - LONG_BEHIND), dead
+
+
+def _code(one: Breaker) -> str:
+    return (one.reason or "").partition(":")[0]
 
 
 async def _addresses(settings: Settings) -> list[Health]:
@@ -101,6 +152,30 @@ async def _server(settings: Settings) -> Sequence[Health]:
     off_s = abs((database.now() - datetime.now(UTC)).total_seconds())
     await database.close()
     return [Health("database", is_well=True, detail=f"answers; its clock and ours differ by {off_s:.0f} s")]
+
+
+async def _interactions(settings: Settings) -> Sequence[Health]:
+    """The question Slack asks an address, signed with our own secret: a firewall may know only Slack's path."""
+    from receiver.main import slack_challenge
+
+    name, word = "slack interactions", secrets.token_hex(8)
+    asked = slack_challenge(settings, word, datetime.now(UTC))
+    if asked is None:
+        return []
+    body, headers = asked
+    url = f"{settings.public_url.rstrip('/')}/slack/interactions"
+    cure = f"let the proxy (or its firewall) pass POST {url} on unchanged"
+    try:
+        async with httpx.AsyncClient(timeout=PATIENCE_S, trust_env=settings.public_url.startswith("https:")) as client:
+            reply = await client.post(url, content=body, headers={**headers, "content-type": "application/json"})
+        said = reply.json() if reply.status_code == httpx.codes.OK else None
+    except (httpx.HTTPError, ValueError) as error:
+        return [Health(name, is_well=False, detail=f"no answer: {type(error).__name__}", cure=cure)]
+    if isinstance(said, dict) and said.get("challenge") == word:
+        return [Health(name, is_well=True, detail="Slack's way to the buttons is open")]
+    if reply.status_code == httpx.codes.UNAUTHORIZED:
+        cure = "the service runs with other slack.signing_secrets: restart it"
+    return [Health(name, is_well=False, detail=f"something else answers (HTTP {reply.status_code})", cure=cure)]
 
 
 async def _public_url(settings: Settings) -> Sequence[Health]:

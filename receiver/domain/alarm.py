@@ -19,6 +19,10 @@ SENTENCES = {
         "{about} has taken nothing from Casebell since {since}. Alerts wait, and are told when it is mended."
         " `casebell doctor` says what helps. {reason}"
     ),
+    "place_refuses": N_(
+        "{about} refuses what Casebell posts there, since {since}. New alerts go by mail instead, and into the channel"
+        " when it is mended. `casebell doctor` says what helps. {reason}"
+    ),
     "over": N_("{about} works again."),
 }
 SYSTEMS = {"getbill": "Getbill", "debitura": "Debitura", "mail": "SMTP", "slack": "Slack"}
@@ -27,6 +31,10 @@ REFUSALS = frozenset({"unauthorized", "forbidden"})
 NEED_HANDS = frozenset(
     {"smtp_auth", "smtp_tls", "sender_refused", "invalid_auth", "not_authed", "token_revoked", "token_expired"}
 ) | frozenset({"account_inactive", "missing_scope", "no_permission", "org_login_required", "team_access_not_granted"})
+# Slack's words for a channel that takes nothing until somebody sees to it (slack-and-email.md, A6).
+PLACE_REFUSALS = frozenset(
+    {"channel_not_found", "is_archived", "is_inactive", "not_in_channel", "cannot_dm_bot", "restricted_action"}
+) | frozenset(f"restricted_action_{what}_channel" for what in ("read_only", "thread_only", "non_threadable"))
 OPENINGS = 3  # of a breaker, one after the other, before a channel counts as stopped
 
 
@@ -48,6 +56,11 @@ class Alarm:
 def needs_hands(reason: str | None, openings: int) -> bool:
     """Whether a breaker that is open for this reason, and for the so-manieth time, is somebody's business."""
     return openings >= OPENINGS or (reason or "").partition(":")[0] in NEED_HANDS
+
+
+def refuses_place(reason: str | None) -> bool:
+    """Whether a failure's reason says that this one channel takes nothing."""
+    return (reason or "").partition(":")[0] in PLACE_REFUSALS
 
 
 def destinations(alarm: Alarm, admins: Collection[str], channels: Collection[str]) -> Iterator[str]:

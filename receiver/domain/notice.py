@@ -31,6 +31,7 @@ class Notice:
     links: tuple[Link, ...]
     now: datetime
     may_repeat: bool = False  # an earlier post may have arrived: say so
+    is_retry: bool = False  # an earlier try of this delivery may have arrived: say so of whatever is posted anew
     below: str | None = None  # reference of the message in whose thread it belongs
     occasion: str = ""  # tells two mails about the same version apart, such as a fresh link asked for
 

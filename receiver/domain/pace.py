@@ -4,7 +4,8 @@
 more while that stays within ``burst`` intervals from now.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 
@@ -30,6 +31,10 @@ class Pace:
         start = now if full_at is None else max(full_at, now)
         return start + count * self.interval
 
+    def empty(self, now: datetime) -> datetime:
+        """When the bucket will be full again if nothing is in it now."""
+        return now + self.burst * self.interval
+
     def opens_at(self, full_at: datetime) -> datetime:
         """When there is room for one again."""
         return full_at - (self.burst - 1) * self.interval
@@ -37,10 +42,14 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Paces:
-    """Slack: for each channel; mail: for the server. Sources have allowances of their own."""
+    """Slack: for each channel; mail: for the server. Sources have allowances of their own.
+
+    ``bursts``: how many alerts ring by themselves, by destination; what is above is told in one message.
+    """
 
     slack: Pace = Pace(1.0, 5)
     mail: Pace = Pace(10.0, 50)
+    bursts: Mapping[str, Pace] = field(default_factory=dict)
 
     def of(self, place: str) -> Pace | None:
         if place == "mail":

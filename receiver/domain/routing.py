@@ -90,6 +90,10 @@ class Route:
         if self.escalate_to:
             yield from _addressed(self.escalate_to.slack, self.escalate_to.email)
 
+    def stand_ins(self) -> tuple[str, ...]:
+        """Addresses that hear of it when a channel of this route takes nothing."""
+        return self.email or (self.escalate_to.email if self.escalate_to else ())
+
 
 def _addressed(slack: Iterable[str], email: Iterable[str]) -> Iterator[str]:
     yield from (f"slack:{channel}" for channel in slack)

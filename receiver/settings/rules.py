@@ -106,10 +106,10 @@ class BusinessHours(Section):
 
 
 class Burst(Section):
-    """When many alerts become one summary."""
+    """When many alerts at once become one message in a Slack channel, with each of them in its thread."""
 
-    over: Count = Field(description="More alerts than this …", examples=[20])
-    within: Duration = Field(description="… within this time become one summary message.", examples=["1m"])
+    over: Count = Field(description="More new alerts of a channel than this …", examples=[20])
+    within: Duration = Field(description="… within this time are told in one message.", examples=["1m"])
 
 
 class Route(Section):
@@ -156,7 +156,7 @@ class Route(Section):
     )
     burst: Burst | None = Field(
         default=None,
-        description="When many alerts become one summary.",
+        description="When many alerts at once become one message in a Slack channel.",
         examples=[{"over": 20, "within": "1m"}],
     )
     is_continued: YesNo = Field(

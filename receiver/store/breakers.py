@@ -21,6 +21,11 @@ def opened(connection: Connection) -> list[Breaker]:
     return [Breaker(*row) for row in connection.execute(select(*_COLUMNS).where(breaker.c.state == "open"))]
 
 
+def troubled(connection: Connection) -> list[Breaker]:
+    """All that are open or have counted a failure since the last success."""
+    return [Breaker(*row) for row in connection.execute(select(*_COLUMNS).where(_IS_TROUBLED))]
+
+
 def is_troubled(connection: Connection, names: Collection[str]) -> bool:
     """Whether one of these is open or has counted a failure: else a success need not be written down."""
     chosen = select(breaker.c.name).where(breaker.c.name.in_(names), _IS_TROUBLED)
@@ -38,11 +43,10 @@ def grant_probe(connection: Connection, name: str, claim_id: str, now: datetime)
     return granted.rowcount == 1
 
 
-def take_back_probe(connection: Connection, name: str, claim_id: str) -> None:
+def take_back_probes(connection: Connection, names: Collection[str], claim_id: str) -> None:
     """There was nothing to send."""
-    connection.execute(
-        update(breaker).where(breaker.c.name == name, breaker.c.probe == claim_id).values(probe=None, probe_until=None)
-    )
+    is_theirs = (breaker.c.name.in_(names), breaker.c.probe == claim_id)
+    connection.execute(update(breaker).where(*is_theirs).values(probe=None, probe_until=None))
 
 
 def hear(

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
 from receiver.domain.breaker import SLACK_POSTS, Breaker, place_of
 from receiver.domain.pace import Paces
 from receiver.errors import DeliveryError
-from receiver.store import breakers, locks, outbox, upsert
+from receiver.store import breakers, locks, outbox, storms, upsert
 from receiver.store.outbox import CLAIM, Delivery
 from receiver.store.schema import Instant, pace
 from receiver.store.schema import outbox as rows
@@ -49,13 +49,15 @@ def take(connection: Connection, now: datetime, claim_id: str, room: Room, paces
     """Reap what died, then claim what may leave. Replicas do it one after the other (docs/decisions/0009)."""
     locks.hold(connection, [CLAIM])
     reaped = outbox.reap(connection, now)
+    storms.sweep(connection, paces.bursts, now)
     full_at = _buckets(connection, now)
     slow = {name: at for name, at in full_at.items() if _room(paces, name, at, now) < 1}
     is_open = breakers.opened(connection)
     shut = [_not_over(one.name) for one in is_open]
     urgent = outbox.claim(connection, now, claim_id, room.urgent, room.busy, URGENT_EACH, _URGENT, *shut)
     found = [(delivery, claim_id) for delivery in urgent]
-    calm = (_CALM, _not_over("mail"), *shut)
+    is_counted = storms.is_counted(tuple(paces.bursts))  # not what was committed since they were counted just now
+    calm = (_CALM, _not_over("mail"), is_counted, *shut)
     held = [*room.busy_calm, *slow]
     most = min(room.calm, room.urgent - len(found))
     if most > 0:
@@ -67,7 +69,7 @@ def take(connection: Connection, now: datetime, claim_id: str, room: Room, paces
         mails = (_CALM, _over("mail"), *shut)
         sent = outbox.claim(connection, now, claim_id, most, room.busy_calm, MAILS_EACH, *mails)
         found += [(delivery, claim_id) for delivery in sent]
-    found += _probes(connection, is_open, now, claim_id, slow)
+    found += _probes(connection, is_open, now, claim_id, slow, is_counted)
     _spend(connection, [delivery for delivery, _ in found], full_at, paces, now)
     return Turn(found, reaped, min((_opens_at(paces, name, at) for name, at in slow.items()), default=None))
 
@@ -80,16 +82,20 @@ def hear(
     claim_id: str,
     now: datetime,
     chance: float,
+    paces: Paces | None = None,
 ) -> list[Breaker]:
     """Tell the breakers what came of a delivery; those that this opened or closed.
 
-    What waited for another try behind one that closes need not wait any longer.
+    What waited for another try behind one that closes need not wait any longer. ``paces``: of a destination that was
+    told too much too fast nothing is left in the bucket, or what the pause saved up would be too much at once again.
     """
     locks.hold(connection, [CLAIM])  # before any row: who claims waits for rows in the other order
     turned = breakers.hear(connection, destination, is_urgent, error, claim_id, now, chance)
     for one in turned:
         if one.state == "closed":
             outbox.hasten(connection, _over(one.name), now)
+        elif error is not None and error.reach == "pace" and paces is not None and one.open_until is not None:
+            _empty(connection, place_of(destination), one.open_until, paces)
     return turned
 
 
@@ -99,13 +105,18 @@ def calm_each(destination: str) -> int:
 
 
 def _probes(
-    connection: Connection, is_open: Sequence[Breaker], now: datetime, claim_id: str, slow: Collection[str]
+    connection: Connection,
+    is_open: Sequence[Breaker],
+    now: datetime,
+    claim_id: str,
+    slow: Collection[str],
+    is_counted: ColumnElement[bool],
 ) -> list[tuple[Delivery, str]]:
     """One delivery for each breaker whose time has come."""
     found: list[tuple[Delivery, str]] = []
     for one in is_open:
         passing = [_over(one.name), *(_not_over(other.name) for other in is_open if other.name != one.name)]
-        passing.append(or_(rows.c.is_urgent, rows.c.destination.not_in(slow)))
+        passing.append(or_(rows.c.is_urgent, and_(rows.c.destination.not_in(slow), is_counted)))
         probe_id = f"{claim_id} {one.name}"
         if one.open_until is None or one.open_until > now or not outbox.is_any_due(connection, now, *passing):
             continue
@@ -113,7 +124,7 @@ def _probes(
             continue
         probe = outbox.claim(connection, now, probe_id, 1, (), 1, *passing)
         if not probe:
-            breakers.take_back_probe(connection, one.name, probe_id)
+            breakers.take_back_probes(connection, (one.name,), probe_id)
         found += [(delivery, probe_id) for delivery in probe]
     return found
 
@@ -147,6 +158,18 @@ def _opens_at(paces: Paces, name: str, full_at: datetime) -> datetime:
     return full_at if kept is None else kept.opens_at(full_at)
 
 
+def _empty(connection: Connection, place: str, until: datetime, paces: Paces) -> None:
+    """Room for one when the pause is over, and from then on one after the other."""
+    kept = paces.of(place)
+    if kept is not None:
+        _fill(connection, place, kept.empty(until) - kept.interval)
+
+
+def _fill(connection: Connection, place: str, full_at: datetime) -> None:
+    statement = upsert.insert(connection, pace).values(name=place, full_at=full_at)
+    connection.execute(statement.on_conflict_do_update(index_elements=[pace.c.name], set_={"full_at": full_at}))
+
+
 def _spend(
     connection: Connection, taken: Sequence[Delivery], full_at: dict[str, datetime], paces: Paces, now: datetime
 ) -> None:
@@ -159,6 +182,4 @@ def _spend(
     for place, count in spent.items():
         kept = paces.of(place)
         if kept is not None:
-            values = {"full_at": kept.take(full_at.get(place), now, count)}
-            statement = upsert.insert(connection, pace).values(name=place, **values)
-            connection.execute(statement.on_conflict_do_update(index_elements=[pace.c.name], set_=values))
+            _fill(connection, place, kept.take(full_at.get(place), now, count))

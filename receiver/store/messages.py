@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, exists, func, select, update
 
 from receiver.store import upsert
-from receiver.store.schema import item, message
+from receiver.store.schema import item, message, outbox
+
+MOST_BEHIND = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,19 @@ class Shown:
     version: int
     state_shown: str | None
     is_doubtful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A destination whose message shows an older version, since ``changed_at``, and what last tried to redraw it."""
+
+    item_id: str
+    destination: str
+    route: str
+    changed_at: datetime
+    row_id: int | None
+    row_state: str | None
+    tried_at: datetime | None
 
 
 def of_item(connection: Connection, item_id: str, destination: str | None = None) -> list[Shown]:
@@ -57,10 +72,36 @@ def forget(connection: Connection, item_id: str, destination: str, reference: st
     )
 
 
-def out_of_sync(connection: Connection) -> int:
-    """How many Slack messages show an older version than their item has."""
-    return connection.execute(
-        select(func.count())
-        .select_from(message.join(item, item.c.id == message.c.item_id))
-        .where(message.c.version < item.c.version, message.c.destination.like("slack:%"))
-    ).scalar_one()
+def out_of_sync(connection: Connection, before: datetime | None = None) -> int:
+    """How many Slack messages show an older version than their item has.
+
+    ``before``: only those that should have been redrawn by then; the others are about to be.
+    """
+    chosen = select(func.count()).select_from(_WITH_ITEM).where(*_IS_BEHIND)
+    return connection.execute(chosen if before is None else chosen.where(item.c.changed_at < before)).scalar_one()
+
+
+def behind(connection: Connection) -> list[Behind]:
+    """Slack messages that show an older version and that nothing waiting is about to redraw; one row a destination."""
+    on_its_way = exists().where(*_OF_THE_MESSAGE, outbox.c.state.in_(("due", "held")))
+    newest = select(func.max(outbox.c.id)).where(*_OF_THE_MESSAGE).scalar_subquery()
+    late = (
+        select(message.c.item_id, message.c.destination, func.min(message.c.route).label("route"), item.c.changed_at)
+        .add_columns(newest.label("row_id"))
+        .select_from(_WITH_ITEM)
+        .where(*_IS_BEHIND, ~on_its_way)
+        .group_by(message.c.item_id, message.c.destination, item.c.changed_at)
+        .subquery()
+    )
+    tried_at = func.coalesce(outbox.c.done_at, outbox.c.created_at)
+    chosen = select(late, outbox.c.state, tried_at).select_from(late.outerjoin(outbox, outbox.c.id == late.c.row_id))
+    return [Behind(*row) for row in connection.execute(chosen.order_by(late.c.changed_at).limit(MOST_BEHIND))]
+
+
+_WITH_ITEM = message.join(item, item.c.id == message.c.item_id)
+_IS_BEHIND = (message.c.version < item.c.version, message.c.destination.like("slack:%"))
+_OF_THE_MESSAGE = (
+    outbox.c.item_id == message.c.item_id,
+    outbox.c.destination == message.c.destination,
+    outbox.c.what == "show",
+)

@@ -29,7 +29,8 @@ SHOW, TELL, CARRY_OUT, FRESH_LINK, DIGEST = "show", "tell", claiming.CARRY_OUT, 
 NUDGE, GATHER = "nudge", "gather"  # a word below a message; what quiet hours held back, as one message
 OFFER = "offer"  # to whoever decided: the way to undo it
 WARN = "warn"  # to an admin, about Casebell itself
-DUE, HELD = "due", "held"
+STORM = "storm"  # the one message that tells of many alerts
+DUE, HELD, SWEPT = "due", "held", "swept"
 URGENT = frozenset({TELL, CARRY_OUT, FRESH_LINK, OFFER})  # somebody waits for it, before a screen
 
 
@@ -49,6 +50,7 @@ class Delivery:
     lost: int = 0
     copies: int = 0
     retried_at: datetime | None = None
+    done_at: datetime | None = None
 
     @property
     def since(self) -> datetime:
@@ -120,7 +122,7 @@ def put_show(
             outbox.c.item_id == item_id,
             outbox.c.destination == destination,
             outbox.c.what == SHOW,
-            outbox.c.state.in_((DUE, HELD)),
+            outbox.c.state.in_((DUE, HELD, SWEPT)),
             outbox.c.claim_id.is_(None),
         )
         .with_for_update(skip_locked=True)
@@ -182,7 +184,8 @@ def claim(
         "order_until": now + ORDER_LEASE,
     }
     return sorted(
-        map(_delivery, connection.execute(claiming.statement(only, Delivery.__slots__), values)), key=lambda row: row.id
+        map(delivery_of, connection.execute(claiming.statement(only, Delivery.__slots__), values)),
+        key=lambda row: row.id,
     )
 
 
@@ -295,7 +298,7 @@ def overdue(
         .limit(most)
         .with_for_update(skip_locked=True)
     )
-    return [_delivery(row) for row in connection.execute(chosen)]
+    return [delivery_of(row) for row in connection.execute(chosen)]
 
 
 def retry(connection: Connection, id_: int, now: datetime) -> bool:
@@ -313,7 +316,7 @@ def dead_ones(connection: Connection, ids: Collection[int] | None = None) -> lis
     chosen = select(*(outbox.c[name] for name in Delivery.__slots__)).where(outbox.c.state == "dead")
     if ids is not None:
         chosen = chosen.where(outbox.c.id.in_(ids))
-    return [_delivery(row) for row in connection.execute(chosen.order_by(outbox.c.id))]
+    return [delivery_of(row) for row in connection.execute(chosen.order_by(outbox.c.id))]
 
 
 def listed(connection: Connection, state: str | None, most: int) -> Sequence[Any]:
@@ -326,7 +329,8 @@ def listed(connection: Connection, state: str | None, most: int) -> Sequence[Any
     return connection.execute(chosen.order_by(outbox.c.id.desc()).limit(most)).all()
 
 
-def _delivery(row: Any) -> Delivery:
+def delivery_of(row: Any) -> Delivery:
+    """A row that has the columns of a delivery."""
     return Delivery(**{**row._asdict(), "item_id": row.item_id or ""})
 
 

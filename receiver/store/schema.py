@@ -138,9 +138,9 @@ outbox = Table(
     Column("id", _Id, primary_key=True),
     Column("item_id", Text, ForeignKey("item.id"), index=True),  # null: about no one item, such as a digest
     Column("destination", Text, nullable=False),
-    Column("what", Text, nullable=False),  # show, tell, carry_out, fresh_link, digest
+    Column("what", Text, nullable=False),  # show, tell, carry_out, fresh_link, digest, storm, …
     Column("payload", Text, nullable=False),
-    Column("state", Text, nullable=False),  # due, done, dead; held: quiet hours
+    Column("state", Text, nullable=False),  # due, done, dead; held: quiet hours; swept: its storm's message first
     Column("due_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("is_doubtful", Boolean, nullable=False, server_default=false()),  # an earlier try may have arrived
@@ -153,10 +153,27 @@ outbox = Table(
     Column("reason", Text),
     Column("created_at", Instant, nullable=False),
     Column("done_at", Instant),
+    Column("storm_id", Integer),  # null: not counted yet; 0: rings by itself; else the storm it is a part of
     Index("ix_outbox_due", "due_at", **_only("state = 'due'")),
     Index("ix_outbox_leased", "lease_until", **_only("lease_until IS NOT NULL")),
     Index("ix_outbox_waiting", "item_id", "destination", **_only("state = 'due'")),
     Index("ix_outbox_held", "destination", **_only("state = 'held'")),
+    Index("ix_outbox_storm", "storm_id", **_only("storm_id > 0")),
+)
+
+storm = Table(
+    "storm",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("destination", Text, nullable=False),
+    Column("route", Text, nullable=False),  # of its first alert: language and time zone
+    Column("began_at", Instant, nullable=False),
+    Column("until", Instant, nullable=False),  # calm again from then on, if nothing more comes
+    Column("reference", Text),  # of the one message that tells of it
+    Column("drawn", Text),  # what that message shows, as store/storms.py sums it up
+    Column("is_doubtful", Boolean, nullable=False, server_default=false()),  # another copy may be there
+    Column("is_over", Boolean, nullable=False, server_default=false()),  # nothing about it will change any more
+    Index("ix_storm_on", "destination", **_only("NOT is_over")),
 )
 
 message = Table(

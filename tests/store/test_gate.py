@@ -214,3 +214,20 @@ async def test_what_nobody_may_try_any_more_is_found_by_its_age(database: Databa
     assert await overdue(timedelta(hours=3)) == []
     assert await overdue(timedelta(hours=5)) == [outbox.CARRY_OUT]
     assert await overdue(timedelta(days=4)) == [outbox.CARRY_OUT, outbox.SHOW]
+
+
+async def test_a_pause_that_slack_asked_for_saves_nothing_up(database: Database, item_ids: list[str]) -> None:
+    paces = Paces(slack=Pace(1.0, 5))
+    await put(database, item_ids, "slack:C1", count=8)
+    asked = RetryLaterError("ratelimited", after_s=10.0, reach="pace")
+    await database.write(gate.hear, "slack:C1", False, asked, "c", at(0), 0.0, paces)
+
+    early = await take(database, 9.9, paces=paces)
+    probe = await take(database, 10, "c2", paces)
+    for _, claim_id in probe:
+        await finish_all(database, claim_id, 10)
+        await database.write(gate.hear, "slack:C1", False, None, claim_id, at(10), 0.0, paces)
+    too_soon = await take(database, 10.5, "c3", paces)
+    in_time = await take(database, 11, "c4", paces)
+
+    assert [len(taken) for taken in (early, probe, too_soon, in_time)] == [0, 1, 0, 1]

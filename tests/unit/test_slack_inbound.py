@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifiers.slack.client import SlackClient
-from notifiers.slack.inbound import SlackClicks, identity_of
+from notifiers.slack.inbound import SlackClicks, challenge, identity_of
 from notifiers.teller import Teller
 from receiver.domain.action import MAX_NOTE
 from receiver.domain.notice import Notice
@@ -222,6 +222,37 @@ def test_a_certificate_check_is_answered_and_forgotten() -> None:
     assert clicks.verify(body, signed(body), NOW) == hashlib.sha256(body).hexdigest()
     assert not clicks.receive(body).is_click
     assert clicks.read(body) is None
+
+
+def test_a_certificate_check_is_known_wherever_its_word_stands() -> None:
+    received = make_clicks().receive(b"token=abc&ssl_check=1")
+
+    assert (received.is_click, received.answer) == (False, None)
+
+
+def test_an_address_is_verified_by_giving_its_word_back() -> None:
+    body, headers = challenge(SECRET, "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P", NOW)
+    clicks = make_clicks(team_ids=["T1"], app_ids=["A1"])
+
+    assert clicks.verify(body, headers, NOW)
+    received = clicks.receive(body)
+    assert received.answer == {"challenge": "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}
+    assert not received.is_click
+    assert clicks.read(body) is None
+
+
+def test_an_address_is_not_verified_for_a_stranger() -> None:
+    body, headers = challenge("another secret", "word", NOW)
+
+    with pytest.raises(RejectedError):
+        make_clicks().verify(body, headers, NOW)
+
+
+@pytest.mark.parametrize("told", [{"type": "url_verification"}, {"type": "url_verification", "challenge": 7}, [1]])
+def test_a_verification_without_a_word_gets_none(told: object) -> None:
+    received = make_clicks().receive(json.dumps(told).encode())
+
+    assert received.answer is None
 
 
 @pytest.mark.parametrize("verb", ["validate", "claim", "release"])

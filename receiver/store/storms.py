@@ -1,0 +1,247 @@
+"""Storms: which alerts ring by themselves and which are told in one message (docs/decisions/0021).
+
+New alerts of a channel draw on a bucket of tokens, in the order in which they came. One that finds it empty begins a
+storm, and until the bucket is full again all belong to it. Everything here runs under the lock of the claims, so that
+replicas count one after the other; all of it is rows, so that a kill changes nothing.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Executable, and_, case, delete, func, insert, or_, select, update
+
+from receiver.domain.item import Item
+from receiver.domain.pace import Pace
+from receiver.store import items, locks, upsert
+from receiver.store.outbox import CLAIM, DUE, SHOW, STORM, SWEPT, put
+from receiver.store.schema import item, message, outbox, pace, storm
+
+Found = Any  # a row of a select: its columns are its attributes
+MOST_AT_ONCE = 1_000
+FIRST = timedelta(microseconds=1)  # before whatever waits already
+EDIT_EVERY = timedelta(seconds=5)  # of all storms together: edits of a workspace are counted together (contract A5)
+AFTER_DEATH = timedelta(minutes=10)
+FOLLOWED_FOR = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A storm's row. ``drawn``: what its message shows, as ``sum_of`` tells it."""
+
+    id: int
+    destination: str
+    route: str
+    began_at: datetime
+    until: datetime
+    reference: str | None
+    drawn: str | None
+    is_doubtful: bool
+
+
+def sweep(connection: Connection, bursts: Mapping[str, Pace], now: datetime) -> None:
+    """Decide of each new alert whether it rings by itself. The caller holds the lock of the claims."""
+    if not bursts:
+        return
+    by_place: dict[str, dict[int, Found]] = {}
+    for row in connection.execute(_uncounted(tuple(bursts))):
+        by_place.setdefault(row.destination, {})[row.id] = row
+    for destination, rows in by_place.items():
+        _sweep(connection, destination, bursts[destination], list(rows.values()), now)
+
+
+@lru_cache(maxsize=16)
+def is_counted(places: tuple[str, ...]) -> ColumnElement[bool]:
+    """Rows about which that is decided, or need not be."""
+    return or_(outbox.c.what != SHOW, outbox.c.storm_id.is_not(None), outbox.c.destination.not_in(places))
+
+
+@lru_cache(maxsize=16)
+def _uncounted(places: tuple[str, ...]) -> Executable:
+    """The other rows, in the order in which they came; ``shown``: the destination has a message already."""
+    is_there = and_(message.c.item_id == outbox.c.item_id, message.c.destination == outbox.c.destination)
+    return (
+        select(outbox.c.id, outbox.c.item_id, outbox.c.destination, outbox.c.payload, message.c.id.label("shown"))
+        .outerjoin(message, is_there)
+        .where(outbox.c.storm_id.is_(None), outbox.c.what == SHOW, outbox.c.state == DUE)
+        .where(outbox.c.claim_id.is_(None), outbox.c.destination.in_(places))
+        .order_by(outbox.c.id)
+        .limit(MOST_AT_ONCE)
+    )
+
+
+def _sweep(connection: Connection, destination: str, burst: Pace, rows: Sequence[Found], now: datetime) -> None:
+    name = f"burst {destination}"
+    full_at = connection.execute(select(pace.c.full_at).where(pace.c.name == name)).scalar()
+    full_at = min(full_at, burst.empty(now)) if full_at else None  # also when a clock was put back, or `within` changed
+    on = _now_on(connection, destination, now)
+    alone: list[Found] = []
+    swept: list[Found] = []
+    for row in rows:
+        if row.shown is not None or json.loads(row.payload).get("below"):
+            alone.append(row)  # a redraw, or in the thread of what rang already: it rings nobody
+            continue
+        if on is None and burst.room(full_at, now) < 1:
+            on = _begin(connection, destination, json.loads(row.payload).get("route", ""), now)
+        (alone if on is None else swept).append(row)
+        full_at = min(burst.take(full_at, now, 1), burst.empty(now))
+    _mark(connection, [row.id for row in alone], storm_id=0)
+    if full_at is not None:
+        _save_bucket(connection, name, full_at)
+    if on is not None and swept:
+        connection.execute(update(storm).where(storm.c.id == on.id).values(until=full_at))
+        _take_in(connection, on, swept, now)
+
+
+def _take_in(connection: Connection, on: Stored, swept: Sequence[Found], now: datetime) -> None:
+    """They wait for the storm's message, or go below the one that stands."""
+    if on.reference is None:
+        _mark(connection, [row.id for row in swept], storm_id=on.id, state=SWEPT)
+        if not _row_of(connection, on.id):
+            _put(connection, on, now)
+        return
+    _mark(connection, [row.id for row in swept], storm_id=on.id)
+    _point(connection, [row.id for row in swept], on.reference)
+
+
+def _put(connection: Connection, on: Stored, now: datetime) -> None:
+    """Its message leaves before the alerts that wait for their turn in the channel already."""
+    put(connection, None, on.destination, STORM, {"storm": on.id, "route": on.route}, now)
+    waiting = (outbox.c.destination == on.destination, outbox.c.state == DUE)
+    first = connection.execute(select(func.min(outbox.c.due_at)).where(*waiting)).scalar() or now
+    is_ours = (outbox.c.what == STORM, outbox.c.destination == on.destination, outbox.c.storm_id.is_(None))
+    connection.execute(update(outbox).where(*is_ours).values(storm_id=on.id, due_at=first - FIRST))
+
+
+def drawn(
+    connection: Connection, storm_id: int, reference: str, shows: str, now: datetime, *, is_doubtful: bool
+) -> None:
+    """Its message stands at ``reference``; what waited for that goes below it."""
+    locks.hold(connection, [CLAIM])
+    values = {"reference": reference, "drawn": shows, "is_doubtful": is_doubtful}
+    connection.execute(update(storm).where(storm.c.id == storm_id).values(values))
+    part = (outbox.c.storm_id == storm_id, outbox.c.what == SHOW, outbox.c.claim_id.is_(None))
+    waiting = select(outbox.c.id).where(*part, outbox.c.state.in_((SWEPT, DUE)))
+    ids = list(connection.execute(waiting).scalars())
+    _point(connection, ids, reference)
+    swept = update(outbox).where(outbox.c.id.in_(ids), outbox.c.state == SWEPT)
+    connection.execute(swept.values(state=DUE, due_at=now))
+
+
+def forgo(connection: Connection, storm_id: int) -> None:
+    """Its message was deleted and nothing is open: it is not told of any more."""
+    connection.execute(update(storm).where(storm.c.id == storm_id).values(is_over=True))
+
+
+def forget(connection: Connection, before: datetime) -> int:
+    """Erase storms that were over before then; how many."""
+    return connection.execute(delete(storm).where(storm.c.is_over, storm.c.until < before)).rowcount
+
+
+def find(connection: Connection, storm_id: int) -> Stored | None:
+    """The storm with this id."""
+    row = connection.execute(select(*_COLUMNS).where(storm.c.id == storm_id)).first()
+    return Stored(*row) if row else None
+
+
+def items_of(connection: Connection, storm_id: int) -> list[Item]:
+    """Every item of it, in the order in which they came."""
+    chosen = select(item.c.whole).join(outbox, outbox.c.item_id == item.c.id).where(*_part(storm_id))
+    return [items.whole(text) for text in connection.execute(chosen.order_by(outbox.c.id)).scalars()]
+
+
+def sum_of(found: Sequence[Item]) -> str:
+    """What a drawing of these items depends on: another one differs in it."""
+    n_open = sum(one.state != "resolved" for one in found)
+    return f"{len(found)} {n_open} {sum(one.version for one in found)}"
+
+
+def follow(connection: Connection, now: datetime) -> int:
+    """Have the messages redrawn that do not show their storm as it is, seldom enough; how many."""
+    locks.hold(connection, [CLAIM])
+    chosen = select(*_COLUMNS).where(~storm.c.is_over).order_by(storm.c.id)
+    on = [Stored(*row) for row in connection.execute(chosen)]
+    return sum(_follow(connection, one, EDIT_EVERY * len(on), now) for one in on)
+
+
+def _follow(connection: Connection, one: Stored, every: timedelta, now: datetime) -> int:
+    n, n_open, versions = connection.execute(
+        select(func.count(), func.sum(_IS_OPEN), func.sum(item.c.version))
+        .select_from(outbox.join(item, item.c.id == outbox.c.item_id))
+        .where(*_part(one.id))
+    ).one()
+    row = _row_of(connection, one.id)
+    if one.drawn == f"{n} {n_open or 0} {versions or 0}" or n == 0:
+        is_past = n_open == 0 or not n or now - one.began_at > FOLLOWED_FOR
+        if is_past and one.until <= now and (row is None or row.state != DUE):
+            forgo(connection, one.id)
+        return 0
+    if row is None:
+        _put(connection, one, now)
+        return 1
+    if row.state == DUE or now - row.done_at < (AFTER_DEATH if row.state == "dead" else every):
+        return 0
+    return _again(connection, row.id, now, is_urgent=one.reference is not None)
+
+
+def again(connection: Connection, destination: str, now: datetime) -> int:
+    """The channel works again: try what died there; how many."""
+    dead = select(outbox.c.id).where(outbox.c.what == STORM, outbox.c.state == "dead")
+    ids = connection.execute(dead.where(outbox.c.destination == destination)).scalars().all()
+    return sum(_again(connection, id_, now, is_urgent=False) for id_ in ids)
+
+
+def _again(connection: Connection, id_: int, now: datetime, *, is_urgent: bool) -> int:
+    """The same row: of a storm there is one, so that no two drawings of it are under way."""
+    values = {"state": DUE, "due_at": now, "retried_at": now, "done_at": None, "attempts": 0, "lost": 0}
+    values |= {"is_doubtful": False, "is_urgent": is_urgent}
+    connection.execute(update(outbox).where(outbox.c.id == id_).values(values))
+    return 1
+
+
+def _row_of(connection: Connection, storm_id: int) -> Found | None:
+    chosen = select(outbox.c.id, outbox.c.state, outbox.c.done_at)
+    return connection.execute(chosen.where(outbox.c.storm_id == storm_id, outbox.c.what == STORM)).first()
+
+
+def _now_on(connection: Connection, destination: str, now: datetime) -> Stored | None:
+    chosen = select(*_COLUMNS).where(storm.c.destination == destination, ~storm.c.is_over, storm.c.until > now)
+    row = connection.execute(chosen.order_by(storm.c.id.desc()).limit(1)).first()
+    return Stored(*row) if row else None
+
+
+def _begin(connection: Connection, destination: str, route: str, now: datetime) -> Stored:
+    values = {"destination": destination, "route": route, "began_at": now, "until": now}
+    made = connection.execute(insert(storm).values(values).returning(*_COLUMNS))
+    return Stored(*made.one())
+
+
+def _mark(connection: Connection, ids: Sequence[int], **values: object) -> None:
+    if ids:
+        connection.execute(update(outbox).where(outbox.c.id.in_(ids)).values(values))
+
+
+def _point(connection: Connection, ids: Sequence[int], below: str) -> None:
+    """They are to stand in the thread of the message at ``below``."""
+    rows = connection.execute(select(outbox.c.id, outbox.c.payload).where(outbox.c.id.in_(ids))).all()
+    by_payload: dict[str, list[int]] = {}
+    for row in rows:
+        by_payload.setdefault(row.payload, []).append(row.id)
+    for payload, those in by_payload.items():
+        _mark(connection, those, payload=json.dumps({**json.loads(payload), "below": below}))
+
+
+def _save_bucket(connection: Connection, name: str, full_at: datetime) -> None:
+    statement = upsert.insert(connection, pace).values(name=name, full_at=full_at)
+    connection.execute(statement.on_conflict_do_update(index_elements=[pace.c.name], set_={"full_at": full_at}))
+
+
+def _part(storm_id: int) -> tuple[Any, ...]:
+    return outbox.c.storm_id == storm_id, outbox.c.what == SHOW
+
+
+_COLUMNS = [storm.c[name] for name in Stored.__slots__]
+_IS_OPEN = case((item.c.state != "resolved", 1), else_=0)

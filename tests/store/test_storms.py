@@ -1,0 +1,204 @@
+"""Which alerts ring by themselves and which become part of a storm, with several claimers on one database."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select
+
+from receiver.apply import apply_fact
+from receiver.domain.fact import SourceGone, SourceSaid
+from receiver.domain.item import Item
+from receiver.domain.pace import Pace, Paces
+from receiver.domain.routing import Route
+from receiver.store import gate, items, messages, outbox, storms
+from receiver.store.database import Database
+from receiver.store.messages import Shown
+from receiver.store.schema import outbox as rows
+from receiver.store.schema import storm as storm_rows
+from tests.factories import NOW, make_snapshot
+
+pytestmark = pytest.mark.anyio
+
+ROUTES = (Route("disputes", slack=("C1",)),)
+FAST = Pace(1_000.0, 1_000)
+PACES = Paces(slack=FAST, bursts={"slack:C1": Pace(3 / 60, 3)})  # three a minute
+ROOM = gate.Room(urgent=64, calm=48)
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def key(n: object) -> str:
+    return f"getbill:main:debtor_request:{n}"
+
+
+async def come(database: Database, *numbers: object, seconds: float = 0) -> None:
+    for n in numbers:
+        await database.write(apply_fact, SourceSaid(make_snapshot(key=key(n)), NOW), at(seconds), ROUTES)
+
+
+async def item_of(database: Database, n: object) -> Item:
+    found = await database.read(items.by_key, key(n))
+    assert found is not None
+    return found
+
+
+async def take(database: Database, seconds: float = 0, claim_id: str = "c") -> list[str]:
+    turn = await database.write(gate.take, at(seconds), claim_id, ROOM, PACES)
+    return [delivery.what for delivery, _ in turn.claimed]
+
+
+async def finish_all(database: Database, seconds: float = 0, claim_id: str = "c") -> None:
+    for id_ in range(1, 60):
+        await database.write(outbox.finish, id_, claim_id, at(seconds))
+
+
+async def standing(database: Database) -> list[tuple[str, int | None]]:
+    """State and storm of every alert."""
+
+    def look(connection: Connection) -> list[Any]:
+        chosen = select(rows.c.state, rows.c.storm_id).where(rows.c.what == "show").order_by(rows.c.id)
+        return [tuple(row) for row in connection.execute(chosen)]
+
+    return await database.read(look)
+
+
+async def storms_of(database: Database) -> list[Any]:
+    return await database.read(lambda c: list(c.execute(select(storm_rows).order_by(storm_rows.c.id))))
+
+
+async def test_what_is_above_the_burst_waits_for_one_message_and_the_rest_rings(database: Database) -> None:
+    await come(database, *range(5))
+    first = await take(database)
+
+    assert first == ["storm"]  # before what waits already: it is what a person must see
+    assert await standing(database) == [("due", 0)] * 3 + [("swept", 1)] * 2
+
+
+async def test_up_to_the_burst_nothing_is_different(database: Database) -> None:
+    await come(database, *range(3))
+    await take(database)
+
+    assert await standing(database) == [("due", 0)] * 3
+    assert await storms_of(database) == []
+
+
+async def test_two_replicas_count_the_same_alerts_once(database: Database) -> None:
+    await come(database, *range(9))
+    await asyncio.gather(*(take(database, claim_id=f"c{n}") for n in range(4)))
+
+    assert [state for _, state in await standing(database)] == [0] * 3 + [1] * 6
+    assert len(await storms_of(database)) == 1
+
+
+async def test_all_belong_to_the_storm_until_it_is_calm_and_then_the_next_rings(database: Database) -> None:
+    await come(database, *range(5))
+    await take(database)
+    await come(database, "soon", seconds=30)
+    await take(database, 30)
+    await come(database, "calm", seconds=95)
+    await take(database, 95)
+
+    assert [storm for _, storm in await standing(database)] == [0, 0, 0, 1, 1, 1, 0]
+
+
+async def test_a_steady_trickle_ends_a_storm_although_it_never_stops(database: Database) -> None:
+    await come(database, *range(5))
+    await take(database)
+    for seconds in range(40, 401, 40):
+        await come(database, f"at {seconds}", seconds=seconds)
+        await take(database, seconds)
+
+    last = [storm for _, storm in await standing(database)][-3:]
+    assert last == [0, 0, 0]
+
+
+async def test_below_a_message_that_stands_the_rest_follows_at_once(database: Database) -> None:
+    await come(database, *range(5))
+    await take(database)
+    await database.write(_draw, 1, "C1/9.0")
+    await come(database, "late")
+    await finish_all(database)
+    await take(database)
+
+    def below(connection: Connection) -> list[str]:
+        return list(
+            connection.execute(select(rows.c.payload).where(rows.c.storm_id == 1, rows.c.what == "show")).scalars()
+        )
+
+    assert await database.read(below) == ['{"route": "disputes", "below": "C1/9.0"}'] * 3
+    assert [storm for _, storm in await standing(database)] == [0, 0, 0, 1, 1, 1]
+    assert "swept" not in [state for state, _ in await standing(database)]
+
+
+async def test_a_redraw_costs_no_token_and_is_no_part_of_a_storm(database: Database) -> None:
+    await come(database, *range(5))
+    for n in range(5):
+        item = await item_of(database, n)
+        await database.write(messages.save, item.id, Shown("slack:C1", f"C1/{n}.0", "disputes", 0, "open"), NOW)
+    await take(database)
+    await come(database, *"abc")
+    await take(database)
+
+    assert [storm for _, storm in await standing(database)] == [0] * 8
+
+
+async def test_another_channel_has_a_bucket_of_its_own(database: Database) -> None:
+    both = (Route("disputes", slack=("C1", "C2")),)
+    for n in range(5):
+        await database.write(apply_fact, SourceSaid(make_snapshot(key=key(n)), NOW), NOW, both)
+    await take(database)
+
+    assert [storm for _, storm in await standing(database)].count(None) == 5
+    assert (await storms_of(database))[0].destination == "slack:C1"
+
+
+async def test_its_message_is_redrawn_when_something_was_decided_but_not_all_the_time(database: Database) -> None:
+    await come(database, *range(6))
+    await take(database)
+    await database.write(_draw, 1, "C1/9.0")
+    await finish_all(database)
+    idle = await database.write(storms.follow, at(60))
+    await database.write(apply_fact, SourceGone(key(5), NOW, outcome="validated"), at(61), ROUTES)
+    changed = await database.write(storms.follow, at(62))
+    waiting = await database.write(storms.follow, at(63))
+
+    assert (idle, changed, waiting) == (0, 1, 0)
+    storm_row = await database.read(lambda c: c.execute(select(rows).where(rows.c.what == "storm")).one())
+    assert (storm_row.state, storm_row.is_urgent) == ("due", True)
+
+
+async def test_a_storm_that_died_is_tried_again_and_its_alerts_stay_together(database: Database) -> None:
+    await come(database, *range(5))
+    await take(database)
+    (row_id,) = await database.read(
+        lambda c: list(c.execute(select(rows.c.id).where(rows.c.what == "storm")).scalars())
+    )
+    await database.write(outbox.bury, row_id, "c", "is_archived: no", NOW)
+    soon = await database.write(storms.follow, at(60))
+    later = await database.write(storms.follow, at(660))
+
+    assert (soon, later) == (0, 1)
+    assert [state for state, _ in await standing(database)][-2:] == ["swept", "swept"]
+
+
+async def test_a_storm_is_over_when_all_is_decided_and_shown_to_be(database: Database) -> None:
+    await come(database, *range(5))
+    await take(database)
+    await finish_all(database)
+    for n in range(5):
+        await database.write(apply_fact, SourceGone(key(n), NOW, outcome="validated"), at(61), ROUTES)
+    await database.write(_draw, 1, "C1/9.0")
+    await database.write(storms.follow, at(300))
+
+    assert [row.is_over for row in await storms_of(database)] == [True]
+    assert await database.write(storms.forget, at(400)) == 1
+
+
+def _draw(connection: Connection, storm_id: int, reference: str) -> None:
+    """Its message was posted or redrawn."""
+    shows = storms.sum_of(storms.items_of(connection, storm_id))
+    storms.drawn(connection, storm_id, reference, shows, NOW, is_doubtful=False)

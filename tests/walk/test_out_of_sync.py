@@ -1,0 +1,179 @@
+"""Every copy shows the item as it is, whoever changed it; what does not is counted, and tried again until it does."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection, select
+
+from receiver.act import Taken, take_action
+from receiver.apply import apply_fact
+from receiver.desk import Desk
+from receiver.dispatch import Ended, deliver
+from receiver.domain.action import Click
+from receiver.domain.fact import SourceGone, SourceSaid
+from receiver.domain.item import Item
+from receiver.domain.people import People, Person
+from receiver.repair import repair
+from receiver.store import items, messages, outbox
+from receiver.store.database import Database
+from receiver.store.messages import Shown
+from receiver.store.schema import outbox as outbox_table
+from tests.adapters.slack_wire import HANG_UP, OK, http, no, slack
+from tests.factories import NOW, make_snapshot
+from tests.walk.test_delivery_faults import ROUTES, desk_of
+
+pytestmark = pytest.mark.anyio
+KEY = make_snapshot().key
+PEOPLE = People(resolvers=frozenset({"@creditor.example"}))
+
+
+async def told(database: Database, title: str = "Invoice disputed") -> Item:
+    await database.write(apply_fact, SourceSaid(make_snapshot(title=title), NOW), NOW, ROUTES)
+    return await item_of(database)
+
+
+async def item_of(database: Database) -> Item:
+    item = await database.read(items.by_key, KEY)
+    assert item is not None
+    return item
+
+
+async def resolved(database: Database) -> None:
+    await database.write(apply_fact, SourceGone(KEY, NOW, outcome="validated"), NOW, ROUTES)
+
+
+async def leave(desk: Desk, minutes: float = 0) -> list[Ended]:
+    """All that is due by then is tried once."""
+    now = NOW + timedelta(minutes=minutes)
+    desk.now = lambda: now
+    rows = await desk.database.write(outbox.claim, now, f"c{minutes}", 50, (), 4)
+    return [await deliver(desk, row, f"c{minutes}") for row in rows]
+
+
+async def states(database: Database) -> list[str]:
+    def look(connection: Connection) -> list[str]:
+        return list(connection.execute(select(outbox_table.c.state).order_by(outbox_table.c.id)).scalars())
+
+    return await database.read(look)
+
+
+async def test_a_press_outside_slack_redraws_every_copy_in_every_channel(database: Database) -> None:
+    item = await told(database)
+    for place in ("slack:C1", "slack:C2"):
+        await database.write(messages.save, item.id, Shown(place, f"{place[6:]}/1.0", "disputes", 1, "open"), NOW)
+    async with slack() as wire, desk_of(database, wire) as desk:
+        await leave(desk)
+        click = Click(item.id, item.version, "claim", Person(email="anna@creditor.example"), "cli", "p1")
+        taken = await database.write(take_action, click, NOW, ROUTES, PEOPLE)
+        behind = await database.read(messages.out_of_sync)
+        await leave(desk, 1)
+
+    assert isinstance(taken, Taken)
+    assert behind == 2
+    assert await database.read(messages.out_of_sync) == 0
+    assert sorted(call["channel"] for method, call in wire.calls if method == "chat.update") == ["C1", "C2"]
+
+
+async def test_an_edit_that_died_is_tried_again_later_in_its_own_row_until_it_passes(database: Database) -> None:
+    await told(database)
+    answers = [http(OK), no("invalid_arguments"), no("invalid_arguments"), http(OK)]
+    async with slack(*answers) as wire, desk_of(database, wire) as desk:
+        await leave(desk)
+        await told(database, "newer words")
+        died = await leave(desk, 1)
+        behind = await database.read(messages.out_of_sync)
+        soon = await repair(desk)
+        await leave(desk, 12)
+        later = await repair(desk)
+        again = await leave(desk, 12.1)
+        too_soon = await repair(desk)
+        await leave(desk, 40)
+        at_last = await repair(desk)
+        passed = await leave(desk, 40.1)
+
+    assert [ended.word for ended in (*died, *again, *passed)] == ["dead", "dead", "done"]
+    assert (behind, soon, later, too_soon, at_last) == (1, 0, 1, 0, 1)
+    assert await database.read(messages.out_of_sync) == 0
+    assert await states(database) == ["done", "done"]
+    assert "newer words" in str(wire.calls[-1])
+
+
+async def test_a_message_that_waits_to_be_redrawn_anyway_is_left_to_that(database: Database) -> None:
+    await told(database)
+    async with slack() as wire, desk_of(database, wire) as desk:
+        await leave(desk)
+        await told(database, "newer words")
+        desk.now = lambda: NOW + timedelta(hours=1)
+
+        assert await repair(desk) == 0
+
+
+async def test_a_message_nobody_is_going_to_redraw_is_found(database: Database) -> None:
+    item = await told(database)
+    async with slack() as wire, desk_of(database, wire) as desk:
+        await leave(desk)
+        await database.write(messages.doubt, item.id, "slack:C1", "C1/171.2")
+        desk.now = lambda: NOW + timedelta(hours=1)
+        found = await repair(desk)
+        await leave(desk, 61)
+
+    assert found == 1
+    assert await database.read(messages.out_of_sync) == 0
+
+
+async def test_a_message_somebody_deleted_stands_again_while_there_is_something_to_decide(database: Database) -> None:
+    item = await told(database)
+    async with slack(http(OK), no("message_not_found"), http(OK | {"ts": "9.0"})) as wire, desk_of(database, wire) as d:
+        await leave(d)
+        await told(database, "newer words")
+        await leave(d, 1)
+
+    (shown,) = await database.read(messages.of_item, item.id)
+    assert (shown.reference, shown.is_doubtful) == ("C1/9.0", False)
+    assert wire.methods == ["chat.postMessage", "chat.update", "chat.postMessage"]
+
+
+async def test_a_message_somebody_deleted_is_not_posted_again_to_say_it_is_over(database: Database) -> None:
+    item = await told(database)
+    async with slack(http(OK), no("message_not_found")) as wire, desk_of(database, wire) as desk:
+        await leave(desk)
+        await resolved(database)
+        ended = await leave(desk, 1)
+
+    assert [one.word for one in ended] == ["done"]
+    assert wire.methods == ["chat.postMessage", "chat.update"]
+    assert await database.read(messages.of_item, item.id) == []
+    assert await database.read(messages.out_of_sync) == 0
+
+
+@pytest.mark.parametrize("code", ["cant_update_message", "edit_window_closed"])
+async def test_below_a_message_nobody_may_edit_any_more_it_is_said_that_it_is_over(
+    database: Database, code: str
+) -> None:
+    await told(database)
+    async with slack(http(OK), no(code)) as wire, desk_of(database, wire) as desk:
+        await leave(desk)
+        await resolved(database)
+        await leave(desk, 1)
+
+    assert wire.methods == ["chat.postMessage", "chat.update", "chat.postMessage"]
+    assert wire.calls[-1][1]["thread_ts"] == "171.2"
+    assert await database.read(messages.out_of_sync) == 0
+
+
+async def test_what_is_posted_anew_for_a_deleted_message_says_so_when_it_may_be_a_second_copy(
+    database: Database,
+) -> None:
+    item = await told(database)
+    answers = [http(OK), no("message_not_found"), HANG_UP, no("message_not_found"), http(OK | {"ts": "9.0"})]
+    async with slack(*answers) as wire, desk_of(database, wire) as desk:
+        await leave(desk)
+        await told(database, "newer words")
+        first = await leave(desk, 1)
+        second = await leave(desk, 10)
+
+    assert [ended.word for ended in (*first, *second)] == ["uncertain", "done"]
+    posts = [str(call) for method, call in wire.calls if method == "chat.postMessage"]
+    assert ["may appear twice" in post for post in posts] == [False, False, True]
+    (shown,) = await database.read(messages.of_item, item.id)
+    assert shown.is_doubtful
