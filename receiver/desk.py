@@ -2,7 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -19,6 +21,7 @@ from receiver.store.database import Database
 from receiver.store.retention import Kept
 
 T = TypeVar("T")
+_limit = ContextVar[asyncio.Timeout | None]("limit", default=None)
 STORE_LOOK_S = 1.0
 
 
@@ -109,6 +112,8 @@ class Desk:
         Else nobody would know of it before a lease ran out, and it would be done again. The claim's id keeps a row from
         being ended twice. Raises RetryLaterError only when the service ends meanwhile.
         """
+        if (limit := _limit.get()) is not None and not limit.expired():
+            limit.reschedule(None)
         while True:
             try:
                 return await self.database.write(work, *args)
@@ -117,6 +122,20 @@ class Desk:
                     raise
                 log.warning("store.awaited", reason=error.code)
             await asyncio.sleep(STORE_LOOK_S)
+
+
+@asynccontextmanager
+async def outside(limit_s: float) -> AsyncIterator[None]:
+    """What may take so long: all until the first ``write_down``, which waits for the store as long as it is away.
+
+    Raises TimeoutError when the other side took longer.
+    """
+    async with asyncio.timeout(limit_s) as limit:
+        token = _limit.set(limit)
+        try:
+            yield
+        finally:
+            _limit.reset(token)
 
 
 OUTBOX_BELL = "outbox"

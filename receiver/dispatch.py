@@ -4,7 +4,6 @@
 word to one person. ``carry_out`` asks the source to do what a person decided.
 """
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from sqlalchemy import Connection
 from receiver import beside, storm
 from receiver.apply import apply_facts
 from receiver.beside import held, item_and_messages, notice_for, notifier_of
-from receiver.desk import OUTBOX_BELL, Desk, sweep_bell
+from receiver.desk import OUTBOX_BELL, Desk, outside, sweep_bell
 from receiver.domain import backoff, breaker, plan
 from receiver.domain.action import Order
 from receiver.domain.fact import Fact, SourceAccepted, SourceDid, SourceRefused
@@ -55,7 +54,7 @@ async def deliver(desk: Desk, delivery: Delivery, claim_id: str) -> Ended:
         _check_lost(delivery)
         await _check_suppressed(desk, delivery)
         run = _RUNS[delivery.what]
-        async with asyncio.timeout(longest_s(desk, delivery)):
+        async with outside(longest_s(desk, delivery)):
             said = await run(desk, delivery, claim_id)
     except outbox.LostLeaseError:
         return _lost(delivery)
@@ -128,7 +127,7 @@ async def _show(desk: Desk, delivery: Delivery, claim_id: str) -> bool:
     item, shown = await desk.database.read(item_and_messages, delivery.item_id, delivery.destination)
     places: list[Shown | None] = [*shown] or [None]
     late = [message for message in places if message is None or message.version < item.version]
-    drawn, failed = await _draw_each(desk, delivery, item, late)
+    drawn, failed = await _draw_each(desk, delivery, item, late, has_twins=len(shown) > 1)
     if failed is None:
         held(await desk.write_down(_shown, delivery, claim_id, drawn, desk.now()))
         return bool(drawn)
@@ -138,7 +137,7 @@ async def _show(desk: Desk, delivery: Delivery, claim_id: str) -> bool:
 
 
 async def _draw_each(
-    desk: Desk, delivery: Delivery, item: Item, places: Sequence[Shown | None]
+    desk: Desk, delivery: Delivery, item: Item, places: Sequence[Shown | None], *, has_twins: bool
 ) -> tuple[list[Drawn], DeliveryError | None]:
     """What was drawn, also when not all was: a message refused for good must not keep the others as they are."""
     channel, _, address = delivery.destination.partition(":")
@@ -146,7 +145,7 @@ async def _draw_each(
     drawn: list[Drawn] = []
     failed: DeliveryError | None = None
     for message in places:
-        may_repeat = message.is_doubtful or len(places) > 1 if message else delivery.is_doubtful
+        may_repeat = message.is_doubtful or has_twins if message else delivery.is_doubtful
         notice = await notice_for(desk, item, route, delivery, may_repeat=may_repeat)
         try:
             drawn += await _draw(notifier, notice, address, delivery.destination, message)

@@ -98,7 +98,7 @@ def open_as_it_is(database_url: str) -> Database:
     if is_shared(database_url):
         url = postgres_url(database_url)
         if not _has_tables(database_url):
-            raise ConfigError(f"{url.host or 'the server'}/{url.database}: nothing of Casebell there yet; {cure}")
+            raise ConfigError(f"{_place(database_url)}: nothing of Casebell there yet; {cure}")
         return PostgresDatabase(url)
     path = sqlite_path(database_url)
     if not path.exists():
@@ -118,6 +118,9 @@ def migrate(database_url: str) -> None:
         config.attributes["connection"] = connection
         there = MigrationContext.configure(connection).get_current_revision()
         if there and there not in {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}:
+            if not inspect(connection).has_table("item"):
+                what = f"{_place(database_url)}: another program's tables are there (its schema is at {there!r})"
+                raise ConfigError(f"{what}; give Casebell a database of its own")
             log.warning("store.schema.newer", revision=there)
             return
         command.upgrade(config, "head")
@@ -126,6 +129,14 @@ def migrate(database_url: str) -> None:
 def is_ready(connection: Connection) -> bool:
     """Whether the database answers and is migrated."""
     return bool(connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one())
+
+
+def _place(database_url: str) -> str:
+    """The database as a person may see it named, without the password."""
+    if not is_shared(database_url):
+        return str(sqlite_path(database_url))
+    url = postgres_url(database_url)
+    return f"{url.host or 'the server'}/{url.database}"
 
 
 def _has_tables(database_url: str) -> bool:

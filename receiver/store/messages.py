@@ -51,7 +51,12 @@ def save(connection: Connection, item_id: str, shown: Shown, now: datetime) -> N
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[message.c.item_id, message.c.destination, message.c.reference],
-            set_={"version": shown.version, "state_shown": shown.state_shown, "changed_at": now},
+            set_={
+                "version": shown.version,
+                "state_shown": shown.state_shown,
+                "is_doubtful": shown.is_doubtful,
+                "changed_at": now,
+            },
             where=message.c.version <= shown.version,
         )
     )

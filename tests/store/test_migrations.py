@@ -18,6 +18,7 @@ from receiver.domain.action import Click
 from receiver.domain.fact import SourceSaid
 from receiver.domain.people import People, Person
 from receiver.domain.routing import Route
+from receiver.errors import ConfigError
 from receiver.store import database as store
 from receiver.store import inbox, items, messages, outbox
 from receiver.store.database import Database, open_database
@@ -159,3 +160,12 @@ async def test_a_schema_that_a_newer_version_made_is_left_as_it_is_and_worked_on
     assert [item.state for item in found] == ["open", "acting"]
     with engine_of(empty_url) as engine, engine.connect() as connection:
         assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all() == ["9000"]
+
+
+def test_another_programs_tables_are_left_as_they_are_and_said_so(empty_url: str) -> None:
+    with engine_of(empty_url) as engine, engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+        connection.execute(sa.text("INSERT INTO alembic_version VALUES ('7f3a')"))
+
+    with pytest.raises(ConfigError, match=r"another program's tables.*'7f3a'.*database of its own"):
+        store.migrate(empty_url)

@@ -1,22 +1,26 @@
 """A store that goes away in the middle of the work is no fault of the events: they are tried again, however long."""
 
+import asyncio
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from receiver.apply import apply_fact
 from receiver.desk import Desk
+from receiver.dispatch import deliver
 from receiver.domain.fact import Fact, SourceSaid
 from receiver.domain.item import Item, Medium
+from receiver.domain.notice import Notice
 from receiver.domain.people import People
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
 from receiver.errors import PermanentError, RetryLaterError
 from receiver.ingest import accept, drain
 from receiver.observe import Metrics
-from receiver.ports import Book, Health, Hint
-from receiver.store import inbox, items
+from receiver.ports import Book, Delivered, Health, Hint
+from receiver.store import inbox, items, outbox
 from receiver.store.database import Database
 from receiver.store.inbox import Arrival
 from tests.act_site import PlainTeller
@@ -109,3 +113,37 @@ async def test_an_event_outlives_a_store_that_is_away_for_long(database: Databas
 
     assert await database.read(inbox.counts) == {"done": 1}
     assert await database.read(items.by_key, make_snapshot().key) is not None
+
+
+class Channel:
+    """A notifier that posts at once."""
+
+    def __init__(self) -> None:
+        self.posted = 0
+        self.longest_s = 0.3
+
+    async def deliver(self, notice: Notice, address: str, reference: str | None, state: str | None) -> Delivered:
+        del notice, address, state
+        self.posted += reference is None
+        return Delivered("1.1")
+
+
+async def test_a_store_that_is_away_for_longer_than_a_delivery_may_take_does_not_make_it_two(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("receiver.desk.STORE_LOOK_S", 0.1)
+    routes, channel, away = (Route("all", slack=("C1",)),), Channel(), Away(database, "_shown")
+    desk = Desk(
+        away, routes, People(), Tokens(["a key of sixteen characters"]), PlainTeller(), Metrics(), "",
+        notifiers={"slack": channel}, now=lambda: NOW,  # type: ignore[dict-item]  # all that a show needs
+    )  # fmt: skip
+    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, routes)
+    (row,) = await database.write(outbox.claim, NOW, "c1", 5, (), 4)
+
+    delivering = asyncio.create_task(deliver(desk, row, "c1"))
+    await asyncio.sleep(2 * channel.longest_s)
+    away.is_away = False
+
+    assert (await delivering).word == "done"
+    assert channel.posted == 1
+    assert await database.write(outbox.claim, NOW + timedelta(hours=1), "c2", 5, (), 4) == []

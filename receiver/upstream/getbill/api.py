@@ -14,7 +14,6 @@ from receiver.upstream.getbill.tokens import Tokens
 from receiver.upstream.http import Http, OnReply, Reply, Transport, default_message_of, one_line, segment
 
 PAGE = 100
-SAMPLE = 200
 
 Json = dict[Any, Any]
 
@@ -169,7 +168,8 @@ def _object(reply: Reply, operation: Operation) -> Json:
             raise PermanentError("refused", one_line(message_of(reply.data) or "Getbill refused without a word"))
         return reply.data
     if operation.method == "GET":
-        raise RetryLaterError("unexpected_answer", f"Getbill's answer is no JSON object: {reply.text[:SAMPLE]}")
+        kind = one_line(reply.headers.get("content-type", "")) or "of no named kind"
+        raise RetryLaterError("unexpected_answer", f"Getbill's answer is no JSON object but {kind}")
     return {}
 
 

@@ -19,7 +19,7 @@ from receiver.upstream.getbill.api import PAGE, Api, Json
 from receiver.upstream.getbill.budget import KEPT_BACK, READ, WRITE, Budget
 from receiver.upstream.getbill.due import alerts_by_todo, parent_of
 from receiver.upstream.getbill.pace import Pace
-from receiver.upstream.getbill.reader import EVER, SHARE_FOR_DETAILS, Reader
+from receiver.upstream.getbill.reader import EVER, MOST_AILING, ONE_AILS, SHARE_FOR_DETAILS, Reader
 from receiver.upstream.getbill.tokens import Tokens
 from receiver.upstream.getbill.translate import DECIDED, SOURCE, key_of, outcome_of, split_key
 from receiver.upstream.http import Http, OnReply, Transport, one_line
@@ -253,7 +253,8 @@ class Getbill:
         pause_s = self._reader.pages * 3600 / left
         wait_s = self._passed_at_s + pause_s - self._now().timestamp()
         if self._reader.pages > 1 and pause_s > self.poll_every_s and wait_s > 0:
-            raise RetryLaterError("budget", f"a list of {self._reader.pages} pages is read less often", wait_s)
+            what = f"a list of {self._reader.pages} pages is read less often"
+            raise RetryLaterError("budget", what, wait_s, reach="ours")
 
     async def _alone(self, unseen: set[str], said_at: datetime, open_keys: Collection[str]) -> list[Fact]:
         """The todos that were read longest ago, as many as a pass may."""
@@ -261,6 +262,7 @@ class Getbill:
         self._read_alone_at = read_at
         alerts = alerts_by_todo(open_keys, self.account)
         found: list[Fact] = []
+        ailing = 0
         most = MOST_UNSEEN if self.budget.share(READ) > SHARE_FOR_DETAILS else MOST_UNSEEN // 5
         for key in sorted(unseen, key=lambda key: (read_at[key], key))[:most]:
             try:
@@ -268,9 +270,12 @@ class Getbill:
             except PermanentError as error:
                 log.warning("getbill.todo.unreadable", account=self.account, key=key, reason=error.code)
             except RetryLaterError as error:
-                if error.code != "budget":
+                if error.code == "budget":
+                    break
+                ailing += 1
+                if error.code not in ONE_AILS or ailing > MOST_AILING:
                     raise
-                break
+                log.warning("getbill.todo.unreadable", account=self.account, key=key, reason=error.code)
             read_at[key] = said_at.timestamp()
         return found
 
