@@ -4,7 +4,7 @@ It never touches the network: what must leave becomes outbox rows beside the cha
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -29,38 +29,76 @@ from receiver.domain.ledger import Applied, Decision, Ignored, decide
 from receiver.domain.people import Person
 from receiver.domain.routing import Route, routes_for
 from receiver.store import actions, items, messages, outbox, reminders, twins
+from receiver.store.opening import Opening
 
 _ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 def apply_fact(connection: Connection, fact: Fact, now: datetime, routes: Sequence[Route]) -> Decision:
     """Apply one fact: the item, its history and every delivery it causes, or the reason it was ignored."""
-    items.hold(connection, [fact.key])
-    return _apply(connection, fact, now, routes)
+    return apply_facts(connection, [fact], now, routes)[0]
 
 
 def apply_facts(
     connection: Connection, facts: Sequence[Fact], now: datetime, routes: Sequence[Route]
 ) -> list[Decision]:
     """``apply_fact`` for several, in order."""
-    items.hold(connection, [fact.key for fact in facts])
-    return [_apply(connection, fact, now, routes) for fact in facts]
+    keys = [fact.key for fact in facts]
+    items.hold(connection, keys)
+    known, opening = items.by_keys(connection, keys), Opening(connection)
+    lonely = twins.lonely(connection, [fact.snapshot for fact in facts if isinstance(fact, SourceSaid)])
+    decisions: list[Decision] = []
+    for fact in facts:
+        if fact.key in opening.keys:
+            opening.write()
+        before = known.get(fact.key)
+        decision = decide(before, fact, now, _new_id())
+        if isinstance(decision, Applied):
+            decision = _named_twin(connection, fact, decision, lonely)
+            known[fact.key] = decision.item
+        if before is None and isinstance(decision, Applied):
+            _open(opening, fact, decision, now, routes)
+        else:
+            _write(connection, before, fact, decision, now, routes)
+        decisions.append(decision)
+    opening.write()
+    return decisions
 
 
-def _apply(connection: Connection, fact: Fact, now: datetime, routes: Sequence[Route]) -> Decision:
-    before = items.by_key(connection, fact.key)
-    decision = decide(before, fact, now, _new_id())
+def _named_twin(connection: Connection, fact: Fact, decision: Applied, lonely: Collection[str]) -> Applied:
+    """The first message names the twin already."""
+    item = decision.item
+    if decision.transition is None or not isinstance(fact, SourceSaid) or item.state == "resolved":
+        return decision
+    twin = None if item.key in lonely else twins.of(connection, item.snapshot)
+    return decision if twin == item.twin else replace(decision, item=replace(item, twin=twin))
+
+
+def _open(opening: Opening, fact: Fact, decision: Applied, now: datetime, routes: Sequence[Route]) -> None:
+    """What is new shows nowhere yet: nothing has to be looked up for it."""
+    item = decision.item
+    holding = {route.name for route in routes if route.holds(item.snapshot, now)}
+    shows = [(place, route, route in holding) for place, route in _destinations(item, {}, routes)]
+    opening.add(item, _event(item, fact, decision, now), shows, now)
+
+
+def _write(
+    connection: Connection,
+    before: Item | None,
+    fact: Fact,
+    decision: Decision,
+    now: datetime,
+    routes: Sequence[Route],
+) -> None:
     match decision:
         case Ignored():
-            _remember(connection, before, fact, decision, now)
+            if before is not None:  # else nothing to hang it on: never opened here
+                items.record(connection, before.id, _event(before, fact, decision, now))
         case Applied(item, None):
             items.save(connection, item)
         case Applied(item, transition):
-            if isinstance(fact, SourceSaid) and item.state != "resolved":  # the first message names the twin already
-                item = replace(item, twin=twins.of(connection, item.snapshot))
-                decision = Applied(item, transition)
             items.save(connection, item)
-            _remember(connection, item, fact, decision, now)
+            items.record(connection, item.id, _event(item, fact, decision, now))
             _close_attempt(connection, before, item, now)
             _close_proposal(connection, before, item, fact, now)
             if before is not None and before.waiting_since != item.waiting_since:
@@ -68,7 +106,6 @@ def _apply(connection: Connection, fact: Fact, now: datetime, routes: Sequence[R
             rings = transition in {"opened", "reopened", "rang"}
             is_urgent = _is_somebody_waiting(before, fact)
             _show_everywhere(connection, item, now, routes, rings=rings, is_urgent=is_urgent)
-    return decision
 
 
 def _is_somebody_waiting(before: Item | None, fact: Fact) -> bool:
@@ -145,24 +182,16 @@ def _close_proposal(connection: Connection, before: Item | None, item: Item, fac
         outbox.put(connection, item.id, action.answer_to, outbox.TELL, payload, now)
 
 
-def _remember(connection: Connection, item: Item | None, fact: Fact, decision: Decision, now: datetime) -> None:
-    if item is None:  # nothing to hang it on: never opened here
-        return
-    who = fact.person.label if isinstance(fact, Asked) else None
-    via = fact.via if isinstance(fact, Asked) else None
-    items.record(
-        connection,
-        item.id,
-        items.Event(
-            at=now,
-            fact=type(fact).__name__,
-            transition=decision.transition if isinstance(decision, Applied) else None,
-            ignored=decision.reason if isinstance(decision, Ignored) else None,
-            version=item.version,
-            who=who,
-            via=via,
-            detail=_detail(fact, item),
-        ),
+def _event(item: Item, fact: Fact, decision: Decision, now: datetime) -> items.Event:
+    return items.Event(
+        at=now,
+        fact=type(fact).__name__,
+        transition=decision.transition if isinstance(decision, Applied) else None,
+        ignored=decision.reason if isinstance(decision, Ignored) else None,
+        version=item.version,
+        who=fact.person.label if isinstance(fact, Asked) else None,
+        via=fact.via if isinstance(fact, Asked) else None,
+        detail=_detail(fact, item),
     )
 
 

@@ -33,8 +33,18 @@ class Event:
 
 def save(connection: Connection, changed: Item) -> None:
     """Insert or replace the item's row."""
+    connection.execute(_SAVE[connection.dialect.name], values_of(changed))
+
+
+def save_all(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert or replace these, as ``values_of`` makes them."""
+    connection.execute(_SAVE[connection.dialect.name], rows)
+
+
+def values_of(changed: Item) -> dict[str, Any]:
+    """The item as the table holds it."""
     said = changed.snapshot
-    values: dict[str, Any] = {
+    return {
         "id": changed.id,
         "key": said.key,
         "source": said.source,
@@ -51,12 +61,21 @@ def save(connection: Connection, changed: Item) -> None:
         "wake_at": changed.snoozed_until,
         "whole": _whole.dump_json(changed, exclude_defaults=True).decode(),
     }
-    connection.execute(_SAVE[connection.dialect.name], values)
 
 
 def record(connection: Connection, item_id: str, event: Event) -> None:
     """Write a line of history."""
-    connection.execute(insert(history).values(item_id=item_id, **{n: getattr(event, n) for n in Event.__slots__}))
+    connection.execute(_RECORD, event_of(item_id, event))
+
+
+def record_all(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write lines of history, as ``event_of`` makes them."""
+    connection.execute(_RECORD, rows)
+
+
+def event_of(item_id: str, event: Event) -> dict[str, Any]:
+    """A line of history as the table holds it."""
+    return {"item_id": item_id} | {name: getattr(event, name) for name in Event.__slots__}
 
 
 def find(connection: Connection, item_id: str) -> Item | None:
@@ -165,3 +184,4 @@ def _save(dialect: str) -> Executable:
 
 
 _SAVE = {dialect: _save(dialect) for dialect in upsert.INSERT}
+_RECORD = insert(history)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, insert, literal, select, update
 
 from receiver.domain.notice import Nudge
 from receiver.store import claiming, locks
@@ -85,18 +85,37 @@ def put(
 
     ``item_id`` None: it is about no one item. ``is_urgent``: it shows what came of a person's click.
     """
-    connection.execute(
-        insert(outbox).values(
-            item_id=item_id,
-            destination=destination,
-            what=what,
-            payload=json.dumps(payload),
-            state=state,
-            due_at=now,
-            created_at=now,
-            is_urgent=is_urgent or what in URGENT,
-        )
-    )
+    row = row_of(item_id, destination, what, payload, now, is_urgent=is_urgent or what in URGENT, state=state)
+    connection.execute(_PUT, row)
+
+
+def put_all(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Add deliveries, as ``row_of`` makes them, in one go."""
+    if rows:
+        connection.execute(_PUT, rows)
+
+
+def row_of(
+    item_id: str | None,
+    destination: str,
+    what: str,
+    payload: Mapping[str, object],
+    now: datetime,
+    *,
+    is_urgent: bool = False,
+    state: str = DUE,
+) -> dict[str, Any]:
+    """A delivery as the table holds it."""
+    return {
+        "item_id": item_id,
+        "destination": destination,
+        "what": what,
+        "payload": json.dumps(payload),
+        "state": state,
+        "due_at": now,
+        "created_at": now,
+        "is_urgent": is_urgent,
+    }
 
 
 def put_show(
@@ -116,17 +135,7 @@ def put_show(
     ``is_urgent``: a person's click changed it, and this destination shows it already.
     ``is_held``: it waits until quiet hours are over. ``below``: reference of the message in whose thread it goes.
     """
-    waiting = connection.execute(
-        select(outbox.c.id)
-        .where(
-            outbox.c.item_id == item_id,
-            outbox.c.destination == destination,
-            outbox.c.what == SHOW,
-            outbox.c.state.in_((DUE, HELD, SWEPT)),
-            outbox.c.claim_id.is_(None),
-        )
-        .with_for_update(skip_locked=True)
-    ).first()
+    waiting = connection.execute(_WAITING, {"of_item": item_id, "place": destination}).first()
     if waiting is None:
         payload: dict[str, object] = {"route": route, "below": below} if below else {"route": route}
         state = HELD if is_held else DUE
@@ -152,10 +161,8 @@ def put_nudge(
 
 def on_the_way(connection: Connection, item_id: str) -> dict[str, str]:
     """Where the item is to be shown and perhaps is being drawn at this moment: route name by destination."""
-    chosen = select(outbox.c.destination, outbox.c.payload).where(
-        outbox.c.item_id == item_id, outbox.c.what == SHOW, outbox.c.state == "due"
-    )
-    return {destination: json.loads(payload).get("route", "") for destination, payload in connection.execute(chosen)}
+    rows = connection.execute(_ON_THE_WAY, {"of_item": item_id})
+    return {destination: json.loads(payload).get("route", "") for destination, payload in rows}
 
 
 def claim(
@@ -351,3 +358,20 @@ _LISTED = (
     "id", "state", "what", "destination", "attempts", "is_doubtful", "is_urgent", "created_at", "due_at", "lease_until",
     "done_at", "reason",
 )  # fmt: skip
+
+# Built once, for every change of every item needs them.
+_PUT = insert(outbox)
+_WAITING = (
+    select(outbox.c.id)
+    .where(
+        outbox.c.item_id == bindparam("of_item"),
+        outbox.c.destination == bindparam("place"),
+        outbox.c.what == SHOW,
+        outbox.c.state.in_((DUE, HELD, SWEPT)),
+        outbox.c.claim_id.is_(None),
+    )
+    .with_for_update(skip_locked=True)
+)
+_ON_THE_WAY = select(outbox.c.destination, outbox.c.payload).where(
+    outbox.c.item_id == bindparam("of_item"), outbox.c.what == SHOW, outbox.c.state == DUE
+)

@@ -86,6 +86,16 @@ def of_reference(connection: Connection, reference: str) -> list[Record]:
     return [Record(_whole.validate_json(whole), changed_at) for whole, changed_at in rows]
 
 
+def sources_of(connection: Connection, references: Collection[str]) -> dict[str, set[str]]:
+    """Which sources know each of these references; those that nobody knows are left out."""
+    found: dict[str, set[str]] = {}
+    for some in _slices(sorted(references)):
+        chosen = select(receivable.c.reference, receivable.c.source).where(receivable.c.reference.in_(some)).distinct()
+        for reference, source in connection.execute(chosen):
+            found.setdefault(reference, set()).add(source)
+    return found
+
+
 def of_key(connection: Connection, key: str) -> list[Receivable]:
     """The receivables of one record, several for a plan over several debts, as they came."""
     chosen = select(receivable.c.whole).where(receivable.c.key == key).order_by(receivable.c.id)

@@ -1,5 +1,6 @@
 """The twin of an item: what the other system says of the same receivable, looked up by the creditor's own number."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -17,13 +18,24 @@ def of(connection: Connection, said: Snapshot) -> Twin | None:
     if reference is None or said.sides:
         return None
     others = _elsewhere(connection, said, reference)
-    if not others and not any(detail.name == SEVERAL for detail in said.details):
+    if not others and not _is_of_several(said):
         return None
     own = receivables.of_key(connection, said.receivable_key)
     for one in own:
         others += _elsewhere(connection, said, one.reference) if one.reference != reference else []
     twin = twin_of(own or [_as_said(said, reference)], others)
     return None if twin is None else with_page(connection, twin, reference)
+
+
+def lonely(connection: Connection, said: Iterable[Snapshot]) -> set[str]:
+    """Keys of those that surely have no twin, found with one look at the table."""
+    ours = [(one, reference_of(one.reference)) for one in said]
+    known = receivables.sources_of(connection, {reference for _, reference in ours if reference})
+    return {
+        one.key
+        for one, reference in ours
+        if not (known.get(reference or "", set()) - {one.source}) and not _is_of_several(one)
+    }
 
 
 def with_page(connection: Connection, twin: Twin, reference: str) -> Twin:
@@ -37,6 +49,10 @@ def with_page(connection: Connection, twin: Twin, reference: str) -> Twin:
 def _elsewhere(connection: Connection, said: Snapshot, reference: str) -> list[Receivable]:
     records = receivables.of_reference(connection, reference)
     return [record.said for record in records if record.said.source != said.source]
+
+
+def _is_of_several(said: Snapshot) -> bool:
+    return any(detail.name == SEVERAL for detail in said.details)
 
 
 def _as_said(said: Snapshot, reference: str) -> Receivable:
