@@ -4,7 +4,7 @@ It never touches the network: what must leave becomes outbox rows beside the cha
 """
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from receiver.domain.fact import (
     PersonProposed,
     SourceAccepted,
     SourceDid,
+    SourceGone,
     SourceRefused,
     SourceSaid,
 )
@@ -28,10 +29,10 @@ from receiver.domain.item import Attempt, Item
 from receiver.domain.ledger import Applied, Decision, Ignored, decide
 from receiver.domain.people import Person
 from receiver.domain.routing import Route, routes_for
-from receiver.store import actions, items, messages, outbox, reminders, twins
+from receiver.store import actions, items, messages, outbox, passes, reminders, twins
 from receiver.store.opening import Opening
 
-_ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+_ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # 32: a byte chooses each of them equally often
 
 
 def apply_fact(connection: Connection, fact: Fact, now: datetime, routes: Sequence[Route]) -> Decision:
@@ -46,23 +47,42 @@ def apply_facts(
     keys = [fact.key for fact in facts]
     items.hold(connection, keys)
     known, opening = items.by_keys(connection, keys), Opening(connection)
+    heard = passes.last(connection) if any(isinstance(fact, SourceSaid | SourceGone) for fact in facts) else {}
     lonely = twins.lonely(connection, [fact.snapshot for fact in facts if isinstance(fact, SourceSaid)])
     decisions: list[Decision] = []
     for fact in facts:
         if fact.key in opening.keys:
             opening.write()
-        before = known.get(fact.key)
-        decision = decide(before, fact, now, _new_id())
+        stored = known.get(fact.key)
+        before = _as_heard(stored, heard)
+        decision = decide(before, fact, now, "" if before else _new_id())
         if isinstance(decision, Applied):
             decision = _named_twin(connection, fact, decision, lonely)
             known[fact.key] = decision.item
-        if before is None and isinstance(decision, Applied):
+        if stored and isinstance(decision, Applied) and _is_nothing_new(stored, before, decision):
+            pass
+        elif before is None and isinstance(decision, Applied):
             _open(opening, fact, decision, now, routes)
         else:
             _write(connection, before, fact, decision, now, routes)
         decisions.append(decision)
     opening.write()
     return decisions
+
+
+def _as_heard(stored: Item | None, heard: Mapping[tuple[str, str], passes.Heard]) -> Item | None:
+    """The item with the time it was last heard of: its own, or that of a whole pass, which is not written to each."""
+    if stored is None or stored.state == "resolved":  # passes are about what is open
+        return stored
+    last = heard.get((stored.snapshot.source, stored.snapshot.account))
+    if last is None or last.said_at <= stored.said_at or stored.key in last.but_not:
+        return stored
+    return replace(stored, said_at=last.said_at)
+
+
+def _is_nothing_new(stored: Item, before: Item | None, decision: Applied) -> bool:
+    """Whether the row may stay as it is: nothing differs but a time that the whole pass remembers."""
+    return decision.transition is None and decision.item == before != stored
 
 
 def _named_twin(connection: Connection, fact: Fact, decision: Applied, lonely: Collection[str]) -> Applied:
@@ -216,4 +236,4 @@ def _detail(fact: Fact, item: Item) -> str | None:
 
 
 def _new_id() -> str:
-    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(12))
+    return "".join(_ID_ALPHABET[byte % len(_ID_ALPHABET)] for byte in secrets.token_bytes(12))

@@ -2,10 +2,11 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
@@ -148,18 +149,23 @@ async def _given_back(desk: Desk, rows: Sequence[Row], claim_id: str) -> AsyncIt
         raise
 
 
-async def apply_in_chunks(desk: Desk, facts: Sequence[Fact]) -> dict[str, int]:
-    """Apply facts in small transactions, so that a long list never keeps a webhook waiting; transitions counted."""
+async def apply_in_chunks(desk: Desk, facts: Iterable[Fact]) -> tuple[dict[str, int], bool]:
+    """Apply facts in small transactions, so that a long list never keeps a webhook waiting.
+
+    Transitions counted, and whether every fact was applied.
+    """
     counted: dict[str, int] = {}
-    for start in range(0, len(facts), FACTS_IN_ONE_COMMIT):
-        chunk = facts[start : start + FACTS_IN_ONE_COMMIT]
-        for decision in await _apply(desk, chunk):
+    is_whole, coming = True, iter(facts)
+    while chunk := list(islice(coming, FACTS_IN_ONE_COMMIT)):
+        decisions = await _apply(desk, chunk)
+        is_whole = is_whole and len(decisions) == len(chunk)
+        for decision in decisions:
             transition = getattr(decision, "transition", None)
             if transition:
                 counted[transition] = counted.get(transition, 0) + 1
     if counted:
         desk.bells.ring(OUTBOX_BELL)
-    return counted
+    return counted, is_whole
 
 
 async def _apply(desk: Desk, facts: Sequence[Fact]) -> list[Decision]:

@@ -92,8 +92,10 @@ def _judge(connection: Connection, references: Sequence[str], now: datetime, rou
 
 def _rejoined(connection: Connection, references: Sequence[str]) -> Iterator[Fact]:
     """What every open item about these references is to be told of its twin, where that is news."""
-    for item in {item.key: item for reference in references for item in _about(connection, reference)}.values():
-        twin = twins.of(connection, item.snapshot)
+    about = {item.key: item for reference in references for item in _about(connection, reference)}
+    lonely = twins.lonely(connection, [item.snapshot for item in about.values()])
+    for item in about.values():
+        twin = None if item.key in lonely else twins.of(connection, item.snapshot)
         if twin != item.twin:
             yield TwinSaid(item.key, twin)
 

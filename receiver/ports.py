@@ -1,6 +1,6 @@
 """The Protocols between the rooms: what a source, a channel and a teller promise."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -52,6 +52,19 @@ class Book:
     gone: frozenset[str] = field(default_factory=frozenset)
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one pass over an account found, all of it as it was at ``said_at`` or later.
+
+    ``facts``: what is or may be news; to be read once, for they are made on the way. ``unheard``: those of the open
+    keys that nothing is known of this time.
+    """
+
+    said_at: datetime
+    facts: Iterable[Fact]
+    unheard: frozenset[str] = frozenset()
+
+
 class Upstream(Protocol):
     """One account of a source. Methods raise only DeliveryError."""
 
@@ -66,8 +79,14 @@ class Upstream(Protocol):
     async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
         """What the source says now about what the events point at."""
 
-    async def sweep(self, open_keys: Collection[str], *, is_full: bool) -> list[Fact]:
-        """One reconciliation pass: facts about everything found, and about every open key that was not."""
+    async def sweep(
+        self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
+    ) -> Pass:
+        """One reconciliation pass: facts about everything found, and about every open key that was not.
+
+        ``versions``: of open items since the last pass, all of whose facts were applied; what the source says as it did
+        then, and whose version is the same, need not be said again.
+        """
 
     async def survey(self) -> list[Book]:
         """What was read of receivables since the last call, oldest reading first; it may read more when that is due."""

@@ -13,7 +13,7 @@ from receiver.ingest import apply_in_chunks
 from receiver.join import join
 from receiver.observe import log
 from receiver.ports import Upstream
-from receiver.store import alarms, digests, items
+from receiver.store import alarms, digests, items, passes
 
 STUCK_AFTER = timedelta(days=1)
 
@@ -34,8 +34,15 @@ async def reconcile(desk: Desk, upstream: Upstream, *, is_full: bool = False) ->
     labels = (upstream.source, upstream.account)
     started = time.perf_counter()
     keys = await desk.database.read(items.open_keys, *labels)
-    facts = await upstream.sweep(keys, is_full=is_full)
-    counted = await apply_in_chunks(desk, facts)
+    versions = await _versions(desk, labels)
+    found = await upstream.sweep(keys, is_full=is_full, versions=versions)
+    desk.passes.pop(labels, None)
+    await desk.database.write(passes.begin, *labels, found.said_at, found.unheard)
+    # What changed here meanwhile may be by older words than the pass's: then the next one says everything again.
+    is_calm = versions is None or versions == await desk.database.read(items.open_versions, *labels)
+    counted, is_whole = await apply_in_chunks(desk, found.facts)
+    if is_whole and is_calm:
+        desk.passes[labels] = found.said_at
     await join(desk, upstream)
     desk.metrics.reconcile_seconds.labels(*labels).observe(time.perf_counter() - started)
     desk.metrics.reconcile_last_success_timestamp_seconds.labels(*labels).set(desk.now().timestamp())
@@ -43,6 +50,14 @@ async def reconcile(desk: Desk, upstream: Upstream, *, is_full: bool = False) ->
     if counted:
         log.info("reconcile.pass.done", source=labels[0], account=labels[1], **counted)
     return Counts(**counted)
+
+
+async def _versions(desk: Desk, labels: tuple[str, str]) -> dict[str, int] | None:
+    """Of what is open, if the last pass over the account was ours and all of its facts were applied."""
+    last = (await desk.database.read(passes.last)).get(labels)
+    if last is None or last.said_at != desk.passes.get(labels):
+        return None
+    return await desk.database.read(items.open_versions, *labels)
 
 
 def _heard_out(connection: Connection, source: str, account: str, now: datetime) -> None:

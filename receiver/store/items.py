@@ -120,6 +120,12 @@ def open_keys(connection: Connection, source: str, account: str) -> list[str]:
     )
 
 
+def open_versions(connection: Connection, source: str, account: str) -> dict[str, int]:
+    """Versions by key of what is open in one account and waits for nothing at its source."""
+    mine = (item.c.source == source, item.c.account == account, item.c.state == "open")
+    return {row.key: row.version for row in connection.execute(select(item.c.key, item.c.version).where(*mine))}
+
+
 def acting_since(connection: Connection, before: datetime) -> list[Item]:
     """What a source was asked before then, with nothing heard since and nothing on its way to it any more."""
     on_its_way = exists().where(outbox.c.item_id == item.c.id, outbox.c.what == "carry_out", outbox.c.state == "due")

@@ -329,6 +329,15 @@ receivable = Table(
     Index("ix_receivable_of_account", "source", "account"),
 )
 
+heard_out = Table(
+    "heard_out",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("said_at", Instant, nullable=False),  # what is open was so then at the source, as the ledger has it …
+    Column("but_not", Text, nullable=False),  # … but for these keys, a JSON list
+)
+
 surveyed = Table(
     "surveyed",
     metadata,

@@ -337,9 +337,9 @@ async def test_after_a_reply_the_task_goes_and_is_gone_for_certain(
 ) -> None:
     client = debitura.client()
     await client.carry_out(order(task))
-    assert len(await client.sweep({key(task)}, is_full=False)) == 1
+    assert len(list((await client.sweep({key(task)}, is_full=False)).facts)) == 1
 
     clock.move(seconds=5)
 
-    [gone] = await client.sweep({key(task)}, is_full=False)
+    [gone] = list((await client.sweep({key(task)}, is_full=False)).facts)
     assert gone == SourceGone(key(task), clock(), is_certain=True, outcome="solved")

@@ -61,7 +61,7 @@ async def test_the_list_is_read_once_in_ten_polls_however_many_tasks_there_are(
         stand.add_task("Generic")
     client = debitura.client()
     for _ in range(21):
-        await client.sweep((), is_full=False)
+        list((await client.sweep((), is_full=False)).facts)
         await client.survey()
         clock.move(seconds=60)
 
@@ -161,11 +161,11 @@ async def test_a_webhook_that_was_switched_off_is_told_until_it_is_on_again(
     key = f"debitura:main:webhook:{stand.webhooks[0]['id']}"
     client = debitura.client()
 
-    (off,) = await client.sweep((), is_full=True)
+    (off,) = list((await client.sweep((), is_full=True)).facts)
     stand.webhooks[0].update(isActive=True, disabledReason=None)
-    unasked = await client.sweep([key], is_full=False)
+    unasked = list((await client.sweep([key], is_full=False)).facts)
     clock.move(minutes=10)
-    (on,) = await client.sweep([key], is_full=False)
+    (on,) = list((await client.sweep([key], is_full=False)).facts)
 
     assert isinstance(off, SourceSaid)
     assert (off.key, off.snapshot.kind) == (key, "webhook_disabled")
@@ -182,4 +182,4 @@ async def test_a_webhook_that_leads_elsewhere_is_not_ours_to_tell(
 ) -> None:
     stand.webhooks[0].update(isActive=False, url=url)
 
-    assert await debitura.client().sweep((), is_full=True) == []
+    assert list((await debitura.client().sweep((), is_full=True)).facts) == []

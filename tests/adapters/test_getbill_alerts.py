@@ -58,9 +58,9 @@ async def test_a_late_instalment_is_an_alert_beside_its_plan_and_over_when_paid(
 ) -> None:
     plan, alert = late_plan(stand)
 
-    first = kinds(await getbill.sweep([], is_full=False))
+    first = kinds(list((await getbill.sweep([], is_full=False)).facts))
     plan["installments"][0].update(paid_at="2026-03-02T08:00:00+00:00", status="paid")
-    paid = gone(await getbill.sweep([key(plan), alert], is_full=False))
+    paid = gone(list((await getbill.sweep([key(plan), alert], is_full=False)).facts))
 
     assert first == {key(plan): "agreement", alert: "overdue_installment"}
     assert paid == {alert: "paid"}
@@ -72,11 +72,14 @@ async def test_an_old_plan_that_no_list_shows_any_more_is_read_for_its_alert_too
     plan, alert = late_plan(stand)
     watch.move(days=90)
 
-    still = kinds(await getbill.sweep([key(plan), alert], is_full=False))
+    still = kinds(list((await getbill.sweep([key(plan), alert], is_full=False)).facts))
     stand.remove(plan["id"])
 
     assert alert in still
-    assert gone(await getbill.sweep([key(plan), alert], is_full=False)) == {key(plan): "gone", alert: "gone"}
+    assert gone(list((await getbill.sweep([key(plan), alert], is_full=False)).facts)) == {
+        key(plan): "gone",
+        alert: "gone",
+    }
 
 
 async def test_a_plan_that_is_paid_in_full_leaves_no_alert(getbill: Getbill, stand: GetbillStand) -> None:
@@ -84,7 +87,7 @@ async def test_a_plan_that_is_paid_in_full_leaves_no_alert(getbill: Getbill, sta
     for part in plan["installments"]:
         part.update(paid_at="2026-03-02T08:00:00+00:00", status="paid")
 
-    facts = await getbill.sweep([alert], is_full=False)
+    facts = list((await getbill.sweep([alert], is_full=False)).facts)
 
     assert gone(facts) == {alert: "paid"}
 
@@ -94,9 +97,9 @@ async def test_a_check_in_rings_although_the_hardship_was_decided_long_ago(
 ) -> None:
     todo, alert = due_hardship(stand)
 
-    due = kinds(await getbill.sweep([], is_full=False))
+    due = kinds(list((await getbill.sweep([], is_full=False)).facts))
     todo["check_in_due"] = False
-    answered = gone(await getbill.sweep([alert], is_full=False))
+    answered = gone(list((await getbill.sweep([alert], is_full=False)).facts))
 
     assert due == {alert: "check_in"}
     assert answered == {alert: "completed"}
@@ -107,10 +110,10 @@ async def test_an_alert_whose_todo_left_the_recent_list_is_followed_all_the_same
 ) -> None:
     todo, alert = due_hardship(stand)
     watch.move(days=45)
-    unlisted = kinds(await getbill.sweep([alert], is_full=False))
+    unlisted = kinds(list((await getbill.sweep([alert], is_full=False)).facts))
     todo["check_in_due"] = False
 
-    facts = await getbill.sweep([alert], is_full=False)
+    facts = list((await getbill.sweep([alert], is_full=False)).facts)
 
     assert alert in unlisted
     assert gone(facts) == {alert: "completed"}
@@ -127,7 +130,7 @@ async def test_an_event_about_the_plan_tells_of_its_alert(getbill: Getbill, stan
 
 async def test_how_debts_stand_comes_with_every_list_and_costs_no_read(getbill: Getbill, stand: GetbillStand) -> None:
     todo = stand.add("portal_dispute")
-    await getbill.sweep([], is_full=True)
+    list((await getbill.sweep([], is_full=True)).facts)
     reads = len(asked(stand))
 
     books = await getbill.survey()
@@ -144,6 +147,6 @@ async def test_a_decided_dispute_still_says_how_its_debt_stands(getbill: Getbill
     stand.set_status(todo["id"], "rejected")
     todo["debt"]["status"] = "status.default.settled"
 
-    assert await getbill.sweep([], is_full=False) == []
+    assert list((await getbill.sweep([], is_full=False)).facts) == []
 
     assert [one.standing for book in await getbill.survey() for one in book.said] == [("paid",)]

@@ -52,13 +52,13 @@ async def test_a_debt_is_read_once_an_hour_and_at_once_when_it_changed(
     todo = stand.add("portal_dispute")
     debt = stand.debts[todo["debt"]["id"]]
     for _ in range(3):
-        await getbill.sweep([], is_full=False)
+        list((await getbill.sweep([], is_full=False)).facts)
     assert len(asked(stand, "/debts/")) == 1
 
     debt["debtor_company"] = "Renamed Ltd"
     told = said(await getbill.look([Hint(debt_id=debt["id"])], []))
     watch.move(minutes=61)
-    await getbill.sweep([], is_full=False)
+    list((await getbill.sweep([], is_full=False)).facts)
 
     assert told[key(todo)].debtor == "Renamed Ltd"
     assert len(asked(stand, "/debts/")) == 3
@@ -70,7 +70,7 @@ async def test_a_debt_that_cannot_be_read_leaves_the_amount_without_a_currency(
     todo = stand.add("portal_dispute", amount=1500.0)
     stand.debts.clear()
 
-    found = said(await getbill.sweep([], is_full=False))[key(todo)]
+    found = said(list((await getbill.sweep([], is_full=False)).facts))[key(todo)]
 
     assert (found.amount, found.debtor) == (Money(150_000, None), None)
 
@@ -81,7 +81,7 @@ async def test_polling_keeps_reads_for_people(stand: GetbillStand, watch: Watch)
         stand.add("portal_dispute")
     getbill = client_of(stand.app, watch, reads_per_hour=40)
 
-    found = said(await getbill.sweep([], is_full=False))
+    found = said(list((await getbill.sweep([], is_full=False)).facts))
 
     assert len(found) == 60
     assert getbill.budget.remaining("read") >= 4
@@ -95,7 +95,7 @@ async def test_when_the_allowance_is_nearly_used_up_polling_waits_and_a_person_d
     stand.access.reads.limit = 40
     getbill = client_of(stand.app, watch)
     for _ in range(36):
-        await getbill.sweep([], is_full=False)
+        list((await getbill.sweep([], is_full=False)).facts)
 
     error = await failure(getbill.sweep([], is_full=False))
     done = await getbill.carry_out(order(todo))
@@ -113,7 +113,7 @@ async def test_a_new_hardship_waits_for_allowance_rather_than_ring_for_one_alrea
         stand.add("hardship", status="validated")
     stand.access.reads.limit = 20
 
-    assert await client_of(stand.app, watch, reads_per_hour=20).sweep([], is_full=False) == []
+    assert list((await client_of(stand.app, watch, reads_per_hour=20).sweep([], is_full=False)).facts) == []
 
 
 async def test_after_a_429_nothing_is_asked_until_the_time_named_has_passed(
@@ -125,7 +125,7 @@ async def test_after_a_429_nothing_is_asked_until_the_time_named_has_passed(
     second = await failure(getbill.sweep([], is_full=False))
     calls = len(stand.faults.calls)
     watch.move(seconds=601)
-    await getbill.sweep([], is_full=False)
+    list((await getbill.sweep([], is_full=False)).facts)
 
     assert isinstance(first, RetryLaterError)
     assert (first.code, first.after_s) == ("rate_limited", 600)
@@ -200,9 +200,9 @@ async def test_a_token_is_fetched_once_for_all_who_wait_for_it(stand: GetbillSta
 async def test_a_new_token_is_fetched_before_the_old_one_ends(stand: GetbillStand, watch: Watch) -> None:
     statuses: list[str] = []
     getbill = with_oauth(stand, watch, observe=lambda _operation, status, _headers: statuses.append(status))
-    await getbill.sweep([], is_full=False)
+    list((await getbill.sweep([], is_full=False)).facts)
     watch.move(minutes=59)
-    await getbill.sweep([], is_full=False)
+    list((await getbill.sweep([], is_full=False)).facts)
 
     assert asked(stand, "/token", "POST") == ["/token", "/token"]
     assert set(statuses) == {"200"}
@@ -211,7 +211,7 @@ async def test_a_new_token_is_fetched_before_the_old_one_ends(stand: GetbillStan
 async def test_a_revoked_token_is_replaced_once(stand: GetbillStand, watch: Watch) -> None:
     todo = stand.add("portal_dispute")
     getbill = with_oauth(stand, watch)
-    await getbill.sweep([], is_full=False)
+    list((await getbill.sweep([], is_full=False)).facts)
     stand.access.revoke_tokens()
     stand.faults.hang_s = 0.01
 

@@ -46,7 +46,7 @@ def test_it_is_an_upstream(getbill: Getbill) -> None:
 async def test_a_sweep_tells_of_every_kind_with_currency_and_debtor(getbill: Getbill, stand: GetbillStand) -> None:
     todos = [stand.add(kind, currency="DKK", amount=1200.0) for kind in KINDS]
 
-    found = said(await getbill.sweep([], is_full=False))
+    found = said(list((await getbill.sweep([], is_full=False)).facts))
 
     assert sorted(found) == sorted(map(key, todos))
     assert sorted(one.kind for one in found.values()) == sorted(KINDS)
@@ -60,7 +60,7 @@ async def test_what_is_said_counts_from_when_the_pass_began(stand: GetbillStand,
 
     stand.add("portal_dispute")
 
-    facts = await client_of(stand.app, watch, observe=slow_clock).sweep([], is_full=False)
+    facts = list((await client_of(stand.app, watch, observe=slow_clock).sweep([], is_full=False)).facts)
 
     assert [fact.said_at for fact in facts if isinstance(fact, SourceSaid)] == [NOW]
     assert watch.at > NOW
@@ -70,7 +70,7 @@ async def test_many_pages_are_one_pass(getbill: Getbill, stand: GetbillStand) ->
     for _ in range(230):
         stand.add("agreement")
 
-    assert len(await getbill.sweep([], is_full=False)) == 230
+    assert len(list((await getbill.sweep([], is_full=False)).facts)) == 230
     assert len(asked(stand, "/todos")) == 3
 
 
@@ -78,8 +78,8 @@ async def test_older_todos_are_found_by_a_full_sweep_only(getbill: Getbill, stan
     old = stand.add("portal_dispute")
     watch.move(days=90)
 
-    assert await getbill.sweep([], is_full=False) == []
-    assert list(said(await getbill.sweep([], is_full=True))) == [key(old)]
+    assert list((await getbill.sweep([], is_full=False)).facts) == []
+    assert list(said(list((await getbill.sweep([], is_full=True)).facts))) == [key(old)]
 
 
 @pytest.mark.parametrize("is_sparse", [False, True], ids=["whole singles", "singles as sparse as documented"])
@@ -92,11 +92,11 @@ async def test_an_item_reads_the_same_however_it_was_found(
     hint = Hint(debt_id=todo["debt"]["id"]) if kind == "agreement" else Hint(what=todo["type"], id=todo["id"])
     ours = {key(todo)}
 
-    swept = await client_of(stand.app, watch).sweep(ours, is_full=False)
+    swept = list((await client_of(stand.app, watch).sweep(ours, is_full=False)).facts)
     getbill = client_of(stand.app, watch)
     looked = await getbill.look([hint], ours)
     by_debt = await getbill.look([Hint(debt_id=todo["debt"]["id"])], ours)
-    swept_again = await getbill.sweep(ours, is_full=False)
+    swept_again = list((await getbill.sweep(ours, is_full=False)).facts)
 
     assert said(swept)[key(todo)].kind == kind
     assert said(looked) == said(by_debt) == said(swept_again) == said(swept)
@@ -108,12 +108,12 @@ async def test_a_decision_at_getbill_is_found_and_stays_found(
 ) -> None:
     """The list shows no status for a hardship, a plan or an objection; only the single todo does."""
     todo = stand.add(kind)
-    await getbill.sweep([], is_full=False)
+    list((await getbill.sweep([], is_full=False)).facts)
     stand.set_status(todo["id"], "rejected")
 
-    resolved = said(await getbill.sweep([key(todo)], is_full=False))[key(todo)]
+    resolved = said(list((await getbill.sweep([key(todo)], is_full=False)).facts))[key(todo)]
     watch.move(minutes=5)
-    afterwards = await getbill.sweep([], is_full=False)
+    afterwards = list((await getbill.sweep([], is_full=False)).facts)
 
     assert (resolved.is_open, resolved.outcome, resolved.verbs) == (False, "rejected", ("reopen",))
     assert resolved.debtor
@@ -124,12 +124,12 @@ async def test_a_decision_taken_back_at_getbill_opens_the_item_again(
     getbill: Getbill, stand: GetbillStand, watch: Watch
 ) -> None:
     todo = stand.add("hardship", status="validated")
-    assert await getbill.sweep([], is_full=False) == []
+    assert list((await getbill.sweep([], is_full=False)).facts) == []
     stand.set_status(todo["id"], "suggested")
 
     by_webhook = said(await getbill.look([Hint(debt_id=todo["debt"]["id"])], []))
     watch.move(hours=2)
-    by_polling = said(await client_of(stand.app, watch).sweep([], is_full=False))
+    by_polling = said(list((await client_of(stand.app, watch).sweep([], is_full=False)).facts))
 
     assert by_webhook[key(todo)].is_open
     assert by_polling[key(todo)].is_open
@@ -145,7 +145,10 @@ async def test_what_is_open_here_and_not_in_the_list_is_asked_for(
     watch.move(days=60)
     elsewhere = "getbill:other:ai_detection:enc_1"
 
-    facts = {fact.key: fact for fact in await getbill.sweep([*map(key, (gone, old, paid)), elsewhere], is_full=False)}
+    facts = {
+        fact.key: fact
+        for fact in list((await getbill.sweep([*map(key, (gone, old, paid)), elsewhere], is_full=False)).facts)
+    }
 
     assert facts.keys() == {key(gone), key(old), key(paid)}
     assert facts[key(gone)] == SourceGone(key(gone), watch.at, is_certain=True)
@@ -156,9 +159,9 @@ async def test_what_is_open_here_and_not_in_the_list_is_asked_for(
 async def test_a_pass_asks_for_fifty_at_most_and_the_others_next_time(getbill: Getbill, watch: Watch) -> None:
     keys = {f"getbill:main:ai_detection:enc_gone_{n}" for n in range(70)}
 
-    first = {fact.key for fact in await getbill.sweep(keys, is_full=False)}
+    first = {fact.key for fact in list((await getbill.sweep(keys, is_full=False)).facts)}
     watch.move(minutes=5)
-    second = {fact.key for fact in await getbill.sweep(keys, is_full=False)}
+    second = {fact.key for fact in list((await getbill.sweep(keys, is_full=False)).facts)}
 
     assert len(first) == 50
     assert first | second == keys
@@ -202,7 +205,7 @@ async def test_a_todo_pushed_onto_the_next_page_is_read_again_until_the_list_hol
         start = (int(request.query_params["page"]) - 1) * 100
         return page([plain(i) for i in ids[start : start + 100]], limit=100, total=len(ids), pages=2)
 
-    found = said(await client_of(serving(new_one_between_the_pages), watch).sweep([], is_full=False))
+    found = said(list((await client_of(serving(new_one_between_the_pages), watch).sweep([], is_full=False)).facts))
 
     assert len(found) == 151
 
@@ -217,7 +220,7 @@ async def test_a_todo_that_stands_on_two_pages_hides_another_and_the_list_is_rea
         start = (int(request.query_params["page"]) - 1) * 100
         return page([plain(i) for i in ids[start : start + 100]], limit=100, total=150, pages=2)
 
-    found = said(await client_of(serving(one_goes_and_one_comes), watch).sweep([], is_full=False))
+    found = said(list((await client_of(serving(one_goes_and_one_comes), watch).sweep([], is_full=False)).facts))
 
     assert "getbill:main:agreement:enc_new" in found
     assert len(found) == 150
@@ -231,7 +234,7 @@ async def test_a_todo_that_stands_on_two_pages_hides_another_and_the_list_is_rea
 async def test_a_list_with_odd_pagination_is_still_read(watch: Watch, pagination: dict[str, Any]) -> None:
     app = serving(lambda _request: page([plain("enc_1"), plain("enc_2"), plain("enc_1")], **pagination))
 
-    found = said(await client_of(app, watch).sweep([], is_full=False))
+    found = said(list((await client_of(app, watch).sweep([], is_full=False)).facts))
 
     assert sorted(found) == ["getbill:main:agreement:enc_1", "getbill:main:agreement:enc_2"]
 
@@ -239,7 +242,7 @@ async def test_a_list_with_odd_pagination_is_still_read(watch: Watch, pagination
 async def test_todos_that_are_nothing_we_know_are_shown_or_left_out_but_never_raise(watch: Watch) -> None:
     todos: list[Any] = [None, 5, {}, {"id": None}, {"id": "enc_9", "type": "promise", "debt": 3}]
 
-    found = said(await client_of(serving(lambda _request: page(todos)), watch).sweep([], is_full=False))
+    found = said(list((await client_of(serving(lambda _request: page(todos)), watch).sweep([], is_full=False)).facts))
 
     assert [(one.key, one.kind) for one in found.values()] == [("getbill:main:promise:enc_9", "promise")]
 
@@ -300,7 +303,7 @@ async def test_an_event_about_nothing_in_particular_is_a_sweep(getbill: Getbill,
 
 async def test_what_changed_is_read_anew_also_when_many_changed(getbill: Getbill, stand: GetbillStand) -> None:
     todos = [stand.add("hardship", status="validated") for _ in range(6)]
-    assert await getbill.sweep([], is_full=False) == []
+    assert list((await getbill.sweep([], is_full=False)).facts) == []
     for todo in todos:
         stand.set_status(todo["id"], "suggested")
 
@@ -322,7 +325,7 @@ async def test_many_hints_reach_further_back_than_the_sweep(
 
 async def test_a_note_written_at_getbill_shows_after_its_webhook(getbill: Getbill, stand: GetbillStand) -> None:
     todos = [stand.add("portal_dispute") for _ in range(6)]
-    await getbill.sweep([], is_full=False)
+    list((await getbill.sweep([], is_full=False)).facts)
     for todo in todos:
         todo["admin_notes"] = "call him back"
 

@@ -61,7 +61,7 @@ async def test_one_fact_that_cannot_be_stored_keeps_no_other_from_being_applied(
     )
     facts = [SourceSaid(make_snapshot(key=f"k{n}", title="half \ud83d" if n == 7 else None), NOW) for n in range(120)]
 
-    counted = await apply_in_chunks(desk, facts)
+    counted, _ = await apply_in_chunks(desk, facts)
 
     assert counted == {"opened": 119}
     assert len(await database.read(items.open_keys, "getbill", "main")) == 119

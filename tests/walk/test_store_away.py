@@ -1,7 +1,7 @@
 """A store that goes away in the middle of the work is no fault of the events: they are tried again, however long."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from receiver.domain.token import Tokens
 from receiver.errors import PermanentError, RetryLaterError
 from receiver.ingest import accept, drain
 from receiver.observe import Metrics
-from receiver.ports import Book, Delivered, Health, Hint
+from receiver.ports import Book, Delivered, Health, Hint, Pass
 from receiver.store import inbox, items, outbox
 from receiver.store.database import Database
 from receiver.store.inbox import Arrival
@@ -42,9 +42,11 @@ class Source:
         del hints, open_keys
         return [SourceSaid(make_snapshot(), NOW)]
 
-    async def sweep(self, open_keys: Collection[str], *, is_full: bool) -> list[Fact]:
-        del open_keys, is_full
-        return []
+    async def sweep(
+        self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
+    ) -> Pass:
+        del open_keys, is_full, versions
+        return Pass(NOW, [])
 
     async def survey(self) -> list[Book]:
         return []

@@ -98,7 +98,7 @@ class Replies:
         except RetryLaterError:
             listed = None
         if listed is None:
-            listed = list((await open_tasks(self._api)).values())
+            listed = [task.task() for task in (await open_tasks(self._api)).values()]
         return any(task.id == task_id and is_open(task) for task in listed)
 
     def _last_try(self, order: Order) -> datetime:

@@ -4,8 +4,9 @@ Decides what a pass over the tasks means; how a reply leaves stands in ``chats.p
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from receiver.domain.action import Order
 from receiver.domain.fact import Fact, SourceGone, SourceSaid
@@ -13,21 +14,23 @@ from receiver.domain.item import Item, Medium
 from receiver.domain.people import People
 from receiver.errors import ConfigError, DeliveryError, PermanentError
 from receiver.observe import log
-from receiver.ports import Book, Health, Hint
+from receiver.ports import Book, Health, Hint, Pass
 from receiver.upstream.books import Books
-from receiver.upstream.debitura import inbound, wire
+from receiver.upstream.debitura import inbound
 from receiver.upstream.debitura.api import Api
 from receiver.upstream.debitura.cases import Cases
 from receiver.upstream.debitura.chats import Replies
-from receiver.upstream.debitura.contexts import NOTHING, Contexts
+from receiver.upstream.debitura.contexts import NOTHING, Context, Contexts
 from receiver.upstream.debitura.subscriptions import Subscriptions
-from receiver.upstream.debitura.tasks import open_tasks, solved_among
+from receiver.upstream.debitura.tasks import Listed, open_tasks, solved_among
 from receiver.upstream.debitura.team import Team
 from receiver.upstream.debitura.translate import SOLVED, SOURCE, key_of, snapshot, task_id_in
 from receiver.upstream.http import OnReply, Transport
 
 REFUSED_PAUSE = timedelta(minutes=5)
 SETTLE_S = 5.0
+MOST_AT_A_STRETCH = 1_000
+FIRST_VERSION = 1  # of an item that a pass opens
 
 CURES = {
     "unauthorized": "check api_key of this [[debitura]] account; keys are made at app.debitura.com/CreditorApiKey",
@@ -38,6 +41,9 @@ CURES = {
     "unreachable": "check base_url and whether this machine may reach it",
     "rate_limited": "poll less often (poll_every); the limits are for each key",
 }
+
+
+_Told = tuple[int, int, Context]  # of a task at the last pass: its item's version, its mark, and what stood around it
 
 
 def _utc_now() -> datetime:
@@ -81,6 +87,7 @@ class Debitura:
         self._replies = Replies(self._api, self._team, account, now, settle_s)
         self._one_pass = asyncio.Lock()
         self._one_survey = asyncio.Lock()
+        self._told: dict[str, _Told] = {}
         self._refused: tuple[PermanentError, datetime] | None = None
 
     def read(self, body: bytes) -> Hint | None:
@@ -90,14 +97,16 @@ class Debitura:
         """A pass over everything, for no event is about a task; the cases that events named are read anew."""
         changed = {hint.id for hint in hints if hint.what == inbound.CASE and hint.id}
         self._cases.name(changed)
-        return await self._pass(open_keys, changed=changed)
+        return list((await self._pass(open_keys, changed=changed)).facts)
 
-    async def sweep(self, open_keys: Collection[str], *, is_full: bool) -> list[Fact]:
-        """One complete pass, with every case read anew if ``is_full``.
+    async def sweep(
+        self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
+    ) -> Pass:
+        """One complete pass, with every case read anew if ``is_full``, and then everything is said again.
 
         Raises RetryLaterError("incomplete_pass") when the list was not heard out, and then nothing is concluded.
         """
-        return await self._pass(open_keys, is_full=is_full)
+        return await self._pass(open_keys, is_full=is_full, versions=(None if is_full else versions) or {})
 
     async def survey(self) -> list[Book]:
         """The cases read since, for tasks, for events and, when that is due, all of them."""
@@ -127,9 +136,17 @@ class Debitura:
         await self._api.close()
 
     async def _pass(
-        self, open_keys: Collection[str], *, changed: Collection[str] = (), is_full: bool = False
-    ) -> list[Fact]:
-        """``said_at`` is when the first request began: what a person does meanwhile is newer than all of this."""
+        self,
+        open_keys: Collection[str],
+        *,
+        changed: Collection[str] = (),
+        is_full: bool = False,
+        versions: Mapping[str, int] | None = None,
+    ) -> Pass:
+        """``said_at`` is when the first request began: what a person does meanwhile is newer than all of this.
+
+        ``versions`` None: this is no regular pass, and the next one is told nothing of it.
+        """
         async with self._one_pass:
             self._stay_away_when_refused()
             said_at = self._now()
@@ -140,9 +157,30 @@ class Debitura:
                 log.error("upstream.account.refused", source=SOURCE, account=self.account, code=error.code)
                 raise
             gone = await self._gone(open_keys, tasks, said_at)
-            said = await self._said(tasks, said_at, changed, is_full=is_full)
+            contexts = await self._contexts.of(tasks.values(), changed=changed, is_full=is_full)
             off = await self._subscriptions.facts(open_keys, said_at, is_full=is_full)
-        return [*said, *gone, *off]
+            news = list(tasks.values())
+            if versions is not None:
+                news, self._told = await self._news(news, contexts, versions)
+        heard = {fact.key for fact in (*gone, *off)}
+        unheard = {key for key in open_keys if key not in heard and task_id_in(key, self.account) not in tasks}
+        return Pass(said_at, chain(self._said(news, contexts, said_at), gone, off), frozenset(unheard))
+
+    async def _news(
+        self, tasks: Sequence[Listed], contexts: Mapping[str, Context], versions: Mapping[str, int]
+    ) -> tuple[list[Listed], dict[str, _Told]]:
+        """Those that are not what they were at the last pass, and what the next pass is to compare with."""
+        news: list[Listed] = []
+        told: dict[str, _Told] = {}
+        for n, task in enumerate(tasks):
+            if n % MOST_AT_A_STRETCH == 0:
+                await asyncio.sleep(0)  # clicks get in between
+            key, context = key_of(self.account, task.id), contexts.get(task.case_id or "", NOTHING)
+            version, before = versions.get(key), self._told.get(task.id)
+            if before is None or before[:2] != (version, task.mark) or not before[2].says_the_same(context):
+                news.append(task)
+            told[task.id] = (version or FIRST_VERSION, task.mark, context)
+        return news, told
 
     def _stay_away_when_refused(self) -> None:
         """A key that is refused is tried again only now and then (debitura.md, Consequences 12)."""
@@ -150,18 +188,12 @@ class Debitura:
             raise PermanentError(self._refused[0].code, self._refused[0].message)
         self._refused = None
 
-    async def _said(
-        self, tasks: dict[str, wire.Task], said_at: datetime, changed: Collection[str], *, is_full: bool
-    ) -> list[Fact]:
-        contexts = await self._contexts.of(tasks.values(), changed=changed, is_full=is_full)
-        said: list[Fact] = []
-        for task in tasks.values():
+    def _said(self, tasks: Iterable[Listed], contexts: Mapping[str, Context], said_at: datetime) -> Iterator[Fact]:
+        for task in tasks:
             context = contexts.get(task.case_id or "", NOTHING)
-            shown = snapshot(task, context.case, context.chats, self.account, self._hosts)
-            said.append(SourceSaid(shown, said_at))
-        return said
+            yield SourceSaid(snapshot(task.task(), context.case, context.chats, self.account, self._hosts), said_at)
 
-    async def _gone(self, open_keys: Collection[str], tasks: dict[str, wire.Task], said_at: datetime) -> list[Fact]:
+    async def _gone(self, open_keys: Collection[str], tasks: Mapping[str, Listed], said_at: datetime) -> list[Fact]:
         """Open keys that a complete pass did not show: certain when Debitura lists them as solved."""
         ids = {task_id for key in open_keys if (task_id := task_id_in(key, self.account))}
         vanished = ids - tasks.keys()

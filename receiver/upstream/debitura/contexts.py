@@ -13,7 +13,8 @@ from typing import TypeVar
 from receiver.errors import DeliveryError, RetryLaterError
 from receiver.upstream.debitura import wire
 from receiver.upstream.debitura.api import Api, Now
-from receiver.upstream.debitura.translate import CHAT_TYPES, in_order, kind_of
+from receiver.upstream.debitura.tasks import Listed
+from receiver.upstream.debitura.translate import CHAT_TYPES, in_order
 
 FRESH_FOR_S = 600.0
 FRESH_FOR_EACH_S = 4.0  # two calls a case: half a call a second at most, well below 100,000 a day (section 6)
@@ -29,13 +30,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A case and its newest messages. ``of``: the tasks it was read for; ``is_whole``: every part could be read."""
+    """A case and its newest messages.
+
+    ``of``: the marks of the tasks it was read for; ``is_whole``: every part could be read.
+    """
 
     case: wire.Case | None = None
     chats: tuple[wire.Chat, ...] = ()
-    of: frozenset[wire.Task] = frozenset()
+    of: frozenset[int] = frozenset()
     read_at: datetime | None = None
     is_whole: bool = False
+
+    def says_the_same(self, other: "Context") -> bool:
+        """Whether a task shows the same of both."""
+        return self is other or (self.case == other.case and self.chats == other.chats)
 
 
 NOTHING = Context()
@@ -52,13 +60,16 @@ class Contexts:
         self._kept: dict[str, Context] = {}
 
     async def of(
-        self, tasks: Iterable[wire.Task], *, changed: Collection[str] = (), is_full: bool = False
+        self, tasks: Iterable[Listed], *, changed: Collection[str] = (), is_full: bool = False
     ) -> dict[str, Context]:
         """Contexts for all the open tasks. ``changed``: cases an event named; ``is_full``: read every one anew."""
-        grouped: dict[str, set[wire.Task]] = defaultdict(set)
+        grouped: dict[str, set[int]] = defaultdict(set)
+        talking: set[str] = set()
         for task in tasks:
             if task.case_id:
-                grouped[task.case_id].add(task)
+                grouped[task.case_id].add(task.mark)
+                if task.kind in CHAT_TYPES:
+                    talking.add(task.case_id)
         known_first = sorted(grouped, key=lambda case_id: case_id not in self._kept)[:MOST_CASES]
         wanted = {case_id: frozenset(grouped[case_id]) for case_id in known_first}
         fresh_for = timedelta(seconds=max(FRESH_FOR_S, FRESH_FOR_EACH_S * len(wanted)))
@@ -66,7 +77,9 @@ class Contexts:
         due = [
             case_id
             for case_id, of in wanted.items()
-            if is_full or case_id in changed or self._is_stale(self._kept[case_id], of, fresh_for)
+            if is_full
+            or case_id in changed
+            or self._is_stale(self._kept[case_id], of, fresh_for, is_chat=case_id in talking)
         ]
         reading, said_at = _Reading(self._api), self._now()
         read = await asyncio.gather(*(reading.read(case_id, self._kept[case_id]) for case_id in due))
@@ -76,11 +89,10 @@ class Contexts:
             self._kept[case_id] = replace(context, of=wanted[case_id], read_at=self._now())
         return self._kept
 
-    def _is_stale(self, kept: Context, of: frozenset[wire.Task], fresh_for: timedelta) -> bool:
+    def _is_stale(self, kept: Context, of: frozenset[int], fresh_for: timedelta, *, is_chat: bool) -> bool:
         if kept.read_at is None or kept.of != of:
             return True
         age = self._now() - kept.read_at
-        is_chat = any(kind_of(task) in CHAT_TYPES for task in of)
         return (is_chat and age >= fresh_for) or (not kept.is_whole and age >= AGAIN_AFTER)
 
 

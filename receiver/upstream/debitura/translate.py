@@ -94,7 +94,7 @@ def page_of(case_id: str, template: str | None) -> str | None:
     return template.replace("{id}", case_id) if template else None
 
 
-def kind_of(task: wire.Task) -> str:
+def kind_of(task: wire.TaskHead) -> str:
     """Debitura's own word for the type, an unknown one included."""
     kept = "".join(char for char in task.type or "" if char.isprintable())
     return kept[:MOST_OF_A_KIND].strip() or UNNAMED

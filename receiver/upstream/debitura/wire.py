@@ -127,14 +127,17 @@ class Action(Wire):
     path: Word = None
 
 
-class Task(Wire):
+class TaskHead(Wire):
     id: Id = None
     type: Word = None
+    case_id: Uuid = None
+
+
+class Task(TaskHead):
     type_label: Word = None
     title: Text = None
     description: Text = None
     status: Word = None
-    case_id: Uuid = None
     case_reference: Word = None
     deadline: Instant = None
     date_created: Instant = None

@@ -3,7 +3,7 @@
 Decides what to read and when to write; how a todo is read stands in ``reader.py``, how it is sent in ``api.py``.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 
 from receiver.domain.action import REOPENING, Order, Plan
@@ -12,7 +12,7 @@ from receiver.domain.fact import Fact, SourceAccepted, SourceDid, SourceGone, So
 from receiver.domain.item import Item, Medium
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError
 from receiver.observe import log
-from receiver.ports import Book, Health, Hint
+from receiver.ports import Book, Health, Hint, Pass
 from receiver.upstream.books import Books
 from receiver.upstream.getbill import inbound, media, wire
 from receiver.upstream.getbill.api import PAGE, Api, Json
@@ -154,15 +154,20 @@ class Getbill:
         """How the debts stand that the todos read since are about; nothing is read for this."""
         return self._books.take()
 
-    async def sweep(self, open_keys: Collection[str], *, is_full: bool) -> list[Fact]:
+    async def sweep(
+        self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
+    ) -> Pass:
         """One pass over the last month's todos, or all of them; open keys that were not listed are read singly.
 
         Raises RetryLaterError when the list could not be heard out, and then nothing is concluded; "budget" also while
         a list so long would use up what is left of the hourly reads.
         """
+        del versions  # what it says of a todo comes from several answers: comparing them is as much work as saying it
         if not is_full:
             self._stretch()
-        return await self._pass(set(open_keys), EVER if is_full else RECENT, frozenset())
+        began_at = self._now()
+        facts = await self._pass(set(open_keys), EVER if is_full else RECENT, frozenset())
+        return Pass(began_at, facts, frozenset(open_keys) - {fact.key for fact in facts})
 
     async def carry_out(self, order: Order) -> list[Fact]:
         """Write the decision, unless somebody already decided at Getbill; what the todo says afterwards."""
