@@ -23,7 +23,7 @@ test: $(VENV)/.ready-dev .build/browser .build/prism .build/mailcheck ## run eve
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 faults: $(VENV)/.ready-dev ## break it for long, on purpose: all of what make test does in short
-	@CASEBELL_FAULTS=long $(BIN)/python -m pytest -n auto -s tests/faults $(ARGS)
+	@CASEBELL_FAULTS=long $(BIN)/python -m pytest -n auto -s tests/faults tests/store tests/walk/test_ledger_follows_sources.py $(ARGS)
 
 lint: $(VENV)/.ready-dev ## format, rules, types, and the walls between the rooms
 	@$(BIN)/ruff format --check .

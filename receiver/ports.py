@@ -84,8 +84,8 @@ class Upstream(Protocol):
     ) -> Pass:
         """One reconciliation pass: facts about everything found, and about every open key that was not.
 
-        ``versions``: of open items since the last pass, all of whose facts were applied; what the source says as it did
-        then, and whose version is the same, need not be said again.
+        ``versions``: of the open items, where all facts of the last pass were applied; what the source says as it did
+        then, and whose version is the same, need not be said again. 0: to be said in any case.
         """
 
     async def survey(self) -> list[Book]:

@@ -33,15 +33,16 @@ async def reconcile(desk: Desk, upstream: Upstream, *, is_full: bool = False) ->
     """One complete pass over an account. Raises DeliveryError when it was not heard out: then nothing changes."""
     labels = (upstream.source, upstream.account)
     started = time.perf_counter()
-    keys = await desk.database.read(items.open_keys, *labels)
-    versions = await _versions(desk, labels)
-    found = await upstream.sweep(keys, is_full=is_full, versions=versions)
+    mark = await desk.database.read(items.open_mark, *labels)
+    known = await desk.database.read(items.open_versions, *labels)
+    is_sequel = await _is_sequel(desk, labels)
+    found = await upstream.sweep(known, is_full=is_full, versions=known if is_sequel else None)
     desk.passes.pop(labels, None)
     await desk.database.write(passes.begin, *labels, found.said_at, found.unheard)
     # What changed here meanwhile may be by older words than the pass's: then the next one says everything again.
-    is_calm = versions is None or versions == await desk.database.read(items.open_versions, *labels)
+    is_calm = mark == await desk.database.read(items.open_mark, *labels)
     counted, is_whole = await apply_in_chunks(desk, found.facts)
-    if is_whole and is_calm:
+    if is_whole and (is_calm or not is_sequel):
         desk.passes[labels] = found.said_at
     await join(desk, upstream)
     desk.metrics.reconcile_seconds.labels(*labels).observe(time.perf_counter() - started)
@@ -52,12 +53,10 @@ async def reconcile(desk: Desk, upstream: Upstream, *, is_full: bool = False) ->
     return Counts(**counted)
 
 
-async def _versions(desk: Desk, labels: tuple[str, str]) -> dict[str, int] | None:
-    """Of what is open, if the last pass over the account was ours and all of its facts were applied."""
+async def _is_sequel(desk: Desk, labels: tuple[str, str]) -> bool:
+    """Whether the last pass over the account was ours and all of its facts were applied."""
     last = (await desk.database.read(passes.last)).get(labels)
-    if last is None or last.said_at != desk.passes.get(labels):
-        return None
-    return await desk.database.read(items.open_versions, *labels)
+    return last is not None and last.said_at == desk.passes.get(labels)
 
 
 def _heard_out(connection: Connection, source: str, account: str, now: datetime) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Executable, exists, func, insert, select
+from sqlalchemy import Connection, Executable, case, exists, func, insert, select
 
 from receiver.domain.item import Item
 from receiver.domain.twin import reference_of
@@ -121,9 +121,18 @@ def open_keys(connection: Connection, source: str, account: str) -> list[str]:
 
 
 def open_versions(connection: Connection, source: str, account: str) -> dict[str, int]:
-    """Versions by key of what is open in one account and waits for nothing at its source."""
-    mine = (item.c.source == source, item.c.account == account, item.c.state == "open")
-    return {row.key: row.version for row in connection.execute(select(item.c.key, item.c.version).where(*mine))}
+    """Versions by key of what is not resolved in one account; 0 of what waits for an answer of its source."""
+    version = case((item.c.state == "open", item.c.version), else_=0)
+    mine = (item.c.source == source, item.c.account == account, item.c.state != "resolved")
+    rows = connection.execute(select(item.c.key, version).where(*mine))
+    return {key: version for key, version in rows}  # noqa: C416 - rows are no pairs to mypy
+
+
+def open_mark(connection: Connection, source: str, account: str) -> tuple[int, int]:
+    """Another one when anything open in the account is at another version."""
+    mine = (item.c.source == source, item.c.account == account, item.c.state != "resolved")
+    count, versions = connection.execute(select(func.count(), func.sum(item.c.version)).where(*mine)).one()
+    return count, int(versions or 0)
 
 
 def acting_since(connection: Connection, before: datetime) -> list[Item]:
