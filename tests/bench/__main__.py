@@ -69,9 +69,9 @@ def _in_turns(stand: GetbillStand, service: Service, connections: int) -> tuple[
 def way(folder: Path) -> None:
     """From the webhook's arrival to Slack's stand-in seeing the message, at a steady rate."""
     with world(folder, is_started=False, getbill_poll="15s", debitura_poll="2s") as here:  # as in the demo
-        here.getbill.access.reads.limit = 100_000  # Getbill's hourly allowance is not what is measured here
+        here.getbill.access.reads.limit = 1_000_000  # Getbill's hourly allowance is not what is measured here
         text = here.service.config.read_text()
-        here.service.config.write_text(text.replace("[[getbill]]", "[[getbill]]\nreads_per_hour = 100000", 1))
+        here.service.config.write_text(text.replace("[[getbill]]", "[[getbill]]\nreads_per_hour = 1000000", 1))
         here.service.start()
         took = asyncio.run(_steadily(here))
     print(
