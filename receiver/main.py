@@ -308,6 +308,7 @@ def _upstreams(settings: Settings, people: People, metrics: Metrics) -> Iterator
             reads_per_hour=getbill.reads_per_hour,
             writes_per_hour=getbill.writes_per_hour,
             todo_url=getbill.todo_url,
+            plan_status_id=getbill.plan_status_id,
             media_hosts=getbill.media_hosts,
             observe=_counting(metrics, "getbill"),
         )

@@ -27,6 +27,7 @@ from receiver.settings.values import (
     TeamId,
     TodoUrl,
     Url,
+    Words,
 )
 
 
@@ -83,6 +84,12 @@ class Getbill(Section):
         default=None,
         description="Page of a todo in Getbill's web app, `{id}` where its id goes; alerts then link to it.",
         examples=["https://app.getbill.io/todos/{id}"],
+    )
+    plan_status_id: Words | None = Field(
+        default=None,
+        description="Id that Getbill gives the status a debt gets when somebody changes its plan here; without it the "
+        "status stays.",
+        examples=["enc_5"],
     )
     media_hosts: tuple[Host, ...] = Field(
         default=("amazonaws.com", "getbill.io"),

@@ -18,6 +18,7 @@ from receiver.domain.item import Medium
 from receiver.domain.people import Person
 from receiver.errors import PermanentError, UncertainError
 from receiver.sandbox.getbill import GetbillStand
+from receiver.sandbox.getbill_todos import DEBT_STATUS_IDS
 from receiver.upstream.getbill.client import Getbill
 from receiver.upstream.getbill.media import Hosts
 from tests.factories import NOW, make_item, make_snapshot
@@ -64,6 +65,16 @@ async def test_another_plan_is_written_to_the_debt_and_read_back(getbill: Getbil
     assert (todo["plan_months"], todo["plan_start_date"], todo["first_payment_amount"]) == (5, "2026-05-04", 300.5)
     assert (details["plan_months"].number, details["plan_start_date"].day) == (5, date(2026, 5, 4))
     assert done == SourceDid(key(todo), 7)
+
+
+async def test_a_changed_plan_gives_the_debt_the_configured_status(stand: GetbillStand, watch: Watch) -> None:
+    todo = stand.add("agreement", amount=1500.0)
+    settled = DEBT_STATUS_IDS["status.default.settled"]
+    getbill = client_of(stand.app, watch, plan_status_id=settled)
+
+    await getbill.carry_out(order(todo, "update_plan", plan=Plan(5, date(2026, 5, 4), Decimal(300))))
+
+    assert (todo["debt"]["status_id"], todo["plan_months"]) == (settled, 5)
 
 
 async def test_a_plan_that_is_paid_is_not_changed_any_more(getbill: Getbill, stand: GetbillStand) -> None:

@@ -56,9 +56,13 @@ class Api:
             on_reply=self._replied,
         )
 
-    async def page(self, number: int, period: str, debt_id: str | None = None) -> wire.TodoPage:
-        """One page of the list, or of one debt's part of it."""
+    async def page(
+        self, number: int, period: str, debt_id: str | None = None, what: str | None = None
+    ) -> wire.TodoPage:
+        """One page of the list, or of one debt's part of it, or of one type's by either of its names."""
         params: dict[str, str | int] = {"page": number, "limit": PAGE, "period": period}
+        if what is not None:
+            params["type"] = what
         if debt_id is not None:
             params["debt_id"] = debt_id
         found = _inside(await self._call(LIST, "/todos", params=params), "todos", list)
@@ -79,9 +83,13 @@ class Api:
         path = f"/todos/{segment(what)}/{segment(todo_id)}/status"
         await self._call(STATUS, path, json={"status": status, "admin_notes": notes}, is_interactive=True)
 
-    async def set_plan(self, debt_id: str, plan: Plan) -> None:
-        """Change an agreement; its path takes the debt's id (getbill.md, Todos)."""
-        wanted = {
+    async def set_plan(self, debt_id: str, plan: Plan, status_id: str | None = None) -> None:
+        """Change an agreement; its path takes the debt's id (getbill.md, Todos).
+
+        ``status_id``: the debt's from then on; None leaves it.
+        """
+        wanted: Json = {} if status_id is None else {"debt_status_id": status_id}
+        wanted |= {
             "plan_months": plan.months,
             "plan_start_date": plan.starts_on.isoformat(),
             "first_payment_amount": float(plan.first_payment),

@@ -69,6 +69,7 @@ class Getbill:
         reads_per_hour: int = 1000,
         writes_per_hour: int = 500,
         todo_url: str | None = None,
+        plan_status_id: str | None = None,
         media_hosts: Collection[str] = (),
         now: Callable[[], datetime] = _utc_now,
         transport: Transport | None = None,
@@ -80,6 +81,7 @@ class Getbill:
         self.account = account
         self.poll_every_s = poll_every_s
         self.budget = Budget({READ: reads_per_hour, WRITE: writes_per_hour}, now_s=now_s)
+        self._plan_status_id = plan_status_id
         self._now = now
         self._media = media.Hosts(base_url, media_hosts)
         endpoint = None
@@ -145,7 +147,9 @@ class Getbill:
     ) -> list[Fact]:
         """What the newest pages show of these; those on none of them are read singly, a few, or left to the sweep."""
         said_at = self._now()
-        listed, pages = await self._reader.newest(RECENT, named, debt_ids)
+        types = {split[0] for key in named if (split := split_key(key, self.account))}
+        what = types.pop() if len(types) == 1 and types <= wire.TYPES and not debt_ids else None
+        listed, pages = await self._reader.newest(RECENT, named, debt_ids, what)
         self._pace.spend(pages)
         found = await self._reader.facts(listed, open_keys, said_at, fresh)
         return [*found, *await self._alone(named - self._reader.by_key(listed).keys(), said_at, open_keys)]
@@ -289,7 +293,7 @@ class Getbill:
         if outcome_of(wire.Todo.model_validate(before)) is not None:
             said = await self._reader.said(before, order.key, self._now(), is_interactive=True)
             return [said, SourceRefused(order.key, order.action_id, "already completed at Getbill")]
-        await self._api.set_plan(debt_id, plan)
+        await self._api.set_plan(debt_id, plan, self._plan_status_id)
         return await self._effect(order, "agreement", debt_id, lambda after: _has_plan(after, plan))
 
     async def _effect(self, order: Order, what: str, todo_id: str, is_there: Callable[[Json], bool]) -> list[Fact]:

@@ -92,20 +92,33 @@ class Reader:
         self._singles.put(key_of(self._account, what, todo_id), single)
         return single
 
-    async def newest(self, period: str, keys: Collection[str], debt_ids: Collection[str]) -> tuple[list[Json], int]:
+    async def newest(
+        self, period: str, keys: Collection[str], debt_ids: Collection[str], what: str | None = None
+    ) -> tuple[list[Json], int]:
         """Page after page until every todo and debt wanted has shown up, or all are read; and how many pages.
 
-        What is not there may be on no page: nothing is concluded from that.
+        ``what``: only todos of this type. What is not there may be on no page: nothing is concluded from that.
         """
         found: list[Json] = []
         wanted = {*keys, *debt_ids}
+        filters: list[str | None] = [what, wire.LEGACY_NAMES.get(what or ""), None] if what else [None]
         for number in range(1, MOST_PAGES + 1):
-            page = await self._api.page(number, period)
+            page = await self._page_of(number, period, filters)
             found += page.todos
             wanted -= self.by_key(page.todos).keys() | {_debt_id(raw) or "" for raw in page.todos}
             if not wanted or len(page.todos) < (page.pagination.limit or PAGE):
                 break
         return found, number
+
+    async def _page_of(self, number: int, period: str, filters: list[str | None]) -> wire.TodoPage:
+        """A page by the first of the ``filters`` that Getbill takes; those it refuses are dropped from them."""
+        while True:
+            try:
+                return await self._api.page(number, period, what=filters[0])
+            except PermanentError as error:
+                if error.code != "refused" or filters[0] is None:
+                    raise
+            filters[:] = [name for name in filters[1:] if name != filters[0]]
 
     async def alone(self, key: str, said_at: datetime, open_alerts: Collection[str] = ()) -> list[Fact]:
         """What a single look at one of our keys says: the todo and what falls due in it, or that it surely is gone."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 LEGACY = {"blocking_dispute": "debtor_request", "non_blocking_dispute": "ai_detection"}
+LEGACY_NAMES = {canonical: legacy for legacy, canonical in LEGACY.items()}
 DECIDABLE = frozenset({"debtor_request", "ai_detection"})
 TYPES = DECIDABLE | {"agreement"}
 TYPE_OF = {

@@ -1,0 +1,60 @@
+"""The list of todos read by type, for events that are all about one."""
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
+
+from receiver.ports import Hint
+from receiver.sandbox.getbill import GetbillStand
+from tests.getbill_side import Watch, client_of, key, said
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def stand(watch: Watch) -> GetbillStand:
+    return GetbillStand(clock=watch)
+
+
+async def test_many_events_about_one_type_make_us_read_the_list_of_that_type_only(
+    stand: GetbillStand, watch: Watch
+) -> None:
+    getbill, todos = client_of(stand.app, watch), [stand.add("ai_dispute") for _ in range(7)]
+    for _ in range(120):
+        stand.add("portal_dispute")
+
+    facts = await getbill.look([Hint(what=todo["type"], id=todo["id"]) for todo in todos], [])
+
+    lists = [call.query for call in stand.faults.calls if call.path.endswith("/todos")]
+    assert {fact.key for fact in facts} == {*map(key, todos)}
+    assert [query["type"] for query in lists] == ["ai_detection"]
+
+
+@pytest.mark.parametrize("taken", ["ai_detection", "non_blocking_dispute", None])
+async def test_a_getbill_that_knows_a_type_by_its_old_name_or_none_is_still_asked(
+    stand: GetbillStand, watch: Watch, taken: str | None
+) -> None:
+    todos = [stand.add("ai_dispute") for _ in range(6)]
+    names: list[str | None] = []
+
+    async def choosy(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        if scope["path"].endswith("/todos"):
+            names.append(request.query_params.get("type"))
+            if names[-1] != taken:
+                await JSONResponse({"error": True, "message": "Invalid type"}, 400)(scope, receive, send)
+                return
+        await stand.app(scope, receive, send)
+
+    getbill = client_of(choosy, watch)  # type: ignore[arg-type]  # any ASGI app
+    found = said(await getbill.look([Hint(what=todo["type"], id=todo["id"]) for todo in todos], []))
+
+    assert found.keys() == {*map(key, todos)}
+    assert names == ["ai_detection", "non_blocking_dispute", None][: len(names)]
+    assert names[-1] == taken
