@@ -6,6 +6,7 @@ that is down changes nothing. Nothing here touches the network but ``Upstream.su
 """
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
@@ -92,10 +93,14 @@ def _judge(connection: Connection, references: Sequence[str], now: datetime, rou
 
 def _rejoined(connection: Connection, references: Sequence[str]) -> Iterator[Fact]:
     """What every open item about these references is to be told of its twin, where that is news."""
-    about = {item.key: item for reference in references for item in _about(connection, reference)}
-    lonely = twins.lonely(connection, [item.snapshot for item in about.values()])
+    sources = receivables.sources_of(connection, references)
+    about = {
+        item.key: item
+        for reference in references
+        for item in _about(connection, reference, sources.get(reference, set()))
+    }
     for item in about.values():
-        twin = None if item.key in lonely else twins.of(connection, item.snapshot)
+        twin = twins.of(connection, item.snapshot)
         if twin != item.twin:
             yield TwinSaid(item.key, twin)
 
@@ -133,9 +138,10 @@ def _is_heard(pair: Pair, changed_at: dict[str, datetime], heard: Heard) -> bool
     return all(began_at is not None and began_at >= since for began_at in passes)
 
 
-def _about(connection: Connection, reference: str) -> list[Item]:
-    """Open items with this reference, and those of plans that cover it among others."""
-    found = {item.key: item for item in items.open_of_reference(connection, reference)}
+def _about(connection: Connection, reference: str, sources: AbstractSet[str]) -> list[Item]:
+    """Open items that may have another twin now: with this reference, and of plans that cover it among others."""
+    only = next(iter(sources)) if len(sources) == 1 else None
+    found = {item.key: item for item in items.open_of_reference(connection, reference, only=only)}
     keys = [record.said.key for record in receivables.of_reference(connection, reference)]
     others = items.by_keys(connection, [key for key in keys if key not in found])
     found |= {key: item for key, item in others.items() if item.state != "resolved"}

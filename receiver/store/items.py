@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Executable, case, exists, func, insert, select
+from sqlalchemy import Connection, Executable, case, exists, func, insert, or_, select
 
 from receiver.domain.item import Item
 from receiver.domain.twin import reference_of
@@ -142,9 +142,14 @@ def acting_since(connection: Connection, before: datetime) -> list[Item]:
     return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
 
 
-def open_of_reference(connection: Connection, reference: str) -> list[Item]:
-    """What is not resolved and is about this reference, by key."""
+def open_of_reference(connection: Connection, reference: str, *, only: str | None = None) -> list[Item]:
+    """What is not resolved and is about this reference, by key.
+
+    ``only``: the one source that knows the reference; of its items those that show a twin all the same.
+    """
     chosen = select(item.c.whole).where(item.c.reference == reference, item.c.state != "resolved").order_by(item.c.key)
+    if only is not None:
+        chosen = chosen.where(or_(item.c.source != only, item.c.whole.contains('"twin":{')))
     return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
 
 

@@ -178,6 +178,19 @@ def test_a_plan_over_several_debts_shows_the_twin_of_any_of_them(ledger: Ledger)
     assert ledger.item(key).twin is not None
 
 
+def test_a_plan_over_several_debts_loses_a_twin_that_is_not_there_any_more(ledger: Ledger) -> None:
+    key, found = "getbill:main:agreement:g1", case(reference="INV-2")
+    ledger.says(*(debt(key=key, side=f"d{n}", reference=f"INV-{n}") for n in (1, 2)))
+    ledger.opens(key=key, kind="agreement", reference="INV-1", details=(Detail("debt_count", number=2),))
+    ledger.says(found)
+    shown = ledger.item(key).twin
+
+    ledger.hears(DEBITURA, Book(ledger.at, gone=frozenset({found.key})))
+
+    assert shown is not None
+    assert ledger.item(key).twin is None
+
+
 def test_what_names_no_page_links_to_what_its_source_has_open(ledger: Ledger) -> None:
     link = "https://app.debitura.com/Task?id=1"
     ledger.opens(key="debitura:main:task:1", source="debitura", kind="ReplyToChat", case_id="a", solution_url=link)

@@ -43,9 +43,6 @@ CURES = {
 }
 
 
-_Told = tuple[int, int, Context]  # of a task at the last pass: its item's version, its mark, and what stood around it
-
-
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -87,7 +84,7 @@ class Debitura:
         self._replies = Replies(self._api, self._team, account, now, settle_s)
         self._one_pass = asyncio.Lock()
         self._one_survey = asyncio.Lock()
-        self._told: dict[str, _Told] = {}
+        self._told: dict[str, int] = {}  # by task: its item's version, itself and what stood around it, as one number
         self._refused: tuple[PermanentError, datetime] | None = None
 
     def read(self, body: bytes) -> Hint | None:
@@ -168,18 +165,18 @@ class Debitura:
 
     async def _news(
         self, tasks: Sequence[Listed], contexts: Mapping[str, Context], versions: Mapping[str, int]
-    ) -> tuple[list[Listed], dict[str, _Told]]:
+    ) -> tuple[list[Listed], dict[str, int]]:
         """Those that are not what they were at the last pass, and what the next pass is to compare with."""
         news: list[Listed] = []
-        told: dict[str, _Told] = {}
+        told: dict[str, int] = {}
         for n, task in enumerate(tasks):
             if n % MOST_AT_A_STRETCH == 0:
                 await asyncio.sleep(0)  # clicks get in between
-            key, context = key_of(self.account, task.id), contexts.get(task.case_id or "", NOTHING)
-            version, before = versions.get(key), self._told.get(task.id)
-            if before is None or before[:2] != (version, task.mark) or not before[2].says_the_same(context):
+            version = versions.get(key_of(self.account, task.id))
+            around = contexts.get(task.case_id or "", NOTHING).mark
+            if version is None or self._told.get(task.id) != hash((version, task.mark, around)):
                 news.append(task)
-            told[task.id] = (version or FIRST_VERSION, task.mark, context)
+            told[task.id] = hash((version or FIRST_VERSION, task.mark, around))
         return news, told
 
     def _stay_away_when_refused(self) -> None:

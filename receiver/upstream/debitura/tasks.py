@@ -53,7 +53,7 @@ def _listed(row: dict[Any, Any], words: dict[str, str]) -> Listed | None:
     kind, case_id = kind_of(head), head.case_id
     if case_id is not None:
         case_id = words.setdefault(case_id, case_id)
-    return Listed(head.id, words.setdefault(kind, kind), case_id, json.dumps(row).encode())
+    return Listed(head.id, words.setdefault(kind, kind), case_id, json.dumps(row, separators=(",", ":")).encode())
 
 
 async def solved_among(api: Api, wanted: AbstractSet[str]) -> set[str]:
