@@ -71,10 +71,14 @@ class Bells:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Nothing is asked of a source until then; ``misses``: how often in a row it was not to be heard."""
+    """Nothing is asked of a source until then.
+
+    ``misses``: how often in a row it was not to be heard; ``believed``: the last event taken at its word meanwhile.
+    """
 
     until: datetime
     misses: int
+    believed: int = 0
 
 
 @dataclass(slots=True)

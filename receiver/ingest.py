@@ -64,6 +64,7 @@ async def drain(desk: Desk, source: str, account: str) -> int:
     """
     bell = inbox_bell(source, account)
     if _is_held(desk, bell):
+        await _believe(desk, bell, desk.upstreams[source, account])
         await asyncio.sleep(HELD_LOOK_S)  # not the bell: every webhook rings it
         return 0
     claim_id = secrets.token_hex(8)
@@ -105,6 +106,17 @@ async def _understand_all(desk: Desk, bell: str, rows: Sequence[Row], claim_id: 
     return len(rows)
 
 
+async def _believe(desk: Desk, bell: str, upstream: Upstream) -> None:
+    """While the source is not to be heard: tell what events themselves carry, each once. A look confirms it later."""
+    hold = desk.holds[bell]
+    if not hold.misses:  # it is only a moment until the next look
+        return
+    rows = await desk.database.read(inbox.unread, upstream.source, upstream.account, hold.believed, MOST_AT_ONCE)
+    if rows:
+        await apply_in_chunks(desk, [fact for _, body in rows for fact in upstream.believe(body)])
+        desk.holds[bell] = replace(hold, believed=rows[-1][0])
+
+
 def _is_held(desk: Desk, bell: str) -> bool:
     hold, now = desk.holds.get(bell), desk.now()
     return hold is not None and now < hold.until <= now + LONGEST_HOLD  # further off: the clock was set back
@@ -112,11 +124,12 @@ def _is_held(desk: Desk, bell: str) -> bool:
 
 async def _hold(desk: Desk, bell: str, ids: Sequence[int], claim_id: str, error: DeliveryError) -> None:
     """Put the rows back and ask nothing more for a while, longer each time."""
-    misses = desk.holds[bell].misses + 1 if bell in desk.holds else 1
+    before = desk.holds.get(bell, Hold(desk.now(), 0))
+    misses = before.misses + 1
     if error.code == BURST:  # nobody failed; the more they are meanwhile, the better
         misses = 0
     due_at = await _put_back(desk, ids, claim_id, error, misses)
-    desk.holds[bell] = Hold(min(due_at, desk.now() + LONGEST_HOLD), misses)
+    desk.holds[bell] = Hold(min(due_at, desk.now() + LONGEST_HOLD), misses, before.believed)
 
 
 @asynccontextmanager

@@ -76,6 +76,9 @@ class Upstream(Protocol):
     def read(self, body: bytes) -> Hint | None:
         """What a stored, verified event points at; None when it points at nothing. Raises ValueError for rubbish."""
 
+    def believe(self, body: bytes) -> list[Fact]:
+        """What a stored, verified event says by itself, for as long as its source cannot be asked."""
+
     async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
         """What the source says now about what the events point at."""
 

@@ -89,6 +89,13 @@ def claim(
     return _claim(connection, sources, account, now, claim_id, most, inbox.c.attempts < SUSPECT_AFTER)
 
 
+def unread(connection: Connection, source: str, account: str, after_id: int, most: int) -> list[tuple[int, bytes]]:
+    """Ids and bodies of what waits, oldest first, whoever has it."""
+    mine = (inbox.c.state == "new", inbox.c.source == source, inbox.c.account == account, inbox.c.id > after_id)
+    rows = connection.execute(select(inbox.c.id, inbox.c.body).where(*mine).order_by(inbox.c.id).limit(most))
+    return [(row.id, row.body) for row in rows]
+
+
 def claim_suspect(
     connection: Connection, sources: Sequence[str], account: str | None, now: datetime, claim_id: str
 ) -> list[Row]:

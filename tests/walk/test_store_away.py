@@ -38,6 +38,10 @@ class Source:
         del body
         return Hint()
 
+    def believe(self, body: bytes) -> list[Fact]:
+        del body
+        return []
+
     async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
         del hints, open_keys
         return [SourceSaid(make_snapshot(), NOW)]

@@ -90,6 +90,11 @@ class Debitura:
     def read(self, body: bytes) -> Hint | None:
         return inbound.read(body)
 
+    def believe(self, body: bytes) -> list[Fact]:
+        """Nothing: there is no event about a task (debitura.md, section 9)."""
+        del body
+        return []
+
     async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
         """A pass over everything, for no event is about a task; the cases that events named are read anew."""
         changed = {hint.id for hint in hints if hint.what == inbound.CASE and hint.id}

@@ -17,6 +17,7 @@ from receiver.upstream.books import Books
 from receiver.upstream.getbill import inbound, media, wire
 from receiver.upstream.getbill.api import PAGE, Api, Json
 from receiver.upstream.getbill.budget import KEPT_BACK, READ, WRITE, Budget
+from receiver.upstream.getbill.carried import carried
 from receiver.upstream.getbill.due import alerts_by_todo, parent_of
 from receiver.upstream.getbill.pace import Pace
 from receiver.upstream.getbill.reader import EVER, MOST_AILING, ONE_AILS, SHARE_FOR_DETAILS, Reader
@@ -82,6 +83,7 @@ class Getbill:
         self.poll_every_s = poll_every_s
         self.budget = Budget({READ: reads_per_hour, WRITE: writes_per_hour}, now_s=now_s)
         self._plan_status_id = plan_status_id
+        self._todo_url = todo_url
         self._now = now
         self._media = media.Hosts(base_url, media_hosts)
         endpoint = None
@@ -99,6 +101,10 @@ class Getbill:
 
     def read(self, body: bytes) -> Hint | None:
         return inbound.read(body)
+
+    def believe(self, body: bytes) -> list[Fact]:
+        found = carried(body, self._now(), self.account, self._todo_url)
+        return [found] if found else []
 
     async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
         """What the todos and debts in ``hints`` say now; when there are many, as the newest pages of the list show.

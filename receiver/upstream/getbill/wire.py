@@ -213,6 +213,12 @@ class Todo(Wire):
     link: HttpLink = None
 
 
+class CarriedTodo(Todo):
+    """A todo in an event; when it was so tells whether it still counts."""
+
+    updated_at: Instant = None
+
+
 class Pagination(Wire):
     page: Whole = None
     limit: Whole = None
