@@ -43,7 +43,7 @@ DEBITURA_EVENTS = (
 )  # fmt: skip
 WIRES: dict[str, dict[str, type[BaseModel]]] = {
     "Getbill": {
-        "todo": getbill.Todo, "debt": getbill.Debt, "installment": getbill.Installment,
+        "todo": getbill.CarriedTodo, "debt": getbill.Debt, "installment": getbill.Installment,
         "proof_file": getbill.ProofFile, "pagination": getbill.Pagination, "stats": getbill.Stats,
     },
     "Debitura": {
