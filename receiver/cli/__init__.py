@@ -32,6 +32,7 @@ FAMILIES: dict[str, dict[str, str]] = {  # module -> its commands (``NAME_comman
         "events": "List what arrived: waiting, done or set aside.",
         "replay": "Understand stored events again; never a second alert.",
     },
+    "receiver.cli.audit": {"audit": "Tell who did what, through what, and what the source answered."},
     "receiver.cli.database": {"db": "Migrate, back up, move and tidy the database."},
     "receiver.cli.digests": {
         "digest": "A digest outside its schedule.",

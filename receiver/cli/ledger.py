@@ -8,6 +8,8 @@ one more replica for a moment, and ``act`` stores the press for whichever replic
 import asyncio
 import getpass
 import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -250,9 +252,16 @@ async def through_the_service(settings: Settings, wanted: dict[str, Any]) -> dic
 
 async def read_store(settings: Settings, work: Any) -> Any:
     """What ``work(connection)`` finds, read beside a running service or without one. Raises ConfigError."""
+    async with reading(settings) as read:
+        return await read(work)
+
+
+@asynccontextmanager
+async def reading(settings: Settings) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """The door for reading, beside a running service or without one. Raises ConfigError."""
     database = await asyncio.to_thread(open_as_it_is, settings.database_url)
     try:
-        return await database.read(work)
+        yield database.read
     finally:
         await database.close()
 
