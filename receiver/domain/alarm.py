@@ -24,6 +24,10 @@ SENTENCES = {
         " when it is mended. `casebell doctor` says what helps. {reason}"
     ),
     "over": N_("{about} works again."),
+    "login": N_(
+        "Your way into Casebell. Open {url} to sign in: it works once, within fifteen minutes. If you did not ask for it,"
+        " nothing happens."
+    ),
 }
 SYSTEMS = {"getbill": "Getbill", "debitura": "Debitura", "mail": "SMTP", "slack": "Slack"}
 REFUSALS = frozenset({"unauthorized", "forbidden"})

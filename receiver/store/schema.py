@@ -329,6 +329,15 @@ receivable = Table(
     Index("ix_receivable_of_account", "source", "account"),
 )
 
+login = Table(
+    "login",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("address", Text, nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("used_at", Instant),
+)
+
 heard_out = Table(
     "heard_out",
     metadata,

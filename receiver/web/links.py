@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from receiver.domain import plan
-from receiver.domain.action import DECIDING, Click
+from receiver.domain.action import DECIDING, Click, Terms
 from receiver.domain.item import Item
 from receiver.domain.notice import Notice
 from receiver.domain.people import Person
@@ -36,6 +36,7 @@ from receiver.web.press_form import (
     STATUS,
     FaultyFormError,
     Form,
+    Shown,
     browser_of,
     limits,
     make_nonce,
@@ -102,7 +103,7 @@ class ActDesk(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Visit:
+class Visit:
     """One request for one link that exists."""
 
     request: Request
@@ -110,6 +111,7 @@ class _Visit:
     found: Found
     words: Words
     is_expired: bool
+    choices: tuple[str, ...] = OFFERED
 
     @property
     def locale(self) -> str:
@@ -123,7 +125,7 @@ class _Visit:
         """
         found = self.found
         is_outdated = found.item.state == "resolved" and not found.used and found.version_when_sent < found.item.version
-        verbs = () if self.is_expired or is_outdated else tuple(v for v in OFFERED if v in found.notice.verbs)
+        verbs = () if self.is_expired or is_outdated else tuple(v for v in self.choices if v in found.notice.verbs)
         return tuple(verb for verb in verbs if verb == "undo") if found.used else verbs
 
     @property
@@ -137,6 +139,8 @@ def link_routes(desk: ActDesk) -> list[Route]:
 
 class ActPages:
     """GET and HEAD show; POST decides, or asks for a fresh link."""
+
+    template = "act.html"
 
     def __init__(self, desk: ActDesk) -> None:
         self._desk = desk
@@ -158,14 +162,14 @@ class ActPages:
             return self._back(visit)
         return await self._press(visit, form)
 
-    async def _visit(self, request: Request) -> _Visit | None:
+    async def _visit(self, request: Request) -> Visit | None:
         token = request.path_params["token"]
         token_id, is_expired = self._open(token) if len(token) <= MOST_TOKEN else (None, False)
         found = await self._desk.find(token_id) if token_id else None
         if token_id is None or found is None:
             return None
         words = words_of(self._desk.teller, found.notice.route.locale)
-        return _Visit(request, token_id, found, words, is_expired or self._desk.now() >= found.expires_at)
+        return Visit(request, token_id, found, words, is_expired or self._desk.now() >= found.expires_at)
 
     def _open(self, token: str) -> tuple[str | None, bool]:
         try:
@@ -176,21 +180,31 @@ class ActPages:
             return None, False
         return (payload, is_expired) if isinstance(payload, str) else (None, False)
 
-    async def _press(self, visit: _Visit, form: Form) -> Response:
+    async def _press(self, visit: Visit, form: Form) -> Response:
         try:
-            cookie = visit.request.cookies.get(COOKIE, "")
-            shown = open_nonce(self._desk.tokens, visit.token_id, form.nonce, cookie, self._desk.now())
+            browser = self._browser(visit)
+            shown = open_nonce(self._desk.tokens, visit.token_id, form.nonce, browser, self._desk.now())
             verb, (note, text) = form.choice(visit.offered), form.words()
             found = visit.found
             terms = form.terms(found.item.snapshot, found.notice.route.calendar, self._desk.now())
         except RefusedError as error:
             values = error.values if isinstance(error, FaultyFormError) else {}
             return self._show(visit, STATUS.get(error.code, 422), visit.words(error.message, **values), form)
-        click = Click(
-            item_id=found.item.id,
+        click = self._click(visit, shown, verb, note, text, terms)
+        refusal = await self._desk.press(click)
+        if refusal is None:
+            return self._back(visit, await self._waiting(visit, shown.version))
+        fresh = await self._visit(visit.request)
+        return self._show(fresh or visit, 409, refusal, form)
+
+    def _click(
+        self, visit: Visit, shown: Shown, verb: str, note: str | None, text: str | None, terms: Terms
+    ) -> Click:
+        return Click(
+            item_id=visit.found.item.id,
             version=shown.version,
             verb=verb,
-            person=Person(email=found.address),
+            person=Person(email=visit.found.address),
             via="mail",
             # the page, not the link: whoever was refused may look again and choose again (the store counts single use)
             identity=f"{visit.token_id}.{shown.press_id}",
@@ -199,20 +213,22 @@ class ActPages:
             text=text,
             terms=terms,
         )
-        refusal = await self._desk.press(click)
-        if refusal is None:
-            return self._back(visit, await self._waiting(visit, shown.version))
-        fresh = await self._visit(visit.request)
-        return self._show(fresh or visit, 409, refusal, form)
 
-    async def _waiting(self, visit: _Visit, version: int) -> str:
+    def _browser(self, visit: Visit) -> str:
+        """What the nonces of these pages belong to, as the request brings it."""
+        return visit.request.cookies.get(COOKIE, "")
+
+    def _path(self, visit: Visit) -> str:
+        return f"/act/{visit.request.path_params['token']}"
+
+    async def _waiting(self, visit: Visit, version: int) -> str:
         """A word for the page that follows: stored, but nobody took it up yet. Empty once somebody did."""
         found = await self._desk.find(visit.token_id)
         if found is None or found.used or found.item.version != version:
             return ""
         return "?sent=" + self._desk.tokens.make("nonce.v1", [visit.token_id, version, "sent"])
 
-    def _is_waiting(self, visit: _Visit) -> bool:
+    def _is_waiting(self, visit: Visit) -> bool:
         sent = visit.request.query_params.get("sent", "")[:MOST_TOKEN]
         if not sent or not visit.offered:
             return False
@@ -222,16 +238,15 @@ class ActPages:
             return False
         return bool(said == [visit.token_id, visit.found.item.version, "sent"])
 
-    async def _resend(self, visit: _Visit) -> Response:
+    async def _resend(self, visit: Visit) -> Response:
         if not visit.needs_fresh_link:
             return self._back(visit)
         await self._desk.resend(visit.token_id)
         text = N_("It goes to the address the old one went to, within a few minutes. Please look there.")
         return message(202, N_("A fresh link is on its way"), text, words=visit.words, locale=visit.locale)
 
-    def _back(self, visit: _Visit, query: str = "") -> Response:
-        path = f"/act/{visit.request.path_params['token']}{query}"
-        return RedirectResponse(path, 303, headers=HEADERS)
+    def _back(self, visit: Visit, query: str = "") -> Response:
+        return RedirectResponse(self._path(visit) + query, 303, headers=HEADERS)
 
     def _unknown(self, request: Request) -> Response:
         locale = preferred_locale(request)
@@ -239,17 +254,17 @@ class ActPages:
         words = words_of(self._desk.teller, locale)
         return message(404, N_("This link leads nowhere"), text, words=words, locale=locale)
 
-    def _show(self, visit: _Visit, status: int = 200, refusal: str | None = None, form: Form | None = None) -> Response:
+    def _show(self, visit: Visit, status: int = 200, refusal: str | None = None, form: Form | None = None) -> Response:
         """The item as it is now, and the choice if there is one; ``form`` keeps what was written."""
         if visit.is_expired and status == 200 and visit.needs_fresh_link:  # noqa: PLR2004 - HTTP's own number
             status = 410
         found, is_waiting = visit.found, self._is_waiting(visit)
         offered = () if is_waiting else visit.offered
-        browser, nonce = browser_of(visit.request.cookies.get(COOKIE, "")), ""
+        browser, nonce = browser_of(self._browser(visit)), ""
         if offered:
             nonce = make_nonce(self._desk.tokens, visit.token_id, found.item.version, self._desk.now(), browser)
         response = page(
-            "act.html",
+            self.template,
             status,
             words=visit.words,
             locale=visit.locale,
@@ -268,7 +283,7 @@ class ActPages:
             self._remember(response, visit, browser)
         return response
 
-    def _facts_of(self, visit: _Visit) -> dict[str, Any]:
+    def _facts_of(self, visit: Visit) -> dict[str, Any]:
         found = visit.found
         item, route = found.item, found.notice.route
         used = found.used
@@ -289,7 +304,7 @@ class ActPages:
             "solution": next((link.url for link in found.notice.links if _is_solution(link.what, link.url)), None),
         }
 
-    def _naps(self, visit: _Visit) -> list[tuple[str, str]]:
+    def _naps(self, visit: Visit) -> list[tuple[str, str]]:
         """How long it may be left in peace: what is chosen, and the words for it."""
         route, now = visit.found.notice.route, self._desk.now()
         ends = [(wish, snooze_until(wish, now, route.calendar)) for wish in CHOICES]
@@ -299,13 +314,13 @@ class ActPages:
             if until
         ]
 
-    def _remember(self, response: Response, visit: _Visit, browser: str) -> None:
+    def _remember(self, response: Response, visit: Visit, browser: str) -> None:
         """What the nonces of this link's pages belong to, sent back to them only; all tabs of a browser share it."""
         response.set_cookie(
             COOKIE,
             browser,
             max_age=PAGE_LIVES_S,
-            path=f"/act/{visit.request.path_params['token']}",
+            path=self._path(visit),
             secure=self._desk.public_url.startswith("https:"),
             httponly=True,
             samesite="strict",

@@ -1,0 +1,139 @@
+"""``/login``: a person names an address, and the link that lets them in goes there by mail.
+
+The answer is the same whoever asks, and takes as long: nobody learns from it who may decide. Opening the link changes
+nothing, for scanners open links (docs/decisions/0006); its button lets in, once.
+"""
+
+from typing import Final
+from urllib.parse import parse_qs
+
+from sqlalchemy import Connection
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from receiver.desk import OUTBOX_BELL, Desk
+from receiver.domain.people import Person
+from receiver.domain.refusal import N_
+from receiver.errors import RefusedError, RejectedError
+from receiver.store import logins, outbox
+from receiver.web import sessions
+from receiver.web.intake import raw_body
+from receiver.web.pages import HEADERS, Words, message, page, preferred_locale, words_of
+
+MOST_BYTES: Final = 4_096
+SLOWEST_S: Final = 10.0
+MOST_ADDRESS: Final = 320
+SIGNED_FOR_S: Final = 86_400  # the store knows when a link is over
+
+
+def login_routes(desk: Desk) -> list[Route]:
+    pages = LoginPages(desk)
+    return [
+        Route("/login", pages.ask, methods=["GET", "POST"], name="login"),
+        Route("/login/{token}", pages.enter, methods=["GET", "POST"]),
+        Route("/logout", pages.leave, methods=["POST"]),
+    ]
+
+
+async def send_link(desk: Desk, address: str, wanted: str) -> str | None:
+    """Mail the address a link, if it belongs to somebody who may decide; the link, None when none was made."""
+    address = address.strip().lower()
+    if len(address) > MOST_ADDRESS or not desk.people.may_resolve(Person(email=address)):
+        return None
+    url = await desk.database.write(_begin, desk, address, wanted)
+    desk.bells.ring(OUTBOX_BELL)
+    return url
+
+
+def _begin(connection: Connection, desk: Desk, address: str, wanted: str) -> str | None:
+    now = desk.now()
+    fresh = logins.begin(connection, address, now)
+    if fresh is None:
+        return None
+    url = f"{desk.public_url}/login/{desk.tokens.make('login.v1', [fresh, sessions.local(wanted)])}"
+    if "mail" in desk.notifiers:
+        payload: dict[str, object] = {"code": "login", "values": {"url": url}, "mark": f"login {fresh}"}
+        outbox.put(connection, None, f"mail:{address}", outbox.WARN, payload, now, is_urgent=True)
+    return url
+
+
+class LoginPages:
+    """The way in and the way out."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def ask(self, request: Request) -> Response:
+        locale, words = self._language(request)
+        if request.method == "GET":
+            wanted = sessions.local(request.query_params.get("next", "/"))
+            if sessions.session_of(self._desk, request):
+                return RedirectResponse(wanted, 303, headers=HEADERS)
+            has_mail = "mail" in self._desk.notifiers
+            return page("login.html", words=words, locale=locale, wanted=wanted, has_mail=has_mail)
+        try:
+            fields = await self._fields(request)
+        except RejectedError:
+            return message(400, N_("That did not arrive whole"), N_("Please try again."), words=words, locale=locale)
+        said = message(
+            202,
+            N_("Look into your mail"),
+            N_("If this address may decide here, a link is on its way to it. It works once, within fifteen minutes."),
+            words=words,
+            locale=locale,
+        )
+        address, wanted = fields.get("address", ""), fields.get("next", "/")
+        said.background = BackgroundTask(send_link, self._desk, address, wanted)  # as quick for strangers
+        return said
+
+    async def enter(self, request: Request) -> Response:
+        locale, words = self._language(request)
+        opened = self._open(request.path_params["token"])
+        address = None
+        if opened is not None:
+            work = logins.spend if request.method == "POST" else logins.address_of
+            find = self._desk.database.write if request.method == "POST" else self._desk.database.read
+            address = await find(work, opened[0], self._desk.now())
+        if opened is None or address is None or not self._desk.people.may_resolve(Person(email=address)):
+            text = N_("It was used already, or it is more than fifteen minutes old.")
+            return message(
+                410, N_("This link is over"), text, words=words, locale=locale, link="/login", label=words(N_("Sign in"))
+            )
+        if request.method != "POST":
+            return page("enter.html", words=words, locale=locale, address=address)
+        response = RedirectResponse(opened[1], 303, headers=HEADERS)
+        sessions.begin(self._desk, response, address)
+        return response
+
+    async def leave(self, request: Request) -> Response:
+        del request
+        response = RedirectResponse("/login", 303, headers=HEADERS)
+        sessions.end(self._desk, response)
+        return response
+
+    def _open(self, token: str) -> tuple[str, str] | None:
+        if len(token) > sessions.MOST_TOKEN:
+            return None
+        try:
+            said = self._desk.tokens.open("login.v1", token, SIGNED_FOR_S)
+        except RefusedError:
+            return None
+        match said:
+            case [str(id_), str(wanted)]:
+                return id_, sessions.local(wanted)
+            case _:
+                return None
+
+    async def _fields(self, request: Request) -> dict[str, str]:
+        body = await raw_body(request, MOST_BYTES, SLOWEST_S)
+        try:
+            fields = parse_qs(body.decode("ascii", "replace"), errors="replace", max_num_fields=5)
+        except ValueError:
+            return {}
+        return {name: values[0] for name, values in fields.items() if len(values) == 1}
+
+    def _language(self, request: Request) -> tuple[str, Words]:
+        locale = preferred_locale(request)
+        return locale, words_of(self._desk.teller, locale)
