@@ -43,3 +43,19 @@ async def test_what_opens_again_in_the_night_is_said_without_ringing(tmp_path: P
         (again,) = here.replies()
         assert again.text.startswith("This is open again. ")
         assert not again.is_broadcast
+
+
+async def test_a_reminder_and_an_escalation_that_fall_into_quiet_hours_wait_for_their_end(tmp_path: Path) -> None:
+    route = (
+        ROUTE
+        + 'remind_after = ["30m"]\nescalate_to = { slack = ["C0ESCALATE"], after = "1h" }\n'
+        + 'quiet_hours = { from = "15:00", to = "08:00" }\n'
+    )
+    async with office(tmp_path, route, datetime.fromisoformat("2026-03-05T14:30+01:00")) as here:
+        await here.say("INV-1", urgency="review")
+        await here.wait(minutes=75)
+        at_night = [*here.replies(), *here.posts("C0ESCALATE")]
+        await here.until("2026-03-06T08:00+01:00")
+
+        assert at_night == []
+        assert (len(here.replies()), len(here.posts("C0ESCALATE"))) == (1, 1)
