@@ -42,7 +42,7 @@ words: $(VENV)/.ready-dev ## collect new sentences for the translators
 	@$(BIN)/python -m notifiers.locale_refresh
 
 pictures: $(VENV)/.ready-dev .build/browser ## draw docs/pictures/ anew
-	@$(BIN)/python -m tests.pictures
+	@$(BIN)/python -m tests.pictures $(ARGS)
 
 docs: $(VENV)/.ready-dev ## write docs/configuration.md anew
 	@$(BIN)/python -m receiver.cli.configuration_page

@@ -1,6 +1,7 @@
-"""``make pictures``: mails and the page behind their links, as docs/email.md shows them, drawn by a real Chromium."""
+"""``make pictures``: the mails, messages and pages of docs/, drawn by a real Chromium; ``ARGS=slack`` only Slack's."""
 
 import re
+import sys
 import tempfile
 from base64 import b64encode
 from email.message import EmailMessage
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser
 from tests.adapters.test_mail_checks import html_of, mails
 from tests.browser import browser, somebody
 from tests.harness import ROOT, eventually, world
+from tests.slack_pictures import draw_slack
 
 FOLDER = ROOT / "docs" / "pictures"
 DESK, PHONE = 680, 390
@@ -66,7 +68,11 @@ def draw_act_page(chromium: Browser) -> None:
 
 
 if __name__ == "__main__":
+    is_only_slack = sys.argv[1:] == ["slack"]
     with browser() as opened:
-        draw_mails(opened)
-        draw_act_page(opened)
-    print(f"{len(MAILS) + 2} pictures in {FOLDER}")  # noqa: T201 - for whoever asked for them
+        drawn = draw_slack(opened, FOLDER)
+        if not is_only_slack:
+            draw_mails(opened)
+            draw_act_page(opened)
+            drawn += len(MAILS) + 2
+    print(f"{drawn} pictures in {FOLDER}")  # noqa: T201 - for whoever asked for them

@@ -55,10 +55,12 @@ class SlackNotifier:
             if error.code in LOST:
                 return await self._instead(reference, notice, address, story, is_there=error.code not in GONE)
             raise
+        is_day = not notice.route.holds(notice.item.snapshot, notice.now)
         if is_alarm(shown_state, notice.item):
-            await self._say_below(reference, story.sentence, is_loud=True)
+            await self._say_below(reference, story.sentence, is_loud=is_day)
         elif shown_state == "resolved" and notice.item.state == "open":
-            await self._say_below(reference, self._teller.say(notice.route.locale, "This is open again."))
+            again = self._teller.say(notice.route.locale, "This is open again.")
+            await self._say_below(reference, f"{again} {story.sentence}", is_loud=is_day)
         return Delivered(reference)
 
     async def deliver_digest(self, edition: Edition, address: str) -> None:

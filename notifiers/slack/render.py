@@ -72,7 +72,8 @@ def render(notice: Notice, story: Story, say: Say) -> Message:
     room = Room(ROOM)
     text = _text(notice, story)
     room.take(text, MAX_TEXT)
-    header = pieces.header(room.take(f"{lead_of(notice.item)} {one_line(story.headline)}", pieces.MAX_HEADER))
+    headline = one_line(story.headline).replace(" · ", "\N{NO-BREAK SPACE}· ")  # no line begins with the dot
+    header = pieces.header(room.take(f"{lead_of(notice.item)} {headline}", pieces.MAX_HEADER))
     status = _status(notice.item, story, words, room)
     bottom = _bottom(notice, story, words, room)
     # What is done takes little room and repeats nobody's words.

@@ -33,7 +33,7 @@ def render(storm: Storm, teller: Teller) -> Message:
     door = [pieces.button(label, label, wire.OPEN, url=storm.inbox_url)] if pieces.is_openable(storm.inbox_url) else []
     notes = [
         voice.words("Since {when}", when=voice.moment(storm.began_at)),
-        voice.words("Each is in the thread below, with its buttons."),
+        voice.words("Each is in the thread below, with its buttons.") if is_open else "",
         voice.words("This may appear twice: Slack did not confirm the first copy.") if storm.may_repeat else "",
     ]
     blocks = [

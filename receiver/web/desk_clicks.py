@@ -15,6 +15,7 @@ from receiver.store import actions, inbox, items
 
 WAIT_S = 3.0
 LOOK_AGAIN_S = 0.03
+LATE = frozenset({"already_acting", "already_resolved", "resolved_elsewhere", "stale"})
 
 
 async def press_and_wait(desk: Desk, click: Click, locale: str) -> str | None:
@@ -32,10 +33,10 @@ async def press_and_wait(desk: Desk, click: Click, locale: str) -> str | None:
 def _sentence(desk: Desk, locale: str, reason: str, item: Item | None, click: Click) -> str:
     if reason not in SENTENCES:
         return reason
-    code, values = (reason, {}) if item is None else why_stale(item)
-    if code != reason:  # the item moved on since, or the reason is none of what happened to it
-        values = _values(reason, item, click)
-    return desk.teller.say(locale, SENTENCES[reason], **values)
+    if reason in LATE and item is not None:  # it may have moved on again since, and says now who was first
+        code, values = why_stale(item)
+        return desk.teller.say(locale, SENTENCES[code], **values)
+    return desk.teller.say(locale, SENTENCES[reason], **_values(reason, item, click))
 
 
 def _values(reason: str, item: Item | None, click: Click) -> dict[str, str]:

@@ -70,14 +70,15 @@ async def test_a_drawing_slack_refuses_becomes_plain_words_instead_of_silence(co
         assert [row.name for row in rows if not row.is_well] == ["slack drawings"]
 
 
-async def test_an_item_that_opens_again_is_redrawn_with_one_quiet_reply() -> None:
+async def test_an_item_that_opens_again_is_redrawn_and_rings_once() -> None:
     async with slack() as wire, notifier_of(wire) as notifier:
         delivered = await notifier.deliver(make_notice(make_item(version=4)), "C1", "C1/171.2", "resolved")
 
         assert delivered == Delivered("C1/171.2")
         assert wire.methods == ["chat.update", "chat.postMessage"]
         assert wire.calls[1][1]["thread_ts"] == "171.2"
-        assert "reply_broadcast" not in wire.calls[1][1]
+        assert wire.calls[1][1]["reply_broadcast"] is True  # a thread that nobody follows rings nobody
+        assert wire.calls[1][1]["text"].startswith("This is open again. Jane Roe disputes")
 
 
 @pytest.mark.parametrize("answer", [HANG_UP, no("restricted_action_non_threadable_channel")])

@@ -195,7 +195,7 @@ async def test_a_word_to_one_person_is_seen_by_that_person_only(desk: Desk) -> N
     assert desk.stand.posts(CHANNEL) == []
 
 
-async def test_an_item_that_opens_again_gets_one_quiet_reply(desk: Desk) -> None:
+async def test_an_item_that_opens_again_rings_once_below_its_message(desk: Desk) -> None:
     ts = await desk.show(make_notice())
 
     await desk.notifier.deliver(make_notice(make_item(version=4)), CHANNEL, f"{CHANNEL}/{ts}", "resolved")

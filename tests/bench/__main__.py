@@ -19,6 +19,7 @@ from receiver.sandbox.demo import write_configuration
 from receiver.sandbox.getbill import GetbillStand
 from receiver.sandbox.server import SandboxThread
 from tests.bench import reconcile as reconciling
+from tests.bench.clicks import clicks, clicks_postgresql
 from tests.bench.digest import OPEN, RESOLVED, fill
 from tests.bench.endurance import deliveries, deliveries_postgresql, growth, idle, stored, stored_postgresql
 from tests.bench.load import Measured, measure
@@ -135,6 +136,8 @@ def reconcile(folder: Path) -> None:
 BENCHES: dict[str, Callable[[Path], None]] = {
     "webhooks": webhooks,
     "webhooks-postgresql": webhooks_postgresql,
+    "clicks": clicks,
+    "clicks-postgresql": clicks_postgresql,
     "way": way,
     "deliveries": deliveries,
     "deliveries-postgresql": deliveries_postgresql,

@@ -1,10 +1,12 @@
 """``python -m tests.broken FAULT serve …``: the service on a SQLite file that suffers what the file FAULT says.
 
 ``full`` and ``readonly`` happen to the writing connection; ``odd`` and more words: writing breaks with these words, as
-a fault of ours would that quotes what it worked on. No such file: nothing. A word can come and go while it runs.
+a fault of ours would that quotes what it worked on; ``slow`` and seconds: each commit takes so much longer. No such
+file: nothing. A word can come and go while it runs.
 """
 
 import argparse
+import time
 from pathlib import Path
 
 import uvloop
@@ -35,6 +37,12 @@ def suffering(database: Database, fault: Path) -> Database:
         # no smaller than the file is now
         connection.exec_driver_sql(f"PRAGMA max_page_count={1 if said == 'full' else ALL_THERE_IS}")
         connection.exec_driver_sql(f"PRAGMA query_only={'ON' if said == 'readonly' else 'OFF'}")
+
+    @event.listens_for(database._writer_engine, "commit")
+    def linger(_connection: Connection) -> None:
+        said = word(fault)
+        if said.startswith("slow "):
+            time.sleep(float(said.removeprefix("slow ")))
 
     return database
 

@@ -24,6 +24,11 @@ def deliveries(here: World, state: str) -> list[dict[str, Any]]:
     return listed
 
 
+def of(todo: dict[str, Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those about one dispute: what other tests left behind is theirs."""
+    return [row for row in rows if row["key"] and row["key"].endswith(f":{todo['id']}")]
+
+
 def events(here: World, state: str) -> list[dict[str, Any]]:
     listed: list[dict[str, Any]] = json.loads(here.service.command("events", "--state", state, "--json").stdout)
     return listed
@@ -35,13 +40,13 @@ def about(here: World, channel: str, reference: str) -> list[Any]:
 
 def test_an_archived_channel_kills_its_message_and_a_retry_brings_it(here: World) -> None:
     here.slack.channels["C0DISPUTES"]["is_archived"] = True
-    here.dispute(reference="INV-DEAD-1")
+    todo = here.dispute(reference="INV-DEAD-1")
     here.debitura.add_task("ReplyToChat", "Are you there?", reference="INV-DEAD-2")
     here.service.command("reconcile")
 
     posted(here, "C0TASKS", "INV-DEAD-2")  # the other channel is well
     eventually(lambda: here.mail.messages, "mail, which is well too")
-    (dead,) = eventually(lambda: deliveries(here, "dead"), "the message to be dead")
+    (dead,) = eventually(lambda: of(todo, deliveries(here, "dead")), "the message to be dead")
     item = here.service.command("item", dead["key"])
     here.slack.channels["C0DISPUTES"]["is_archived"] = False
     retried = here.service.command("retry", str(dead["id"]))
@@ -55,8 +60,7 @@ def test_an_archived_channel_kills_its_message_and_a_retry_brings_it(here: World
 def test_a_refused_token_kills_nothing_and_its_renewal_needs_no_hand(here: World) -> None:
     here.slack.bot_token = "another"
     try:
-        for n in range(8):
-            here.dispute(reference=f"INV-TOKEN-{n}")
+        todos = [here.dispute(reference=f"INV-TOKEN-{n}") for n in range(8)]
         eventually(lambda: "is left alone until" in here.service.command("deliveries").stderr, "Slack to be left alone")
         waiting = deliveries(here, "due")
     finally:
@@ -64,11 +68,13 @@ def test_a_refused_token_kills_nothing_and_its_renewal_needs_no_hand(here: World
 
     for n in range(8):
         eventually(partial(about, here, "C0DISPUTES", f"INV-TOKEN-{n}"), "every alert, once Slack answers", 60)
-    assert deliveries(here, "dead") == []
+    dead = deliveries(here, "dead")
+    assert [row for todo in todos for row in of(todo, dead)] == []
     assert min(row["attempts"] for row in waiting if row["destination"] == "slack:C0DISPUTES") == 0
 
 
 def test_an_event_that_is_replayed_rings_no_second_time(here: World) -> None:
+    here.dispute(reference="INV-AGAIN-0")
     todo = here.getbill.add("portal_dispute", reference="INV-AGAIN-1")
     here.getbill_event(here.getbill.event(todo, event_id="again-1"))
     posted(here, "C0DISPUTES", "INV-AGAIN-1")
@@ -96,7 +102,7 @@ def test_what_nobody_can_read_is_listed_with_its_reason_and_can_be_tried_again(h
 
 
 def test_an_order_that_was_reported_as_failed_is_not_sent_behind_peoples_backs(here: World) -> None:
-    here.dispute(reference="INV-ORDER-1")
+    todo = here.dispute(reference="INV-ORDER-1")
     message = posted(here, "C0DISPUTES", "INV-ORDER-1")
     here.getbill.faults.refuse = (422, {"error": True, "message": "This debt is closed", "code": 422})
     try:
@@ -104,7 +110,7 @@ def test_an_order_that_was_reported_as_failed_is_not_sent_behind_peoples_backs(h
         eventually(lambda: "This debt is closed" in words(message), "the reason in the message")
     finally:
         here.getbill.faults.refuse = None
-    (order,) = [row for row in deliveries(here, "dead") if row["what"] == "carry_out"]
+    (order,) = [row for row in of(todo, deliveries(here, "dead")) if row["what"] == "carry_out"]
 
     refused = here.service.command("retry", str(order["id"]))
     everything = here.service.command("retry", "--all-dead")

@@ -79,6 +79,7 @@ def test_what_is_decided_is_not_named_any_more() -> None:
     words = told(of(resolved(), resolved()))
 
     assert "All of them are decided" in words
+    assert "with its buttons" not in words
     assert "INV-2024-001" not in words
 
 

@@ -1,0 +1,81 @@
+"""The pictures of docs/slack.md: Slack's stand-in draws the real Block Kit, and a real Chromium looks at it."""
+
+import asyncio
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page
+
+from notifiers.slack.client import SlackClient
+from receiver.sandbox.server import SandboxThread
+from receiver.sandbox.slack import SlackStand
+from tests.browser import somebody
+from tests.factories import NOW
+from tests.slack_scenes import FORMS, SHEETS, Channel
+
+WIDTH, HEIGHT = 900, 4_000  # the whole channel is in sight, nothing scrolls
+WIDTH_OF_FORMS, HEIGHT_OF_FORMS = 1_100, 900
+MARGIN = 8
+COLOURS = 96
+
+
+def draw_slack(chromium: Browser, folder: Path) -> int:
+    """Every sheet and every form; how many pictures there are."""
+    with SandboxThread() as stand_ins, somebody(chromium) as person:
+        slack, page = stand_ins.sandbox.slack, person.new_page()
+        slack._clock = lambda: NOW
+        page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+        _tell(slack, stand_ins.url, list(SHEETS))
+        for name in SHEETS:
+            page.goto(f"{stand_ins.url}/slack/?channel={_channel_id(name)}&as=U0ANNA")
+            keep(_whole(page, page.locator("article.message")), folder / f"slack-{name}.png")
+        page.set_viewport_size({"width": WIDTH_OF_FORMS, "height": HEIGHT_OF_FORMS})
+        for name in FORMS:
+            _tell(slack, stand_ins.url, [name])
+            page.goto(f"{stand_ins.url}/slack/?channel={_channel_id(name)}&as=U0ANNA")
+            keep(_framed(page, page.locator(".modal")), folder / f"slack-{name}.png")
+            slack.close_view("U0ANNA")
+    return len(SHEETS) + len(FORMS)
+
+
+def keep(drawn: bytes, path: Path) -> None:
+    """In few colours: a message has no more, and a page with twenty pictures should load quickly."""
+    with Image.open(io.BytesIO(drawn)) as picture:
+        rgb = picture.convert("RGB")
+        few = rgb.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
+
+
+def _whole(page: Page, messages: Locator) -> bytes:
+    boxes = [box for one in messages.all() if (box := one.bounding_box())]
+    left, top = boxes[0]["x"], boxes[0]["y"] - MARGIN
+    bottom = boxes[-1]["y"] + boxes[-1]["height"] + MARGIN
+    return page.screenshot(clip={"x": left, "y": top, "width": WIDTH - left, "height": bottom - top})
+
+
+def _framed(page: Page, form: Locator) -> bytes:
+    """The form on the dimmed channel behind it."""
+    box = form.bounding_box()
+    assert box is not None
+    left, top = box["x"] - 2 * MARGIN, box["y"] - 2 * MARGIN
+    width, height = box["width"] + 4 * MARGIN, box["height"] + 4 * MARGIN
+    return page.screenshot(clip={"x": left, "y": top, "width": width, "height": height})
+
+
+def _tell(slack: SlackStand, url: str, names: list[str]) -> None:
+    """In a thread of its own: the browser has this one's loop."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(_told(slack, url, names))).result()
+
+
+async def _told(slack: SlackStand, url: str, names: list[str]) -> None:
+    client = SlackClient(f"{url}/slack/api/", slack.bot_token)
+    for name in names:
+        await (SHEETS | FORMS)[name](Channel(slack, client, name))
+    await client.close()
+
+
+def _channel_id(name: str) -> str:
+    return f"C0{name.upper().replace('-', '')}"
