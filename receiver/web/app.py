@@ -10,9 +10,13 @@ from receiver.desk import Desk
 from receiver.web import health, hooks
 from receiver.web.control import control
 from receiver.web.decide import DecideDesk
+from receiver.web.inbox import inbox_routes
+from receiver.web.item import item_routes
 from receiver.web.links import link_routes
+from receiver.web.login import login_routes
 from receiver.web.media import media_routes
-from receiver.web.pages import STATIC, error_handlers, front
+from receiver.web.pages import STATIC, error_handlers
+from receiver.web.running import running_routes
 from receiver.web.unsubscribe import unsubscribe_routes
 
 
@@ -32,7 +36,10 @@ def build_app(desk: Desk, beside: Sequence[BaseRoute] = ()) -> Starlette:
             Route("/readyz", health.readyz),
             Route("/metrics", health.metrics),
             Mount("/static", StaticFiles(directory=STATIC)),
-            Route("/", front),
+            *inbox_routes(desk),
+            *item_routes(desk),
+            *login_routes(desk),
+            *running_routes(desk),
         ],
         exception_handlers=error_handlers(),
     )

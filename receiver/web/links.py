@@ -112,6 +112,7 @@ class Visit:
     words: Words
     is_expired: bool
     choices: tuple[str, ...] = OFFERED
+    told: Any = None  # what else the page shows
 
     @property
     def locale(self) -> str:
@@ -197,9 +198,7 @@ class ActPages:
         fresh = await self._visit(visit.request)
         return self._show(fresh or visit, 409, refusal, form)
 
-    def _click(
-        self, visit: Visit, shown: Shown, verb: str, note: str | None, text: str | None, terms: Terms
-    ) -> Click:
+    def _click(self, visit: Visit, shown: Shown, verb: str, note: str | None, text: str | None, terms: Terms) -> Click:
         return Click(
             item_id=visit.found.item.id,
             version=shown.version,
@@ -299,7 +298,7 @@ class ActPages:
             "is_expired": visit.is_expired,
             "needs_fresh_link": visit.needs_fresh_link,
             "used": used,
-            "used_at": _when(used.at, route.timezone, route.locale) if used else "",
+            "used_at": when(used.at, route.timezone, route.locale) if used else "",
             "files": [link for link in found.notice.links if link.what == "media"],
             "solution": next((link.url for link in found.notice.links if _is_solution(link.what, link.url)), None),
         }
@@ -309,7 +308,7 @@ class ActPages:
         route, now = visit.found.notice.route, self._desk.now()
         ends = [(wish, snooze_until(wish, now, route.calendar)) for wish in CHOICES]
         return [
-            (wish, visit.words(NAPS[wish], moment=_when(until, route.timezone, route.locale)))
+            (wish, visit.words(NAPS[wish], moment=when(until, route.timezone, route.locale)))
             for wish, until in ends
             if until
         ]
@@ -331,7 +330,7 @@ def _is_solution(what: str, url: str) -> bool:
     return what == "solution" and url.startswith(("https://", "http://127.0.0.1:", "http://localhost:"))
 
 
-def _when(at: datetime, timezone: str, locale: str) -> str:
+def when(at: datetime, timezone: str, locale: str) -> str:
     """In the route's own time and language, on a 24-hour clock."""
     try:
         local = at.astimezone(ZoneInfo(timezone))

@@ -99,7 +99,13 @@ class LoginPages:
         if opened is None or address is None or not self._desk.people.may_resolve(Person(email=address)):
             text = N_("It was used already, or it is more than fifteen minutes old.")
             return message(
-                410, N_("This link is over"), text, words=words, locale=locale, link="/login", label=words(N_("Sign in"))
+                410,
+                N_("This link is over"),
+                text,
+                words=words,
+                locale=locale,
+                link="/login",
+                label=words(N_("Sign in")),
             )
         if request.method != "POST":
             return page("enter.html", words=words, locale=locale, address=address)

@@ -46,7 +46,7 @@ WHY: Final = {
 }
 MOST_OF_A_FIELD: Final = 200
 _FIELDS: Final = ("until", "day", "to", "months", "starts_on", "first_payment")
-_WITH_WORDS: Final = frozenset({"validate", "reject", "reopen", "reply"})
+_WITH_WORDS: Final = frozenset({"validate", "reject", "reopen", "reply", "note"})
 _ADDRESS = re.compile(r"[^\s@]{1,64}@[^\s@]{1,250}")
 _BROWSER = re.compile(r"[\w-]{32}", re.ASCII)
 _NOT_STORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")

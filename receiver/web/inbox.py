@@ -1,0 +1,120 @@
+"""``/``: what waits for somebody, what blocks first, a page at a time. It shows and changes nothing."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from babel.numbers import format_currency
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from receiver.desk import Desk
+from receiver.domain.item import Item
+from receiver.domain.money import Money
+from receiver.domain.routing import DEFAULT_ROUTE, routes_for
+from receiver.notices import notice_of
+from receiver.store import listing
+from receiver.store.listing import Figures, Filter, Place
+from receiver.web import sessions
+from receiver.web.links import when
+from receiver.web.pages import LOCALES, page, preferred_locale, words_of
+from receiver.web.sessions import Session
+
+MOST_OF_A_WORD: Final = 200
+STATES: Final = ("open", "resolved", "all")
+
+
+def inbox_routes(desk: Desk) -> list[Route]:
+    return [Route("/", Inbox(desk).show, methods=["GET"])]
+
+
+class Inbox:
+    """The list."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def show(self, request: Request) -> Response:
+        session = sessions.session_of(self._desk, request)
+        if session is None:
+            return sessions.to_login(request)
+        wanted, is_mine = _filter(request.query_params, session)
+        found, end, figures, choices = await self._desk.database.read(_look, wanted, _place(request.query_params))
+        locale = preferred_locale(request)
+        kinds, accounts = choices
+        return page(
+            "inbox.html",
+            words=words_of(self._desk.teller, locale),
+            locale=locale,
+            session=session,
+            here="/",
+            wanted=wanted,
+            is_mine=is_mine,
+            figures=figures,
+            at_risk=[amount(money, locale) for money in figures.at_risk],
+            oldest=when(figures.oldest, DEFAULT_ROUTE.timezone, locale) if figures.oldest else "",
+            rows=[self._row(item, locale) for item in found],
+            more=f"/?{_query(wanted, is_mine, end)}" if end else None,
+            kinds=kinds,
+            accounts=accounts,
+            states=STATES,
+        )
+
+    def _row(self, item: Item, locale: str) -> dict[str, Any]:
+        route = next(routes_for(item.snapshot, self._desk.routes), DEFAULT_ROUTE)
+        notice = notice_of(self._desk, item, replace(route, locale=locale))
+        story = self._desk.teller.story(notice)
+        return {
+            "href": f"/items/{item.id}",
+            "tone": item.snapshot.urgency if item.state == "open" else item.state,
+            "headline": story.headline,
+            "status": story.status,
+            "since": when(item.since, route.timezone, locale),
+            "claimed_by": item.claimed_by,
+        }
+
+
+def _look(
+    connection: Connection, wanted: Filter, after: Place | None
+) -> tuple[list[Item], Place | None, Figures, tuple[Any, Any]]:
+    found, end = listing.page(connection, wanted, after)
+    return found, end, listing.figures(connection, wanted), listing.choices(connection)
+
+
+def _filter(query: Mapping[str, str], session: Session) -> tuple[Filter, bool]:
+    def word(name: str) -> str:
+        return query.get(name, "")[:MOST_OF_A_WORD].replace("\x00", "")
+
+    state, is_mine = word("state"), bool(word("mine"))
+    mine = (session.person.email or "") if is_mine else ""
+    source, _, account = word("account").partition(":")
+    state = state if state in STATES else "open"
+    return Filter(state, word("kind"), source or word("source"), account, word("q"), mine), is_mine
+
+
+def _place(query: Mapping[str, str]) -> Place | None:
+    """Where the page before ended; the beginning, when that is not what it says."""
+    rank, _, rest = query.get("after", "")[:MOST_OF_A_WORD].partition("~")
+    at, _, key = rest.partition("~")
+    try:
+        return (int(rank), datetime.fromisoformat(at), key) if key and datetime.fromisoformat(at).tzinfo else None
+    except ValueError:
+        return None
+
+
+def _query(wanted: Filter, is_mine: bool, end: Place) -> str:
+    rank, opened_at, key = end
+    account = f"{wanted.source}:{wanted.account}" if wanted.account else ""
+    named = {"state": wanted.state, "kind": wanted.kind, "account": account, "q": wanted.words}
+    named |= {"mine": "1" if is_mine else "", "after": f"{rank}~{opened_at.isoformat()}~{key}"}
+    return urlencode({name: value for name, value in named.items() if value})
+
+
+def amount(money: Money, locale: str) -> str:
+    """As the language writes it."""
+    figures = locale if locale in LOCALES and locale != "en" else "en_GB"
+    return str(format_currency(money.amount, money.currency or "", locale=figures))
