@@ -1,11 +1,13 @@
 """Steps 5 and 8 over a real store, pressed by a rule: at once, once, within its share, and never against a person."""
 
 import asyncio
+import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
 from receiver.act import Refused, take_action
 from receiver.apply import apply_fact, apply_facts
@@ -23,7 +25,7 @@ from receiver.ingest import apply_in_chunks
 from receiver.observe import Metrics
 from receiver.remind import remind_due
 from receiver.store import actions, alarms, items
-from receiver.store.database import Database
+from receiver.store.database import Database, open_database
 from receiver.store.schema import action, history
 from receiver.store.schema import outbox as outbox_table
 from receiver.watch import watch
@@ -237,6 +239,14 @@ async def test_what_the_source_opened_again_is_left_to_people(desk: Desk) -> Non
     assert (await item(desk)).state == "open"
 
 
+async def test_what_was_opened_again_without_any_rule_is_left_to_people_too(desk: Desk) -> None:
+    await hear(desk, dispute(confidence=10))
+    await hear(desk, dispute(is_open=False, outcome="rejected", verbs=("reopen",)))
+
+    assert await hear(desk, dispute(confidence=10)) == []
+    assert await hear(desk, dispute()) == []
+
+
 async def test_what_the_source_refused_a_rule_waits_for_people_with_the_reason(desk: Desk) -> None:
     await hear(desk, dispute())
     asked = (await item(desk)).attempt
@@ -311,6 +321,35 @@ async def test_readers_side_by_side_never_act_twice_nor_beyond_the_share(desk: D
 
     assert sorted(words) == ["stopped"] * 3 + ["taken"] * 3
     assert len(await leaving(desk, "carry_out")) == 3
+
+
+async def test_two_replicas_that_hear_of_different_items_keep_one_share_between_them(
+    desk: Desk, postgres_url: str
+) -> None:
+    desk.automations = (replace(RULE, at_most=1),)
+    has_acted, is_over = threading.Event(), threading.Event()
+
+    def first(connection: Connection) -> list[Pressed]:
+        """Acts, and keeps its transaction open until the other one waits or is through."""
+        _, pressed = apply_considered(connection, [SourceSaid(dispute(1), NOW)], desk, NOW)
+        has_acted.set()
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'")
+        while not is_over.wait(0.01) and not connection.execute(waiting).scalar():
+            pass
+        return pressed
+
+    async def second(database: Database) -> list[Pressed]:
+        await asyncio.to_thread(has_acted.wait)
+        _, pressed = await database.write(apply_considered, [SourceSaid(dispute(2), NOW)], desk, NOW)
+        is_over.set()
+        return list(pressed)
+
+    replicas = open_database(postgres_url), open_database(postgres_url)
+    one, other = await asyncio.gather(replicas[0].write(first), second(replicas[1]))
+    for database in replicas:
+        await database.close()
+
+    assert [pressed.word for pressed in (*one, *other)] == ["taken", "stopped"]
 
 
 async def test_what_fails_halfway_leaves_neither_item_nor_action(desk: Desk) -> None:
