@@ -179,6 +179,7 @@ VIA = {
     "mail": N_("e-mail"),
     "web": N_("the web inbox"),
     "cli": N_("the command line"),
+    "automation": N_("a rule"),
 }
 SIDES = {"partner": N_("collection partner"), "creditor": N_("your side"), "system": N_("system")}
 DONE_HERE = N_("Resolved by {who} via {via}, {moment}")

@@ -6,6 +6,7 @@ Nothing here is markup, and nothing is longer than the caps below, whatever a st
 
 from collections.abc import Iterator
 
+from notifiers import by_rule
 from notifiers.facts import MOST_FACTS, deadline, facts
 from notifiers.phrases import (
     ACCEPTED_KINDS,
@@ -88,9 +89,9 @@ def status(telling: Telling) -> str | None:
     item = telling.item
     match item.state:
         case "acting":
-            told = _acting(telling)
+            told = by_rule.asking(telling) or _acting(telling)
         case "resolved":
-            told = _resolved(telling)
+            told = by_rule.done(telling) or _resolved(telling)
         case _:
             return cut(" · ".join(_beside(telling)), MAX_NOTED) or None
     return cut(told, MAX_STATUS) or None
@@ -106,6 +107,8 @@ def _beside(telling: Telling) -> Iterator[str]:
     if item.snoozed_until:
         until = voice.moment(item.snoozed_until)
         yield voice.words("Snoozed by {who} until {moment}", who=_who(item.snoozed_by), moment=until)
+    if would := by_rule.foreseen(telling):
+        yield would
     if note := telling.line(item.note, MAX_NOTED):
         yield voice.words("{what}: {about}", what=voice.words("Note"), about=note)
 

@@ -83,7 +83,8 @@ def _do(
     is_source_verb = click.verb in SOURCE_VERBS
     action_id = actions.add(connection, click, "asked" if is_source_verb else "done", None, now)
     if is_source_verb:
-        _apply(connection, PersonAsked(item.key, action_id, click.verb, click.person, click.via), now, routes)
+        asked = PersonAsked(item.key, action_id, click.verb, click.person, click.via, click.terms.undo_for)
+        _apply(connection, asked, now, routes)
         _ask_the_source(connection, item, action_id, now)
     elif click.verb == "confirm" and item.proposal:
         first = item.proposal.action_id
@@ -135,8 +136,8 @@ def _tell_whom_it_was_given(connection: Connection, item: Item, click: Click, no
 
 
 def _refusal(item: Item, click: Click, people: People, now: datetime, routes: Sequence[Route]) -> Refused | None:
-    # whoever has the configuration's keys at a terminal needs no further leave
-    if click.via != "cli" and not people.may_resolve(click.person):
+    # whoever has the configuration's keys at a terminal needs no further leave, nor does a rule of the configuration
+    if click.via not in {"cli", "automation"} and not people.may_resolve(click.person):
         return Refused("not_allowed", {})
     if click.version != item.version:
         return _too_late(item, click)

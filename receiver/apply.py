@@ -19,6 +19,7 @@ from receiver.domain.fact import (
     PersonConfirmed,
     PersonDid,
     PersonProposed,
+    RuleForesaw,
     SourceAccepted,
     SourceDid,
     SourceGone,
@@ -209,8 +210,8 @@ def _event(item: Item, fact: Fact, decision: Decision, now: datetime) -> items.E
         transition=decision.transition if isinstance(decision, Applied) else None,
         ignored=decision.reason if isinstance(decision, Ignored) else None,
         version=item.version,
-        who=fact.person.label if isinstance(fact, Asked) else None,
-        via=fact.via if isinstance(fact, Asked) else None,
+        who=fact.person.label if isinstance(fact, Asked | RuleForesaw) else None,
+        via=fact.via if isinstance(fact, Asked | RuleForesaw) else None,
         detail=_detail(fact, item),
     )
 
@@ -225,6 +226,8 @@ def _detail(fact: Fact, item: Item) -> str | None:
             return fact.verb
         case PersonConfirmed():
             return "confirm"
+        case RuleForesaw():
+            return f"dry run, would {fact.verb}: {fact.note}" if fact.note else f"dry run, would {fact.verb}"
         case ClockStruck():
             return fact.what
         case SourceRefused():

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from receiver.domain.automation import Automation
 from receiver.domain.digest import DigestRule
 from receiver.domain.pace import Paces
 from receiver.domain.people import People
@@ -97,6 +98,7 @@ class Desk:
     notifiers: Mapping[str, Notifier] = field(default_factory=dict)
     clicks: Clicks | None = None
     digests: tuple[DigestRule, ...] = ()
+    automations: tuple[Automation, ...] = ()
     bells: Bells = field(default_factory=Bells)
     paces: Paces = field(default_factory=Paces)
     now: Callable[[], datetime] = utc_now

@@ -12,9 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
 from receiver.act import Outcome, Refused, take_action
-from receiver.apply import apply_facts
+from receiver.automate import apply_considered
 from receiver.desk import CLICKS_BELL, OUTBOX_BELL, Desk, Hold, inbox_bell
 from receiver.domain.action import Click
+from receiver.domain.automation import VIA
 from receiver.domain.fact import Fact
 from receiver.domain.ledger import Decision
 from receiver.domain.people import Person
@@ -184,7 +185,7 @@ async def apply_in_chunks(desk: Desk, facts: Iterable[Fact]) -> tuple[dict[str, 
 async def _apply(desk: Desk, facts: Sequence[Fact]) -> list[Decision]:
     """Apply them together; where one of them breaks something of ours, the others all the same."""
     try:
-        return await desk.database.write(apply_facts, facts, desk.now(), desk.routes)
+        decisions, pressed = await desk.database.write(apply_considered, facts, desk, desk.now())
     except CasebellError:
         raise
     except Exception as error:  # noqa: BLE001 - logged; one odd item must not end every pass over its account
@@ -192,6 +193,10 @@ async def _apply(desk: Desk, facts: Sequence[Fact]) -> list[Decision]:
             log.error("fact.broke", key=facts[0].key, error=repr(error), exc_info=error)
             return []
         return [decision for fact in facts for decision in await _apply(desk, [fact])]
+    for one in pressed:
+        desk.metrics.actions_total.labels(one.verb, one.word, VIA).inc()
+        log.info("automation.considered", rule=one.rule, verb=one.verb, item=one.item_id, outcome=one.word)
+    return decisions
 
 
 async def drain_clicks(desk: Desk) -> int:

@@ -29,6 +29,7 @@ from notifiers.slack.notifier import SlackNotifier
 from notifiers.teller import Teller
 from receiver import ports, worker
 from receiver.desk import Desk
+from receiver.domain.automation import Automation
 from receiver.domain.business_time import Calendar, Quiet, country_of
 from receiver.domain.digest import DigestRule, Edition
 from receiver.domain.notice import Notice, Nudge
@@ -103,6 +104,7 @@ def build_desk(settings: Settings, database: Database) -> Desk:
         verifies=dict(_verifies(settings)),
         now=database.now,
         digests=tuple(digest_rule_of(rule) for rule in settings.digests),
+        automations=tuple(automation_of(rule) for rule in settings.automations),
         paces=paces_of(settings),
         kept=Kept(events=settings.retention.events, items=settings.retention.items),
     )
@@ -286,6 +288,12 @@ def digest_rule_of(rule: rules.Digest) -> DigestRule:
         match=_match_of(rule.match),
         skip_empty=rule.skip_empty,
     )
+
+
+def automation_of(rule: rules.Automation) -> Automation:
+    """One [[automations]] section as the domain's Automation."""
+    plain = {name: getattr(rule, name) for name in Automation.__slots__ if name not in {"match", "min_confidence"}}
+    return Automation(match=_match_of(rule.match), min_confidence=rule.match.min_confidence, **plain)
 
 
 def _match_of(given: rules.Match) -> Match:

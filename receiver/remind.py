@@ -53,10 +53,12 @@ async def remind_due(desk: Desk) -> int:
 
 
 def _wake(connection: Connection, routes: Sequence[Route], ids: Sequence[str], now: datetime) -> int:
-    """Snoozes that are over."""
+    """Snoozes that are over, and buttons that have had their time."""
     done = 0
     for item in filter(None, (items.find(connection, item_id) for item_id in ids)):
-        if isinstance(apply_fact(connection, ClockStruck(item.key, "woken"), now, routes), Applied):
+        if item.snoozed_until is None:
+            done += isinstance(apply_fact(connection, ClockStruck(item.key, "undo_over"), now, routes), Applied)
+        elif isinstance(apply_fact(connection, ClockStruck(item.key, "woken"), now, routes), Applied):
             _nudge(connection, item, next(routes_for(item.snapshot, routes), DEFAULT_ROUTE), "woken", now)
             done += 1
     return done

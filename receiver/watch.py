@@ -4,16 +4,17 @@ What a channel does not take meanwhile goes another way (detour.py).
 Beside the walk: it only looks at the store, and leaves through the outbox. One replica runs it at a time.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from receiver import detour
+from receiver import admins, detour
 from receiver.desk import OUTBOX_BELL, Desk
-from receiver.domain.alarm import REFUSALS, Alarm, destinations, needs_hands, refuses_place
+from receiver.domain.alarm import REFUSALS, Alarm, needs_hands, refuses_place
+from receiver.domain.automation import VIA, is_over
 from receiver.observe import log
-from receiver.store import alarms, breakers, digests, outbox
+from receiver.store import alarms, breakers, digests
 
 PERIODS = 3
 SHORTEST_SILENCE = timedelta(minutes=1)
@@ -42,29 +43,32 @@ def _settle(
     found = {alarm.name: alarm for alarm in heard}
     before = alarms.standing(connection)
     changed = [(alarm, True) for name, alarm in found.items() if name not in before]
-    over = [a for name, a in before.items() if name not in found and _has_recovered(connection, desk, a, places)]
+    over = [a for name, a in before.items() if name not in found and _has_recovered(connection, desk, a, places, now)]
     changed += [(alarm, False) for alarm in over]
-    watched = {*WATCHED, *places, *(f"{source}:{account}" for source, account in desk.upstreams)}
+    rules = {rule.alarm for rule in desk.automations if not rule.dry_run}
+    watched = {*WATCHED, *places, *rules, *(f"{source}:{account}" for source, account in desk.upstreams)}
     for alarm, has_begun in changed:
         if has_begun:
             alarms.begin(connection, alarm)
         else:
             alarms.end(connection, alarm.name)
         if alarm.name in watched:  # else it left the configuration, which is no recovery
-            _tell(connection, desk.people.admins, desk.notifiers, alarm, has_begun, now)
+            admins.tell(connection, desk.people.admins, desk.notifiers, alarm, now, has_begun=has_begun)
     rerouted = sum(detour.revive(connection, a.name, now) for a, begun in changed if not begun and a.name in places)
     for name in places & found.keys():
         rerouted += detour.tell_by_mail(connection, desk, name, now) + detour.probe(connection, name, now)
     return changed, rerouted
 
 
-def _has_recovered(connection: Connection, desk: Desk, alarm: Alarm, places: Collection[str]) -> bool:
+def _has_recovered(connection: Connection, desk: Desk, alarm: Alarm, places: Collection[str], now: datetime) -> bool:
     """Ended by proof alone: a pass since then, a breaker that closed, a success. Or it left the configuration."""
     if alarm.name in places:
         return alarm.name not in {one.name for one in breakers.troubled(connection)}
     if alarm.name in WATCHED:
         return alarm.name not in {one.name for one in breakers.opened(connection)}
     source, _, account = alarm.name.partition(":")
+    if source == VIA:
+        return is_over(alarm.since, now)
     heard_at = digests.last_heard(connection).get((source, account))
     return (source, account) not in desk.upstreams or (heard_at is not None and heard_at > alarm.since)
 
@@ -89,18 +93,3 @@ def _channels(connection: Connection, places: Collection[str], now: datetime) ->
     for one in breakers.opened(connection):
         if one.name in WATCHED and needs_hands(one.reason, one.openings):
             yield Alarm(one.name, "channel_stopped", now, one.reason or "")
-
-
-def _tell(
-    connection: Connection,
-    admins: Collection[str],
-    channels: Mapping[str, object],
-    alarm: Alarm,
-    has_begun: bool,
-    now: datetime,
-) -> None:
-    code = alarm.code if has_begun else "over"
-    values = {"about": alarm.about, "since": f"{alarm.since:%Y-%m-%d %H:%M} UTC", "reason": alarm.reason}
-    payload = {"code": code, "values": values, "mark": f"{alarm.name} {code} {alarm.since.timestamp():.0f}"}
-    for destination in destinations(alarm, admins, channels):
-        outbox.put(connection, None, destination, outbox.WARN, payload, now, is_urgent=True)

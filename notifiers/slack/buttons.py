@@ -9,6 +9,7 @@ from notifiers.slack import pieces, plain, wire
 from notifiers.teller import N_, Teller, language_of
 from notifiers.text import one_line
 from notifiers.voice import Voice, zone_of
+from receiver.domain.automation import VIA
 from receiver.domain.item import Item
 from receiver.domain.notice import Link, Notice
 
@@ -42,9 +43,13 @@ Words = partial[str]  # ``ports.Teller.say`` in one language
 
 
 def buttons(notice: Notice, words: Words) -> list[ButtonElement | OverflowMenuElement]:
-    """At most three in sight, further verbs in a menu; none that may not be pressed, and nothing once it is done."""
+    """At most three in sight, further verbs in a menu; none that may not be pressed, and nothing once it is done.
+
+    But what a rule did, nobody was offered to undo: for that time the button is there for all.
+    """
     if notice.item.state == "resolved":
-        return []
+        is_a_rules = notice.item.resolved_via == VIA and "undo" in notice.verbs
+        return taking_back(notice, words) if is_a_rules else []
     verbs = [verb for verb in LABELS if verb in notice.verbs] if notice.item.state == "open" else []
     solution = doors(notice)
     first = [verb for verb in verbs if verb not in _MINOR][: MAX_VISIBLE - len(solution)]
@@ -60,7 +65,7 @@ def buttons(notice: Notice, words: Words) -> list[ButtonElement | OverflowMenuEl
 
 
 def taking_back(notice: Notice, words: Words) -> list[ButtonElement | OverflowMenuElement]:
-    """For whoever decided, and nobody else: what is done has no button for all to press."""
+    """For whoever decided, and nobody else: what a person has done has no button for all to press."""
     again = ["reopen"] if "reopen" in notice.verbs else []
     return [_verb_button(notice, "undo", words), *([_menu(notice, again, words)] if again else [])]
 

@@ -1,7 +1,7 @@
 """Verbs a person can press, and the press itself."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from receiver.domain.people import Person
@@ -39,11 +39,15 @@ class PlanWish:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What else came with a press: snooze ``until`` (``snooze.py``), assign ``to``, change to a ``plan``."""
+    """What else came with a press: snooze ``until`` (``snooze.py``), assign ``to``, change to a ``plan``.
+
+    ``undo_for``: how long it can be undone, when it is not the usual time.
+    """
 
     until: str | None = None
     to: Person | None = None
     plan: PlanWish | None = None
+    undo_for: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Click:
     version: int
     verb: str
     person: Person
-    via: str  # slack, mail, web, cli
+    via: str  # slack, mail, web, cli, automation
     identity: str  # the same press carries the same identity, however often it arrives
     note: str | None = None
     text: str | None = None

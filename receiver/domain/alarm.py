@@ -23,13 +23,18 @@ SENTENCES = {
         "{about} refuses what Casebell posts there, since {since}. New alerts go by mail instead, and into the channel"
         " when it is mended. `casebell doctor` says what helps. {reason}"
     ),
+    "automation_stopped": N_(
+        "{about} has stopped since {since}: it would have acted on more than {reason} items within an hour. What it"
+        " matches now waits for people. It begins again by itself after an hour; `dry_run = true` keeps it from that."
+    ),
+    "automation_over": N_("{about} acts again. What came while it had stopped waits for people."),
     "over": N_("{about} works again."),
     "login": N_(
         "Your way into Casebell. Open {url} to sign in: it works once, within fifteen minutes. If you did not ask for it,"
         " nothing happens."
     ),
 }
-SYSTEMS = {"getbill": "Getbill", "debitura": "Debitura", "mail": "SMTP", "slack": "Slack"}
+SYSTEMS = {"getbill": "Getbill", "debitura": "Debitura", "mail": "SMTP", "slack": "Slack", "automation": "Automation"}
 REFUSALS = frozenset({"unauthorized", "forbidden"})
 # Reasons that no waiting mends, of the mail server's and of Slack's (slack-and-email.md, A7 and B4).
 NEED_HANDS = frozenset(
@@ -50,6 +55,11 @@ class Alarm:
     code: str
     since: datetime
     reason: str = ""
+
+    @property
+    def end(self) -> str:
+        """The code that tells of its end."""
+        return "automation_over" if self.code == "automation_stopped" else "over"
 
     @property
     def about(self) -> str:

@@ -1,7 +1,7 @@
 """Facts: what somebody told us. A source, a person, or the answer of a source to what a person asked."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from receiver.domain.action import PlanWish
@@ -12,10 +12,14 @@ from receiver.domain.twin import Twin
 
 @dataclass(frozen=True, slots=True)
 class SourceSaid:
-    """The source shows this item like this. ``said_at``: when we asked, so a slow answer never beats a newer one."""
+    """The source shows this item like this. ``said_at``: when we asked, so a slow answer never beats a newer one.
+
+    ``is_believed``: an event says so, and the source has not been asked yet.
+    """
 
     snapshot: Snapshot
     said_at: datetime
+    is_believed: bool = False
 
     @property
     def key(self) -> str:
@@ -41,6 +45,19 @@ class PersonAsked:
     verb: str
     person: Person
     via: str
+    undo_for: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleForesaw:
+    """A rule on a dry run would have pressed this verb."""
+
+    key: str
+    rule: str
+    verb: str
+    person: Person
+    via: str
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +131,13 @@ class TwinSaid:
 
 @dataclass(frozen=True, slots=True)
 class ClockStruck:
-    """Time has passed: a snooze is over, nobody has decided for too long."""
+    """Time has passed: a snooze is over, nobody has decided for too long, a rule's act can be undone no more."""
 
     key: str
-    what: Literal["woken", "escalated"]
+    what: Literal["woken", "escalated", "undo_over"]
 
 
 Asked = PersonAsked | PersonDid | PersonProposed | PersonConfirmed
-Fact = SourceSaid | SourceGone | Asked | SourceAccepted | SourceDid | SourceRefused | ClockStruck | TwinSaid
+Fact = (
+    SourceSaid | SourceGone | Asked | SourceAccepted | SourceDid | SourceRefused | ClockStruck | TwinSaid | RuleForesaw
+)

@@ -1,7 +1,7 @@
 """An item: one thing a creditor must decide, and the only table of how it changes (architecture.md, The domain)."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from receiver.domain.action import PlanWish
@@ -104,6 +104,15 @@ class Attempt:
     is_accepted: bool = False  # the source took it; its effect is awaited
     accepted_at: datetime | None = None
     confirmed_by: str | None = None  # the second person, where four eyes decided
+    undo_for: timedelta | None = None  # how long it can be undone, when it is not the usual time
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a rule on a dry run would have done with the item as it is."""
+
+    rule: str
+    verb: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,8 @@ class Item:
     waiting_since: datetime | None = None  # opened again, or woken
     escalated_at: datetime | None = None
     undo_until: datetime | None = None
+    foreseen: Foreseen | None = None
+    is_believed: bool = False  # as an event says, which no look has confirmed yet
 
     @property
     def since(self) -> datetime:

@@ -12,6 +12,7 @@ from receiver.domain.fact import (
     PersonConfirmed,
     PersonDid,
     PersonProposed,
+    RuleForesaw,
     SourceAccepted,
     SourceDid,
     SourceGone,
@@ -19,7 +20,7 @@ from receiver.domain.fact import (
     SourceSaid,
     TwinSaid,
 )
-from receiver.domain.item import Attempt, Item, Proposal, same_words
+from receiver.domain.item import Attempt, Foreseen, Item, Proposal, same_words
 from receiver.domain.notice import STILL_OPEN
 
 # A source that took the request and still shows the item open half an hour later: people must know
@@ -47,7 +48,7 @@ class Ignored:
 Decision = Applied | Ignored
 
 
-def decide(item: Item | None, fact: Fact, now: datetime, new_id: str) -> Decision:  # noqa: C901 - one case a fact
+def decide(item: Item | None, fact: Fact, now: datetime, new_id: str) -> Decision:  # noqa: C901, PLR0912 - one case a fact
     """What the fact makes of the item. ``new_id`` names the item if the fact opens one."""
     match fact:
         case SourceSaid():
@@ -74,18 +75,22 @@ def decide(item: Item | None, fact: Fact, now: datetime, new_id: str) -> Decisio
             return _source_refused(item, fact, now)
         case TwinSaid():
             return _twin_said(item, fact, now)
+        case RuleForesaw():
+            return _rule_foresaw(item, fact, now)
 
 
 def _open(fact: SourceSaid, now: datetime, new_id: str) -> Decision:
     if not fact.snapshot.is_open:
         return Ignored("never_open")  # resolved before we first saw it: nothing to decide, nobody to wake
-    return Applied(Item(new_id, fact.snapshot, "open", 1, fact.said_at, now, now), "opened")
+    return Applied(
+        Item(new_id, fact.snapshot, "open", 1, fact.said_at, now, now, is_believed=fact.is_believed), "opened"
+    )
 
 
 def _source_said(item: Item, fact: SourceSaid, now: datetime) -> Decision:
     if _is_older(fact.said_at, item, now):
         return Ignored("older")
-    heard = replace(item, snapshot=fact.snapshot, said_at=fact.said_at, is_missing=False)
+    heard = replace(item, snapshot=fact.snapshot, said_at=fact.said_at, is_missing=False, is_believed=fact.is_believed)
     is_changed = not same_words(item.snapshot, fact.snapshot)
     if not fact.snapshot.is_open:
         return _shown_closed(heard, fact, now)
@@ -97,7 +102,7 @@ def _source_said(item: Item, fact: SourceSaid, now: datetime) -> Decision:
         return Applied(heard, None)
     if item.attempt and item.attempt.is_accepted and item.attempt.verb == "update_plan":
         return Applied(replace(_raised(heard, now), state="open", attempt=None, problem=None), "changed")
-    return Applied(_raised(_void(heard), now), "changed")
+    return Applied(_raised(_void(replace(heard, foreseen=None)), now), "changed")
 
 
 def _shown_closed(heard: Item, fact: SourceSaid, now: datetime) -> Decision:
@@ -146,6 +151,7 @@ def _resolve(item: Item, outcome: str, now: datetime) -> Applied:
     """Resolved as the source says; credited to the person only if the source did what that person asked."""
     attempt = item.attempt
     is_theirs = attempt is not None and (attempt.is_accepted or outcome_of(attempt.verb) == outcome)
+    undo_for = attempt.undo_for if attempt and attempt.undo_for is not None else UNDO_WITHIN
     return Applied(
         replace(
             _raised(item, now),
@@ -155,7 +161,7 @@ def _resolve(item: Item, outcome: str, now: datetime) -> Applied:
             resolved_by=attempt.who if attempt and is_theirs else None,
             resolved_via=attempt.via if attempt and is_theirs else None,
             confirmed_by=attempt.confirmed_by if attempt and is_theirs else None,
-            undo_until=now + UNDO_WITHIN if is_theirs and "reopen" in item.snapshot.verbs else None,
+            undo_until=now + undo_for if is_theirs and "reopen" in item.snapshot.verbs else None,
             attempt=None,
             problem=None,
             is_missing=False,
@@ -170,7 +176,8 @@ def _resolve(item: Item, outcome: str, now: datetime) -> Applied:
 def _person_asked(item: Item, fact: PersonAsked, now: datetime) -> Decision:
     if item.state == "acting" or (item.state == "resolved") != (fact.verb in REOPENING):
         return Ignored("not_open")
-    return _asking(item, Attempt(fact.action_id, fact.verb, fact.person.label, fact.via, now), now)
+    who = fact.person.label
+    return _asking(item, Attempt(fact.action_id, fact.verb, who, fact.via, now, undo_for=fact.undo_for), now)
 
 
 def _asking(item: Item, attempt: Attempt, now: datetime) -> Applied:
@@ -218,6 +225,8 @@ def _clock_struck(item: Item, fact: ClockStruck, now: datetime) -> Decision:
             changed = _woken(item, now)
         case "escalated" if item.state == "open" and item.escalated_at is None:
             changed = replace(item, escalated_at=now)
+        case "undo_over" if item.state == "resolved" and item.undo_until and item.undo_until <= now:
+            changed = replace(item, undo_until=None)
         case _:
             return Ignored("not_due")
     return Applied(_raised(changed, now), "changed")
@@ -260,6 +269,12 @@ def _twin_said(item: Item, fact: TwinSaid, now: datetime) -> Decision:
     return Applied(_raised(_void(replace(item, twin=fact.twin)), now), "changed")
 
 
+def _rule_foresaw(item: Item, fact: RuleForesaw, now: datetime) -> Decision:
+    if item.state != "open":
+        return Ignored("not_open")
+    return Applied(_raised(replace(item, foreseen=Foreseen(fact.rule, fact.verb)), now), "changed")
+
+
 def _reopened(item: Item, now: datetime) -> Item:
     return replace(
         item,
@@ -272,6 +287,7 @@ def _reopened(item: Item, now: datetime) -> Item:
         attempt=None,
         problem=None,
         undo_until=None,
+        foreseen=None,
         escalated_at=None,
         waiting_since=now,
     )

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from receiver.domain.action import DECIDING
+from receiver.domain.automation import VIA
 from receiver.domain.item import Item
 from receiver.domain.people import Person
 from receiver.domain.routing import Route
@@ -92,11 +93,16 @@ def is_alarm(shown_state: str | None, item: Item) -> bool:
     return shown_state not in {None, STILL_OPEN} and telling_of(item) == STILL_OPEN
 
 
+def is_worth_telling(item: Item) -> bool:
+    """Whether somebody who has not heard of it yet should: what is over need nobody know, unless a rule decided it."""
+    return item.state != "resolved" or item.resolved_via == VIA
+
+
 def is_news(shown_state: str | None, item: Item) -> bool:
     """Whether a channel that cannot be redrawn (mail) should hear of this: opened, resolved, opened again, in vain,
     proposed."""
     if shown_state is None:
-        return item.state != "resolved"
+        return is_worth_telling(item)
     if item.proposal and shown_state != telling_of(item):
         return True
     return is_alarm(shown_state, item) or (shown_state == "resolved") != (item.state == "resolved")

@@ -55,6 +55,13 @@ class People:
         limit = self.four_eyes_above.get(money.currency or "", unknown)
         return limit is not None and money.amount > Decimal(str(limit))
 
+    def may_decide_alone(self, money: Money | None) -> bool:
+        """Whether it is known that this much takes no second person: what cannot be judged is not for a rule."""
+        if not self.four_eyes_above:
+            return True
+        limit = self.four_eyes_above.get(money.currency or "") if money else None
+        return money is not None and limit is not None and money.amount <= Decimal(str(limit))
+
     def debitura_sender(self, person: Person) -> str | None:
         """The Debitura team member this person writes as, when [people] maps one."""
         return self.debitura_users.get((person.email or "").lower())

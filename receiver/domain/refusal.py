@@ -19,7 +19,7 @@ SENTENCES = {
     "needs_words": N_("Please say a few words; they are needed here."),
     "too_long": N_("That is too long; {most} characters are allowed."),
     "claimed": N_("{who} has claimed this already."),
-    "undo_over": N_("This can be undone for ten minutes only. It can still be reopened, with a note."),
+    "undo_over": N_("It is too late to undo this. It can still be reopened, with a note."),
     "bad_until": N_("Please choose how long: an hour, four hours, tomorrow, next Monday or a day within a year."),
     "nobody": N_("Please say who should look after it."),
     "not_a_resolver": N_("{who} is not on the list of people who may decide here."),

@@ -24,6 +24,11 @@ KINDS = (
 )
 """Kinds known today (getbill.md, Todos; debitura.md, Type catalogue), Casebell's own last; a source may add some."""
 
+DECIDABLE = ("portal_dispute", "hardship", "payment_plan", "ai_dispute", "objection")
+"""Kinds that Getbill validates or rejects (getbill.md, Todos)."""
+
+SOURCES = ("getbill", "debitura", "casebell")
+
 
 def nearest(word: str, words: list[str]) -> str | None:
     """The word most like ``word``, however unlike."""
@@ -48,6 +53,7 @@ def cross_faults(raw: Table) -> Iterator[Fault]:
         if automation.get("verb") == "reject" and not automation.get("note"):
             yield (*at, "note"), 'is missing; "reject" tells the debtor\'s side why'
         yield from _match(raw, at, automation)
+        yield from _automatic(at, automation)
 
 
 def _tables(raw: Table, section: str) -> Iterator[tuple[Location, Table]]:
@@ -118,6 +124,19 @@ def _sections_there(raw: Table, at: Location, table: Table, mail: str) -> Iterat
     for key, section in (("slack", "slack"), (mail, "email")):
         if table.get(key) and section not in raw:
             yield (*at, key), f"needs the section [{section}], which is not there"
+
+
+def _automatic(at: Location, automation: Table) -> Iterator[Fault]:
+    """Items that can neither be validated nor rejected: a rule for them would never act."""
+    match, verb = automation.get("match"), automation.get("verb")
+    if not isinstance(match, Mapping) or verb not in ("validate", "reject"):
+        return
+    for key, right in (("source", ("getbill",)), ("kind", DECIDABLE)):
+        words = match.get(key)
+        for index, word in enumerate(words if isinstance(words, list) else ()):
+            if word in (*SOURCES, *KINDS) and word not in right:
+                rights = ", ".join(map(quoted, right))
+                yield (*at, "match", key, index), f"{quoted(word)} takes no {quoted(verb)}; write {rights}"
 
 
 def _match(raw: Table, at: Location, table: Table) -> Iterator[Fault]:

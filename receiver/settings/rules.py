@@ -75,7 +75,9 @@ class AutomationMatch(Match):
     """As in a route, and how sure the AI must have been."""
 
     min_confidence: Percent | None = Field(
-        default=None, description="Lowest confidence of the AI, in percent.", examples=[90]
+        default=None,
+        description="Lowest confidence of the AI, in percent; an item without one then does not match.",
+        examples=[90],
     )
 
 
@@ -186,7 +188,12 @@ class Digest(Section):
 
 
 class Automation(Section):
-    """A verb pressed by Casebell itself. Opt-in, and a dry run unless told otherwise."""
+    """A verb pressed by Casebell itself. Opt-in, and a dry run unless told otherwise.
+
+    An item is considered when it opens and when its source changes it; what was open before is left alone until then.
+    The first rule that takes it acts. None acts on what somebody has begun with or has ever opened again, nor above
+    `four_eyes_above`: where `[people]` has such limits, only on an amount in a currency that has one.
+    """
 
     name: Name = Field(description="Name of the automation.", examples=["confident-ai-disputes"])
     match: AutomationMatch = Field(
@@ -196,11 +203,25 @@ class Automation(Section):
     verb: Literal["validate", "reject"] = Field(description="`validate` or `reject`.", examples=["validate"])
     note: Template | None = Field(
         default=None,
-        description="Note written to the source; `{ai_confidence}` is filled in. `reject` needs one.",
+        description="Note written to the source; `{ai_confidence}`, `{reference}`, `{theme}`, `{severity}` and "
+        "`{rule}` are filled in. `reject` needs one.",
         examples=["Validated automatically: AI confidence {ai_confidence} %"],
     )
     dry_run: YesNo = Field(
-        default=True, description="Only write to the history what would have been done.", examples=[True]
+        default=True,
+        description="Only say, in the message and the history, what would have been done.",
+        examples=[True],
+    )
+    at_most: Count = Field(
+        default=20,
+        description="Items within an hour. One more stops the rule for an hour, and the admins are told; what comes "
+        "meanwhile is left to people.",
+        examples=[20],
+    )
+    undo_for: Duration = Field(
+        default=timedelta(minutes=10),
+        description="How long the message has a button to undo it; later it can be reopened, with a note.",
+        examples=["10m"],
     )
 
 

@@ -210,12 +210,20 @@ def _check_country(code: str) -> str:
     return code.upper()
 
 
+PLACEHOLDERS = ("ai_confidence", "reference", "theme", "severity", "rule")
+
+
 def _check_template(text: str) -> str:
     try:
-        names = [field for _, field, _, _ in Formatter().parse(text) if field is not None]
+        fields = [(field, spec, how) for _, field, spec, how in Formatter().parse(text) if field is not None]
     except ValueError:
-        names = [""]
-    if not all(name.isidentifier() for name in names):
+        fields = [("", "", None)]
+    for name, spec, how in fields:
+        if name.isidentifier() and name not in PLACEHOLDERS:
+            known = ", ".join(f"{{{one}}}" for one in PLACEHOLDERS)
+            raise ValueError(f"{quoted(text)} has the unknown placeholder {{{name}}}; there are {known}")
+        if name.isidentifier() and not spec and not how:
+            continue
         raise ValueError(f"{quoted(text)} has a brace that is no placeholder; write {{ai_confidence}}, or {{{{ for {{")
     return text
 

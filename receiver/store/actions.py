@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, exists, func, insert, select, update
 
 from receiver.domain.action import Click, Terms
 from receiver.domain.people import Person
@@ -14,6 +14,7 @@ from receiver.store.schema import action, token
 _person = TypeAdapter(Person)
 _terms = TypeAdapter(Terms)
 _UNDECIDED = ("proposed", "asked")
+_NOTHING = ("refused", "dry_run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,23 @@ def find(connection: Connection, action_id: int) -> Done | None:
 def by_identity(connection: Connection, identity: str) -> Done | None:
     """The action this very press led to, if it came before."""
     return _one(connection, action.c.identity == identity)
+
+
+def is_anybodys(connection: Connection, item_id: str) -> bool:
+    """Whether anybody, a rule included, has done or tried anything with the item; dry runs and refusals are nothing."""
+    chosen = exists().where(action.c.item_id == item_id, action.c.state.not_in(_NOTHING))
+    return bool(connection.execute(select(chosen)).scalar_one())
+
+
+def count(connection: Connection, identities: str, since: datetime) -> int:
+    """How often a rule has acted since then. ``identities``: what its actions' identities begin with."""
+    chosen = select(func.count()).where(
+        action.c.via == "automation",
+        action.c.at > since,
+        action.c.state.not_in(_NOTHING),
+        action.c.identity.startswith(identities, autoescape=True),
+    )
+    return int(connection.execute(chosen).scalar_one())
 
 
 def finish(connection: Connection, action_id: int, state: str, reason: str | None, now: datetime) -> None:

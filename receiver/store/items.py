@@ -58,9 +58,15 @@ def values_of(changed: Item) -> dict[str, Any]:
         "changed_at": changed.changed_at,
         "resolved_at": changed.resolved_at,
         "reference": reference_of(said.reference),
-        "wake_at": changed.snoozed_until,
+        "wake_at": changed.snoozed_until or _button_goes_at(changed),
         "whole": _whole.dump_json(changed, exclude_defaults=True).decode(),
     }
+
+
+def _button_goes_at(changed: Item) -> datetime | None:
+    """Until when everybody is shown a button to undo what a rule did."""
+    is_shown = changed.state == "resolved" and changed.resolved_via == "automation"
+    return changed.undo_until if is_shown else None
 
 
 def record(connection: Connection, item_id: str, event: Event) -> None:

@@ -37,6 +37,6 @@ def candidates(
 
 
 def woken(connection: Connection, now: datetime) -> list[Item]:
-    """Items whose snooze is over."""
+    """Items whose snooze is over, or whose button to undo what a rule did has had its time."""
     chosen = select(item.c.whole).where(item.c.wake_at <= now).order_by(item.c.wake_at).limit(MOST_AT_ONCE)
     return [items.whole(text) for text in connection.execute(chosen).scalars()]

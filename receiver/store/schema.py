@@ -110,7 +110,7 @@ item = Table(
     Column("resolved_at", Instant),
     Column("whole", Text, nullable=False),  # the Item as JSON; the columns beside it are for looking up
     Column("reference", Text),  # the creditor's own number, as twins are looked up by it
-    Column("wake_at", Instant),  # when its snooze ends
+    Column("wake_at", Instant),  # when its snooze ends, or a rule's act can be undone no more
     Index("ix_item_wake", "wake_at", **_only("wake_at IS NOT NULL")),
     Index("ix_item_open", "source", "account", **_only("state <> 'resolved'")),
     Index("ix_item_open_reference", "reference", **_only("state <> 'resolved'")),
@@ -205,11 +205,12 @@ action = Table(
     Column("note", Text),
     Column("text", Text),
     Column("answer_to", Text),
-    Column("state", Text, nullable=False),  # proposed, asked, done, refused, failed
+    Column("state", Text, nullable=False),  # proposed, asked, done, refused, failed, dry_run
     Column("reason", Text),
     Column("at", Instant, nullable=False),
     Column("finished_at", Instant),
     Column("terms", Text),  # what else came with it, as JSON
+    Index("ix_action_automation", "at", **_only("via = 'automation'")),
 )
 
 reminder = Table(

@@ -49,6 +49,8 @@ name = "all"
 slack = ["C0123456789"]
 """
 
+RULE = '[[automations]]\nname = "a"\nverb = "validate"\n'
+
 
 def read(*parts: str, environ: Mapping[str, str] = ENVIRON) -> Settings:
     return parse("".join(parts), "casebell.toml", environ)
@@ -172,6 +174,12 @@ def test_every_fault_is_told_in_one_run_each_with_file_key_and_cure() -> None:
         ('[[automations]]\nname = "a"\nverb = "validate"', "automations[0].match: is missing"),
         ('[[automations]]\nname = "a"\nverb = "reject"\nmatch = {}', "automations[0].note: is missing"),
         ('[[automations]]\nname = "a"\nverb = "validate"\nmatch = {}\nnote = "{"', "a brace that is no placeholder"),
+        (f'{RULE}match = {{}}\nnote = "{{amount}}"', "the unknown placeholder {amount}; there are {ai_confidence}, "),
+        (f'{RULE}match = {{}}\nnote = "{{theme:>9999999}}"', "a brace that is no placeholder"),
+        (f'{RULE}match = {{ kind = ["ReplyToChat"] }}', '"ReplyToChat" takes no "validate"; write "portal_dispute", '),
+        (f'{RULE}match = {{ source = ["debitura"] }}', '"debitura" takes no "validate"; write "getbill"'),
+        (f"{RULE}match = {{}}\nat_most = 0", "automations[0].at_most: "),
+        ('[[automations]]\nname = "a"\nverb = "reply"\nmatch = {}', 'automations[0].verb: "reply"'),
     ],
 )
 def test_a_fault_names_its_key_and_what_would_be_right(line: str, told: str) -> None:

@@ -30,7 +30,9 @@ def carried(body: bytes, now: datetime, account: str, todo_url: str | None) -> S
             at = todo.updated_at or todo.created_at
             if at is None or abs(now - at) > FRESH_FOR:
                 return None
-            return SourceSaid(snapshot(todo, None, account, todo_url=todo_url), min(at, now) - AT_LEAST_OLDER)
+            return SourceSaid(
+                snapshot(todo, None, account, todo_url=todo_url), min(at, now) - AT_LEAST_OLDER, is_believed=True
+            )
     return None
 
 
