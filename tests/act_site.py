@@ -24,7 +24,7 @@ from receiver.domain.notice import Link, Notice, Story, verbs_for
 from receiver.domain.token import Tokens
 from receiver.web.links import Found, Used, link_routes
 from receiver.web.media import media_routes
-from receiver.web.pages import STATIC, error_handlers, front
+from receiver.web.pages import STATIC, error_handlers
 from tests.factories import NOW, make_item, make_notice
 
 ADDRESS = "ar@creditor.example"
@@ -141,7 +141,6 @@ async def site(desk: FakeDesk) -> AsyncIterator[str]:
             *media_routes(desk),
             Route("/broken", broken),
             Mount("/static", StaticFiles(directory=STATIC)),
-            Route("/", front),
         ],
         exception_handlers=error_handlers(),
     )

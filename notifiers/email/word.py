@@ -26,7 +26,15 @@ def render(text: str, mark: str, say: Say, sender: str, address: str, host: str,
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answering machine answers
     mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
     mail["List-Id"] = f"<admins.{slug(host)}>"
-    context = {"_": partial(say, LOCALE), "locale": LOCALE, "title": title, "rest": rest, "address": address}
+    is_login = mark.startswith("login ")  # whoever asked for it need not be an admin
+    context = {
+        "is_login": is_login,
+        "_": partial(say, LOCALE),
+        "locale": LOCALE,
+        "title": title,
+        "rest": rest,
+        "address": address,
+    }
     mail.set_content(PAGES.get_template("word.txt").render(context), cte="quoted-printable")
     html = INLINER.inline(PAGES.get_template("word.html").render(context))
     mail.add_alternative(html, subtype="html", cte="quoted-printable")

@@ -33,6 +33,7 @@ FAMILIES: dict[str, dict[str, str]] = {  # module -> its commands (``NAME_comman
         "replay": "Understand stored events again; never a second alert.",
     },
     "receiver.cli.audit": {"audit": "Tell who did what, through what, and what the source answered."},
+    "receiver.cli.login": {"login": "Print a link that signs somebody in to the inbox."},
     "receiver.cli.database": {"db": "Migrate, back up, move and tidy the database."},
     "receiver.cli.digests": {
         "digest": "A digest outside its schedule.",

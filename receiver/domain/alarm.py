@@ -30,8 +30,8 @@ SENTENCES = {
     "automation_over": N_("{about} acts again. What came while it had stopped waits for people."),
     "over": N_("{about} works again."),
     "login": N_(
-        "Your way into Casebell. Open {url} to sign in: it works once, within fifteen minutes. If you did not ask for it,"
-        " nothing happens."
+        "Your way into Casebell. Open {url} to sign in: it works once, within fifteen minutes. If you did not ask for"
+        " it, nothing happens."
     ),
 }
 SYSTEMS = {"getbill": "Getbill", "debitura": "Debitura", "mail": "SMTP", "slack": "Slack", "automation": "Automation"}

@@ -4,7 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import JSON, BigInteger, ColumnElement, Connection, and_, case, cast, func, or_, select, type_coerce
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+)
 
 from receiver.domain.item import Item
 from receiver.domain.money import Money
@@ -45,8 +58,8 @@ def page(connection: Connection, wanted: Filter, after: Place | None) -> tuple[l
     chosen = select(item.c.whole, _RANK, item.c.opened_at, item.c.key).where(*_where(wanted))
     if after is not None:
         rank, opened_at, key = after
-        same = and_(item.c.opened_at == opened_at, item.c.key > key)
-        chosen = chosen.where(or_(rank < _RANK, and_(rank == _RANK, or_(item.c.opened_at > opened_at, same))))
+        later = or_(item.c.opened_at > opened_at, and_(item.c.opened_at == opened_at, item.c.key > key))
+        chosen = chosen.where(or_(rank < _RANK, and_(literal(rank) == _RANK, later)))
     rows = connection.execute(chosen.order_by(_RANK, item.c.opened_at, item.c.key).limit(MOST + 1)).all()
     last = rows[MOST - 1] if len(rows) > MOST else None
     return [items.whole(row[0]) for row in rows[:MOST]], None if last is None else (last[1], last[2], last[3])
@@ -81,8 +94,7 @@ def _where(wanted: Filter) -> list[ColumnElement[bool]]:
     for column, word in ((item.c.kind, wanted.kind), (item.c.source, wanted.source), (item.c.account, wanted.account)):
         if word:
             found.append(column == word)
-    for word in wanted.words.split()[:5]:
-        found.append(item.c.whole.icontains(word, autoescape=True))
+    found += [item.c.whole.icontains(word, autoescape=True) for word in wanted.words.split()[:5]]
     if wanted.mine:
         found.append(item.c.whole.icontains(f'"claimer":{{"email":"{wanted.mine}"', autoescape=True))
     return found

@@ -22,6 +22,7 @@ from receiver.summarise import make_now
 from receiver.tidy import tidy
 from receiver.web.desk_clicks import press_and_wait
 from receiver.web.intake import STATUS, raw_body
+from receiver.web.login import make_link
 
 LIVES_S = 60
 PURGE_S = 10.0  # then the command asks again
@@ -65,6 +66,8 @@ async def _do(desk: Desk, wanted: Any) -> dict[str, Any]:
             return dict(await reconcile_each(desk, account, is_full=full))
         case {"do": "digest", "name": str(name)}:
             return {"destinations": await make_now(desk, name)}
+        case {"do": "login", "address": str(address)}:
+            return {"url": await make_link(desk, address)}
         case {"do": "allow", "address": str(address)}:
             return {"lifted": await desk.database.write(suppressed.lift, address)}
         case _:

@@ -4,6 +4,8 @@ The answer is the same whoever asks, and takes as long: nobody learns from it wh
 nothing, for scanners open links (docs/decisions/0006); its button lets in, once.
 """
 
+import re
+from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -16,7 +18,7 @@ from starlette.routing import Route
 from receiver.desk import OUTBOX_BELL, Desk
 from receiver.domain.people import Person
 from receiver.domain.refusal import N_
-from receiver.errors import RefusedError, RejectedError
+from receiver.errors import PermanentError, RefusedError, RejectedError
 from receiver.store import logins, outbox
 from receiver.web import sessions
 from receiver.web.intake import raw_body
@@ -25,6 +27,7 @@ from receiver.web.pages import HEADERS, Words, message, page, preferred_locale, 
 MOST_BYTES: Final = 4_096
 SLOWEST_S: Final = 10.0
 MOST_ADDRESS: Final = 320
+_ADDRESS: Final = re.compile(r"[^\s@,;<>\"]{1,64}@[^\s@,;<>\"]{1,250}")
 SIGNED_FOR_S: Final = 86_400  # the store knows when a link is over
 
 
@@ -37,26 +40,44 @@ def login_routes(desk: Desk) -> list[Route]:
     ]
 
 
-async def send_link(desk: Desk, address: str, wanted: str) -> str | None:
-    """Mail the address a link, if it belongs to somebody who may decide; the link, None when none was made."""
+async def send_link(desk: Desk, address: str, wanted: str) -> None:
+    """Mail the address a link, if it belongs to somebody who may decide and has not just asked for several."""
     address = address.strip().lower()
-    if len(address) > MOST_ADDRESS or not desk.people.may_resolve(Person(email=address)):
-        return None
-    url = await desk.database.write(_begin, desk, address, wanted)
-    desk.bells.ring(OUTBOX_BELL)
-    return url
+    if len(address) > MOST_ADDRESS or not _ADDRESS.fullmatch(address) or not desk.people.may_resolve(_person(address)):
+        return
+    if await desk.database.write(_mail_link, desk, address, wanted):
+        desk.bells.ring(OUTBOX_BELL)
 
 
-def _begin(connection: Connection, desk: Desk, address: str, wanted: str) -> str | None:
-    now = desk.now()
-    fresh = logins.begin(connection, address, now)
-    if fresh is None:
-        return None
-    url = f"{desk.public_url}/login/{desk.tokens.make('login.v1', [fresh, sessions.local(wanted)])}"
-    if "mail" in desk.notifiers:
-        payload: dict[str, object] = {"code": "login", "values": {"url": url}, "mark": f"login {fresh}"}
-        outbox.put(connection, None, f"mail:{address}", outbox.WARN, payload, now, is_urgent=True)
-    return url
+async def make_link(desk: Desk, address: str) -> str:
+    """A link for whoever has the keys, at a terminal. Raises PermanentError when it would open nothing."""
+    address = address.strip().lower()
+    if not desk.people.may_resolve(_person(address)):
+        what = f"{address} may not decide here: name it in [people], among resolvers or admins"
+        raise PermanentError("not_allowed", what)
+    return _url(desk, await desk.database.write(_begin_anyway, address, desk.now()), "/")
+
+
+def _begin_anyway(connection: Connection, address: str, now: datetime) -> str:
+    return logins.begin(connection, address, now, is_urgent=True) or ""
+
+
+def _mail_link(connection: Connection, desk: Desk, address: str, wanted: str) -> bool:
+    fresh = logins.begin(connection, address, desk.now())
+    if fresh is None or "mail" not in desk.notifiers:
+        return False
+    values = {"url": _url(desk, fresh, wanted)}
+    payload: dict[str, object] = {"code": "login", "values": values, "mark": f"login {fresh}"}
+    outbox.put(connection, None, f"mail:{address}", outbox.WARN, payload, desk.now(), is_urgent=True)
+    return True
+
+
+def _url(desk: Desk, id_: str, wanted: str) -> str:
+    return f"{desk.public_url}/login/{desk.tokens.make('login.v1', [id_, sessions.local(wanted)])}"
+
+
+def _person(address: str) -> Person:
+    return Person(email=address)
 
 
 class LoginPages:
@@ -96,7 +117,7 @@ class LoginPages:
             work = logins.spend if request.method == "POST" else logins.address_of
             find = self._desk.database.write if request.method == "POST" else self._desk.database.read
             address = await find(work, opened[0], self._desk.now())
-        if opened is None or address is None or not self._desk.people.may_resolve(Person(email=address)):
+        if opened is None or address is None or not self._desk.people.may_resolve(_person(address)):
             text = N_("It was used already, or it is more than fifteen minutes old.")
             return message(
                 410,

@@ -83,11 +83,6 @@ def preferred_locale(request: Request) -> str:
     return "en"
 
 
-async def front(_request: Request) -> Response:
-    """``GET /``: what this is, and whether it lives; no data."""
-    return page("front.html")
-
-
 async def _not_found(_request: Request, _error: Exception) -> Response:
     return message(404, "Nothing is here", "This page does not exist, or it does not exist any more.")
 

@@ -1,4 +1,4 @@
-"""``/sources`` and ``/deliveries``: how the sources stand, and what could not be delivered. For those who run Casebell."""
+"""``/sources`` and ``/deliveries``: how the sources stand, and what could not be delivered."""
 
 from datetime import datetime
 from typing import Any, Final

@@ -300,11 +300,10 @@ async def test_an_older_link_takes_nothing_back_and_a_used_one_only_what_it_did(
 # The other pages
 
 
-async def test_the_front_page_says_what_this_is_and_the_rest_says_what_is_wrong(visitor: Visitor) -> None:
-    assert "/readyz" in (await visitor.open("/")).text
+async def test_what_is_not_there_or_not_meant_so_says_what_is_wrong(visitor: Visitor) -> None:
     missing = await visitor.open("/%3Cscript%3Ealert(1)")
     assert (missing.status_code, "script" in missing.text) == (404, False)
-    wrong = await visitor.post({}, "/")
+    wrong = await visitor.post({}, "/media/m1")
     assert (wrong.status_code, set(wrong.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
 
 
