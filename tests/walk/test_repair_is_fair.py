@@ -1,4 +1,4 @@
-"""Repair with one dead channel that holds very many messages (review 5)."""
+"""Repair goes round: one dead channel that holds very many messages keeps no other from being redrawn."""
 
 from datetime import timedelta
 
@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select, update
 
 from receiver.apply import apply_facts
 from receiver.domain.fact import SourceSaid
+from receiver.domain.routing import Route
 from receiver.repair import repair
 from receiver.store import items, messages
 from receiver.store.database import Database
@@ -15,7 +16,6 @@ from receiver.store.schema import outbox as rows
 from tests.adapters.slack_wire import slack
 from tests.factories import NOW, make_snapshot
 from tests.walk.test_delivery_faults import desk_of
-from receiver.domain.routing import Route
 
 pytestmark = pytest.mark.anyio
 ROUTES = (Route("dead", slack=("C1",)),)
@@ -35,13 +35,19 @@ async def test_two_hundred_messages_in_a_dead_channel_do_not_keep_the_others_fro
             messages.save(connection, known[k].id, Shown(place, f"{place[6:]}/{k}", "dead", 0, "open"), NOW)
             if k == keys[-1]:
                 connection.execute(update(rows).where(rows.c.item_id == known[k].id).values(destination=place))
-        connection.execute(update(rows).values(state="dead", done_at=NOW + timedelta(hours=12), reason="is_archived: x"))
-        connection.execute(update(rows).where(rows.c.destination == "slack:C2").values(done_at=NOW + timedelta(minutes=1)))
+        connection.execute(
+            update(rows).values(state="dead", done_at=NOW + timedelta(hours=12), reason="is_archived: x")
+        )
+        connection.execute(
+            update(rows).where(rows.c.destination == "slack:C2").values(done_at=NOW + timedelta(minutes=1))
+        )
 
     await database.write(stand)
     async with slack() as wire, desk_of(database, wire) as desk:
         desk.now = lambda: NOW + timedelta(hours=13)
         await repair(desk)
 
-    due = await database.read(lambda c: list(c.execute(select(rows.c.destination).where(rows.c.state == "due")).scalars()))
-    assert due == ["slack:C2"]
+    def due(connection: Connection) -> list[str]:
+        return list(connection.execute(select(rows.c.destination).where(rows.c.state == "due")).scalars())
+
+    assert await database.read(due) == ["slack:C2"]
