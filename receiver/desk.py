@@ -104,6 +104,7 @@ class Desk:
     now: Callable[[], datetime] = utc_now
     holds: dict[str, Hold] = field(default_factory=dict)  # loops that wait for a source to recover, by their bell
     passes: dict[tuple[str, str], datetime] = field(default_factory=dict)  # our last whole one over each account
+    passing: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)  # one pass over an account at a time
     is_draining: bool = False
     kept: Kept = field(default_factory=Kept)
     holder: str = field(default_factory=lambda: secrets.token_hex(8))  # who this process is among the replicas

@@ -1,5 +1,6 @@
 """Polling joins the walk at the waist: one pass over an account becomes facts, applied like any webhook's."""
 
+import asyncio
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -32,31 +33,32 @@ class Counts:
 async def reconcile(desk: Desk, upstream: Upstream, *, is_full: bool = False) -> Counts:
     """One complete pass over an account. Raises DeliveryError when it was not heard out: then nothing changes."""
     labels = (upstream.source, upstream.account)
-    started = time.perf_counter()
-    mark = await desk.database.read(items.open_mark, *labels)
-    known = await desk.database.read(items.open_versions, *labels)
-    is_sequel = await _is_sequel(desk, labels)
-    found = await upstream.sweep(known, is_full=is_full, versions=known if is_sequel else None)
-    desk.passes.pop(labels, None)
-    await desk.database.write(passes.begin, *labels, found.said_at, found.unheard)
-    # What changed here meanwhile may be by older words than the pass's: then the next one says everything again.
-    is_calm = mark == await desk.database.read(items.open_mark, *labels)
-    counted, is_whole = await apply_in_chunks(desk, found.facts)
-    if is_whole and (is_calm or not is_sequel):
-        desk.passes[labels] = found.said_at
-    await join(desk, upstream)
-    desk.metrics.reconcile_seconds.labels(*labels).observe(time.perf_counter() - started)
-    desk.metrics.reconcile_last_success_timestamp_seconds.labels(*labels).set(desk.now().timestamp())
-    await desk.database.write(_heard_out, *labels, desk.now())
+    async with desk.passing.setdefault(labels, asyncio.Lock()):  # the loop's, and one that a command asked for
+        started = time.perf_counter()
+        counted = await _pass(desk, upstream, labels, is_full=is_full)
+        await join(desk, upstream)
+        desk.metrics.reconcile_seconds.labels(*labels).observe(time.perf_counter() - started)
+        desk.metrics.reconcile_last_success_timestamp_seconds.labels(*labels).set(desk.now().timestamp())
+        await desk.database.write(_heard_out, *labels, desk.now())
     if counted:
         log.info("reconcile.pass.done", source=labels[0], account=labels[1], **counted)
     return Counts(**counted)
 
 
-async def _is_sequel(desk: Desk, labels: tuple[str, str]) -> bool:
-    """Whether the last pass over the account was ours and all of its facts were applied."""
+async def _pass(desk: Desk, upstream: Upstream, labels: tuple[str, str], *, is_full: bool) -> dict[str, int]:
     last = (await desk.database.read(passes.last)).get(labels)
-    return last is not None and last.said_at == desk.passes.get(labels)
+    is_sequel = last is not None and last.said_at == desk.passes.get(labels)  # ours, and all its facts were applied
+    mark = await desk.database.read(items.open_mark, *labels)
+    known = await desk.database.read(items.open_versions, *labels, last.said_at if last else None)
+    found = await upstream.sweep(known, is_full=is_full, versions=known if is_sequel else None)
+    desk.passes.pop(labels, None)
+    await desk.database.write(passes.begin, *labels, found.said_at, found.unheard, desk.now())
+    # What changed here meanwhile may be by older words than the pass's: then the next one says everything again.
+    is_calm = mark == await desk.database.read(items.open_mark, *labels)
+    counted, is_whole = await apply_in_chunks(desk, found.facts)
+    if is_whole and (is_calm or not is_sequel):
+        desk.passes[labels] = found.said_at
+    return counted
 
 
 def _heard_out(connection: Connection, source: str, account: str, now: datetime) -> None:

@@ -20,20 +20,13 @@ LONGEST_WAIT = timedelta(days=1)
 async def repair(desk: Desk) -> int:
     """Give what is out of sync another try; how many."""
     now = desk.now()
-    late = [one for one in await desk.database.read(messages.behind) if _is_time(one, now)]
+    late = await desk.database.read(messages.behind, now, SHORTEST_WAIT, LONGEST_WAIT)
     if not late:
         return 0
     await desk.database.write(_try_again, late, now)
     desk.bells.ring(OUTBOX_BELL)
     log.info("messages.repairing", count=len(late))
     return len(late)
-
-
-def _is_time(late: Behind, now: datetime) -> bool:
-    """Twice as long after each try: what is refused today may pass tomorrow, when somebody has seen to it."""
-    if late.tried_at is None:
-        return True
-    return now - late.tried_at >= min(max(late.tried_at - late.changed_at, SHORTEST_WAIT), LONGEST_WAIT)
 
 
 def _try_again(connection: Connection, late: list[Behind], now: datetime) -> None:

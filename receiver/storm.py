@@ -4,6 +4,8 @@ It is drawn from the store, whatever happened in between, so any number of chang
 token of the channel and are few, so that they never come before what a person's press has changed.
 """
 
+from datetime import datetime
+
 from sqlalchemy import Connection
 
 from receiver.beside import held, notifier_of
@@ -35,6 +37,9 @@ async def draw(desk: Desk, delivery: Delivery, claim_id: str) -> None:
         return
     if not isinstance(notifier, StormNotifier):
         raise PermanentError("unknown_channel", f"[{channel}] cannot tell of many alerts at once", reach="ours")
+    if stored.reference is None and not delivery.is_doubtful and all(one.state == "resolved" for one in items):
+        held(await desk.write_down(_forgone, delivery, claim_id, desk.now()))  # as a single alert would stay silent
+        return
     may_repeat = stored.is_doubtful or (delivery.is_doubtful and stored.reference is None)
     route, now = desk.route(stored.route), desk.now()
     shown = Storm(tuple(items), route, stored.began_at, now, f"{desk.public_url}/", may_repeat, delivery.is_doubtful)
@@ -44,6 +49,11 @@ async def draw(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     is_ours = await desk.write_down(_drawn, desk, delivery, claim_id, delivered, storms.sum_of(items), is_doubtful)
     desk.bells.ring(OUTBOX_BELL)
     held(is_ours)
+
+
+def _forgone(connection: Connection, delivery: Delivery, claim_id: str, now: datetime) -> bool:
+    storms.forgo(connection, delivery.value("storm"), now)
+    return outbox.finish(connection, delivery.id, claim_id, now)
 
 
 def _whole(connection: Connection, storm_id: int) -> tuple[Stored, list[Item]]:
@@ -64,7 +74,7 @@ def _drawn(
     """Also when the lease was lost: the message is there, and what waited for it goes on."""
     storm_id, now = delivery.value("storm"), desk.now()
     if delivered.reference is None:
-        storms.forgo(connection, storm_id)
+        storms.forgo(connection, storm_id, now)
     else:
         storms.drawn(connection, storm_id, delivered.reference, shows, now, is_doubtful=is_doubtful)
     return outbox.finish(connection, delivery.id, claim_id, now)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Executable, case, exists, func, insert, or_, select
+from sqlalchemy import Connection, Executable, and_, case, exists, func, insert, or_, select
 
 from receiver.domain.item import Item
 from receiver.domain.twin import reference_of
@@ -126,11 +126,16 @@ def open_keys(connection: Connection, source: str, account: str) -> list[str]:
     )
 
 
-def open_versions(connection: Connection, source: str, account: str) -> dict[str, int]:
-    """Versions by key of what is not resolved in one account; 0 of what waits for an answer of its source."""
-    version = case((item.c.state == "open", item.c.version), else_=0)
+def open_versions(connection: Connection, source: str, account: str, since: datetime | None) -> dict[str, int]:
+    """Versions by key of what is not resolved in one account.
+
+    0 of what waits for an answer of its source, and of what was heard of by itself after ``since``.
+    """
+    is_calm = item.c.state == "open"
+    if since is not None:
+        is_calm = and_(is_calm, item.c.said_at <= since)
     mine = (item.c.source == source, item.c.account == account, item.c.state != "resolved")
-    rows = connection.execute(select(item.c.key, version).where(*mine))
+    rows = connection.execute(select(item.c.key, case((is_calm, item.c.version), else_=0)).where(*mine))
     return {key: version for key, version in rows}  # noqa: C416 - rows are no pairs to mypy
 
 

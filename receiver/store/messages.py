@@ -1,12 +1,12 @@
 """Which messages show which item, and at what version: how every copy is found again."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, exists, func, select, update
+from sqlalchemy import BigInteger, Connection, and_, exists, func, or_, select, type_coerce, update
 
 from receiver.store import upsert
-from receiver.store.schema import item, message, outbox
+from receiver.store.schema import EPOCH, item, message, outbox
 
 MOST_BEHIND = 200
 
@@ -86,8 +86,13 @@ def out_of_sync(connection: Connection, before: datetime | None = None) -> int:
     return connection.execute(chosen if before is None else chosen.where(item.c.changed_at < before)).scalar_one()
 
 
-def behind(connection: Connection) -> list[Behind]:
-    """Slack messages that show an older version and that nothing waiting is about to redraw; one row a destination."""
+def behind(connection: Connection, now: datetime, shortest: timedelta, longest: timedelta) -> list[Behind]:
+    """Slack messages that show an older version, that nothing waiting is about to redraw, and whose time has come; one
+    row a destination.
+
+    Each is tried again after twice as long as before, within ``shortest`` and ``longest``: what is refused today may
+    pass tomorrow, when somebody has seen to it.
+    """
     on_its_way = exists().where(*_OF_THE_MESSAGE, outbox.c.state.in_(("due", "held")))
     newest = select(func.max(outbox.c.id)).where(*_OF_THE_MESSAGE).scalar_subquery()
     late = (
@@ -99,8 +104,15 @@ def behind(connection: Connection) -> list[Behind]:
         .subquery()
     )
     tried_at = func.coalesce(outbox.c.done_at, outbox.c.created_at)
+    waited = type_coerce(tried_at, BigInteger) * 2 - type_coerce(late.c.changed_at, BigInteger)
+    is_time = or_(
+        outbox.c.id.is_(None),
+        tried_at <= now - longest,
+        and_(tried_at <= now - shortest, waited <= (now - EPOCH) // timedelta(microseconds=1)),
+    )
     chosen = select(late, outbox.c.state, tried_at).select_from(late.outerjoin(outbox, outbox.c.id == late.c.row_id))
-    return [Behind(*row) for row in connection.execute(chosen.order_by(late.c.changed_at).limit(MOST_BEHIND))]
+    rows = connection.execute(chosen.where(is_time).order_by(late.c.changed_at).limit(MOST_BEHIND))
+    return [Behind(*row) for row in rows]
 
 
 _WITH_ITEM = message.join(item, item.c.id == message.c.item_id)

@@ -5,8 +5,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, or_, select
 
+from receiver.domain.ledger import CLOCKS_DIFFER_BY
 from receiver.store import upsert
 from receiver.store.schema import heard_out
 
@@ -21,18 +22,28 @@ class Heard:
     but_not: frozenset[str]
 
 
-def begin(connection: Connection, source: str, account: str, said_at: datetime, unheard: Collection[str]) -> None:
+def begin(
+    connection: Connection,
+    source: str,
+    account: str,
+    said_at: datetime,
+    unheard: Collection[str],
+    now: datetime,
+) -> None:
     """Whatever is open in the account, but for ``unheard``, is about to be told as it was at ``said_at``.
 
-    From here on older words about these items are refused, so the facts of the pass itself come next. A pass that heard
-    nothing of very many is not kept: then each item keeps its own time.
+    From here on older words about these items are refused, so the facts of the pass itself come next. It never goes
+    back, but where a clock did. A pass that heard nothing of very many is not kept: then each item keeps its own time.
     """
     if len(unheard) > MOST_UNHEARD:
         connection.execute(delete(heard_out).where(heard_out.c.source == source, heard_out.c.account == account))
         return
     values = {"said_at": said_at, "but_not": json.dumps(sorted(unheard))}
     statement = upsert.insert(connection, heard_out).values(source=source, account=account, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["source", "account"], set_=values))
+    is_next = or_(heard_out.c.said_at <= said_at, heard_out.c.said_at > now + CLOCKS_DIFFER_BY)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["source", "account"], set_=values, where=is_next)
+    )
 
 
 def last(connection: Connection) -> dict[tuple[str, str], Heard]:

@@ -77,7 +77,7 @@ def _sweep(connection: Connection, destination: str, burst: Pace, rows: Sequence
     name = f"burst {destination}"
     full_at = connection.execute(select(pace.c.full_at).where(pace.c.name == name)).scalar()
     full_at = min(full_at, burst.empty(now)) if full_at else None  # also when a clock was put back, or `within` changed
-    on = _now_on(connection, destination, now)
+    on = _now_on(connection, destination, now, burst.empty(now))
     alone: list[Found] = []
     swept: list[Found] = []
     for row in rows:
@@ -131,9 +131,11 @@ def drawn(
     connection.execute(swept.values(state=DUE, due_at=now))
 
 
-def forgo(connection: Connection, storm_id: int) -> None:
-    """Its message was deleted and nothing is open: it is not told of any more."""
+def forgo(connection: Connection, storm_id: int, now: datetime) -> None:
+    """Nothing of it is open and no message tells of it: it is not told of any more, and rings nobody."""
     connection.execute(update(storm).where(storm.c.id == storm_id).values(is_over=True))
+    swept = (*_part(storm_id), outbox.c.state == SWEPT)
+    connection.execute(update(outbox).where(*swept).values(state="done", done_at=now, reason="decided meanwhile"))
 
 
 def forget(connection: Connection, before: datetime) -> int:
@@ -149,8 +151,10 @@ def find(connection: Connection, storm_id: int) -> Stored | None:
 
 def items_of(connection: Connection, storm_id: int) -> list[Item]:
     """Every item of it, in the order in which they came."""
-    chosen = select(item.c.whole).join(outbox, outbox.c.item_id == item.c.id).where(*_part(storm_id))
-    return [items.whole(text) for text in connection.execute(chosen.order_by(outbox.c.id)).scalars()]
+    first = select(outbox.c.item_id, func.min(outbox.c.id).label("at")).where(*_part(storm_id))
+    came = first.group_by(outbox.c.item_id).subquery()
+    chosen = select(item.c.whole).join(came, came.c.item_id == item.c.id).order_by(came.c.at)
+    return [items.whole(text) for text in connection.execute(chosen).scalars()]
 
 
 def sum_of(found: Sequence[Item]) -> str:
@@ -170,14 +174,14 @@ def follow(connection: Connection, now: datetime) -> int:
 def _follow(connection: Connection, one: Stored, every: timedelta, now: datetime) -> int:
     n, n_open, versions = connection.execute(
         select(func.count(), func.sum(_IS_OPEN), func.sum(item.c.version))
-        .select_from(outbox.join(item, item.c.id == outbox.c.item_id))
-        .where(*_part(one.id))
+        .select_from(item)
+        .where(item.c.id.in_(select(outbox.c.item_id).where(*_part(one.id))))
     ).one()
     row = _row_of(connection, one.id)
     if one.drawn == f"{n} {n_open or 0} {versions or 0}" or n == 0:
         is_past = n_open == 0 or not n or now - one.began_at > FOLLOWED_FOR
         if is_past and one.until <= now and (row is None or row.state != DUE):
-            forgo(connection, one.id)
+            forgo(connection, one.id, now)
         return 0
     if row is None:
         _put(connection, one, now)
@@ -207,8 +211,10 @@ def _row_of(connection: Connection, storm_id: int) -> Found | None:
     return connection.execute(chosen.where(outbox.c.storm_id == storm_id, outbox.c.what == STORM)).first()
 
 
-def _now_on(connection: Connection, destination: str, now: datetime) -> Stored | None:
-    chosen = select(*_COLUMNS).where(storm.c.destination == destination, ~storm.c.is_over, storm.c.until > now)
+def _now_on(connection: Connection, destination: str, now: datetime, latest: datetime) -> Stored | None:
+    """``latest``: no storm lasts beyond that, unless a clock was set back meanwhile."""
+    is_on = (~storm.c.is_over, storm.c.until > now, storm.c.until <= latest)
+    chosen = select(*_COLUMNS).where(storm.c.destination == destination, *is_on)
     row = connection.execute(chosen.order_by(storm.c.id.desc()).limit(1)).first()
     return Stored(*row) if row else None
 

@@ -2,12 +2,12 @@
 
 import pytest
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from receiver.ports import Hint
 from receiver.sandbox.getbill import GetbillStand
-from tests.getbill_side import Watch, client_of, key, said
+from tests.getbill_side import Watch, client_of, key, page, plain, said, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -58,3 +58,17 @@ async def test_a_getbill_that_knows_a_type_by_its_old_name_or_none_is_still_aske
     assert found.keys() == {*map(key, todos)}
     assert names == ["ai_detection", "non_blocking_dispute", None][: len(names)]
     assert names[-1] == taken
+
+
+async def test_an_empty_list_for_a_type_that_events_named_is_not_believed(watch: Watch) -> None:
+    todos = [plain(f"t{n}", type="debtor_request", sub_type="hardship", status="suggested") for n in range(80)]
+
+    def listed(request: Request) -> Response:
+        found = todos if request.query_params.get("type") in {None, "blocking_dispute"} else []
+        return page(found, page=1, limit=100, total=len(found), pages=1)
+
+    hints = [Hint("debtor_request", f"t{n}") for n in range(80)]
+    getbill = client_of(serving(listed), watch)
+    listing, pages = await getbill._reader.newest("since_last_month", [key(todo) for todo in todos], (), hints[0].what)
+
+    assert (len(listing), pages) == (80, 2)

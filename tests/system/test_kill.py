@@ -16,8 +16,8 @@ WAY = [
     ("before", "inbox.append"),  # verified, not stored: not acknowledged either
     ("after", "inbox.append"),  # stored and committed, not answered
     ("after", "inbox.claim"),
-    ("before", "apply.apply_facts"),  # understood, not applied
-    ("after", "apply.apply_facts"),  # applied, the inbox row still claimed
+    ("before", "automate.apply_considered"),  # understood, not applied
+    ("after", "automate.apply_considered"),  # applied, the inbox row still claimed
     ("before", "inbox.finish"),
     ("after", "gate.take"),  # claimed, nothing sent
     ("before", "dispatch._shown"),  # Slack has answered, the row does not know

@@ -1,6 +1,7 @@
 """A pass that finds everything as it was writes nothing to any item, and is believed all the same."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,13 +12,15 @@ from sqlalchemy import Connection, select
 
 from receiver.apply import apply_fact
 from receiver.desk import Desk
-from receiver.domain.fact import SourceGone, SourceSaid
+from receiver.domain.fact import Fact, SourceGone, SourceSaid
 from receiver.domain.item import Item
 from receiver.domain.ledger import Ignored
 from receiver.domain.people import People
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
+from receiver.ingest import apply_in_chunks
 from receiver.observe import Metrics
+from receiver.ports import Hint, Pass
 from receiver.reconcile import Counts, reconcile
 from receiver.sandbox.debitura import DebituraStand
 from receiver.store import items, passes
@@ -70,6 +73,13 @@ class Office:
 
         return await self.desk.database.read(look)
 
+    async def looks(self, desk: Desk | None = None) -> None:
+        """What an event makes the desk do."""
+        desk = desk or self.desk
+        upstream = desk.upstreams[MAIN]
+        keys = await desk.database.read(items.open_keys, *MAIN)
+        await apply_in_chunks(desk, await upstream.look([Hint()], keys))
+
 
 @pytest.fixture
 def office(database: Database) -> Office:
@@ -98,7 +108,9 @@ async def test_older_words_are_refused_though_no_item_was_written_since(office: 
 async def test_what_a_pass_heard_nothing_of_keeps_its_own_time(office: Office) -> None:
     await office.passes()
     known = await office.item(1)
-    await office.desk.database.write(passes.begin, *MAIN, office.clock() + timedelta(hours=1), [known.key])
+    await office.desk.database.write(
+        passes.begin, *MAIN, office.clock() + timedelta(hours=1), [known.key], office.clock()
+    )
     newer = SourceSaid(replace(known.snapshot, title="News"), office.clock() + timedelta(minutes=1))
 
     await office.desk.database.write(apply_fact, newer, office.clock(), ROUTES)
@@ -110,7 +122,7 @@ async def test_a_pass_that_heard_nothing_of_very_many_vouches_for_none(office: O
     await office.passes(2)
     unheard = [f"debitura:main:task:{n}" for n in range(passes.MOST_UNHEARD + 1)]
 
-    await office.desk.database.write(passes.begin, *MAIN, office.clock(), unheard)
+    await office.desk.database.write(passes.begin, *MAIN, office.clock(), unheard, office.clock())
 
     assert await office.desk.database.read(passes.last) == {}
     assert await office.passes(2) == CALM
@@ -172,3 +184,90 @@ async def test_a_fact_that_broke_something_of_ours_is_said_again_at_the_next_pas
 
 def _breaks(connection: Connection, changed: Item) -> None:
     raise ValueError(f"{connection.dialect.name} cannot keep {changed.key}")
+
+
+async def test_an_item_that_one_look_missed_is_not_missing_any_more_after_a_pass_that_shows_it(office: Office) -> None:
+    await office.passes(3)
+    hidden = office.stand._tasks.pop(office.tasks[1]["id"])
+    office.clock.move(seconds=5)
+    await office.looks()
+    office.stand._tasks[office.tasks[1]["id"]] = hidden
+    await office.passes(30)  # half an hour in which every pass shows it
+
+    assert (await office.item(1)).is_missing is False
+
+
+async def test_one_miss_long_after_another_resolves_nothing(office: Office) -> None:
+    await office.passes(3)
+    hidden = office.stand._tasks.pop(office.tasks[1]["id"])
+    office.clock.move(seconds=5)
+    await office.looks()
+    office.stand._tasks[office.tasks[1]["id"]] = hidden
+    await office.passes(30)
+    office.stand._tasks.pop(office.tasks[1]["id"])
+    assert await office.passes() == CALM  # the first miss in half an hour
+    office.stand._tasks[office.tasks[1]["id"]] = hidden
+
+
+async def test_a_chat_that_another_replicas_look_did_not_know_is_told_by_a_later_pass(
+    office: Office, database: Database
+) -> None:
+    """The other replica looks while the pass is under way, with what it remembers of the case."""
+    other = office.new_desk(database)
+
+    class Meanwhile(Debitura):
+        is_on = False
+
+        async def sweep(self, *args: Any, **options: Any) -> Pass:
+            found = await super().sweep(*args, **options)
+            if self.is_on:
+                office.clock.move(seconds=1)
+                await office.looks(other)
+            return found
+
+    account = Meanwhile(
+        "main", "http://debitura.test", "debitura-key", poll_every_s=60, people=People(), now=office.clock,
+        transport=httpx.ASGITransport(office.stand.app),
+    )  # fmt: skip
+    office.desk.upstreams = {MAIN: account}
+    await office.passes(5)
+    await office.looks(other)  # five minutes later than the first pass
+    office.stand._say(office.tasks[0]["caseId"], 0, "Where is the contract?", {})
+    await office.passes(5)
+    account.is_on = True
+    await office.passes()  # reads the chat anew, for ten minutes have passed
+    account.is_on = False
+    await office.passes(2)
+    later = [line.text for line in (await office.item(0)).snapshot.conversation]
+
+    assert "Where is the contract?" in later
+
+
+async def test_passes_over_one_account_go_one_after_the_other(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`casebell reconcile` while the loop's own pass is under way."""
+    upstream, steps = office.desk.upstreams[MAIN], list[str]()
+    sweep = upstream.sweep
+
+    async def slow_sweep(open_keys: Collection[str], **options: Any) -> Pass:
+        steps.append("asked")
+        await asyncio.sleep(0.05)
+        return await sweep(open_keys, **options)
+
+    async def applied(desk: Desk, facts: Iterable[Fact]) -> tuple[dict[str, int], bool]:
+        found = await apply_in_chunks(desk, facts)
+        steps.append("applied")
+        return found
+
+    monkeypatch.setattr(upstream, "sweep", slow_sweep)
+    monkeypatch.setattr("receiver.reconcile.apply_in_chunks", applied)
+    await asyncio.gather(reconcile(office.desk, upstream), reconcile(office.desk, upstream))
+
+    assert steps == ["asked", "applied"] * 2
+
+
+async def test_a_pass_that_is_told_late_makes_no_time_go_back(office: Office) -> None:
+    await office.passes(2)
+    last = (await office.desk.database.read(passes.last))[MAIN]
+    await office.desk.database.write(passes.begin, *MAIN, last.said_at - timedelta(hours=1), (), office.clock())
+
+    assert (await office.desk.database.read(passes.last))[MAIN] == last

@@ -100,25 +100,29 @@ class Reader:
         ``what``: only todos of this type. What is not there may be on no page: nothing is concluded from that.
         """
         found: list[Json] = []
-        wanted = {*keys, *debt_ids}
-        filters: list[str | None] = [what, wire.LEGACY_NAMES.get(what or ""), None] if what else [None]
+        spent = 0
+        for name in (what, wire.LEGACY_NAMES.get(what), None) if what else (None,):
+            try:
+                found, missing, pages = await self._newest_by(name, period, {*keys, *debt_ids})
+            except PermanentError as error:
+                if error.code != "refused" or name is None:
+                    raise
+                continue
+            spent += pages
+            if name is None or len(missing) < len(keys):  # else it knows the type by another name
+                break
+        return found, spent
+
+    async def _newest_by(self, name: str | None, period: str, wanted: set[str]) -> tuple[list[Json], set[str], int]:
+        """Of the todos of that type: what was found, what of ``wanted`` was not, and how many pages that took."""
+        found: list[Json] = []
         for number in range(1, MOST_PAGES + 1):
-            page = await self._page_of(number, period, filters)
+            page = await self._api.page(number, period, what=name)
             found += page.todos
             wanted -= self.by_key(page.todos).keys() | {_debt_id(raw) or "" for raw in page.todos}
             if not wanted or len(page.todos) < (page.pagination.limit or PAGE):
                 break
-        return found, number
-
-    async def _page_of(self, number: int, period: str, filters: list[str | None]) -> wire.TodoPage:
-        """A page by the first of the ``filters`` that Getbill takes; those it refuses are dropped from them."""
-        while True:
-            try:
-                return await self._api.page(number, period, what=filters[0])
-            except PermanentError as error:
-                if error.code != "refused" or filters[0] is None:
-                    raise
-            filters[:] = [name for name in filters[1:] if name != filters[0]]
+        return found, wanted, number
 
     async def alone(self, key: str, said_at: datetime, open_alerts: Collection[str] = ()) -> list[Fact]:
         """What a single look at one of our keys says: the todo and what falls due in it, or that it surely is gone."""

@@ -1,0 +1,80 @@
+"""Storms whose channel or clock was away, and changes that come while their rows are looked at."""
+
+import asyncio
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from receiver.apply import apply_fact
+from receiver.domain.fact import SourceSaid
+from receiver.store import gate, storms
+from receiver.store.database import Database
+from receiver.store.gate import Turn
+from receiver.tidy import heal_clock
+from receiver.watch import watch
+from tests.factories import NOW, make_snapshot
+from tests.office import office
+from tests.store.test_storms import PACES, ROOM, ROUTES, at
+from tests.store.test_storms import come as come_in
+from tests.store.test_storms import key as key_of
+from tests.walk.test_storm import BURST, come, decided, turn
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_storm_that_was_decided_while_its_channel_was_away_rings_nobody(tmp_path: Path) -> None:
+    async with office(tmp_path, BURST.format(over=3)) as here:
+        here.slack.channels["C0DISPUTES"]["is_archived"] = True
+        await come(here, *range(9))
+        await turn(here)
+        await watch(here.desk, NOW)
+        await turn(here)
+        await decided(here, *range(9))
+        await turn(here)
+        here.slack.channels["C0DISPUTES"]["is_archived"] = False
+        for _ in range(6):
+            here.at += timedelta(minutes=6)
+            await turn(here)
+            await watch(here.desk, NOW)
+            await turn(here)
+
+        assert [post.text for post in here.posts()] == []
+
+
+async def test_a_change_while_its_row_is_swept_counts_once(database: Database) -> None:
+    await come_in(database, *range(5))
+
+    def slow_take(connection: Connection) -> Turn:
+        taken = gate.take(connection, at(0), "c", ROOM, PACES)
+        time.sleep(0.7)
+        return taken
+
+    taking = asyncio.create_task(database.write(slow_take))
+    await asyncio.sleep(0.3)
+    changed = SourceSaid(make_snapshot(key=key_of(4), title="Another title"), at(1))
+    await database.write(apply_fact, changed, at(1), ROUTES)
+    await taking
+    await database.write(gate.take, at(2), "d", ROOM, PACES)
+
+    found = [item.key for item in await database.read(storms.items_of, 1)]
+    assert len(found) == len(set(found))
+
+
+async def test_after_the_clock_was_set_back_a_lonely_alert_rings(tmp_path: Path) -> None:
+    async with office(tmp_path, BURST.format(over=3)) as here:
+        await come(here, *range(6))
+        await turn(here)
+        before = len(here.posts())
+        here.at -= timedelta(minutes=110)  # two hours back, and nothing came for ten minutes
+        await come(here, 50)
+        below = len(here.replies())
+        await heal_clock(here.desk)
+        await turn(here)
+        here.at += timedelta(minutes=1)
+        await heal_clock(here.desk)
+        await turn(here)
+
+        assert (len(here.posts()), len(here.replies())) == (before + 1, below)
