@@ -1,5 +1,6 @@
 """``/``: what waits for somebody, what blocks first, a page at a time. It shows and changes nothing."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -25,6 +26,7 @@ from receiver.web.pages import LOCALES, page, preferred_locale, words_of
 from receiver.web.sessions import Session
 
 MOST_OF_A_WORD: Final = 200
+_CODE: Final = re.compile(r"([A-Z]{3})(?=\d)")  # English leaves no space behind a code
 STATES: Final = ("open", "resolved", "all")
 
 
@@ -37,6 +39,11 @@ class Inbox:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+
+    @property
+    def _timezone(self) -> str:
+        """Of what is about no one item: the first route's."""
+        return next(iter(self._desk.routes), DEFAULT_ROUTE).timezone
 
     async def show(self, request: Request) -> Response:
         session = sessions.session_of(self._desk, request)
@@ -56,7 +63,7 @@ class Inbox:
             is_mine=is_mine,
             figures=figures,
             at_risk=[amount(money, locale) for money in figures.at_risk],
-            oldest=when(figures.oldest, DEFAULT_ROUTE.timezone, locale) if figures.oldest else "",
+            oldest=when(figures.oldest, self._timezone, locale) if figures.oldest else "",
             rows=[self._row(item, locale) for item in found],
             more=f"/?{_query(wanted, is_mine, end)}" if end else None,
             kinds=kinds,
@@ -117,4 +124,4 @@ def _query(wanted: Filter, is_mine: bool, end: Place) -> str:
 def amount(money: Money, locale: str) -> str:
     """As the language writes it."""
     figures = locale if locale in LOCALES and locale != "en" else "en_GB"
-    return str(format_currency(money.amount, money.currency or "", locale=figures))
+    return _CODE.sub("\\1\u00a0", str(format_currency(money.amount, money.currency or "", locale=figures)))

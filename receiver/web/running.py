@@ -50,7 +50,7 @@ class Running:
         locale = preferred_locale(request)
 
         def told(at: datetime | None) -> str:
-            return when(at, DEFAULT_ROUTE.timezone, locale) if at else ""
+            return when(at, next(iter(self._desk.routes), DEFAULT_ROUTE).timezone, locale) if at else ""
 
         rows = [
             {
@@ -78,7 +78,13 @@ class Running:
         state = state if state in STATES else "dead"
         rows = await self._desk.database.read(outbox.listed, state, MOST)
         locale = preferred_locale(request)
-        shown = [{**row._asdict(), "created": when(row.created_at, DEFAULT_ROUTE.timezone, locale)} for row in rows]
+        shown = [
+            {
+                **row._asdict(),
+                "created": when(row.created_at, next(iter(self._desk.routes), DEFAULT_ROUTE).timezone, locale),
+            }
+            for row in rows
+        ]
         nonce = self._desk.tokens.make("nonce.v1", ["deliveries", session.browser])
         return self._page("deliveries.html", request, session, rows=shown, state=state, states=STATES, nonce=nonce)
 
