@@ -16,14 +16,14 @@ DECIDE_LINK_LASTS = timedelta(days=14)
 
 
 def notice_of(desk: Desk, item: Item, route: Route, *, may_repeat: bool = False) -> Notice:
-    """The item as it is now, with links to its media and its solution, for anybody who may read the channel."""
+    """The item as it is now, with links to its media, its solution and its page, for whoever may read the channel."""
     links = [
         Link("media", f"{desk.public_url}/media/{desk.tokens.make('media.v1', [item.id, n])}", medium.name)
         for n, medium in enumerate(item.snapshot.media[:MOST_MEDIA_LINKS])
     ]
     if item.snapshot.solution_url:
         links.append(Link("solution", item.snapshot.solution_url))
-    links += twin_links(item)
+    links += [*twin_links(item), Link("item", f"{desk.public_url}/items/{item.id}")]
     return Notice(item, route, verbs_for(item, desk.now()), tuple(links), desk.now(), may_repeat)
 
 

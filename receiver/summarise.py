@@ -232,11 +232,12 @@ async def edition_for(desk: Desk, told: Digest, channel: str, address: str) -> E
     shown = [entry.item for part in told.parts for entry in part.entries]
     source_links = {item.id: item.snapshot.solution_url for item in shown if item.snapshot.solution_url}
     if channel != "mail":
-        return Edition(told, {}, source_links)
+        return Edition(told, {}, source_links, inbox_url=f"{desk.public_url}/")
     may_decide = desk.people.may_resolve(Person(email=address))
     decide_links = await _decide_links(desk, told, address) if may_decide else {}
     token = desk.tokens.make("unsubscribe.v1", subscription_id(told.name, address))
-    return Edition(told, decide_links, source_links, f"{desk.public_url}/unsubscribe/{token}")
+    inbox_url = f"{desk.public_url}/" if may_decide else None
+    return Edition(told, decide_links, source_links, f"{desk.public_url}/unsubscribe/{token}", inbox_url)
 
 
 async def _decide_links(desk: Desk, told: Digest, address: str) -> dict[str, str]:

@@ -78,6 +78,7 @@ def _bodies(edition: Edition, say: Say, sender: str, address: str, host: str) ->
         "address": address,
         "decides": bool(edition.decide_links),
         "unsubscribe": edition.unsubscribe_url if is_openable(edition.unsubscribe_url or "", host) else None,
+        "inbox_url": edition.inbox_url if is_openable(edition.inbox_url or "", host) else None,
         "chart": {"cid": cid, "width": chart.WIDTH, "height": chart.height_of(told)} if picture else None,
     }
     html = text = ""

@@ -61,7 +61,7 @@ def _section(section: Section, edition: Edition) -> list[Block]:
         rest = " · ".join(part for part in (row.amount, plain.cut(row.detail, 160)) if part)
         lines.append((first, _link(edition.source_links.get(row.item_id)), rest))
     if section.more:
-        lines.append((section.more, None, ""))
+        lines.append((section.more, _link(edition.inbox_url), ""))
     return [pieces.heading(f"{LEADS.get(section.tone, '')} {section.title} ({section.count})"), pieces.bullets(lines)]
 
 

@@ -151,3 +151,4 @@ class Edition:
     decide_links: Mapping[str, str] = field(default_factory=dict)
     source_links: Mapping[str, str] = field(default_factory=dict)
     unsubscribe_url: str | None = None
+    inbox_url: str | None = None  # where all of it is listed

@@ -1,6 +1,7 @@
 """The inbox in the web: who gets in and how, what they see, and that a press there is a press like any other."""
 
 import html
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -159,6 +160,16 @@ def test_an_item_s_page_shows_all_of_it_and_takes_a_decision(here: World, anna: 
     assert ANNA in later
     audit = here.service.command("audit", "--format", "jsonl").stdout
     assert '"via": "web"' in audit
+
+
+def test_messages_in_slack_and_mail_lead_to_the_item_s_page(here: World) -> None:
+    page = here.service.url + opened(here, "INV-WEB-6")
+    mails = eventually(
+        lambda: [m.message for m in here.mail.messages if "INV-WEB-6" in str(m.message["subject"])], "the mail"
+    )
+
+    assert page in json.dumps(posted(here, "C0DISPUTES", "INV-WEB-6").blocks)
+    assert page in text_of(mails[0])
 
 
 def test_a_note_and_a_release_are_taken_too(here: World, anna: httpx.Client) -> None:
