@@ -124,6 +124,15 @@ def test_a_crowded_morning_stays_below_what_gmail_clips_and_says_how_many_more()
     assert f"({blocking})" in html
 
 
+def test_what_finds_no_room_is_a_link_to_the_inbox_for_whoever_may_open_it() -> None:
+    inbox = f"https://{HOST}/"
+    with_link, without = (mail_of(replace(edition(CROWDED), inbox_url=url)) for url in (inbox, None))
+
+    assert f'href="{inbox}"' in body(with_link, "html")
+    assert inbox in body(with_link, "plain")
+    assert f'href="{inbox}"' not in body(without, "html")
+
+
 def test_strangers_novels_cost_rows_and_never_the_limit() -> None:
     long = replace(
         CROWDED,
