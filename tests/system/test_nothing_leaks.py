@@ -56,7 +56,7 @@ class Run:
     def __init__(self, here: World, fault: Path) -> None:
         self.here = here
         self.pages: list[str] = []
-        self.metrics = ""
+        self.metrics = self.told = ""
         self.messages: list[Any] = []
         self._fault = fault
 
@@ -87,7 +87,9 @@ class Run:
         fill(self.here, "U0ANNA", PLANTED["a note"])
         eventually(lambda: not buttons(message), "the rejection to be shown")
         self.here.debitura.add_task("ReplyToChat", PLANTED["a partner's question"], reference="INV-LEAK-2")
-        press(self.here, posted(self.here, "C0TASKS", "INV-LEAK-2"), "reply")
+        asked = posted(self.here, "C0TASKS", "INV-LEAK-2")
+        self.told = str(asked.blocks)  # before it is answered, and perhaps solved
+        press(self.here, asked, "reply")
         fill(self.here, "U0ANNA", PLANTED["a reply"])
         eventually(lambda: self.here.mail.messages, "a mail")
         self.here.service.command("reconcile", "--full")
@@ -157,7 +159,7 @@ def found_in(text: str, here: World) -> list[str]:
 
 def test_what_is_sought_would_be_found(run: Run) -> None:
     """The run went where it should: people were told what no log may tell, and every kind of fault was logged."""
-    told = found_in(" ".join(str(m.blocks) for m in run.messages), run.here)
+    told = found_in(" ".join([run.told, *(str(m.blocks) for m in run.messages)]), run.here)
     assert {"the debtor's name", "the debtor's words", "a partner's question", "a source's refusal"} <= set(told)
     faults = ("inbox.row.quarantined", "inbox.rows.put_back", "outbox.delivery.dead", "worker.loop.broke", "ValueError")
     assert [word for word in faults if word not in run.log()] == []
