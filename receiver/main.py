@@ -21,8 +21,9 @@ from notifiers.email.client import SmtpClient
 from notifiers.email.notifier import MailNotifier
 from notifiers.slack import codes as slack_codes
 from notifiers.slack import digest as slack_digest
-from notifiers.slack import inbound as slack_inbound
+from notifiers.slack import manifest as slack_manifest
 from notifiers.slack import render as slack_render
+from notifiers.slack import signature as slack_signature
 from notifiers.slack.client import SlackClient
 from notifiers.slack.inbound import SlackClicks
 from notifiers.slack.notifier import SlackNotifier
@@ -140,7 +141,7 @@ def slack_challenge(settings: Settings, word: str, now: datetime) -> tuple[bytes
     """What Slack would ask our address, for ``casebell doctor``; None without [slack]."""
     if settings.slack is None:
         return None
-    return slack_inbound.challenge(settings.slack.signing_secrets[0].get_secret_value(), word, now)
+    return slack_signature.challenge(settings.slack.signing_secrets[0].get_secret_value(), word, now)
 
 
 def render_slack(notice: Notice, nudge: Nudge | None = None) -> tuple[str, list[dict[str, Any]]]:
@@ -166,6 +167,11 @@ def render_slack_digest(edition: Edition) -> tuple[str, list[dict[str, Any]]]:
     """Text and blocks of a digest in Slack, for ``casebell preview``."""
     message = slack_digest.render_digest(edition)
     return message.text, message.blocks
+
+
+def describe_slack_app(public_url: str) -> dict[str, Any]:
+    """The app's manifest, for ``casebell slack manifest``."""
+    return slack_manifest.manifest(public_url)
 
 
 async def serve(
