@@ -1,4 +1,4 @@
-"""Beside the walk: what people look up in a channel's own pages and commands. It reads, and changes no item."""
+"""Beside the walk: what people look up in a channel's own pages and commands, and step 8 for what they typed."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -6,12 +6,15 @@ from datetime import datetime, time
 
 from sqlalchemy import Connection
 
-from receiver.desk import HOMES_BELL, Desk
+from receiver.act import Refused, take_action
+from receiver.desk import HOMES_BELL, OUTBOX_BELL, Desk
+from receiver.domain.action import Click
 from receiver.domain.business_time import zone_of
 from receiver.domain.item import Item
 from receiver.domain.notice import Notice
 from receiver.domain.overview import Overview
 from receiver.domain.people import Person
+from receiver.domain.refusal import SENTENCES
 from receiver.domain.routing import DEFAULT_ROUTE, Route, routes_for
 from receiver.notices import notice_of
 from receiver.store import homes, items
@@ -45,6 +48,17 @@ class DeskBoard:
             route=replace(route, mask_debtor=False),
             now=now,
         )
+
+    async def press(self, click: Click, locale: str) -> str | None:
+        """Not stored first, as a button's press is: who typed waits for the answer, and types again without one."""
+        desk = self._desk
+        outcome = await desk.database.write(take_action, click, desk.now(), desk.routes, desk.people)
+        word = outcome.code if isinstance(outcome, Refused) else "taken"
+        desk.metrics.actions_total.labels(click.verb, word, click.via).inc()
+        desk.bells.ring(OUTBOX_BELL)
+        if isinstance(outcome, Refused):
+            return desk.teller.say(locale, SENTENCES[outcome.code], **outcome.values)
+        return None
 
     async def opened(self, user: str) -> None:
         await self._desk.database.write(homes.opened, user, self._desk.now())

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import datetime
 from email.message import EmailMessage
@@ -27,8 +27,10 @@ from notifiers.slack import signature as slack_signature
 from notifiers.slack.client import SlackClient
 from notifiers.slack.inbound import SlackClicks
 from notifiers.slack.notifier import SlackNotifier
+from notifiers.slack.places import SlackPlaces
 from notifiers.teller import Teller
 from receiver import ports, worker
+from receiver.board import DeskBoard
 from receiver.desk import Desk
 from receiver.domain.automation import Automation
 from receiver.domain.business_time import Calendar, Quiet, country_of
@@ -113,7 +115,8 @@ def build_desk(settings: Settings, database: Database) -> Desk:
     if settings.slack:
         client = _slack_client(settings.slack)
         notifiers["slack"] = SlackNotifier(client, desk.teller)
-        desk.clicks = _clicks(settings.slack, client, desk)
+        clicks = desk.clicks = _clicks(settings.slack, client, desk)
+        desk.places = _places(settings.slack, client, desk, clicks)
     if settings.email:
         notifiers["mail"] = _mail(settings, desk.teller)
     desk.notifiers = notifiers
@@ -169,9 +172,9 @@ def render_slack_digest(edition: Edition) -> tuple[str, list[dict[str, Any]]]:
     return message.text, message.blocks
 
 
-def describe_slack_app(public_url: str) -> dict[str, Any]:
+def describe_slack_app(public_url: str, places: Collection[str] = ()) -> dict[str, Any]:
     """The app's manifest, for ``casebell slack manifest``."""
-    return slack_manifest.manifest(public_url)
+    return slack_manifest.manifest(public_url, places)
 
 
 async def serve(
@@ -371,6 +374,20 @@ def _clicks(slack: sections.Slack, client: SlackClient, desk: Desk) -> SlackClic
         teller=desk.teller,
         notice_for=lambda item_id: _notice_for_modal(desk, item_id),
         now=desk.now,
+        team_ids=tuple(filter(None, [slack.team_id])),
+        app_ids=tuple(filter(None, [slack.app_id])),
+    )
+
+
+def _places(slack: sections.Slack, client: SlackClient, desk: Desk, clicks: SlackClicks) -> SlackPlaces:
+    return SlackPlaces(
+        [secret.get_secret_value() for secret in slack.signing_secrets],
+        client=client,
+        board=DeskBoard(desk),
+        teller=desk.teller,
+        people_of=clicks.who,
+        open_form=clicks.ask_for_words,
+        locale=desk.routes[0].locale if desk.routes else "en",
         team_ids=tuple(filter(None, [slack.team_id])),
         app_ids=tuple(filter(None, [slack.app_id])),
     )

@@ -210,7 +210,7 @@ class Clicks(Protocol):
 
 
 class Board(Protocol):
-    """What a channel's own pages and commands may ask of the store; it changes no item."""
+    """What a channel's own pages and commands may ask of the store, and do there."""
 
     def may_look(self, person: Person) -> bool:
         """Whether they may see every item: who may decide, and nobody else."""
@@ -220,12 +220,15 @@ class Board(Protocol):
 
     async def overview(self, person: Person) -> Overview: ...
 
+    async def press(self, click: Click, locale: str) -> str | None:
+        """A verb that was typed, by the rules of a pressed one; None once it is done, else why not."""
+
     async def opened(self, user: str) -> None:
         """They look at their page of the channel: draw it, and go on drawing it as things change."""
 
 
 class Places(Protocol):
-    """A channel's own pages and commands (Slack's App Home, its slash command). Nothing here changes an item."""
+    """A channel's own pages and commands (Slack's App Home, its slash command)."""
 
     def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> None:
         """Raises RejectedError for what is not the channel's, and nothing else, ever."""

@@ -122,7 +122,7 @@ class SlackClicks:
             return Received(is_click=True, after=partial(self._client.take_away, place) if place else None)
         ticket = wire.text(payload, "trigger_id") or ""
         user = wire.text(wire.part(payload, "user"), "id") or ""
-        return Received(is_click=False, after=partial(self._ask_for_words, press, ticket, user))
+        return Received(is_click=False, after=partial(self.ask_for_words, press, ticket, user))
 
     def _submitted(self, payload: wire.Json) -> Received:
         view = wire.part(payload, "view")
@@ -133,7 +133,7 @@ class SlackClicks:
         errors = {block: self._teller.say(locale, SENTENCES[code], **values) for block, (code, values) in found.items()}
         return Received(is_click=False, answer={"response_action": "errors", "errors": errors})
 
-    async def _ask_for_words(self, press: wire.Press, ticket: str, user: str) -> None:
+    async def ask_for_words(self, press: wire.Press, ticket: str, user: str) -> None:
         """Open the form; with a placeholder first when the item is slow to come (contract C4.7). Never raises."""
         fetching = asyncio.ensure_future(self._notice_for(press.item_id))
         view_id = ""
@@ -173,7 +173,7 @@ class SlackClicks:
                 return
         if press.channel and user:
             with suppress(DeliveryError):
-                await self._client.post_ephemeral(press.channel, user, plain.escape(sentence))
+                await self._client.whisper(press.channel, user, plain.escape(sentence))
 
     def _read_form(self, body: bytes, payload: wire.Json) -> Click | None:
         view = wire.part(payload, "view")

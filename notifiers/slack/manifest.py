@@ -1,22 +1,26 @@
 """Before the walk: what Slack must be told of the app, from Casebell's own address. Pure.
 
-The alerts and their buttons need three scopes (contract A10), and none that reads what people write to each other.
+The alerts and their buttons need three scopes (contract A10). Every further place asks for what it needs and no more,
+and none of them reads what people write to each other.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 SCOPES = ("chat:write", "users:read", "users:read.email")
+PLACES = ("home", "command")  # what may be left out
 
-INTERACTIONS = "/slack/interactions"
+INTERACTIONS, COMMANDS, EVENTS = "/slack/interactions", "/slack/commands", "/slack/events"
 MAX_URL = 3_000  # of a request URL, by Slack's own schema of manifests
 
 Json = dict[str, Any]
 
 
-def manifest(public_url: str) -> Json:
-    """The app as Slack's "From a manifest" takes it. Raises ValueError for an address that Slack does not take."""
-    public_url = public_url.rstrip("/")
-    if len(public_url) + len(INTERACTIONS) > MAX_URL:
+def manifest(public_url: str, places: Collection[str] = ()) -> Json:
+    """The app as Slack's "From a manifest" takes it, with some of PLACES. Raises ValueError for an address that Slack
+    does not take."""
+    url = public_url.rstrip("/")
+    if len(url) + len(INTERACTIONS) > MAX_URL:
         raise ValueError(f"Slack takes no request URL above {MAX_URL} characters")
     return {
         "_metadata": {"major_version": 1, "minor_version": 1},
@@ -25,12 +29,35 @@ def manifest(public_url: str) -> Json:
             "description": "Rings when a debt-collection case needs a person, and takes the decision.",
             "background_color": "#1f3a5f",
         },
-        "features": {"bot_user": {"display_name": "Casebell", "always_online": True}},
-        "oauth_config": {"scopes": {"bot": list(SCOPES)}},
+        "features": _features(url, places),
+        "oauth_config": {"scopes": {"bot": [*SCOPES, *(["commands"] if "command" in places else [])]}},
         "settings": {
-            "interactivity": {"is_enabled": True, "request_url": f"{public_url}{INTERACTIONS}"},
+            **({"event_subscriptions": _events(url)} if "home" in places else {}),
+            "interactivity": {"is_enabled": True, "request_url": f"{url}{INTERACTIONS}"},
             "org_deploy_enabled": False,
             "socket_mode_enabled": False,
             "token_rotation_enabled": False,
         },
     }
+
+
+def _features(url: str, places: Collection[str]) -> Json:
+    told: Json = {"bot_user": {"display_name": "Casebell", "always_online": True}}
+    if "home" in places:
+        told["app_home"] = {"home_tab_enabled": True, "messages_tab_enabled": True}
+        told["app_home"]["messages_tab_read_only_enabled"] = True
+    if "command" in places:
+        told["slash_commands"] = [
+            {
+                "command": "/casebell",
+                "url": f"{url}{COMMANDS}",
+                "description": "Find an item, list what waits, put something off",
+                "usage_hint": "find INV-1 | list | snooze INV-1 | help",
+                "should_escape": False,
+            }
+        ]
+    return told
+
+
+def _events(url: str) -> Json:
+    return {"request_url": f"{url}{EVENTS}", "bot_events": ["app_home_opened"]}

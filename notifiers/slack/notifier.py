@@ -80,6 +80,8 @@ class SlackNotifier:
     async def offer(self, notice: Notice, address: str) -> None:
         """A word with an undo button that only whoever decided sees; ``address`` is "channel/user"."""
         channel, user = _person_at(address)
+        if channel == user:
+            return  # pressed on their own page: a message there would keep its button for ever
         message = offer(notice, self._teller.story(notice), self._teller.say)
         with suppress(PermanentError):  # who has left the channel undoes it elsewhere
             await self._client.post_ephemeral(channel, user, message.text, message.blocks)
@@ -110,9 +112,9 @@ class SlackNotifier:
         return Delivered(f"{channel}/{ts}")
 
     async def tell(self, address: str, text: str) -> None:
-        """A word that only one person sees; ``address`` is "channel/user"."""
+        """A word that only one person sees; ``address`` is "channel/user", or "user/user" for their own messages."""
         channel, user = _person_at(address)
-        await self._client.post_ephemeral(channel, user, plain.unstyled(plain.cut(clean(text), MAX_TOLD)))
+        await self._client.whisper(channel, user, plain.unstyled(plain.cut(clean(text), MAX_TOLD)))
 
     async def warn(self, address: str, text: str, mark: str, now: datetime) -> None:
         """A direct message; ``address``: a user id, or the mail address of somebody in this workspace."""
@@ -240,5 +242,13 @@ def _scopes(given: object) -> list[Health]:
     missing = [scope for scope in NEEDED_SCOPES if scope not in given.replace(" ", "").split(",")]
     detail = f"missing: {', '.join(missing)}" if missing else ", ".join(NEEDED_SCOPES)
     return [
-        Health("slack scopes", is_well=not missing, detail=detail, cure=cure_for("missing_scope") if missing else "")
+        Health("slack scopes", is_well=not missing, detail=detail, cure=cure_for("missing_scope") if missing else ""),
+        *_optional(given),
     ]
+
+
+def _optional(given: str) -> list[Health]:
+    """What may be left out: said, and never red."""
+    has = "commands" in given.replace(" ", "").split(",")
+    detail = "the slash command may be used" if has else "no slash command (scope commands); alerts and buttons work"
+    return [Health("slack places", is_well=True, detail=detail)]

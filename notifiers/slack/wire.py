@@ -80,6 +80,20 @@ def challenge_of(body: bytes) -> str | None:
     return text(told, "challenge") if told.get("type") == "url_verification" else None
 
 
+def form_of(body: bytes) -> dict[str, str]:
+    """The fields of a form, the first of each name. Raises ValueError for anything else."""
+    fields = parse_qs(body.decode("utf-8"), max_num_fields=40, keep_blank_values=True)
+    return {name: values[0] for name, values in fields.items()}
+
+
+def event_of(body: bytes) -> Json:
+    """The envelope of an event. Raises ValueError for anything else."""
+    try:
+        return part({"event": json.loads(body)}, "event")
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
 def part(value: object, *names: str) -> Json:
     """The object at the end of a path of names; empty when it is not there."""
     for name in names:
@@ -113,7 +127,7 @@ def is_whispered(payload: Json) -> bool:
 def press_of(payload: Json) -> Press:
     """The press in a block_actions payload. Raises ValueError when it is none of ours."""
     action = action_of(payload)
-    name = text(action, "action_id")
+    name = (text(action, "action_id") or "").partition(".")[0]  # in a list each row has its number behind the dot
     value = text(part(action, "selected_option") if name == MORE else action, "value")
     press = _press(value, *_place(payload))
     if name not in {MORE, press.verb}:
@@ -181,6 +195,8 @@ def _press(value: str | None, channel: str | None, ts: str | None) -> Press:
 
 def _place(payload: Json) -> tuple[str | None, str | None]:
     container = part(payload, "container")
+    if container.get("type") == "view":  # their own page: what is to be said goes to themselves
+        return _checked(part(payload, "user").get("id"), _CHANNEL), None
     if is_whispered(payload):  # no message that could be redrawn
         container = {"channel_id": container.get("channel_id")}
         payload = {"channel": payload.get("channel")}

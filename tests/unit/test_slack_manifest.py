@@ -1,6 +1,7 @@
 """The manifest is what Slack takes, and asks for no more than is used."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,22 +9,25 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from notifiers.slack.manifest import MAX_URL, SCOPES, manifest
+from notifiers.slack.manifest import MAX_URL, PLACES, SCOPES, manifest
 from notifiers.slack.notifier import NEEDED_SCOPES
 from receiver.cli import casebell
 from tests.harness import ROOT
 
 URL = "https://casebell.example.com"
 SCHEMAS = ROOT / ".build" / "slackschema"
+INSTALL = ROOT / "tests" / "slackschema" / "install.sh"
 
 
 @pytest.fixture
 def schema() -> dict[str, Any]:
-    """Slack's own, fetched by tests/slackschema/install.sh at one commit."""
-    found = sorted(SCHEMAS.glob("*.json"))
-    if not found:
+    """Slack's own, as tests/slackschema/install.sh fetches it at one commit; no other file will do."""
+    named = re.search(r"^commit=([0-9a-f]{40})$", INSTALL.read_text(encoding="utf-8"), re.M)
+    assert named, "install.sh names no commit"
+    found = SCHEMAS / f"{named[1]}.json"
+    if not found.is_file():
         pytest.skip("Slack's schema of manifests is not here (bash tests/slackschema/install.sh fetches it)")
-    read: dict[str, Any] = json.loads(found[0].read_text(encoding="utf-8"))
+    read: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
     return read
 
 
@@ -32,10 +36,11 @@ def run(*words: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-def test_slack_itself_would_take_the_manifest(schema: dict[str, Any]) -> None:
+@pytest.mark.parametrize("places", [(), ("home",), ("command",), PLACES])
+def test_slack_itself_would_take_the_manifest(schema: dict[str, Any], places: tuple[str, ...]) -> None:
     jsonschema.Draft7Validator.check_schema(schema)
 
-    jsonschema.validate(manifest(URL), schema)
+    jsonschema.validate(manifest(URL, places), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(manifest(URL) | {"features": {"bot_user": {}}}, schema)
 
@@ -47,6 +52,19 @@ def test_without_more_it_asks_for_the_three_scopes_that_alerts_need_and_hears_no
     assert told["settings"]["interactivity"] == {"is_enabled": True, "request_url": f"{URL}/slack/interactions"}
     assert "event_subscriptions" not in told["settings"]
     assert set(told["features"]) == {"bot_user"}
+
+
+def test_each_further_place_adds_what_it_needs_and_no_more() -> None:
+    home, command = (json.loads(run("--public-url", URL, f"--{place}")[1]) for place in PLACES)
+
+    assert home["oauth_config"]["scopes"]["bot"] == list(SCOPES)
+    assert home["settings"]["event_subscriptions"] == {
+        "request_url": f"{URL}/slack/events",
+        "bot_events": ["app_home_opened"],
+    }
+    assert command["oauth_config"]["scopes"]["bot"] == [*SCOPES, "commands"]
+    assert command["features"]["slash_commands"][0]["url"] == f"{URL}/slack/commands"
+    assert "event_subscriptions" not in command["settings"]
 
 
 def test_an_address_longer_than_slack_takes_is_refused() -> None:
