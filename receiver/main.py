@@ -19,15 +19,14 @@ from notifiers.email import notifier as mail_notifier
 from notifiers.email import render as email_render
 from notifiers.email.client import SmtpClient
 from notifiers.email.notifier import MailNotifier
+from notifiers.slack import app as slack_app
 from notifiers.slack import codes as slack_codes
 from notifiers.slack import digest as slack_digest
 from notifiers.slack import manifest as slack_manifest
 from notifiers.slack import render as slack_render
 from notifiers.slack import signature as slack_signature
 from notifiers.slack.client import SlackClient
-from notifiers.slack.inbound import SlackClicks
 from notifiers.slack.notifier import SlackNotifier
-from notifiers.slack.places import SlackPlaces
 from notifiers.teller import Teller
 from receiver import ports, worker
 from receiver.board import DeskBoard
@@ -38,13 +37,14 @@ from receiver.domain.digest import DigestRule, Edition
 from receiver.domain.notice import Notice, Nudge
 from receiver.domain.pace import Pace, Paces
 from receiver.domain.people import People
+from receiver.domain.reply_template import ReplyTemplate
 from receiver.domain.routing import Escalation, Match, Route
 from receiver.domain.schedule import Schedule
 from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError
 from receiver.notices import notice_of
 from receiver.observe import Metrics, catch_the_rest, log
-from receiver.ports import Notifier, Upstream, Verify
+from receiver.ports import Clicks, Notifier, Places, Upstream, Verify
 from receiver.settings import Settings, rules, sections
 from receiver.store import inbox, items, leases, messages, outbox
 from receiver.store.database import Database, held, is_shared, open_database
@@ -115,8 +115,7 @@ def build_desk(settings: Settings, database: Database) -> Desk:
     if settings.slack:
         client = _slack_client(settings.slack)
         notifiers["slack"] = SlackNotifier(client, desk.teller)
-        clicks = desk.clicks = _clicks(settings.slack, client, desk)
-        desk.places = _places(settings.slack, client, desk, clicks)
+        desk.clicks, desk.places = _listeners(settings, settings.slack, client, desk)
     if settings.email:
         notifiers["mail"] = _mail(settings, desk.teller)
     desk.notifiers = notifiers
@@ -367,29 +366,19 @@ def _slack_client(slack: sections.Slack) -> SlackClient:
     return SlackClient(slack.base_url, slack.bot_token.get_secret_value())
 
 
-def _clicks(slack: sections.Slack, client: SlackClient, desk: Desk) -> SlackClicks:
-    return SlackClicks(
+def _listeners(settings: Settings, slack: sections.Slack, client: SlackClient, desk: Desk) -> tuple[Clicks, Places]:
+    return slack_app.listeners(
         [secret.get_secret_value() for secret in slack.signing_secrets],
         client=client,
         teller=desk.teller,
-        notice_for=lambda item_id: _notice_for_modal(desk, item_id),
         now=desk.now,
-        team_ids=tuple(filter(None, [slack.team_id])),
-        app_ids=tuple(filter(None, [slack.app_id])),
-    )
-
-
-def _places(slack: sections.Slack, client: SlackClient, desk: Desk, clicks: SlackClicks) -> SlackPlaces:
-    return SlackPlaces(
-        [secret.get_secret_value() for secret in slack.signing_secrets],
-        client=client,
+        notice_for=lambda item_id: _notice_for_modal(desk, item_id),
         board=DeskBoard(desk),
-        teller=desk.teller,
-        people_of=clicks.who,
-        open_form=clicks.ask_for_words,
+        public_url=desk.public_url,
         locale=desk.routes[0].locale if desk.routes else "en",
         team_ids=tuple(filter(None, [slack.team_id])),
         app_ids=tuple(filter(None, [slack.app_id])),
+        templates=[ReplyTemplate(one.name, one.text, one.locale) for one in settings.reply_templates],
     )
 
 

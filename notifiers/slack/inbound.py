@@ -8,13 +8,13 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from notifiers.slack import forms, modals, plain, signature, wire
+from notifiers.slack import forms, modals, plain, signature, templates, wire
 from notifiers.slack.client import SlackClient
 from notifiers.slack.people import SlackPeople
 from notifiers.text import one_line
@@ -22,6 +22,7 @@ from receiver.domain.action import Click
 from receiver.domain.notice import Notice
 from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES, why_stale
+from receiver.domain.reply_template import ReplyTemplate
 from receiver.errors import ConfigError, DeliveryError, RejectedError
 from receiver.ports import Received, Teller
 
@@ -49,6 +50,7 @@ class SlackClicks:
         people_of: PeopleOf | None = None,
         team_ids: Collection[str] = (),
         app_ids: Collection[str] = (),
+        templates: Sequence[ReplyTemplate] = (),
     ) -> None:
         if not signing_secrets or not all(secret.strip() for secret in signing_secrets):
             raise ConfigError("slack.signing_secrets: is empty; copy the secret from the Slack app's Basic Information")
@@ -59,6 +61,7 @@ class SlackClicks:
         self._notice_for = notice_for
         self._teller = teller
         self._now = now
+        self._templates = tuple(templates)
         self._people_of = people_of or SlackPeople(client, team_ids, now).who
 
     def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
@@ -116,6 +119,8 @@ class SlackClicks:
     def _pressed(self, payload: wire.Json) -> Received:
         if wire.is_link(wire.action_of(payload)):
             return Received(is_click=False)
+        if wire.action_of(payload).get("action_id") == templates.TEMPLATE:
+            return Received(is_click=False, after=partial(self._fill_in, payload))
         press = wire.press_of(payload)
         if press.verb not in forms.WITH_FORM:
             place = wire.text(payload, "response_url") if wire.is_whispered(payload) else None
@@ -130,7 +135,10 @@ class SlackClicks:
         if not found:
             return Received(is_click=True)
         locale = wire.held(view).locale
-        errors = {block: self._teller.say(locale, SENTENCES[code], **values) for block, (code, values) in found.items()}
+        errors = {
+            wire.block_of(view, block): self._teller.say(locale, SENTENCES[code], **values)
+            for block, (code, values) in found.items()
+        }
         return Received(is_click=False, answer={"response_action": "errors", "errors": errors})
 
     async def ask_for_words(self, press: wire.Press, ticket: str, user: str) -> None:
@@ -151,7 +159,22 @@ class SlackClicks:
         finally:
             fetching.cancel()
 
-    def _form(self, press: wire.Press, notice: Notice | None) -> modals.Drawn:
+    async def _fill_in(self, payload: wire.Json) -> None:
+        """The form again, with the chosen template in it to be edited. Never raises: then it stays as it was."""
+        view, chosen = wire.part(payload, "view"), wire.part(wire.action_of(payload), "selected_option")
+        try:
+            press, view_id = wire.unpack(view), wire.text(view, "id") or ""
+            template = templates.named(self._templates, wire.text(chosen, "value"))
+            if template and view_id and press.verb == "reply":
+                drawn = self._form(press, await self._notice_for(press.item_id), (template, wire.turn_of(view) + 1))
+                await self._client.update_view(view_id, drawn)
+        except Exception as error:  # noqa: BLE001 - Slack has its answer, and what was typed is still in the form
+            if not isinstance(error, (DeliveryError, ValueError)):
+                _log.exception("no template for a form")
+
+    def _form(
+        self, press: wire.Press, notice: Notice | None, begun: tuple[ReplyTemplate, int] | None = None
+    ) -> modals.Drawn:
         """The form, or why there is none: nobody shall write a reason for what somebody else has decided."""
         words = partial(self._teller.say, notice.route.locale if notice else "en")
         if notice is None:
@@ -161,7 +184,8 @@ class SlackClicks:
             return modals.sorry(words(SENTENCES[code], **values), notice.links, words)
         if press.verb not in notice.verbs:
             return modals.sorry(words(SENTENCES["not_offered"]), notice.links, words)
-        return modals.form(press, notice, self._teller.story(notice), self._teller.say)
+        drawn = modals.form(press, notice, self._teller.story(notice), self._teller.say)
+        return templates.offered(drawn, self._templates, notice, words, begun) if press.verb == "reply" else drawn
 
     async def _say_it_did_not_open(self, press: wire.Press, user: str, view_id: str, locale: str) -> None:
         """In the placeholder if there is one, else below the message; else the person sees that no form opened."""

@@ -19,6 +19,7 @@ MORE = "more"  # action id of the overflow menu
 WORDS = "words"  # callback, block and action id of the form that takes a note or a reply
 
 MAX_VALUE = 150  # of an overflow option; a button would take 2,000 (contract A1)
+MAX_TURN = 5  # digits
 MAX_CHECK = 4_096  # bytes of what is no interaction
 _VALUE = re.compile(r"([\w-]{1,100})\.(\d{1,9})\.([a-z_]{1,24})", re.ASCII)
 _CHANNEL = re.compile(r"[A-Z0-9]{1,32}", re.ASCII)
@@ -165,8 +166,19 @@ def held(view: Json) -> Held:
     return Held(text(told, "l") or "en", text(told, "z") or "UTC", owed, plan)
 
 
+def block_of(view: Json, name: str) -> str:
+    """The id of the block with this name: Slack keeps what was typed in a block, so a refilled one gets a new id."""
+    return next((str(one) for one in part(view, "state", "values") if str(one).partition(".")[0] == name), name)
+
+
+def turn_of(view: Json) -> int:
+    """How often the text of a form was filled in."""
+    turn = block_of(view, WORDS).partition(".")[2]
+    return int(turn) if turn.isascii() and turn.isdecimal() and len(turn) < MAX_TURN else 0
+
+
 def filled(view: Json) -> dict[str, str]:
-    """What was typed or chosen, by block; only what is there."""
+    """What was typed or chosen, by the name of its block; only what is there."""
     found: dict[str, str] = {}
     for name, given in part(view, "state", "values").items():
         element = part({"one": given}, "one")
@@ -175,7 +187,7 @@ def filled(view: Json) -> dict[str, str]:
         value = text(one, "value") or text(one, "selected_date") or text(one, "selected_user")
         value = value or text(part(one, "selected_option"), "value")
         if value:
-            found[str(name)] = value
+            found[str(name).partition(".")[0]] = value
     return found
 
 

@@ -4,6 +4,7 @@ It behaves as contracts/slack-and-email.md part A says the real one does.
 """
 
 import json
+import secrets
 from typing import Any
 from urllib.parse import urlencode
 
@@ -75,10 +76,21 @@ class SlackStand(Workspace):
 
     async def open_home(self, user: str = "U0ANNA") -> httpx.Response:
         """Somebody opens the app's Home tab, and Slack tells."""
-        happened = {"type": "app_home_opened", "user": user, "channel": f"D{user[1:]}", "tab": "home"}
-        told = payloads.event(
-            happened | {"event_ts": f"{self.now_s():.6f}"}, f"Ev{next(self._count):08d}", int(self.now_s())
-        )
+        return await self._tell({"type": "app_home_opened", "user": user, "channel": f"D{user[1:]}", "tab": "home"})
+
+    async def share_link(self, channel: str, url: str, user: str = "U0ANNA") -> httpx.Response:
+        """Somebody posts a link, and Slack asks for its preview; ``previews`` has what came."""
+        ts = f"{int(self.now_s())}.{next(self._count):06d}"
+        unfurl_id = f"{channel}.{ts}.{secrets.token_hex(8)}"
+        self.shared_links[unfurl_id] = url
+        happened = {"type": "link_shared", "channel": channel, "is_bot_user_member": True, "user": user}
+        happened |= {"message_ts": ts, "unfurl_id": unfurl_id, "source": "conversations_history"}
+        return await self._tell(happened | {"links": [{"domain": httpx.URL(url).host, "url": url}]})
+
+    async def _tell(self, happened: Json) -> httpx.Response:
+        """An event, signed."""
+        happened = happened | {"event_ts": f"{self.now_s():.6f}"}
+        told = payloads.event(happened, f"Ev{next(self._count):08d}", int(self.now_s()))
         body, headers = payloads.signed(json.dumps(told), self.signing_secret, self.now_s(), "application/json")
         return await self._post(body, headers, "/slack/events")
 
@@ -126,6 +138,18 @@ class SlackStand(Workspace):
         if answer.is_success:
             self._obey(user, view_id, answer)
         return answer
+
+    async def choose(
+        self, view_id: str, action_id: str, option: str, user: str = "U0ANNA", typed: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """Somebody chooses from a menu in the form in front of them, which tells at once what was typed so far."""
+        view = self.views.get(user)
+        if view is None or view["id"] != view_id:
+            raise NotPressableError(f"no form {view_id} in front of {user}")
+        view["state"] = payloads.state_of(view["blocks"], typed or {})
+        pressed = payloads.action(view["blocks"], action_id, option, f"{self.now_s():.6f}")
+        payload = payloads.home_actions(self.users[user], view, pressed, trigger_id=self.new_ticket(user))
+        return await self._interact(payload, view_id)
 
     async def resend_last(self) -> httpx.Response:
         """The last press once more, byte for byte, as a proxy that got no answer does."""

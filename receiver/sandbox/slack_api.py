@@ -51,6 +51,7 @@ class SlackApi:
             "chat.update": self._update,
             "chat.postEphemeral": self._post_ephemeral,
             "chat.delete": self._delete,
+            "chat.unfurl": self._unfurl,
             "conversations.info": lambda args: {"channel": self._channel(args)},
             "users.info": self._user,
             "users.lookupByEmail": self._by_email,
@@ -131,6 +132,22 @@ class SlackApi:
         if self._workspace.messages.pop((channel, ts), None) is None:
             raise ApiError("message_not_found")
         return {"channel": channel, "ts": ts}
+
+    def _unfurl(self, args: Json) -> Json:
+        """Previews for the links of one posted message, named as its ``link_shared`` event named it."""
+        if "links:write" not in self._workspace.scopes.split(","):
+            raise ApiError("missing_scope")
+        key = str(args.get("unfurl_id") or args.get("ts") or "")
+        if key not in self._workspace.shared_links:
+            raise ApiError("cannot_unfurl_url")
+        previews = _structure(args, "unfurls")
+        if not isinstance(previews, dict) or not set(previews) <= {self._workspace.shared_links[key]}:
+            raise ApiError("cannot_unfurl_url")
+        for preview in previews.values():
+            if found := rules.violations(preview.get("blocks") if isinstance(preview, dict) else None, ""):
+                raise ApiError("invalid_blocks", *found)
+        self._workspace.previews |= previews
+        return {}
 
     def _user(self, args: Json) -> Json:
         user = self._workspace.users.get(str(_needed(args, "user")))

@@ -84,7 +84,7 @@ def block_actions(
 
 
 def home_actions(user: Json, view: Json, pressed: Json, *, trigger_id: str) -> Json:
-    """The payload of a press on a Home tab: it has a view and neither channel nor message."""
+    """The payload of a press on a Home tab or in a form: it has a view and neither channel nor message."""
     return {
         "type": "block_actions",
         "user": _presser(user),
@@ -152,7 +152,7 @@ def state_of(blocks: list[Json], values: dict[str, str]) -> Json:
     """``view.state.values`` for what was typed or chosen, by block id; None where nothing was."""
     state: Json = {}
     for block_id, element in elements([block for block in blocks if block.get("type") == "input"]):
-        given = values.get(block_id)
+        given = values.get(block_id, element.get("initial_value"))  # what nobody touched is sent as it was filled in
         if element["type"] == "plain_text_input":
             filled: Json = {"type": element["type"], "value": given or None}
         elif element["type"] in _SELECTED:

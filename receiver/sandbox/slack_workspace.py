@@ -76,6 +76,8 @@ class Workspace:
         self.views: dict[str, Json] = {}
         self.homes: dict[str, Json] = {}  # what each person's Home tab shows
         self.is_home_enabled = True
+        self.shared_links: dict[str, str] = {}  # what somebody posted, by the id its preview is asked for
+        self.previews: dict[str, Json] = {}  # by link
         self.view_errors: dict[str, dict[str, str]] = {}
         self.troubles: dict[str, str] = {}
         self.tickets: dict[str, Ticket] = {}
