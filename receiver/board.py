@@ -34,6 +34,10 @@ class DeskBoard:
     def may_look(self, person: Person) -> bool:
         return self._desk.people.may_resolve(person)
 
+    async def notice(self, item_id: str) -> Notice | None:
+        found = await self._desk.database.read(items.find, item_id)
+        return self._notices([found])[0] if found else None
+
     async def find(self, words: str) -> list[Notice]:
         return self._notices(await self._desk.database.read(items.looked_for, words, MOST_FOUND))
 

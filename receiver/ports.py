@@ -215,6 +215,9 @@ class Board(Protocol):
     def may_look(self, person: Person) -> bool:
         """Whether they may see every item: who may decide, and nobody else."""
 
+    async def notice(self, item_id: str) -> Notice | None:
+        """One item, as its own route tells it."""
+
     async def find(self, words: str) -> list[Notice]:
         """What is about a reference that begins so; a few."""
 

@@ -42,6 +42,7 @@ def listeners(
         teller=teller,
         people_of=clicks.who,
         open_form=clicks.ask_for_words,
+        public_url=public_url,
         locale=locale,
         team_ids=team_ids,
         app_ids=app_ids,

@@ -108,6 +108,10 @@ class SlackClient:
         """What the person's Home tab shows from now on."""
         await self._call("views.publish", {"user_id": user, "view": view})
 
+    async def unfurl(self, place: Json, previews: Json) -> None:
+        """What stands below links that somebody posted; ``previews`` by address."""
+        await self._call("chat.unfurl", place | {"unfurls": previews})
+
     async def open_view(self, trigger_id: str, view: Json) -> str:
         """Open a form within the three seconds a ticket lives; returns the view's id."""
         answer = await self._call("views.open", {"trigger_id": trigger_id, "view": view})

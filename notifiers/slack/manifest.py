@@ -6,9 +6,12 @@ and none of them reads what people write to each other.
 
 from collections.abc import Collection
 from typing import Any
+from urllib.parse import urlsplit
 
 SCOPES = ("chat:write", "users:read", "users:read.email")
-PLACES = ("home", "command")  # what may be left out
+PLACES = ("home", "command", "links")  # what may be left out
+FURTHER = {"home": (), "command": ("commands",), "links": ("links:read", "links:write")}  # scopes
+HEARD = {"home": "app_home_opened", "links": "link_shared"}
 
 INTERACTIONS, COMMANDS, EVENTS = "/slack/interactions", "/slack/commands", "/slack/events"
 MAX_URL = 3_000  # of a request URL, by Slack's own schema of manifests
@@ -30,9 +33,11 @@ def manifest(public_url: str, places: Collection[str] = ()) -> Json:
             "background_color": "#1f3a5f",
         },
         "features": _features(url, places),
-        "oauth_config": {"scopes": {"bot": [*SCOPES, *(["commands"] if "command" in places else [])]}},
+        "oauth_config": {
+            "scopes": {"bot": [*SCOPES, *(scope for place in PLACES if place in places for scope in FURTHER[place])]}
+        },
         "settings": {
-            **({"event_subscriptions": _events(url)} if "home" in places else {}),
+            **_events(url, places),
             "interactivity": {"is_enabled": True, "request_url": f"{url}{INTERACTIONS}"},
             "org_deploy_enabled": False,
             "socket_mode_enabled": False,
@@ -56,8 +61,11 @@ def _features(url: str, places: Collection[str]) -> Json:
                 "should_escape": False,
             }
         ]
+    if "links" in places:
+        told["unfurl_domains"] = [urlsplit(url).hostname or ""]
     return told
 
 
-def _events(url: str) -> Json:
-    return {"request_url": f"{url}{EVENTS}", "bot_events": ["app_home_opened"]}
+def _events(url: str, places: Collection[str]) -> Json:
+    heard = [event for place, event in HEARD.items() if place in places]
+    return {"event_subscriptions": {"request_url": f"{url}{EVENTS}", "bot_events": heard}} if heard else {}

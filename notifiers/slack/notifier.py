@@ -12,6 +12,7 @@ from notifiers.slack import gathered, pieces, plain
 from notifiers.slack.client import SlackClient
 from notifiers.slack.codes import GONE, LOST, REFUSED_BLOCKS, cure_for
 from notifiers.slack.digest import render_digest
+from notifiers.slack.manifest import FURTHER, PLACES
 from notifiers.slack.render import Message, minimal, offer, render
 from notifiers.slack.storm import render as storm_message
 from notifiers.teller import Teller
@@ -248,7 +249,9 @@ def _scopes(given: object) -> list[Health]:
 
 
 def _optional(given: str) -> list[Health]:
-    """What may be left out: said, and never red."""
-    has = "commands" in given.replace(" ", "").split(",")
-    detail = "the slash command may be used" if has else "no slash command (scope commands); alerts and buttons work"
-    return [Health("slack places", is_well=True, detail=detail)]
+    """What may be left out: said, and never red. Whether there is a Home tab is not to be told from the scopes."""
+    granted = set(given.replace(" ", "").split(","))
+    told = [f"{place}: {'on' if granted.issuperset(FURTHER[place]) else 'off'}" for place in PLACES if FURTHER[place]]
+    return [
+        Health("slack places", is_well=True, detail=f"{', '.join(told)} (optional; alerts and buttons need neither)")
+    ]

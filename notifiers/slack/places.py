@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from notifiers.slack import command, home, signature, wire
+from notifiers.slack import command, home, signature, unfurl, wire
 from notifiers.slack.client import SlackClient
 from notifiers.slack.command import Asked
 from notifiers.slack.render import Message
@@ -44,6 +44,7 @@ class SlackPlaces:
         teller: Teller,
         people_of: PeopleOf,
         open_form: OpenForm,
+        public_url: str,
         locale: str = "en",
         team_ids: Collection[str] = (),
         app_ids: Collection[str] = (),
@@ -54,6 +55,7 @@ class SlackPlaces:
         self._teller = teller
         self._people_of = people_of
         self._open_form = open_form
+        self._public_url = public_url
         self._locale = locale
         self._team_ids = frozenset(team_ids)
         self._app_ids = frozenset(app_ids)
@@ -89,7 +91,7 @@ class SlackPlaces:
         return Received(is_click=False, after=partial(self._answer, asked, typed))
 
     def event(self, body: bytes) -> Received:
-        """An opened Home tab is to be drawn; Slack's question whether we are here is answered (contract A3)."""
+        """An opened Home tab is to be drawn, a posted link shown; Slack's question whether we are here is answered."""
         try:
             told = wire.event_of(body)
         except ValueError:
@@ -98,9 +100,11 @@ class SlackPlaces:
             return Received(is_click=False, answer={"challenge": wire.text(told, "challenge") or ""})
         happened = wire.part(told, "event")
         user = wire.text(happened, "user")
-        if happened.get("type") != "app_home_opened" or happened.get("tab", "home") != "home" or not user:
-            return Received(is_click=False)
-        return Received(is_click=False, after=partial(self._opened, user))
+        if happened.get("type") == "app_home_opened" and happened.get("tab", "home") == "home" and user:
+            return Received(is_click=False, after=partial(self._opened, user))
+        if happened.get("type") == "link_shared" and user:
+            return Received(is_click=False, after=partial(self._show_links, happened, user))
+        return Received(is_click=False)
 
     async def draw_home(self, user: str, mark: str | None) -> str:
         """The page of this person as it is now; see ``ports.Places``."""
@@ -119,6 +123,19 @@ class SlackPlaces:
             await self._board.opened(user)
         except CasebellError as error:  # the store is away; whoever opens it again has it drawn
             _log.warning("home not noted: %s", error.code)
+
+    async def _show_links(self, happened: wire.Json, user: str) -> None:
+        """Below links to items, for whom the items are open anyway; else, and when Slack will not, nothing is shown."""
+        try:
+            place, wanted = unfurl.place_of(happened), unfurl.items_in(happened, self._public_url)
+            if place is None or not wanted or not self._board.may_look(await self._people_of(Person(slack_id=user))):
+                return
+            found = {url: await self._board.notice(item_id) for url, item_id in wanted.items()}
+            told = {url: (notice, self._teller.story(notice)) for url, notice in found.items() if notice}
+            if told:
+                await self._client.unfurl(place, {url: unfurl.card(one, self._teller.say) for url, one in told.items()})
+        except CasebellError as error:  # a scope is missing, or Slack is away: the link stands there as it was posted
+            _log.warning("links not shown: %s", error.code)
 
     async def _answer(self, asked: Asked, typed: Mapping[str, str]) -> None:
         """Say it where the command was typed. Never raises: Slack has its answer already."""

@@ -18,8 +18,9 @@ def slack_command() -> None:
 @click.option("--public-url", help="Where the world reaches the service, instead of the configuration's public_url.")
 @click.option("--home", is_flag=True, help="With a Home tab: what is yours, what waits longest.")
 @click.option("--command", is_flag=True, help="With the slash command /casebell (one more scope: commands).")
+@click.option("--links", is_flag=True, help="With previews of posted links to items (scopes links:read, links:write).")
 @with_config
-def manifest_command(config: Path, public_url: str | None, home: bool, command: bool) -> None:
+def manifest_command(config: Path, public_url: str | None, **places: bool) -> None:
     """Print the app's manifest: on https://api.slack.com/apps choose Create New App, From a manifest, JSON."""
     from receiver.main import describe_slack_app
     from receiver.settings import load_public_url
@@ -28,9 +29,7 @@ def manifest_command(config: Path, public_url: str | None, home: bool, command: 
     if not url.startswith(("https://", "http://")):
         raise click.UsageError("--public-url: must be a URL, such as https://casebell.example.com")
     try:
-        told = describe_slack_app(
-            url, [name for name, is_wanted in (("home", home), ("command", command)) if is_wanted]
-        )
+        told = describe_slack_app(url, [name for name, is_wanted in places.items() if is_wanted])
     except ValueError as error:
         raise click.UsageError(f"the public URL: {error}") from None
     click.echo(json.dumps(told, indent=2))

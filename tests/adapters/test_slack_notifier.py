@@ -122,7 +122,7 @@ async def test_the_doctor_sees_who_the_token_speaks_for_and_which_scope_is_missi
         assert (who.is_well, who.detail) == (True, "casebell in Acme")
         assert (scopes.is_well, scopes.detail) == (False, "missing: users:read.email")
         assert scopes.cure
-        assert (places.is_well, "no slash command" in places.detail) == (True, True)
+        assert (places.is_well, "command: off, links: off" in places.detail) == (True, True)
 
 
 @pytest.mark.parametrize(

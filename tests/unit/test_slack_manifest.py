@@ -22,7 +22,7 @@ INSTALL = ROOT / "tests" / "slackschema" / "install.sh"
 @pytest.fixture
 def schema() -> dict[str, Any]:
     """Slack's own, as tests/slackschema/install.sh fetches it at one commit; no other file will do."""
-    named = re.search(r"^commit=([0-9a-f]{40})$", INSTALL.read_text(encoding="utf-8"), re.M)
+    named = re.search(r"^commit=([0-9a-f]{40})$", INSTALL.read_text(encoding="utf-8"), re.MULTILINE)
     assert named, "install.sh names no commit"
     found = SCHEMAS / f"{named[1]}.json"
     if not found.is_file():
@@ -36,7 +36,7 @@ def run(*words: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("places", [(), ("home",), ("command",), PLACES])
+@pytest.mark.parametrize("places", [(), ("home",), ("command",), ("links",), PLACES])
 def test_slack_itself_would_take_the_manifest(schema: dict[str, Any], places: tuple[str, ...]) -> None:
     jsonschema.Draft7Validator.check_schema(schema)
 
@@ -55,7 +55,7 @@ def test_without_more_it_asks_for_the_three_scopes_that_alerts_need_and_hears_no
 
 
 def test_each_further_place_adds_what_it_needs_and_no_more() -> None:
-    home, command = (json.loads(run("--public-url", URL, f"--{place}")[1]) for place in PLACES)
+    home, command, links = (json.loads(run("--public-url", URL, f"--{place}")[1]) for place in PLACES)
 
     assert home["oauth_config"]["scopes"]["bot"] == list(SCOPES)
     assert home["settings"]["event_subscriptions"] == {
@@ -65,6 +65,13 @@ def test_each_further_place_adds_what_it_needs_and_no_more() -> None:
     assert command["oauth_config"]["scopes"]["bot"] == [*SCOPES, "commands"]
     assert command["features"]["slash_commands"][0]["url"] == f"{URL}/slack/commands"
     assert "event_subscriptions" not in command["settings"]
+    assert links["oauth_config"]["scopes"]["bot"] == [*SCOPES, "links:read", "links:write"]
+    assert links["features"]["unfurl_domains"] == ["casebell.example.com"]
+    assert links["settings"]["event_subscriptions"]["bot_events"] == ["link_shared"]
+
+
+def test_all_places_together_hear_both_events() -> None:
+    assert manifest(URL, PLACES)["settings"]["event_subscriptions"]["bot_events"] == ["app_home_opened", "link_shared"]
 
 
 def test_an_address_longer_than_slack_takes_is_refused() -> None:
