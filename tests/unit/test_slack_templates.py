@@ -1,12 +1,13 @@
 """A reply template is filled in once, from what the source said, and chosen text can always be edited."""
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from notifiers.slack import wire
 from notifiers.slack.templates import filled
 from receiver.domain.money import Money
 from receiver.domain.reply_template import PLACEHOLDERS, ReplyTemplate
-from receiver.settings.values import REPLY_PLACEHOLDERS
+from receiver.settings.values import REPLY_PLACEHOLDERS, ReplyText
 from tests.factories import make_item, make_notice, make_snapshot
 
 
@@ -32,3 +33,9 @@ def test_a_form_knows_how_often_it_was_filled_in(block: str, turn: int) -> None:
     view = {"state": {"values": {block: {"words": {"value": "typed"}}}}}
 
     assert (wire.turn_of(view), wire.block_of(view, "words"), wire.filled(view)) == (turn, block, {"words": "typed"})
+
+
+@pytest.mark.parametrize("text", ["Dear {name}", "Dear {debtor", "{}", "{debtor.__class__}", "{amount:>9}"])
+def test_a_placeholder_that_does_not_exist_is_a_fault_that_names_those_that_do(text: str) -> None:
+    with pytest.raises(ValidationError, match=r"no placeholder; there are \{reference\}, "):
+        TypeAdapter(ReplyText).validate_python(text)
