@@ -19,7 +19,7 @@ help: ## this list
 run: $(VENV)/.ready-run ## start the service (casebell.toml, else the demo); ARGS="--port 9000" is passed on
 	@if [ -e "$(CONFIG)" ]; then exec $(BIN)/casebell serve $(ARGS); else exec $(BIN)/casebell demo $(ARGS); fi
 
-test: $(VENV)/.ready-dev .build/browser .build/prism .build/mailcheck ## run every test; ARGS="-k clicks" is passed on
+test: $(VENV)/.ready-dev .build/browser .build/prism .build/mailcheck .build/slackschema ## run every test; ARGS="-k clicks" is passed on
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 faults: $(VENV)/.ready-dev ## break it for long, on purpose: all of what make test does in short
@@ -77,8 +77,8 @@ $(VENV)/.ready-dev: requirements/dev.txt | $(VENV)/.ready-venv
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# Best effort: tests that need a browser, the mock of Debitura's API or checks of mails are skipped with a reason where
-# there is none.
+# Best effort: tests that need a browser, the mock of Debitura's API, checks of mails or Slack's schema of manifests are
+# skipped with a reason where there is none.
 .build/browser: .ci/browser
 	@mkdir -p .build
 	@.ci/browser || true
@@ -94,6 +94,11 @@ $(VENV)/.ready-dev: requirements/dev.txt | $(VENV)/.ready-venv
 	@mkdir -p .build
 	@if [ -f tests/mailcheck/install.sh ] && command -v npm >/dev/null; then \
 	  bash tests/mailcheck/install.sh </dev/null || echo "checks of mails: not installed, their tests are skipped"; fi
+	@touch $@
+
+.build/slackschema: tests/slackschema/install.sh
+	@mkdir -p $@
+	@bash tests/slackschema/install.sh 2>/dev/null || echo "Slack's schema of manifests: not to be had, its test is skipped"
 	@touch $@
 
 $(UV):

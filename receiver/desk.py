@@ -17,7 +17,7 @@ from receiver.domain.routing import DEFAULT_ROUTE, Route
 from receiver.domain.token import Tokens
 from receiver.errors import RetryLaterError
 from receiver.observe import Metrics, log
-from receiver.ports import Clicks, Notifier, Teller, Upstream, Verify
+from receiver.ports import Clicks, Notifier, Places, Teller, Upstream, Verify
 from receiver.store.database import Database
 from receiver.store.retention import Kept
 
@@ -97,6 +97,7 @@ class Desk:
     verifies: Mapping[tuple[str, str], Verify] = field(default_factory=dict)
     notifiers: Mapping[str, Notifier] = field(default_factory=dict)
     clicks: Clicks | None = None
+    places: Places | None = None
     digests: tuple[DigestRule, ...] = ()
     automations: tuple[Automation, ...] = ()
     bells: Bells = field(default_factory=Bells)
@@ -148,6 +149,7 @@ async def outside(limit_s: float) -> AsyncIterator[None]:
 
 OUTBOX_BELL = "outbox"
 CLICKS_BELL = "clicks"
+HOMES_BELL = "homes"
 
 
 def inbox_bell(source: str, account: str) -> str:

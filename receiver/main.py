@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import datetime
 from email.message import EmailMessage
@@ -19,15 +19,17 @@ from notifiers.email import notifier as mail_notifier
 from notifiers.email import render as email_render
 from notifiers.email.client import SmtpClient
 from notifiers.email.notifier import MailNotifier
+from notifiers.slack import app as slack_app
 from notifiers.slack import codes as slack_codes
 from notifiers.slack import digest as slack_digest
-from notifiers.slack import inbound as slack_inbound
+from notifiers.slack import manifest as slack_manifest
 from notifiers.slack import render as slack_render
+from notifiers.slack import signature as slack_signature
 from notifiers.slack.client import SlackClient
-from notifiers.slack.inbound import SlackClicks
 from notifiers.slack.notifier import SlackNotifier
 from notifiers.teller import Teller
 from receiver import ports, worker
+from receiver.board import DeskBoard
 from receiver.desk import Desk
 from receiver.domain.automation import Automation
 from receiver.domain.business_time import Calendar, Quiet, country_of
@@ -35,13 +37,14 @@ from receiver.domain.digest import DigestRule, Edition
 from receiver.domain.notice import Notice, Nudge
 from receiver.domain.pace import Pace, Paces
 from receiver.domain.people import People
+from receiver.domain.reply_template import ReplyTemplate
 from receiver.domain.routing import Escalation, Match, Route
 from receiver.domain.schedule import Schedule
 from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError
 from receiver.notices import notice_of
 from receiver.observe import Metrics, catch_the_rest, log
-from receiver.ports import Notifier, Upstream, Verify
+from receiver.ports import Clicks, Notifier, Places, Upstream, Verify
 from receiver.settings import Settings, rules, sections
 from receiver.store import inbox, items, leases, messages, outbox
 from receiver.store.database import Database, held, is_shared, open_database
@@ -112,7 +115,7 @@ def build_desk(settings: Settings, database: Database) -> Desk:
     if settings.slack:
         client = _slack_client(settings.slack)
         notifiers["slack"] = SlackNotifier(client, desk.teller)
-        desk.clicks = _clicks(settings.slack, client, desk)
+        desk.clicks, desk.places = _listeners(settings, settings.slack, client, desk)
     if settings.email:
         notifiers["mail"] = _mail(settings, desk.teller)
     desk.notifiers = notifiers
@@ -140,7 +143,7 @@ def slack_challenge(settings: Settings, word: str, now: datetime) -> tuple[bytes
     """What Slack would ask our address, for ``casebell doctor``; None without [slack]."""
     if settings.slack is None:
         return None
-    return slack_inbound.challenge(settings.slack.signing_secrets[0].get_secret_value(), word, now)
+    return slack_signature.challenge(settings.slack.signing_secrets[0].get_secret_value(), word, now)
 
 
 def render_slack(notice: Notice, nudge: Nudge | None = None) -> tuple[str, list[dict[str, Any]]]:
@@ -166,6 +169,11 @@ def render_slack_digest(edition: Edition) -> tuple[str, list[dict[str, Any]]]:
     """Text and blocks of a digest in Slack, for ``casebell preview``."""
     message = slack_digest.render_digest(edition)
     return message.text, message.blocks
+
+
+def describe_slack_app(public_url: str, places: Collection[str] = ()) -> dict[str, Any]:
+    """The app's manifest, for ``casebell slack manifest``."""
+    return slack_manifest.manifest(public_url, places)
 
 
 async def serve(
@@ -358,15 +366,19 @@ def _slack_client(slack: sections.Slack) -> SlackClient:
     return SlackClient(slack.base_url, slack.bot_token.get_secret_value())
 
 
-def _clicks(slack: sections.Slack, client: SlackClient, desk: Desk) -> SlackClicks:
-    return SlackClicks(
+def _listeners(settings: Settings, slack: sections.Slack, client: SlackClient, desk: Desk) -> tuple[Clicks, Places]:
+    return slack_app.listeners(
         [secret.get_secret_value() for secret in slack.signing_secrets],
         client=client,
         teller=desk.teller,
-        notice_for=lambda item_id: _notice_for_modal(desk, item_id),
         now=desk.now,
+        notice_for=lambda item_id: _notice_for_modal(desk, item_id),
+        board=DeskBoard(desk),
+        public_url=desk.public_url,
+        locale=desk.routes[0].locale if desk.routes else "en",
         team_ids=tuple(filter(None, [slack.team_id])),
         app_ids=tuple(filter(None, [slack.app_id])),
+        templates=[ReplyTemplate(one.name, one.text, one.locale) for one in settings.reply_templates],
     )
 
 

@@ -10,6 +10,7 @@ from receiver.domain.digest import Edition, SourceFigures
 from receiver.domain.fact import Fact
 from receiver.domain.item import Item, Medium
 from receiver.domain.notice import Notice, Nudge, Story
+from receiver.domain.overview import Overview
 from receiver.domain.people import Person
 from receiver.domain.storm import Storm
 from receiver.domain.twin import Receivable
@@ -206,6 +207,46 @@ class Clicks(Protocol):
     async def who(self, person: Person) -> Person:
         """The person with name and the address the channel vouches for; guests, bots and deleted people without any
         identity that [people] could name. Raises DeliveryError when the channel does not answer."""
+
+
+class Board(Protocol):
+    """What a channel's own pages and commands may ask of the store, and do there."""
+
+    def may_look(self, person: Person) -> bool:
+        """Whether they may see every item: who may decide, and nobody else."""
+
+    async def notice(self, item_id: str) -> Notice | None:
+        """One item, as its own route tells it."""
+
+    async def find(self, words: str) -> list[Notice]:
+        """What is about a reference that begins so; a few."""
+
+    async def overview(self, person: Person) -> Overview: ...
+
+    async def press(self, click: Click, locale: str) -> str | None:
+        """A verb that was typed, by the rules of a pressed one; None once it is done, else why not."""
+
+    async def opened(self, user: str) -> None:
+        """They look at their page of the channel: draw it, and go on drawing it as things change."""
+
+
+class Places(Protocol):
+    """A channel's own pages and commands (Slack's App Home, its slash command)."""
+
+    def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> None:
+        """Raises RejectedError for what is not the channel's, and nothing else, ever."""
+
+    def command(self, body: bytes) -> Received:
+        """What to answer to a typed command; never raises."""
+
+    def event(self, body: bytes) -> Received:
+        """What to answer to an event; never raises."""
+
+    async def draw_home(self, user: str, mark: str | None) -> str:
+        """Make their page show what there is now, unless ``mark`` says that it does; the mark of what it shows.
+
+        Raises DeliveryError.
+        """
 
 
 class Teller(Protocol):

@@ -8,9 +8,10 @@ from datetime import timedelta
 from functools import partial
 
 from receiver.alone import run_alone
-from receiver.desk import CLICKS_BELL, OUTBOX_BELL, Desk, inbox_bell, sweep_bell
+from receiver.desk import CLICKS_BELL, HOMES_BELL, OUTBOX_BELL, Desk, inbox_bell, sweep_bell
 from receiver.dispatcher import Dispatcher
 from receiver.errors import CasebellError
+from receiver.homes import Homes
 from receiver.ingest import drain, drain_clicks
 from receiver.observe import log
 from receiver.ports import Upstream
@@ -62,6 +63,9 @@ async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None
                 run_alone(desk, "storms", partial(_every, STORMS_EVERY_S, "storms", partial(follow, desk)))
             ),
             group.create_task(run_alone(desk, "watch", partial(_watch, desk))),
+            group.create_task(
+                run_alone(desk, "homes", lambda: _forever(desk, "homes", HOMES_BELL, Homes(desk).redraw))
+            ),
         ]
         for (source, account), upstream in desk.upstreams.items():
             bell = inbox_bell(source, account)

@@ -1,4 +1,4 @@
-"""Step 7 for Slack: the seven Web API methods Casebell needs, over httpx, and what each answer means (ADR 0003).
+"""Step 7 for Slack: the Web API methods Casebell needs, over httpx, and what each answer means (ADR 0003).
 
 It never sends anything twice by itself: ``chat.postMessage`` has no idempotency key (contract A7), so every failure is
 named for what the caller may do next, and the outbox decides.
@@ -77,6 +77,13 @@ class SlackClient:
         told: Json = {"channel": channel, "user": user, "text": text}
         await self._call("chat.postEphemeral", told | ({"blocks": blocks} if blocks else {}))
 
+    async def whisper(self, channel: str, user: str, text: str, blocks: list[Json] | None = None) -> None:
+        """What only this person sees: in the channel, or in their own messages where ``channel`` is their own id."""
+        if channel == user:
+            await self.post_message(user, text, blocks or [])
+        else:
+            await self.post_ephemeral(channel, user, text, blocks)
+
     async def take_away(self, response_url: str) -> None:
         """Delete what only one person sees, through the address that came with their press (contract A2).
 
@@ -87,6 +94,23 @@ class SlackClient:
         with suppress(httpx.HTTPError, TimeoutError):
             async with httpx.AsyncClient(timeout=self._total_s, trust_env=False) as plain:
                 await plain.post(response_url, json={"delete_original": True})
+
+    async def respond(self, response_url: str, text: str, blocks: list[Json]) -> None:
+        """A word to the person who typed a command, wherever that was; lost rather than sent to another host."""
+        if urlsplit(response_url)[:2] not in self._own_places:
+            return
+        told: Json = {"response_type": "ephemeral", "text": text} | ({"blocks": blocks} if blocks else {})
+        with suppress(httpx.HTTPError, TimeoutError):
+            async with httpx.AsyncClient(timeout=self._total_s, trust_env=False) as plain:
+                await plain.post(response_url, json=told)
+
+    async def publish_view(self, user: str, view: Json) -> None:
+        """What the person's Home tab shows from now on."""
+        await self._call("views.publish", {"user_id": user, "view": view})
+
+    async def unfurl(self, place: Json, previews: Json) -> None:
+        """What stands below links that somebody posted; ``previews`` by address."""
+        await self._call("chat.unfurl", place | {"unfurls": previews})
 
     async def open_view(self, trigger_id: str, view: Json) -> str:
         """Open a form within the three seconds a ticket lives; returns the view's id."""

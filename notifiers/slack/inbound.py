@@ -6,18 +6,15 @@ answered without being stored.
 
 import asyncio
 import hashlib
-import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from slack_sdk.signature import Clock, SignatureVerifier
-
-from notifiers.slack import forms, modals, plain, wire
+from notifiers.slack import forms, modals, plain, signature, templates, wire
 from notifiers.slack.client import SlackClient
 from notifiers.slack.people import SlackPeople
 from notifiers.text import one_line
@@ -25,15 +22,14 @@ from receiver.domain.action import Click
 from receiver.domain.notice import Notice
 from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES, why_stale
+from receiver.domain.reply_template import ReplyTemplate
 from receiver.errors import ConfigError, DeliveryError, RejectedError
 from receiver.ports import Received, Teller
 
-MAX_SKEW_S = 300  # contract A3
 HEAD_START_S = 0.5  # of the ticket's three seconds; Slack's own delay counts too (contract A2)
 MAX_IDENTITY = 255
 
 _log = logging.getLogger(__name__)
-_TIMESTAMP = re.compile(r"\d{1,12}", re.ASCII)
 _IDENTITY = re.compile(r"[\w./-]+", re.ASCII)
 
 NoticeFor = Callable[[str], Awaitable[Notice | None]]
@@ -54,6 +50,7 @@ class SlackClicks:
         people_of: PeopleOf | None = None,
         team_ids: Collection[str] = (),
         app_ids: Collection[str] = (),
+        templates: Sequence[ReplyTemplate] = (),
     ) -> None:
         if not signing_secrets or not all(secret.strip() for secret in signing_secrets):
             raise ConfigError("slack.signing_secrets: is empty; copy the secret from the Slack app's Basic Information")
@@ -64,18 +61,12 @@ class SlackClicks:
         self._notice_for = notice_for
         self._teller = teller
         self._now = now
+        self._templates = tuple(templates)
         self._people_of = people_of or SlackPeople(client, team_ids, now).who
 
     def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
         """The press's identity. Raises RejectedError for whatever is not signed, fresh and from our workspace."""
-        stamp = headers.get("x-slack-request-timestamp", "")
-        signature = headers.get("x-slack-signature", "")
-        if not _TIMESTAMP.fullmatch(stamp) or not signature.isascii():
-            raise RejectedError("bad_signature", "The request carries no signature of Slack.")
-        if abs(now.timestamp() - int(stamp)) > MAX_SKEW_S:
-            raise RejectedError("too_old", "The request was signed more than five minutes away from now.")
-        if not any(_is_signed(secret, body, stamp, signature, now) for secret in self._secrets):
-            raise RejectedError("bad_signature", "The signature is not Slack's.")
+        signature.check(self._secrets, body, headers, now)
         self._check_origin(body)
         return identity_of(body)
 
@@ -128,13 +119,15 @@ class SlackClicks:
     def _pressed(self, payload: wire.Json) -> Received:
         if wire.is_link(wire.action_of(payload)):
             return Received(is_click=False)
+        if wire.action_of(payload).get("action_id") == templates.TEMPLATE:
+            return Received(is_click=False, after=partial(self._fill_in, payload))
         press = wire.press_of(payload)
         if press.verb not in forms.WITH_FORM:
             place = wire.text(payload, "response_url") if wire.is_whispered(payload) else None
             return Received(is_click=True, after=partial(self._client.take_away, place) if place else None)
         ticket = wire.text(payload, "trigger_id") or ""
         user = wire.text(wire.part(payload, "user"), "id") or ""
-        return Received(is_click=False, after=partial(self._ask_for_words, press, ticket, user))
+        return Received(is_click=False, after=partial(self.ask_for_words, press, ticket, user))
 
     def _submitted(self, payload: wire.Json) -> Received:
         view = wire.part(payload, "view")
@@ -142,10 +135,13 @@ class SlackClicks:
         if not found:
             return Received(is_click=True)
         locale = wire.held(view).locale
-        errors = {block: self._teller.say(locale, SENTENCES[code], **values) for block, (code, values) in found.items()}
+        errors = {
+            wire.block_of(view, block): self._teller.say(locale, SENTENCES[code], **values)
+            for block, (code, values) in found.items()
+        }
         return Received(is_click=False, answer={"response_action": "errors", "errors": errors})
 
-    async def _ask_for_words(self, press: wire.Press, ticket: str, user: str) -> None:
+    async def ask_for_words(self, press: wire.Press, ticket: str, user: str) -> None:
         """Open the form; with a placeholder first when the item is slow to come (contract C4.7). Never raises."""
         fetching = asyncio.ensure_future(self._notice_for(press.item_id))
         view_id = ""
@@ -163,7 +159,22 @@ class SlackClicks:
         finally:
             fetching.cancel()
 
-    def _form(self, press: wire.Press, notice: Notice | None) -> modals.Drawn:
+    async def _fill_in(self, payload: wire.Json) -> None:
+        """The form again, with the chosen template in it to be edited. Never raises: then it stays as it was."""
+        view, chosen = wire.part(payload, "view"), wire.part(wire.action_of(payload), "selected_option")
+        try:
+            press, view_id = wire.unpack(view), wire.text(view, "id") or ""
+            template = templates.named(self._templates, wire.text(chosen, "value"))
+            if template and view_id and press.verb == "reply":
+                drawn = self._form(press, await self._notice_for(press.item_id), (template, wire.turn_of(view) + 1))
+                await self._client.update_view(view_id, drawn)
+        except Exception as error:  # noqa: BLE001 - Slack has its answer, and what was typed is still in the form
+            if not isinstance(error, (DeliveryError, ValueError)):
+                _log.exception("no template for a form")
+
+    def _form(
+        self, press: wire.Press, notice: Notice | None, begun: tuple[ReplyTemplate, int] | None = None
+    ) -> modals.Drawn:
         """The form, or why there is none: nobody shall write a reason for what somebody else has decided."""
         words = partial(self._teller.say, notice.route.locale if notice else "en")
         if notice is None:
@@ -173,7 +184,8 @@ class SlackClicks:
             return modals.sorry(words(SENTENCES[code], **values), notice.links, words)
         if press.verb not in notice.verbs:
             return modals.sorry(words(SENTENCES["not_offered"]), notice.links, words)
-        return modals.form(press, notice, self._teller.story(notice), self._teller.say)
+        drawn = modals.form(press, notice, self._teller.story(notice), self._teller.say)
+        return templates.offered(drawn, self._templates, notice, words, begun) if press.verb == "reply" else drawn
 
     async def _say_it_did_not_open(self, press: wire.Press, user: str, view_id: str, locale: str) -> None:
         """In the placeholder if there is one, else below the message; else the person sees that no form opened."""
@@ -185,7 +197,7 @@ class SlackClicks:
                 return
         if press.channel and user:
             with suppress(DeliveryError):
-                await self._client.post_ephemeral(press.channel, user, plain.escape(sentence))
+                await self._client.whisper(press.channel, user, plain.escape(sentence))
 
     def _read_form(self, body: bytes, payload: wire.Json) -> Click | None:
         view = wire.part(payload, "view")
@@ -222,31 +234,6 @@ def _locale_of(fetching: asyncio.Future[Notice | None]) -> str:
     """The route's language as far as the item has come; English else."""
     notice = fetching.result() if fetching.done() and not fetching.cancelled() and not fetching.exception() else None
     return notice.route.locale if notice else "en"
-
-
-class _At(Clock):
-    def __init__(self, at: float) -> None:
-        self._at = at
-
-    def now(self) -> float:
-        return self._at
-
-
-def _is_signed(secret: str, body: bytes, stamp: str, signature: str, now: datetime) -> bool:
-    """slack_sdk's check, which raises for some rubbish instead of saying no (contract A3)."""
-    try:
-        return SignatureVerifier(secret, _At(now.timestamp())).is_valid(body, stamp, signature)
-    except (ValueError, TypeError):
-        return False
-
-
-def challenge(secret: str, word: str, now: datetime) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of the question Slack asks when an address is entered, signed as it signs; for the doctor."""
-    body = json.dumps({"type": "url_verification", "challenge": word}).encode()
-    stamp = str(int(now.timestamp()))
-    signature = SignatureVerifier(secret).generate_signature(timestamp=stamp, body=body)
-    assert signature is not None
-    return body, {"x-slack-request-timestamp": stamp, "x-slack-signature": signature}
 
 
 def _read_press(body: bytes, payload: wire.Json) -> Click | None:

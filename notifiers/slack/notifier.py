@@ -12,6 +12,7 @@ from notifiers.slack import gathered, pieces, plain
 from notifiers.slack.client import SlackClient
 from notifiers.slack.codes import GONE, LOST, REFUSED_BLOCKS, cure_for
 from notifiers.slack.digest import render_digest
+from notifiers.slack.manifest import FURTHER, PLACES
 from notifiers.slack.render import Message, minimal, offer, render
 from notifiers.slack.storm import render as storm_message
 from notifiers.teller import Teller
@@ -80,6 +81,8 @@ class SlackNotifier:
     async def offer(self, notice: Notice, address: str) -> None:
         """A word with an undo button that only whoever decided sees; ``address`` is "channel/user"."""
         channel, user = _person_at(address)
+        if channel == user:
+            return  # pressed on their own page: a message there would keep its button for ever
         message = offer(notice, self._teller.story(notice), self._teller.say)
         with suppress(PermanentError):  # who has left the channel undoes it elsewhere
             await self._client.post_ephemeral(channel, user, message.text, message.blocks)
@@ -110,9 +113,9 @@ class SlackNotifier:
         return Delivered(f"{channel}/{ts}")
 
     async def tell(self, address: str, text: str) -> None:
-        """A word that only one person sees; ``address`` is "channel/user"."""
+        """A word that only one person sees; ``address`` is "channel/user", or "user/user" for their own messages."""
         channel, user = _person_at(address)
-        await self._client.post_ephemeral(channel, user, plain.unstyled(plain.cut(clean(text), MAX_TOLD)))
+        await self._client.whisper(channel, user, plain.unstyled(plain.cut(clean(text), MAX_TOLD)))
 
     async def warn(self, address: str, text: str, mark: str, now: datetime) -> None:
         """A direct message; ``address``: a user id, or the mail address of somebody in this workspace."""
@@ -240,5 +243,15 @@ def _scopes(given: object) -> list[Health]:
     missing = [scope for scope in NEEDED_SCOPES if scope not in given.replace(" ", "").split(",")]
     detail = f"missing: {', '.join(missing)}" if missing else ", ".join(NEEDED_SCOPES)
     return [
-        Health("slack scopes", is_well=not missing, detail=detail, cure=cure_for("missing_scope") if missing else "")
+        Health("slack scopes", is_well=not missing, detail=detail, cure=cure_for("missing_scope") if missing else ""),
+        *_optional(given),
+    ]
+
+
+def _optional(given: str) -> list[Health]:
+    """What may be left out: said, and never red. Whether there is a Home tab is not to be told from the scopes."""
+    granted = set(given.replace(" ", "").split(","))
+    told = [f"{place}: {'on' if granted.issuperset(FURTHER[place]) else 'off'}" for place in PLACES if FURTHER[place]]
+    return [
+        Health("slack places", is_well=True, detail=f"{', '.join(told)} (optional; alerts and buttons need neither)")
     ]

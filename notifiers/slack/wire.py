@@ -19,6 +19,7 @@ MORE = "more"  # action id of the overflow menu
 WORDS = "words"  # callback, block and action id of the form that takes a note or a reply
 
 MAX_VALUE = 150  # of an overflow option; a button would take 2,000 (contract A1)
+MAX_TURN = 5  # digits
 MAX_CHECK = 4_096  # bytes of what is no interaction
 _VALUE = re.compile(r"([\w-]{1,100})\.(\d{1,9})\.([a-z_]{1,24})", re.ASCII)
 _CHANNEL = re.compile(r"[A-Z0-9]{1,32}", re.ASCII)
@@ -80,6 +81,20 @@ def challenge_of(body: bytes) -> str | None:
     return text(told, "challenge") if told.get("type") == "url_verification" else None
 
 
+def form_of(body: bytes) -> dict[str, str]:
+    """The fields of a form, the first of each name. Raises ValueError for anything else."""
+    fields = parse_qs(body.decode("utf-8"), max_num_fields=40, keep_blank_values=True)
+    return {name: values[0] for name, values in fields.items()}
+
+
+def event_of(body: bytes) -> Json:
+    """The envelope of an event. Raises ValueError for anything else."""
+    try:
+        return part({"event": json.loads(body)}, "event")
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
 def part(value: object, *names: str) -> Json:
     """The object at the end of a path of names; empty when it is not there."""
     for name in names:
@@ -113,7 +128,7 @@ def is_whispered(payload: Json) -> bool:
 def press_of(payload: Json) -> Press:
     """The press in a block_actions payload. Raises ValueError when it is none of ours."""
     action = action_of(payload)
-    name = text(action, "action_id")
+    name = (text(action, "action_id") or "").partition(".")[0]  # in a list each row has its number behind the dot
     value = text(part(action, "selected_option") if name == MORE else action, "value")
     press = _press(value, *_place(payload))
     if name not in {MORE, press.verb}:
@@ -151,8 +166,19 @@ def held(view: Json) -> Held:
     return Held(text(told, "l") or "en", text(told, "z") or "UTC", owed, plan)
 
 
+def block_of(view: Json, name: str) -> str:
+    """The id of the block with this name: Slack keeps what was typed in a block, so a refilled one gets a new id."""
+    return next((str(one) for one in part(view, "state", "values") if str(one).partition(".")[0] == name), name)
+
+
+def turn_of(view: Json) -> int:
+    """How often the text of a form was filled in."""
+    turn = block_of(view, WORDS).partition(".")[2]
+    return int(turn) if turn.isascii() and turn.isdecimal() and len(turn) < MAX_TURN else 0
+
+
 def filled(view: Json) -> dict[str, str]:
-    """What was typed or chosen, by block; only what is there."""
+    """What was typed or chosen, by the name of its block; only what is there."""
     found: dict[str, str] = {}
     for name, given in part(view, "state", "values").items():
         element = part({"one": given}, "one")
@@ -161,7 +187,7 @@ def filled(view: Json) -> dict[str, str]:
         value = text(one, "value") or text(one, "selected_date") or text(one, "selected_user")
         value = value or text(part(one, "selected_option"), "value")
         if value:
-            found[str(name)] = value
+            found[str(name).partition(".")[0]] = value
     return found
 
 
@@ -181,6 +207,8 @@ def _press(value: str | None, channel: str | None, ts: str | None) -> Press:
 
 def _place(payload: Json) -> tuple[str | None, str | None]:
     container = part(payload, "container")
+    if container.get("type") == "view":  # their own page: what is to be said goes to themselves
+        return _checked(part(payload, "user").get("id"), _CHANNEL), None
     if is_whispered(payload):  # no message that could be redrawn
         container = {"channel_id": container.get("channel_id")}
         payload = {"channel": payload.get("channel")}

@@ -40,6 +40,7 @@ FAMILIES: dict[str, dict[str, str]] = {  # module -> its commands (``NAME_comman
         "addresses": "Addresses that get no mail, and why.",
     },
     "receiver.cli.preview": {"preview": "Render a Slack message, a mail or a digest offline."},
+    "receiver.cli.slack": {"slack": "The Slack app."},
     "receiver.cli.configure": {
         "check": "Tell every fault of the configuration, or print what is in force.",
         "keys": "Secret keys that sign links.",

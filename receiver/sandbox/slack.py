@@ -4,7 +4,9 @@ It behaves as contracts/slack-and-email.md part A says the real one does.
 """
 
 import json
+import secrets
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -13,7 +15,7 @@ from receiver.sandbox.faults import Clock, Faults, Json, utc_now
 from receiver.sandbox.slack_api import SlackApi, too_many
 from receiver.sandbox.slack_limits import SlackLimits
 from receiver.sandbox.slack_payloads import NotPressableError
-from receiver.sandbox.slack_rules import view_violations
+from receiver.sandbox.slack_rules import view_violations, violations
 from receiver.sandbox.slack_workspace import Workspace
 
 ACK_S = 3.0  # the answer to a press (contract A2)
@@ -67,10 +69,58 @@ class SlackStand(Workspace):
             message.shown(),
             pressed,
             trigger_id=self.new_ticket(user),
-            response_url=self.new_response_url(message, user),
+            response_url=self.new_response_url(message, channel, user),
             is_ephemeral=message.ephemeral_to is not None,
         )
         return await self._interact(payload, ts)
+
+    async def open_home(self, user: str = "U0ANNA") -> httpx.Response:
+        """Somebody opens the app's Home tab, and Slack tells."""
+        return await self._tell({"type": "app_home_opened", "user": user, "channel": f"D{user[1:]}", "tab": "home"})
+
+    async def share_link(self, channel: str, url: str, user: str = "U0ANNA") -> httpx.Response:
+        """Somebody posts a link, and Slack asks for its preview; ``previews`` has what came."""
+        ts = f"{int(self.now_s())}.{next(self._count):06d}"
+        unfurl_id = f"{channel}.{ts}.{secrets.token_hex(8)}"
+        self.shared_links[unfurl_id] = url
+        happened = {"type": "link_shared", "channel": channel, "is_bot_user_member": True, "user": user}
+        happened |= {"message_ts": ts, "unfurl_id": unfurl_id, "source": "conversations_history"}
+        return await self._tell(happened | {"links": [{"domain": httpx.URL(url).host, "url": url}]})
+
+    async def _tell(self, happened: Json) -> httpx.Response:
+        """An event, signed."""
+        happened = happened | {"event_ts": f"{self.now_s():.6f}"}
+        told = payloads.event(happened, f"Ev{next(self._count):08d}", int(self.now_s()))
+        body, headers = payloads.signed(json.dumps(told), self.signing_secret, self.now_s(), "application/json")
+        return await self._post(body, headers, "/slack/events")
+
+    async def press_home(self, action_id: str, user: str = "U0ANNA", option: str | None = None) -> httpx.Response:
+        """Somebody presses a button on their Home tab. Raises as ``press`` does."""
+        view = self.homes.get(user)
+        if view is None:
+            raise NotPressableError(f"{user} has no Home tab")
+        pressed = payloads.action(view["blocks"], action_id, option, f"{self.now_s():.6f}")
+        payload = payloads.home_actions(self.users[user], view, pressed, trigger_id=self.new_ticket(user))
+        return await self._interact(payload, view["id"])
+
+    async def type_command(self, channel: str, text: str, user: str = "U0ANNA") -> httpx.Response:
+        """Somebody types the slash command; only they see what it answers. Raises as ``press`` does."""
+        typed = payloads.slash_command(
+            self.users[user],
+            self.channels[channel],
+            text,
+            trigger_id=self.new_ticket(user),
+            response_url=self.new_response_url(None, channel, user),
+        )
+        answer = await self._post(
+            *payloads.signed(urlencode(typed), self.signing_secret, self.now_s()), "/slack/commands"
+        )
+        match self._told(answer):
+            case {"text": str(words), **rest} if answer.is_success:
+                blocks: Any = rest.get("blocks") or []
+                if not violations(blocks, words):
+                    self.new_message(channel, words, blocks, ephemeral_to=user)
+        return answer
 
     async def submit(self, view_id: str, values: dict[str, str], user: str = "U0ANNA") -> httpx.Response:
         """Somebody sends the form in front of them, ``values`` by block id.
@@ -88,6 +138,18 @@ class SlackStand(Workspace):
         if answer.is_success:
             self._obey(user, view_id, answer)
         return answer
+
+    async def choose(
+        self, view_id: str, action_id: str, option: str, user: str = "U0ANNA", typed: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """Somebody chooses from a menu in the form in front of them, which tells at once what was typed so far."""
+        view = self.views.get(user)
+        if view is None or view["id"] != view_id:
+            raise NotPressableError(f"no form {view_id} in front of {user}")
+        view["state"] = payloads.state_of(view["blocks"], typed or {})
+        pressed = payloads.action(view["blocks"], action_id, option, f"{self.now_s():.6f}")
+        payload = payloads.home_actions(self.users[user], view, pressed, trigger_id=self.new_ticket(user))
+        return await self._interact(payload, view_id)
 
     async def resend_last(self) -> httpx.Response:
         """The last press once more, byte for byte, as a proxy that got no answer does."""
@@ -107,22 +169,28 @@ class SlackStand(Workspace):
             self.troubles[place] = NOT_TAKEN
         return answer
 
-    async def _post(self, body: bytes, headers: dict[str, str]) -> httpx.Response:
+    async def _post(self, body: bytes, headers: dict[str, str], path: str = "") -> httpx.Response:
+        """``path``: instead of the interactivity URL's own, on the same host."""
         if self.interactivity_url is None:
             raise httpx.ConnectError("the app has no interactivity URL")
+        url = httpx.URL(self.interactivity_url)
         async with httpx.AsyncClient(timeout=self.ack_s, trust_env=False) as client:
-            return await client.post(self.interactivity_url, content=body, headers=headers)
+            return await client.post(url.copy_with(path=path) if path else url, content=body, headers=headers)
 
     def _obey(self, user: str, view_id: str, answer: httpx.Response) -> None:
-        """What becomes of a form after its answer; an unreadable answer is an empty one."""
-        try:
-            told: Any = answer.json() if answer.content else {}
-        except (json.JSONDecodeError, UnicodeDecodeError):
-            told = {}
-        match told:
+        """What becomes of a form after its answer."""
+        match self._told(answer):
             case {"response_action": "errors", "errors": dict(errors)}:
                 self.view_errors[user] = {str(block): str(words) for block, words in errors.items()}
             case {"response_action": "update" | "push", "view": view} if not view_violations(view):
                 self.show_view(user, view, view_id)
             case _:
                 self.close_view(user)
+
+    @staticmethod
+    def _told(answer: httpx.Response) -> Any:
+        """An unreadable answer is an empty one."""
+        try:
+            return answer.json() if answer.content else {}
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            return {}

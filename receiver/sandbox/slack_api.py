@@ -51,9 +51,11 @@ class SlackApi:
             "chat.update": self._update,
             "chat.postEphemeral": self._post_ephemeral,
             "chat.delete": self._delete,
+            "chat.unfurl": self._unfurl,
             "conversations.info": lambda args: {"channel": self._channel(args)},
             "users.info": self._user,
             "users.lookupByEmail": self._by_email,
+            "views.publish": self._publish_view,
             "views.open": self._open_view,
             "views.update": self._update_view,
         }
@@ -131,6 +133,22 @@ class SlackApi:
             raise ApiError("message_not_found")
         return {"channel": channel, "ts": ts}
 
+    def _unfurl(self, args: Json) -> Json:
+        """Previews for the links of one posted message, named as its ``link_shared`` event named it."""
+        if "links:write" not in self._workspace.scopes.split(","):
+            raise ApiError("missing_scope")
+        key = str(args.get("unfurl_id") or args.get("ts") or "")
+        if key not in self._workspace.shared_links:
+            raise ApiError("cannot_unfurl_url")
+        previews = _structure(args, "unfurls")
+        if not isinstance(previews, dict) or not set(previews) <= {self._workspace.shared_links[key]}:
+            raise ApiError("cannot_unfurl_url")
+        for preview in previews.values():
+            if found := rules.violations(preview.get("blocks") if isinstance(preview, dict) else None, ""):
+                raise ApiError("invalid_blocks", *found)
+        self._workspace.previews |= previews
+        return {}
+
     def _user(self, args: Json) -> Json:
         user = self._workspace.users.get(str(_needed(args, "user")))
         if user is None:
@@ -154,6 +172,14 @@ class SlackApi:
             raise ApiError("expired_trigger_id")
         ticket.is_used = True
         return {"view": self._workspace.show_view(ticket.user, view)}
+
+    def _publish_view(self, args: Json) -> Json:
+        user, view = self._workspace.users.get(str(_needed(args, "user_id"))), _view(args, "home")
+        if not self._workspace.is_home_enabled:
+            raise ApiError("not_enabled")
+        if user is None:
+            raise ApiError("invalid_arguments", "[ERROR] invalid `user_id`")
+        return {"view": self._workspace.show_home(user["id"], view)}
 
     def _update_view(self, args: Json) -> Json:
         view_id, external_id = args.get("view_id"), args.get("external_id")
@@ -210,18 +236,18 @@ class SlackApi:
         return PlainTextResponse("ok")
 
     def _answer_press(self, place: ResponseUrl, args: Json) -> None:
-        """The pressed message is deleted or replaced, or the presser is told a word."""
+        """The pressed message is deleted or replaced, or whoever pressed or typed is told a word."""
         place.left -= 1
         pressed = place.message
-        if args.get("delete_original") is True:
+        if pressed and args.get("delete_original") is True:
             self._workspace.messages.pop((pressed.channel, pressed.ts), None)
             self._workspace.ephemerals[:] = [one for one in self._workspace.ephemerals if one is not pressed]
             return
         text, blocks = self._content(args)
-        if args.get("replace_original") is True:
+        if pressed and args.get("replace_original") is True:
             pressed.text, pressed.blocks, pressed.edits = text, with_ids(blocks), pressed.edits + 1
         else:
-            self._workspace.new_message(pressed.channel, text, blocks, ephemeral_to=place.user)
+            self._workspace.new_message(place.channel, text, blocks, ephemeral_to=place.user)
 
 
 async def _arguments(request: Request) -> Json:
@@ -249,10 +275,13 @@ def _structure(args: Json, name: str) -> Any:
         raise ApiError("invalid_blocks_format" if name == "blocks" else "invalid_arguments") from None
 
 
-def _view(args: Json) -> Json:
-    view: Json = _structure(args, "view")
+def _view(args: Json, kind: str = "modal") -> Json:
+    view: Any = _structure(args, "view")
     if view is None:
         raise ApiError("invalid_arguments", "[ERROR] missing required field: view")
+    if isinstance(view, dict) and view.get("type") != kind:
+        raise ApiError("invalid_arguments", f"[ERROR] must be a view of type {kind} [json-pointer:/view/type]")
     if reasons := rules.view_violations(view):
         raise ApiError("invalid_arguments", *reasons)
-    return view
+    told: Json = view
+    return told

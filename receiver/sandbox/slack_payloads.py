@@ -12,8 +12,10 @@ TEAM: Json = {"id": "T0CREDITOR", "domain": "creditor"}
 APP_ID = "A0CASEBELL"
 BOT_ID = "B0CASEBELL"
 BOT_USER = "U0CASEBELL"
+COMMAND = "/casebell"
 
 
+FORM = "application/x-www-form-urlencoded"
 _SELECTED = {"datepicker": "selected_date", "users_select": "selected_user"}
 
 
@@ -81,6 +83,55 @@ def block_actions(
     }
 
 
+def home_actions(user: Json, view: Json, pressed: Json, *, trigger_id: str) -> Json:
+    """The payload of a press on a Home tab or in a form: it has a view and neither channel nor message."""
+    return {
+        "type": "block_actions",
+        "user": _presser(user),
+        "api_app_id": APP_ID,
+        "token": "verification-tokens-are-deprecated",
+        "container": {"type": "view", "view_id": view["id"]},
+        "trigger_id": trigger_id,
+        "team": TEAM,
+        "enterprise": None,
+        "is_enterprise_install": False,
+        "view": view,
+        "actions": [pressed],
+    }
+
+
+def slash_command(user: Json, channel: Json, text: str, *, trigger_id: str, response_url: str) -> dict[str, str]:
+    """The form of a typed command."""
+    return {
+        "token": "verification-tokens-are-deprecated",
+        "team_id": TEAM["id"],
+        "team_domain": TEAM["domain"],
+        "channel_id": channel["id"],
+        "channel_name": channel.get("name", ""),
+        "user_id": user["id"],
+        "user_name": user["name"],
+        "command": COMMAND,
+        "text": text,
+        "api_app_id": APP_ID,
+        "is_enterprise_install": "false",
+        "response_url": response_url,
+        "trigger_id": trigger_id,
+    }
+
+
+def event(happened: Json, event_id: str, at: int) -> Json:
+    """The envelope of an event."""
+    return {
+        "token": "verification-tokens-are-deprecated",
+        "team_id": TEAM["id"],
+        "api_app_id": APP_ID,
+        "event": happened,
+        "type": "event_callback",
+        "event_id": event_id,
+        "event_time": at,
+    }
+
+
 def view_submission(user: Json, view: Json, *, trigger_id: str) -> Json:
     """The payload of a submitted form; ``view`` holds its state."""
     return {
@@ -101,7 +152,7 @@ def state_of(blocks: list[Json], values: dict[str, str]) -> Json:
     """``view.state.values`` for what was typed or chosen, by block id; None where nothing was."""
     state: Json = {}
     for block_id, element in elements([block for block in blocks if block.get("type") == "input"]):
-        given = values.get(block_id)
+        given = values.get(block_id, element.get("initial_value"))  # what nobody touched is sent as it was filled in
         if element["type"] == "plain_text_input":
             filled: Json = {"type": element["type"], "value": given or None}
         elif element["type"] in _SELECTED:
@@ -119,11 +170,16 @@ def _presser(user: Json) -> Json:
 
 def signed_form(payload: Json, secret: str, now_s: float) -> tuple[bytes, dict[str, str]]:
     """Body and headers as Slack sends them: v0 over timestamp and raw body."""
-    body = urlencode({"payload": json.dumps(payload, ensure_ascii=False, separators=(",", ":"))}).encode()
+    return signed(urlencode({"payload": json.dumps(payload, ensure_ascii=False, separators=(",", ":"))}), secret, now_s)
+
+
+def signed(text: str, secret: str, now_s: float, kind: str = FORM) -> tuple[bytes, dict[str, str]]:
+    """The same for any body."""
+    body = text.encode()
     stamp = str(int(now_s))
     digest = hmac.new(secret.encode(), b"v0:" + stamp.encode() + b":" + body, "sha256").hexdigest()
     return body, {
-        "Content-Type": "application/x-www-form-urlencoded",
+        "Content-Type": kind,
         "User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)",
         "X-Slack-Request-Timestamp": stamp,
         "X-Slack-Signature": f"v0={digest}",

@@ -38,13 +38,14 @@ def violations(blocks: Any, text: str, view: bool = False) -> list[str]:
 
 
 def view_violations(view: Any) -> list[str]:
-    """Every reason to refuse a modal, its blocks included."""
-    found = list(MODAL(view, "/view"))
+    """Every reason to refuse a modal or a Home tab, its blocks included."""
+    is_home = isinstance(view, dict) and view.get("type") == "home"
+    found = list((HOME if is_home else MODAL)(view, "/view"))
     if not isinstance(view, dict):
         return found
     blocks = view.get("blocks", [])
     found += violations(blocks, "", view=True)
-    if any(one.get("type") == "input" for one in _objects(blocks)) and not view.get("submit"):
+    if not is_home and any(one.get("type") == "input" for one in _objects(blocks)) and not view.get("submit"):
         found.append(_error("missing required field: submit", "/view"))
     return found
 
@@ -304,6 +305,11 @@ BLOCKS: dict[str, Check] = {
     "rich_text": _block("rich_text", {"elements": _array(RICH, ANY_NUMBER)}),
 }
 
+HOME = _of(
+    "home",
+    {"blocks": _looked_at_apart},
+    {"callback_id": _string(255), "private_metadata": _string(3000), "external_id": _string(255)},
+)
 MODAL = _of(
     "modal",
     {"title": _plain(24), "blocks": _looked_at_apart},

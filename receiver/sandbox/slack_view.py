@@ -1,6 +1,7 @@
 """The page that shows the stand-in's Slack to a person, who may press its buttons as anybody who works there."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from urllib.parse import urlencode
@@ -22,6 +23,7 @@ SHOWN = 60
 # After a press the page waits so long for the redrawn message or the form, for browsers that do not poll.
 REDRAW_S = 1.2
 VALUE = "value:"
+HOME = "home"  # in place of a message: what is pressed is on the Home tab
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,16 @@ class SlackView:
             Route("/press", self._press, methods=["POST"]),
             Route("/submit", self._submit, methods=["POST"]),
             Route("/close", self._close, methods=["POST"]),
+            Route("/home", self._open_home, methods=["POST"]),
+            Route("/command", self._command, methods=["POST"]),
         ]
 
     async def _show(self, request: Request) -> Response:
         stand, asked = self._stand, request.query_params
         user = self._person(asked.get("as", ""))
         channel = self._channel(asked.get("channel", ""), user)
-        entries = self._entries(channel["id"], user["id"])
+        is_home = HOME in asked
+        entries = [] if is_home else self._entries(channel["id"], user["id"])
         view = stand.views.get(user["id"])
         return page(
             "slack.html",
@@ -56,12 +61,14 @@ class SlackView:
             me=user,
             channels=self._channels(user),
             people=self._people(),
+            is_home=is_home,
+            home=stand.homes.get(user["id"]),
             entries=entries[-SHOWN:],
             left_out=max(len(entries) - SHOWN, 0),
             troubles=stand.troubles,
             view=view,
             errors=stand.view_errors.get(user["id"], {}),
-            question=self._question(channel["id"], asked.get("ask", "")),
+            question=self._question(channel["id"], asked.get("ask", ""), user["id"]),
             name_of=self._name,
         )
 
@@ -97,18 +104,19 @@ class SlackView:
         known = self._stand.users.get(some_id) or self._stand.channels.get(some_id) or {}
         return str(known.get("real_name") or known.get("name") or some_id)
 
-    def _question(self, channel: str, asked: str) -> Json | None:
+    def _question(self, channel: str, asked: str, user: str) -> Json | None:
         """The confirm dialog of the button that ``asked`` ("ts~action~option") names."""
         ts, _, rest = asked.partition("~")
         action_id, _, option = rest.partition("~")
-        element = self._element(channel, ts, action_id)
+        element = self._element(channel, ts, action_id, user)
         if not element or "confirm" not in element:
             return None
         return {"ts": ts, "action_id": action_id, "option": option, "confirm": element["confirm"]}
 
-    def _element(self, channel: str, ts: str, action_id: str) -> Json:
+    def _element(self, channel: str, ts: str, action_id: str, user: str) -> Json:
         try:
-            blocks = self._stand.find(channel, ts).blocks
+            home = self._stand.homes.get(user, {}).get("blocks", [])
+            blocks = home if ts == HOME else self._stand.find(channel, ts).blocks
         except NotPressableError:
             return {}
         return next((one for _, one in payloads.elements(blocks) if one["action_id"] == action_id), {})
@@ -116,10 +124,14 @@ class SlackView:
     async def _press(self, request: Request) -> Response:
         form = await _form(request)
         channel, ts, user = form.get("channel", ""), form.get("ts", ""), form.get("as", "")
-        url = self._element(channel, ts, form.get("action_id", "")).get("url")
+        action_id, option = form.get("action_id", ""), form.get("option") or None
+        url = self._element(channel, ts, action_id, user).get("url")
         before = self._seen(channel, ts, user)
         try:
-            answer = await self._stand.press(channel, ts, form.get("action_id", ""), user, form.get("option") or None)
+            if ts == HOME:
+                answer = await self._stand.press_home(action_id, user, option)
+            else:
+                answer = await self._stand.press(channel, ts, action_id, user, option)
         except (NotPressableError, httpx.TransportError):
             return _back(form)  # the page shows the warning, or what there is instead of the button
         if url:
@@ -145,10 +157,32 @@ class SlackView:
         self._stand.close_view(form.get("as", ""))
         return _back(form)
 
+    async def _open_home(self, request: Request) -> Response:
+        """Opening the tab is what Slack tells the app of; the page then shows what the app draws."""
+        form = await _form(request) | {"ts": HOME}
+        user = self._person(form.get("as", ""))["id"]
+        before = self._seen("", "", user)
+        with suppress(httpx.TransportError):
+            await self._stand.open_home(user)
+            await self._until_redrawn(before, "", "", user)
+        return _back(form)
+
+    async def _command(self, request: Request) -> Response:
+        form = await _form(request)
+        user, channel = self._person(form.get("as", "")), form.get("channel", "")
+        text = form.get("text", "").strip()
+        before = self._seen(channel, "", user["id"])
+        if text.startswith(payloads.COMMAND) and channel in self._stand.channels:
+            with suppress(httpx.TransportError):
+                await self._stand.type_command(channel, text.removeprefix(payloads.COMMAND).strip(), user["id"])
+                await self._until_redrawn(before, channel, "", user["id"])
+        return _back(form)
+
     def _seen(self, channel: str, ts: str, user: str) -> tuple[object, ...]:
         message = self._stand.messages.get((channel, ts))
         view = self._stand.views.get(user)
-        return (message and message.edits, view and view["hash"], len(self._stand.ephemerals))
+        home = self._stand.homes.get(user)
+        return (message and message.edits, view and view["hash"], len(self._stand.ephemerals), home and home["hash"])
 
     async def _until_redrawn(self, before: tuple[object, ...], channel: str, ts: str, user: str) -> None:
         for _ in range(int(REDRAW_S / 0.05)):
@@ -172,5 +206,7 @@ async def _form(request: Request) -> dict[str, str]:
 def _back(form: dict[str, str]) -> Response:
     """To the channel as the same person; a message's anchor keeps the place."""
     query = urlencode({"channel": form.get("channel", ""), "as": form.get("as", "")})
+    if form.get("ts") == HOME:
+        return RedirectResponse(f"./?{HOME}=1&{query}", 303)
     anchor = f"#m{form['ts']}" if form.get("ts", "").replace(".", "").isdecimal() else ""
     return RedirectResponse(f"./?{query}{anchor}", 303)

@@ -52,9 +52,10 @@ class Ticket:
 
 @dataclass(slots=True)
 class ResponseUrl:
-    """Where a press may be answered for half an hour, five times."""
+    """Where a press or a command may be answered for half an hour, five times; a command has no message."""
 
-    message: Message
+    message: Message | None
+    channel: str
     user: str
     until_s: float
     left: int = 5
@@ -73,6 +74,10 @@ class Workspace:
         self.messages: dict[tuple[str, str], Message] = {}
         self.ephemerals: list[Message] = []
         self.views: dict[str, Json] = {}
+        self.homes: dict[str, Json] = {}  # what each person's Home tab shows
+        self.is_home_enabled = True
+        self.shared_links: dict[str, str] = {}  # what somebody posted, by the id its preview is asked for
+        self.previews: dict[str, Json] = {}  # by link
         self.view_errors: dict[str, dict[str, str]] = {}
         self.troubles: dict[str, str] = {}
         self.tickets: dict[str, Ticket] = {}
@@ -136,6 +141,20 @@ class Workspace:
         self.view_errors.pop(user, None)
         return told
 
+    def show_home(self, user: str, view: Json) -> Json:
+        """What a person's Home tab shows from now on; the view as Slack tells it."""
+        told = view | {
+            "id": f"V0{next(self._count):08d}",
+            "team_id": TEAM["id"],
+            "app_id": APP_ID,
+            "bot_id": BOT_ID,
+            "blocks": with_ids(view["blocks"]),
+            "state": {"values": {}},
+            "hash": f"{int(self.now_s())}.{secrets.token_hex(4)}",
+        }
+        self.homes[user] = told
+        return told
+
     def close_view(self, user: str) -> None:
         """Somebody closes the form in front of them; no view_closed is sent, since forms here do not ask for it."""
         view = self.views.pop(user, None)
@@ -148,9 +167,9 @@ class Workspace:
         self.tickets[trigger_id] = Ticket(user, self.now_s() + TICKET_S)
         return trigger_id
 
-    def new_response_url(self, message: Message, user: str) -> str:
+    def new_response_url(self, message: Message | None, channel: str, user: str) -> str:
         key = secrets.token_urlsafe(16)
-        self.response_urls[key] = ResponseUrl(message, user, self.now_s() + RESPONSE_URL_S)
+        self.response_urls[key] = ResponseUrl(message, channel, user, self.now_s() + RESPONSE_URL_S)
         return f"{self.public_url}/response/{key}"
 
 

@@ -5,7 +5,7 @@ Only ``cli`` and ``main`` come here; everybody else is handed what they need.
 """
 
 from receiver.settings.document import Settings
-from receiver.settings.loading import DEFAULT_PATH, load, parse
+from receiver.settings.loading import DEFAULT_PATH, load, load_public_url, parse
 from receiver.settings.masking import masked
 from receiver.settings.rules import (
     Automation,
@@ -41,6 +41,7 @@ __all__ = [
     "Slack",
     "SmtpServer",
     "load",
+    "load_public_url",
     "masked",
     "parse",
 ]

@@ -39,7 +39,7 @@ def nearest(word: str, words: list[str]) -> str | None:
 
 def cross_faults(raw: Table) -> Iterator[Fault]:
     """Every fault between keys or sections of the file."""
-    for section in ("getbill", "debitura", "routes", "digests", "automations"):
+    for section in ("getbill", "debitura", "routes", "digests", "reply_templates", "automations"):
         yield from _twice(raw, section)
     for at, account in _tables(raw, "getbill"):
         yield from _getbill_credentials(at, account)

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
 from pydantic.fields import FieldInfo
 
-from receiver.settings.rules import Automation, Digest, Retention, Route
+from receiver.settings.rules import Automation, Digest, ReplyTemplate, Retention, Route
 from receiver.settings.sections import Debitura, Email, Getbill, People, Section, Slack
 from receiver.settings.toml_text import quoted
 from receiver.settings.values import Duration, Keys, Secret, Url
@@ -68,6 +68,9 @@ class Settings(Section):
     people: People = Field(default=People(), description="Who may press a button.")
     routes: tuple[Route, ...] = Field(default=(), description="Who hears of which items.")
     digests: tuple[Digest, ...] = Field(default=(), description="Regular summaries.")
+    reply_templates: tuple[ReplyTemplate, ...] = Field(
+        default=(), description="Replies to choose from in Slack's form."
+    )
     automations: tuple[Automation, ...] = Field(default=(), description="Verbs pressed by Casebell itself.")
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())

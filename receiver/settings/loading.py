@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from receiver.errors import ConfigError
@@ -18,7 +18,7 @@ from receiver.settings.checks import Fault, cross_faults, nearest, warnings_abou
 from receiver.settings.document import Location, Settings, field_at, keys_of, table_at
 from receiver.settings.inline_tables import join_inline_tables
 from receiver.settings.toml_text import quoted, toml_key, toml_value
-from receiver.settings.values import Resolved
+from receiver.settings.values import Resolved, Url
 
 DEFAULT_PATH = "casebell.toml"
 _BIGGEST_SECRET = 65_536
@@ -38,8 +38,28 @@ _WRONG_TYPES = {
 def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings of the file at ``path``. Raises ConfigError with every fault, one a line."""
     path = Path(path)
+    return parse(_text_of(path), str(path), environ, folder=path.parent)
+
+
+def load_public_url(path: str | Path) -> str:
+    """Only ``public_url``, for what comes before there are secrets to fill in. Raises ConfigError."""
+    text, file = _text_of(Path(path)), str(path)
     try:
-        text = path.read_bytes().decode("utf-8")
+        raw = tomllib.loads(join_inline_tables(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(_syntax_fault(file, str(error), text)) from None
+    if "public_url" not in raw:
+        raise ConfigError(f"{file}: public_url: is missing{_cure(('public_url',))}")
+    try:
+        return TypeAdapter(Url).validate_python(raw["public_url"])
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigError(f"{file}: public_url: {_sentence(('public_url',), first)}") from None
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: there is no such file; copy deploy/casebell.example.toml to {path} and fill it in, "
@@ -49,7 +69,6 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Settings
         raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    return parse(text, str(path), environ, folder=path.parent)
 
 
 def parse(text: str, file: str, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:

@@ -1,4 +1,4 @@
-"""The sections that decide what is told to whom: [[routes]], [[digests]], [[automations]]; and the tables in them."""
+"""The sections that decide what is told to whom, in [[routes]], [[digests]] and the like; and the tables in them."""
 
 from datetime import time, timedelta
 from typing import Annotated, Literal
@@ -16,8 +16,10 @@ from receiver.settings.values import (
     Country,
     Currency,
     Duration,
+    Label,
     Name,
     Percent,
+    ReplyText,
     RisingDurations,
     Template,
     Timezone,
@@ -185,6 +187,23 @@ class Digest(Section):
     locale: Locale = Field(default="en", description="Language: `en`, `fr`, `da`, `de`.", examples=["fr"])
     match: Match = Field(default=Match(), description="Which items; without it, all.", examples=[{}])
     skip_empty: YesNo = Field(default=True, description="Send nothing when there is nothing to tell.", examples=[True])
+
+
+class ReplyTemplate(Section):
+    """A text to begin a reply to Debitura with, in Slack's form; every word may be changed before it is sent."""
+
+    name: Label = Field(description="What it is called in the menu.", examples=["Proof of payment asked"])
+    text: ReplyText = Field(
+        description="The reply. `{reference}`, `{case_reference}`, `{debtor}`, `{amount}`, `{deadline}` are filled in; "
+        "what the source did not say becomes `…`.",
+        examples=["Please send us the proof of payment for {reference}."],
+    )
+    locale: Locale | None = Field(
+        default=None,
+        description="Language of the text, for the amount and the day in it; without it, the route's. "
+        "Templates in the route's language are offered first.",
+        examples=["da"],
+    )
 
 
 class Automation(Section):

@@ -18,6 +18,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Sec
 
 from receiver.settings.toml_text import quoted
 
+# As in domain.reply_template, which settings may not import; a test holds them together.
+REPLY_PLACEHOLDERS = ("reference", "case_reference", "debtor", "amount", "deadline")
+
 _DURATION = re.compile(r"(\d{1,9})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,62}")
@@ -228,6 +231,16 @@ def _check_template(text: str) -> str:
     return text
 
 
+def _check_reply(text: str) -> str:
+    rest = text
+    for name in REPLY_PLACEHOLDERS:
+        rest = rest.replace(f"{{{name}}}", "")
+    if "{" in rest or "}" in rest:
+        places = ", ".join(f"{{{name}}}" for name in REPLY_PLACEHOLDERS)
+        raise ValueError(f"{quoted(text)} has a brace that is no placeholder; there are {places}")
+    return text
+
+
 def _id_like(letter: str, what: str) -> Callable[[str], str]:
     shape = re.compile(rf"{letter}[A-Z0-9]+")
 
@@ -248,6 +261,8 @@ Duration = Annotated[timedelta, BeforeValidator(_read_duration)]
 RisingDurations = Annotated[tuple[Duration, ...], AfterValidator(_must_rise)]
 Clock = Annotated[time, BeforeValidator(_read_clock)]
 Words = Annotated[str, Field(min_length=1, max_length=500)]
+Label = Annotated[str, Field(min_length=1, max_length=75)]
+ReplyText = Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_check_reply)]
 Name = Annotated[str, AfterValidator(_check_name)]
 Url = Annotated[str, AfterValidator(check_url)]
 TodoUrl = Annotated[str, AfterValidator(_check_todo_url)]

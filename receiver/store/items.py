@@ -15,6 +15,7 @@ from receiver.store.schema import history, item, outbox
 
 _whole = TypeAdapter(Item)
 MOST_KEYS = 500
+_CLAIMED = '"claimed_by":"'  # in the item's JSON, which leaves out what is not set
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,52 @@ def open_of_reference(connection: Connection, reference: str, *, only: str | Non
     if only is not None:
         chosen = chosen.where(or_(item.c.source != only, item.c.whole.contains('"twin":{')))
     return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
+
+
+def looked_for(connection: Connection, words: str, most: int) -> list[Item]:
+    """What is about this reference, in whatever case, whole or its beginning; what is open and exact first."""
+    wanted = words.strip().lower()
+    reference = func.lower(item.c.reference)
+    chosen = (
+        select(item.c.whole)
+        .where(reference.startswith(wanted, autoescape=True))
+        .order_by(item.c.state == "resolved", reference != wanted, item.c.opened_at.desc())
+        .limit(most)
+    )
+    return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
+
+
+def waiting_longest(connection: Connection, most: int) -> list[Item]:
+    """What is open, not put off and with nobody's name on it, the oldest first."""
+    waits = (item.c.state == "open", item.c.wake_at.is_(None), ~item.c.whole.contains(_CLAIMED))
+    chosen = select(item.c.whole).where(*waits).order_by(item.c.opened_at, item.c.key).limit(most)
+    return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
+
+
+def claimed(connection: Connection, most: int) -> list[Item]:
+    """What is not resolved and has somebody's name on it, the oldest first."""
+    theirs = (item.c.state != "resolved", item.c.whole.contains(_CLAIMED))
+    chosen = select(item.c.whole).where(*theirs).order_by(item.c.opened_at, item.c.key).limit(most)
+    return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
+
+
+def figures(connection: Connection, since: datetime) -> tuple[int, int, int, int]:
+    """How many are open, of these how many block, how many were opened since then, and how many resolved."""
+    is_open = item.c.state != "resolved"
+    counted = (
+        func.count().filter(is_open),
+        func.count().filter(is_open, item.c.urgency == "blocking"),
+        func.count().filter(item.c.opened_at >= since),
+        func.count().filter(item.c.resolved_at >= since),
+    )
+    row = connection.execute(select(*counted).select_from(item)).one()
+    return row[0], row[1], row[2], row[3]
+
+
+def pulse(connection: Connection) -> tuple[int, datetime | None]:
+    """Changes with every change that somebody could see."""
+    row = connection.execute(select(func.coalesce(func.sum(item.c.version), 0), func.max(item.c.changed_at))).one()
+    return int(row[0]), row[1]
 
 
 def listed(

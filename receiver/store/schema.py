@@ -284,6 +284,14 @@ heard = Table(
     PrimaryKeyConstraint("source", "account"),
 )
 
+home = Table(
+    "home",
+    metadata,
+    Column("user", Text, primary_key=True),  # a Slack user id
+    Column("seen_at", Instant, nullable=False),  # when they last looked
+    Column("mark", Text),  # of what it shows; null: to be drawn
+)
+
 suppressed = Table(
     "suppressed",
     metadata,

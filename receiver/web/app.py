@@ -7,7 +7,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from receiver.desk import Desk
-from receiver.web import health, hooks
+from receiver.web import health, hooks, slack_places
 from receiver.web.control import control
 from receiver.web.decide import DecideDesk
 from receiver.web.inbox import inbox_routes
@@ -28,6 +28,8 @@ def build_app(desk: Desk, beside: Sequence[BaseRoute] = ()) -> Starlette:
             *beside,
             Route("/webhooks/{source}/{account}", hooks.receive, methods=["POST"]),
             Route("/slack/interactions", hooks.interact, methods=["POST"]),
+            Route("/slack/commands", slack_places.command, methods=["POST"]),
+            Route("/slack/events", slack_places.event, methods=["POST"]),
             *link_routes(decide),
             *media_routes(decide),
             *unsubscribe_routes(desk),

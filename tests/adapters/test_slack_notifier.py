@@ -117,11 +117,12 @@ async def test_a_word_to_nobody_fails_for_good(address: str) -> None:
 async def test_the_doctor_sees_who_the_token_speaks_for_and_which_scope_is_missing() -> None:
     said = http({"ok": True, "team": "Acme", "user": "casebell"}, x_oauth_scopes="chat:write,users:read")
     async with slack(said) as wire, notifier_of(wire) as notifier:
-        who, scopes = await notifier.health()
+        who, scopes, places = await notifier.health()
 
         assert (who.is_well, who.detail) == (True, "casebell in Acme")
         assert (scopes.is_well, scopes.detail) == (False, "missing: users:read.email")
         assert scopes.cure
+        assert (places.is_well, "command: off, links: off" in places.detail) == (True, True)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifiers.slack.client import SlackClient
-from notifiers.slack.inbound import SlackClicks, challenge, identity_of
+from notifiers.slack.inbound import SlackClicks, identity_of
+from notifiers.slack.signature import challenge
 from notifiers.teller import Teller
 from receiver.domain.action import MAX_NOTE
 from receiver.domain.notice import Notice

@@ -1,0 +1,50 @@
+"""What Slack sends us, put together for ``receiver/main.py``: presses and forms, and the optional places."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+
+from notifiers.slack.client import SlackClient
+from notifiers.slack.inbound import NoticeFor, SlackClicks
+from notifiers.slack.places import SlackPlaces
+from receiver.domain.reply_template import ReplyTemplate
+from receiver.ports import Board, Teller
+
+
+def listeners(
+    signing_secrets: Collection[str],
+    *,
+    client: SlackClient,
+    teller: Teller,
+    now: Callable[[], datetime],
+    notice_for: NoticeFor,
+    board: Board,
+    public_url: str,
+    locale: str = "en",
+    team_ids: Collection[str] = (),
+    app_ids: Collection[str] = (),
+    templates: Sequence[ReplyTemplate] = (),
+) -> tuple[SlackClicks, SlackPlaces]:
+    """``locale``: whose language is spoken where no route says it."""
+    clicks = SlackClicks(
+        signing_secrets,
+        client=client,
+        notice_for=notice_for,
+        teller=teller,
+        now=now,
+        team_ids=team_ids,
+        app_ids=app_ids,
+        templates=templates,
+    )
+    places = SlackPlaces(
+        signing_secrets,
+        client=client,
+        board=board,
+        teller=teller,
+        people_of=clicks.who,
+        open_form=clicks.ask_for_words,
+        public_url=public_url,
+        locale=locale,
+        team_ids=team_ids,
+        app_ids=app_ids,
+    )
+    return clicks, places

@@ -1,0 +1,100 @@
+"""What is typed after ``/casebell``, and the answers to it, which only who typed sees. Pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from notifiers.slack import pieces, plain
+from notifiers.slack.render import Message, Say, offer, render
+from notifiers.slack.rows import Told, rows
+from notifiers.text import one_line
+from receiver.domain.notice import Notice
+from receiver.domain.snooze import CHOICES
+
+MAX_REFERENCE = 80
+MAX_ROWS = 10
+_UNTIL = re.compile(r"\d{4}-\d\d-\d\d|\d{1,3}[a-z]", re.ASCII)  # also what is none, so that it is said to be none
+
+Word = Literal["find", "list", "snooze", "help"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """``about``: a reference, or its beginning. ``until``: how long to snooze, as ``domain.snooze`` takes it."""
+
+    word: Word
+    about: str = ""
+    until: str = ""
+
+
+def read(typed: str) -> Asked:
+    """What was meant; a word that is no command of ours is looked for."""
+    line = one_line(typed)[: MAX_REFERENCE + 20]
+    first, _, rest = line.partition(" ")
+    about = rest.strip()[:MAX_REFERENCE]
+    match first.lower():
+        case "list":
+            return Asked("list")
+        case "find" if about:
+            return Asked("find", about)
+        case "snooze" if about:
+            return _snooze(about)
+        case "" | "help" | "find" | "snooze":
+            return Asked("help")
+        case _:
+            return Asked("find", line[:MAX_REFERENCE])
+
+
+def _snooze(typed: str) -> Asked:
+    """A reference may have spaces in it; the last word counts as a time if it looks like one."""
+    about, _, last = typed.rpartition(" ")
+    until = last.lower()
+    if about and (until in CHOICES or _UNTIL.fullmatch(until)):
+        return Asked("snooze", about.strip(), until)
+    return Asked("snooze", typed)
+
+
+def meant(notices: Sequence[Notice], about: str) -> Notice | None:
+    """The only one there is, or the only one with exactly this reference."""
+    exact = [one for one in notices if (one.item.snapshot.reference or "").lower() == about.lower()]
+    chosen = exact or notices
+    return chosen[0] if len(chosen) == 1 else None
+
+
+def help_text(words: partial[str]) -> Message:
+    """What can be typed."""
+    lines = [
+        ("/casebell find INV-1", words("shows what is about this reference, with its buttons")),
+        ("/casebell list", words("shows what is yours and what waits longest")),
+        ("/casebell snooze INV-1", words("asks how long to put it off")),
+        (
+            "/casebell snooze INV-1 4h",
+            words("puts it off at once: 1h, 4h, tomorrow, monday or a day such as 2026-04-01"),
+        ),
+        ("/casebell help", words("shows this")),
+    ]
+    text = "\n".join(f"{typed}: {does}" for typed, does in lines)
+    return Message(plain.escape(text), pieces.drawn([pieces.bullets([(typed, None, does) for typed, does in lines])]))
+
+
+def said(sentence: str) -> Message:
+    """One sentence."""
+    return Message(plain.unstyled(plain.cut(one_line(sentence), 600)), [])
+
+
+def found(told: Sequence[Told], about: str, words: partial[str], say: Say) -> Message:
+    """The whole message of the one there is, a row for each of several; one just resolved with its way back."""
+    if not told:
+        return said(words("Nothing here is about {about}.", about=about))
+    if len(told) > 1:
+        return listed(told, words("{count} are about {about}.", count=len(told), about=about), say)
+    notice, story = told[0]
+    return offer(notice, story, say) if "undo" in notice.verbs else render(notice, story, say)
+
+
+def listed(told: Sequence[Told], title: str, say: Say) -> Message:
+    """A row for each, under a sentence."""
+    heading = plain.cut(one_line(title), 300)
+    return Message(plain.escape(heading), pieces.drawn([pieces.section(heading), *rows(told[:MAX_ROWS], say)]))

@@ -1,0 +1,58 @@
+"""A person's own page in Slack, its Home tab: what is theirs, what waits longest, the day in figures. Pure."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from slack_sdk.models.blocks import Block, DividerBlock
+
+from notifiers.slack import pieces, plain
+from notifiers.slack.render import Say
+from notifiers.slack.rows import Told, rows
+from notifiers.teller import Teller, language_of
+from notifiers.voice import Voice, zone_of
+from receiver.domain.overview import Overview
+from receiver.domain.refusal import SENTENCES
+
+Drawn = pieces.Drawn
+
+
+def home(overview: Overview, mine: Sequence[Told], waiting: Sequence[Told], say: Say) -> Drawn:
+    """The page; ``mine`` and ``waiting`` are the overview's notices with their stories."""
+    route = overview.route
+    words = partial(say, route.locale)
+    voice = Voice(Teller(), language_of(route.locale), zone_of(route.timezone), overview.now)
+    nobodys = [one for one in waiting if one[0].item.id not in {told[0].item.id for told in mine}]
+    blocks: list[Block] = [
+        pieces.header(f"🔔 {words('Today')}, {voice.day(overview.now)}"),
+        pieces.fields(_figures(overview, words, voice)),
+        DividerBlock(),
+        pieces.header(words("Yours")),
+        *(rows(mine, say) or [pieces.context(words("Nothing has your name on it."))]),
+        DividerBlock(),
+        pieces.header(words("Waiting longest")),
+        *(rows(nobodys, say, len(mine)) or [pieces.context(words("Nothing waits for anybody."))]),
+    ]
+    left = overview.open - len(mine) - len(nobodys)
+    if left > 0:
+        blocks.append(pieces.context(voice.numbered("and {n} more", "and {n} more", left)))
+    return _view(blocks)
+
+
+def refused(say: Say, locale: str) -> Drawn:
+    """For who may not see any of it."""
+    words = partial(say, locale)
+    return _view([pieces.header("🔔 Casebell"), pieces.section(words(SENTENCES["not_allowed"]))])
+
+
+def _figures(overview: Overview, words: partial[str], voice: Voice) -> list[str]:
+    told = (
+        (words("Open"), overview.open),
+        (words("Blocking"), overview.blocking),
+        (words("New today"), overview.opened_today),
+        (words("Resolved today"), overview.resolved_today),
+    )
+    return [plain.cut(words("{what}: {about}", what=what, about=voice.number(n)), 200) for what, n in told]
+
+
+def _view(blocks: Sequence[Block]) -> Drawn:
+    return {"type": "home", "blocks": pieces.drawn(blocks)}

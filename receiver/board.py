@@ -1,0 +1,95 @@
+"""Beside the walk: what people look up in a channel's own pages and commands, and step 8 for what they typed."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, time
+
+from sqlalchemy import Connection
+
+from receiver.act import Refused, take_action
+from receiver.desk import HOMES_BELL, OUTBOX_BELL, Desk
+from receiver.domain.action import Click
+from receiver.domain.business_time import zone_of
+from receiver.domain.item import Item
+from receiver.domain.notice import Notice
+from receiver.domain.overview import Overview
+from receiver.domain.people import Person
+from receiver.domain.refusal import SENTENCES
+from receiver.domain.routing import DEFAULT_ROUTE, Route, routes_for
+from receiver.notices import notice_of
+from receiver.store import homes, items
+
+MOST_FOUND = 10
+MOST_MINE = 8
+MOST_WAITING = 8
+MOST_CLAIMED = 500  # looked through for one person's
+
+
+class DeskBoard:
+    """Fulfils ``ports.Board``."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def may_look(self, person: Person) -> bool:
+        return self._desk.people.may_resolve(person)
+
+    async def notice(self, item_id: str) -> Notice | None:
+        found = await self._desk.database.read(items.find, item_id)
+        return self._notices([found])[0] if found else None
+
+    async def find(self, words: str) -> list[Notice]:
+        return self._notices(await self._desk.database.read(items.looked_for, words, MOST_FOUND))
+
+    async def overview(self, person: Person) -> Overview:
+        now, route = self._desk.now(), next(iter(self._desk.routes), DEFAULT_ROUTE)
+        claimed, waiting, figures = await self._desk.database.read(_look, _midnight(route, now))
+        mine = [item for item in claimed if is_theirs(item, person)]
+        return Overview(
+            tuple(self._notices(mine[:MOST_MINE])),
+            tuple(self._notices(waiting)),
+            *figures,
+            route=replace(route, mask_debtor=False),
+            now=now,
+        )
+
+    async def press(self, click: Click, locale: str) -> str | None:
+        """Not stored first, as a button's press is: who typed waits for the answer, and types again without one."""
+        desk = self._desk
+        outcome = await desk.database.write(take_action, click, desk.now(), desk.routes, desk.people)
+        word = outcome.code if isinstance(outcome, Refused) else "taken"
+        desk.metrics.actions_total.labels(click.verb, word, click.via).inc()
+        desk.bells.ring(OUTBOX_BELL)
+        if isinstance(outcome, Refused):
+            return desk.teller.say(locale, SENTENCES[outcome.code], **outcome.values)
+        return None
+
+    async def opened(self, user: str) -> None:
+        await self._desk.database.write(homes.opened, user, self._desk.now())
+        self._desk.bells.ring(HOMES_BELL)
+
+    def _notices(self, found: Iterable[Item]) -> list[Notice]:
+        """Each as its own route tells it: in that language, and masked where that route masks."""
+        routes = self._desk.routes
+        return [notice_of(self._desk, one, next(routes_for(one.snapshot, routes), DEFAULT_ROUTE)) for one in found]
+
+
+def is_theirs(item: Item, person: Person) -> bool:
+    """Whether this person has claimed the item, or was given it."""
+    if item.claimer is not None and (item.claimer.email or item.claimer.slack_id):
+        return item.claimer.is_surely(person)
+    return item.claimed_by is not None and item.claimed_by in {person.name, person.email, person.slack_id}
+
+
+def _look(connection: Connection, since: datetime) -> tuple[list[Item], list[Item], tuple[int, int, int, int]]:
+    return (
+        items.claimed(connection, MOST_CLAIMED),
+        items.waiting_longest(connection, MOST_WAITING),
+        items.figures(connection, since),
+    )
+
+
+def _midnight(route: Route, now: datetime) -> datetime:
+    """When the day began where the route is."""
+    zone = zone_of(route.timezone)
+    return datetime.combine(now.astimezone(zone).date(), time(), zone).astimezone(now.tzinfo)

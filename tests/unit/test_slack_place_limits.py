@@ -1,0 +1,67 @@
+"""Every limit of Slack holds in its optional places too, whatever a debtor, a source or a colleague writes."""
+
+from dataclasses import replace
+from functools import partial
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from notifiers.slack import command, home, modals, templates, unfurl, wire
+from notifiers.slack.rows import Told
+from receiver.board import MOST_FOUND, MOST_MINE, MOST_WAITING
+from receiver.domain.item import Item
+from receiver.domain.notice import Story
+from receiver.domain.overview import Overview
+from receiver.domain.reply_template import ReplyTemplate
+from receiver.domain.routing import Route
+from receiver.sandbox.slack_rules import view_violations, violations
+from tests.factories import NOW, make_notice
+from tests.slack_cases import ALL_VERBS, LINKS, LOCALES, TELLER, chat_item
+from tests.unit.test_slack_limits import HOSTILE, ITEMS, STORIES
+
+SAY = TELLER.say
+
+
+def told(item: Item, story: Story, name: str, locale: str = "en") -> Told:
+    named = replace(item, snapshot=replace(item.snapshot, reference=name, source=name, debtor=name))
+    return make_notice(named, links=LINKS, verbs=ALL_VERBS, route=Route("r", locale=locale)), story
+
+
+@given(item=ITEMS, story=STORIES, name=HOSTILE, locale=st.sampled_from(LOCALES))
+@settings(max_examples=60, deadline=None)
+def test_a_full_home_tab_and_a_full_list_are_taken_by_slack(item: Item, story: Story, name: str, locale: str) -> None:
+    one = told(item, story, name, locale)
+    mine, waiting = [one] * MOST_MINE, [told(replace(item, id="another"), story, name, locale)] * MOST_WAITING
+    counts = (10**9, 10**9, 0, 10**9)
+    overview = Overview(tuple(n for n, _ in mine), tuple(n for n, _ in waiting), *counts, route=one[0].route, now=NOW)
+    words = partial(SAY, locale)
+
+    listed = command.found([one] * MOST_FOUND, name[: command.MAX_REFERENCE], words, SAY)
+
+    assert view_violations(home.home(overview, mine, waiting, SAY)) == []
+    assert violations(listed.blocks, listed.text) == []
+    assert listed.text.strip()
+
+
+@given(item=ITEMS, story=STORIES, name=HOSTILE)
+@settings(max_examples=60, deadline=None)
+def test_one_item_found_or_linked_is_taken_by_slack(item: Item, story: Story, name: str) -> None:
+    one = told(item, story, name)
+    nothing = command.found([], name, partial(SAY, "en"), SAY)
+
+    assert violations(unfurl.card(one, SAY)["blocks"], "") == []
+    assert violations(nothing.blocks, nothing.text) == []
+    assert "<!" not in nothing.text
+
+
+@given(story=STORIES, name=HOSTILE, text=st.text(max_size=2_000), times=st.integers(1, 4))
+@settings(max_examples=60, deadline=None)
+def test_a_reply_begun_with_any_template_is_taken_by_slack(story: Story, name: str, text: str, times: int) -> None:
+    notice, _ = told(chat_item(), story, name)
+    chosen = [ReplyTemplate(f"{n} {name[:70]}", "{debtor}" * 200 + text, "da") for n in range(120)]
+    press = wire.Press(notice.item.id, 1, "reply")
+    form = modals.form(press, notice, story, SAY)
+
+    for begun in (None, (chosen[0], times)):
+        drawn = templates.offered(form, chosen, notice, partial(SAY, "en"), begun)
+        assert view_violations(drawn) == []

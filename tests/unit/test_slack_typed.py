@@ -1,0 +1,40 @@
+"""What is typed after the slash command is understood, or looked for; never anything else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifiers.slack.command import MAX_REFERENCE, Asked, read
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ("", Asked("help")),
+        ("help", Asked("help")),
+        ("find", Asked("help")),
+        ("snooze", Asked("help")),
+        ("LIST", Asked("list")),
+        ("find  INV-1", Asked("find", "INV-1")),
+        ("INV-1", Asked("find", "INV-1")),
+        ("INV 1 of 2", Asked("find", "INV 1 of 2")),
+        ("snooze INV-1", Asked("snooze", "INV-1")),
+        ("snooze INV-1 4h", Asked("snooze", "INV-1", "4h")),
+        ("snooze INV 1 Tomorrow", Asked("snooze", "INV 1", "tomorrow")),
+        ("snooze INV-1 2026-04-01", Asked("snooze", "INV-1", "2026-04-01")),
+        ("snooze INV-1 5h", Asked("snooze", "INV-1", "5h")),
+        ("snooze tomorrow", Asked("snooze", "tomorrow")),
+        ("snooze INV 1", Asked("snooze", "INV 1")),
+    ],
+)
+def test_a_typed_line_is_understood(typed: str, asked: Asked) -> None:
+    assert read(typed) == asked
+
+
+@given(st.text(max_size=400))
+def test_whatever_is_typed_is_one_of_four_words_about_something_short(typed: str) -> None:
+    asked = read(typed)
+
+    assert asked.word in {"find", "list", "snooze", "help"}
+    assert len(asked.about) <= MAX_REFERENCE + 20
+    assert "\n" not in asked.about
