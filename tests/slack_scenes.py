@@ -35,7 +35,8 @@ def notice_of(item: Item, route: Route = ROUTE, **changes: Any) -> Notice:
     solution = () if item.snapshot.sides else (Link("solution", place),)
     media = tuple(Link("media", f"https://casebell.example.com/media/{n}", m.name)
                   for n, m in enumerate(item.snapshot.media))  # fmt: skip
-    calm = Notice(item, route, verbs_for(item, NOW), (*media, *solution, *twin_links(item)), NOW)
+    page = Link("item", f"https://casebell.example.com/items/{item.id}")
+    calm = Notice(item, route, verbs_for(item, NOW), (*media, *solution, *twin_links(item), page), NOW)
     return replace(calm, **changes)
 
 
