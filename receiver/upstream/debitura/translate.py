@@ -3,8 +3,8 @@
 Rules are from debitura.md, sections 4 to 7. Bank accounts and a debtor's addresses never get as far as this.
 """
 
+import re
 from collections.abc import Collection, Iterator, Sequence
-from urllib.parse import urlsplit
 
 from receiver.domain.item import Detail, Line, Snapshot, Urgency
 from receiver.domain.money import Money
@@ -60,7 +60,7 @@ def snapshot(
     """
     assert task.id is not None, "a task without an id has no key"
     case = case or wire.Case()
-    kind, is_waiting = kind_of(task), is_open(task)
+    kind, is_waiting = kind_of(task.type), is_open(task)
     said = in_order(chats)
     link = task.solution_url
     is_safe = link is not None and _is_allowed(link, {HOST, *solution_hosts})
@@ -94,10 +94,12 @@ def page_of(case_id: str, template: str | None) -> str | None:
     return template.replace("{id}", case_id) if template else None
 
 
-def kind_of(task: wire.TaskHead) -> str:
-    """Debitura's own word for the type, an unknown one included."""
-    kept = "".join(char for char in task.type or "" if char.isprintable())
-    return kept[:MOST_OF_A_KIND].strip() or UNNAMED
+def kind_of(type_: object) -> str:
+    """Debitura's own word for the type of a task, an unknown one included."""
+    named = wire.word(type_) or UNNAMED
+    if not named.isprintable():
+        named = "".join(char for char in named if char.isprintable())
+    return named[:MOST_OF_A_KIND].strip() or UNNAMED
 
 
 def _takes_reply(task: wire.Task) -> bool:
@@ -148,15 +150,11 @@ def _details(task: wire.Task, case: wire.Case, odd_link: str | None) -> Iterator
             yield Detail(name, text=value)
 
 
+_LINK = re.compile(r"https://([a-z0-9.-]+)(?:[/?#][!#-;=?-\[\]-~]*)?", re.ASCII | re.IGNORECASE)
+
+
 def _is_allowed(link: str, hosts: Collection[str]) -> bool:
-    """https, on one of ``hosts`` or below, and nothing in it that a browser reads otherwise than we do."""
-    if not link.isascii() or not link.isprintable() or set(link) & set(' \\"<>'):
-        return False
-    try:
-        parts = urlsplit(link)
-        place, has_port = parts.hostname or "", parts.port is not None
-    except ValueError:
-        return False
-    if not link.lower().startswith("https://") or "@" in parts.netloc or has_port:
-        return False
+    """https, on one of ``hosts`` or below, without user or port, and nothing in it that a browser reads otherwise."""
+    found = _LINK.fullmatch(link)
+    place = found[1].lower() if found else ""
     return any(place == host.lower() or place.endswith(f".{host.lower()}") for host in hosts)

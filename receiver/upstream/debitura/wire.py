@@ -45,7 +45,8 @@ def text(value: Any) -> str | None:
     return _UNSTORABLE.sub("", value[:MOST_TEXT].replace("\r\n", "\n")).strip() or None
 
 
-def _word(value: Any) -> str | None:
+def word(value: Any) -> str | None:
+    """``value`` on one line; None when there is nothing in it."""
     words = text(value)
     return " ".join(words.split())[:MOST_WORD] if words else None
 
@@ -105,7 +106,7 @@ def objects_in(value: Any) -> list[dict[Any, Any]]:
 
 
 Text = Annotated[str | None, _or_none(text)]
-Word = Annotated[str | None, _or_none(_word)]
+Word = Annotated[str | None, _or_none(word)]
 Id = Annotated[str | None, _or_none(identifier)]
 Uuid = Annotated[str | None, _or_none(uuid)]
 Number = Annotated[Decimal | None, _or_none(_number)]
@@ -127,13 +128,10 @@ class Action(Wire):
     path: Word = None
 
 
-class TaskHead(Wire):
+class Task(Wire):
     id: Id = None
     type: Word = None
     case_id: Uuid = None
-
-
-class Task(TaskHead):
     type_label: Word = None
     title: Text = None
     description: Text = None
