@@ -158,14 +158,14 @@ class Debitura:
                 self._refused = (error, said_at + REFUSED_PAUSE)
                 log.error("upstream.account.refused", source=SOURCE, account=self.account, code=error.code)
                 raise
-            gone = await self._gone(open_keys, tasks, said_at)
+            unlisted = {key for key in open_keys if task_id_in(key, self.account) not in tasks}
+            gone = await self._gone(unlisted, said_at)
             contexts = await self._contexts.of(tasks.values(), changed=changed, is_full=is_full)
             off = await self._subscriptions.facts(open_keys, said_at, is_full=is_full)
             news = list(tasks.values())
             if versions is not None:
                 news, self._told = await self._news(news, contexts, versions)
-        heard = {fact.key for fact in (*gone, *off)}
-        unheard = {key for key in open_keys if key not in heard and task_id_in(key, self.account) not in tasks}
+        unheard = unlisted - {fact.key for fact in (*gone, *off)}
         return Pass(said_at, chain(self._said(news, contexts, said_at), gone, off), frozenset(unheard))
 
     async def _news(
@@ -178,10 +178,10 @@ class Debitura:
             if n % MOST_AT_A_STRETCH == 0:
                 await asyncio.sleep(0)  # clicks get in between
             version = versions.get(key_of(self.account, task.id))
-            around = contexts.get(task.case_id or "", NOTHING).mark
-            if version is None or self._told.get(task.id) != hash((version, task.mark, around)):
+            mark = hash((version or FIRST_VERSION, task.mark, contexts.get(task.case_id or "", NOTHING).mark))
+            if not version or self._told.get(task.id) != mark:
                 news.append(task)
-            told[task.id] = hash((version or FIRST_VERSION, task.mark, around))
+            told[task.id] = mark
         return news, told
 
     def _stay_away_when_refused(self) -> None:
@@ -195,10 +195,9 @@ class Debitura:
             context = contexts.get(task.case_id or "", NOTHING)
             yield SourceSaid(snapshot(task.task(), context.case, context.chats, self.account, self._hosts), said_at)
 
-    async def _gone(self, open_keys: Collection[str], tasks: Mapping[str, Listed], said_at: datetime) -> list[Fact]:
+    async def _gone(self, unlisted: Collection[str], said_at: datetime) -> list[Fact]:
         """Open keys that a complete pass did not show: certain when Debitura lists them as solved."""
-        ids = {task_id for key in open_keys if (task_id := task_id_in(key, self.account))}
-        vanished = ids - tasks.keys()
+        vanished = {task_id for key in unlisted if (task_id := task_id_in(key, self.account))}
         solved = await solved_among(self._api, vanished) if vanished else set()
         return [
             SourceGone(key_of(self.account, task_id), said_at, is_certain=task_id in solved, outcome=SOLVED)

@@ -32,12 +32,12 @@ T = TypeVar("T")
 class Context:
     """A case and its newest messages.
 
-    ``of``: the marks of the tasks it was read for; ``is_whole``: every part could be read.
+    ``of``: the sum of the marks of the tasks it was read for; ``is_whole``: every part could be read.
     """
 
     case: wire.Case | None = None
     chats: tuple[wire.Chat, ...] = ()
-    of: frozenset[int] = frozenset()
+    of: int = 0
     read_at: datetime | None = None
     is_whole: bool = False
 
@@ -64,15 +64,15 @@ class Contexts:
         self, tasks: Iterable[Listed], *, changed: Collection[str] = (), is_full: bool = False
     ) -> dict[str, Context]:
         """Contexts for all the open tasks. ``changed``: cases an event named; ``is_full``: read every one anew."""
-        grouped: dict[str, set[int]] = defaultdict(set)
+        grouped: dict[str, int] = defaultdict(int)
         talking: set[str] = set()
         for task in tasks:
             if task.case_id:
-                grouped[task.case_id].add(task.mark)
+                grouped[task.case_id] += task.mark
                 if task.kind in CHAT_TYPES:
                     talking.add(task.case_id)
         known_first = sorted(grouped, key=lambda case_id: case_id not in self._kept)[:MOST_CASES]
-        wanted = {case_id: frozenset(grouped[case_id]) for case_id in known_first}
+        wanted = {case_id: grouped[case_id] for case_id in known_first}
         fresh_for = timedelta(seconds=max(FRESH_FOR_S, FRESH_FOR_EACH_S * len(wanted)))
         self._kept = {case_id: self._kept.get(case_id, NOTHING) for case_id in wanted}
         due = [
@@ -90,7 +90,7 @@ class Contexts:
             self._kept[case_id] = replace(context, of=wanted[case_id], read_at=self._now())
         return self._kept
 
-    def _is_stale(self, kept: Context, of: frozenset[int], fresh_for: timedelta, *, is_chat: bool) -> bool:
+    def _is_stale(self, kept: Context, of: int, fresh_for: timedelta, *, is_chat: bool) -> bool:
         if kept.read_at is None or kept.of != of:
             return True
         age = self._now() - kept.read_at

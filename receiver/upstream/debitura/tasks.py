@@ -4,9 +4,9 @@ Serves step 4. Reads and concludes nothing: what a missing task means is said el
 """
 
 import marshal
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from receiver.errors import DeliveryError, RetryLaterError
 from receiver.upstream.debitura import wire
@@ -14,8 +14,7 @@ from receiver.upstream.debitura.api import Api
 from receiver.upstream.debitura.translate import is_open, kind_of
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """An open task of the list, read no further than it must be: a pass may hold a hundred thousand of them."""
 
     id: str
@@ -35,6 +34,8 @@ class Listed:
 
 
 _NAMES = tuple(field.alias or name for name, field in wire.Task.model_fields.items() if name != "action")
+_ID, _TYPE, _CASE = map(_NAMES.index, ("id", "type", "caseId"))
+_PATH = tuple(wire.Action.model_fields)
 _SAME_BYTES = 2  # a later form of marshal writes the same values now so, now so
 
 
@@ -53,22 +54,21 @@ async def open_tasks(api: Api) -> dict[str, Listed]:
 
 
 def _listed(row: dict[Any, Any], kinds: dict[str | None, str], cases: dict[str | None, str | None]) -> Listed | None:
-    task_id = wire.identifier(row.get("id"))
-    if task_id is None:
-        return None
-    type_, case, action = _text(row.get("type")), _text(row.get("caseId")), row.get("action")
+    words, action = _texts(row, _NAMES), row.get("action")
+    type_, case = words[_TYPE], words[_CASE]
     if type_ not in kinds:
         kinds[type_] = kind_of(type_)
     if case not in cases:
         cases[case] = wire.uuid(case)
-    path = {name: _text(action.get(name)) for name in wire.Action.model_fields} if isinstance(action, dict) else None
-    raw = marshal.dumps([*(_text(row.get(name)) for name in _NAMES), path], _SAME_BYTES)  # four times as quick as JSON
-    return Listed(task_id, kinds[type_], cases[case], raw)
+    path = dict(zip(_PATH, _texts(action, _PATH), strict=True)) if isinstance(action, dict) else None
+    task_id = wire.identifier(words[_ID])
+    raw = marshal.dumps((*words, path), _SAME_BYTES)  # four times as quick as JSON
+    return None if task_id is None else Listed(task_id, kinds[type_], cases[case], raw)
 
 
-def _text(value: object) -> str | None:
-    """Nothing but text is read of a task."""
-    return value if isinstance(value, str) else None
+def _texts(row: dict[Any, Any], names: Sequence[str]) -> list[str | None]:
+    """What is text of these fields; nothing else is read of a task."""
+    return [value if isinstance(value, str) else None for value in map(row.get, names)]
 
 
 async def solved_among(api: Api, wanted: AbstractSet[str]) -> set[str]:

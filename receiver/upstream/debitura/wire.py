@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic.alias_generators import to_camel
 
 PARTNER, CREDITOR, MANAGED_BY_PARTNER = 0, 1, 2  # ChatRole
@@ -158,7 +158,7 @@ class Listing(Wire):
     page: Annotated[Page, BeforeValidator(lambda value: _object(value) or {})] = Field(
         default_factory=Page, validation_alias=AliasChoices("page", "pageData")
     )
-    rows: Annotated[list[dict[Any, Any]], BeforeValidator(objects_in)] = Field(
+    rows: Annotated[list[dict[Any, Any]], PlainValidator(objects_in)] = Field(
         default_factory=list, validation_alias=AliasChoices("tasks", "users", "cases")
     )
 
