@@ -28,7 +28,7 @@ from receiver.store.inbox import Arrival, Row
 
 MOST_AT_ONCE = 100
 MOST_EVENTS = 1_000  # hints: one look at a source may answer them all
-FACTS_IN_ONE_COMMIT = 200
+FACTS_IN_ONE_COMMIT = 500
 LONGEST_WAIT_S = 300.0
 HELD_LOOK_S = 0.5
 LONGEST_HOLD = timedelta(seconds=30)

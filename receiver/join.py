@@ -49,7 +49,9 @@ async def _take_in(desk: Desk, upstream: Upstream, book: Book) -> None:
     account = (upstream.source, upstream.account)
     for records in _by_key(book.said):
         await desk.database.write(_save, records, book.said_at, desk.now(), desk.routes)
-    changed = await desk.database.write(_forget, account, book, desk.now(), desk.routes)
+    changed: list[str] = []
+    if book.gone or book.listed is not None:
+        changed = await desk.database.write(_forget, account, book, desk.now(), desk.routes)
     if book.is_pass:
         changed += await desk.database.write(_hear, account, book.said_at)
     for some in _slices(sorted(set(changed))):

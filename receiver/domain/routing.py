@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from receiver.domain.business_time import Calendar, Quiet
 from receiver.domain.item import Snapshot
@@ -25,16 +26,13 @@ class Match:
     max_amount: float | None = None
 
     def accepts(self, said: Snapshot) -> bool:
-        words = (
-            (self.source, said.source),
-            (self.kind, said.kind),
-            (self.account, said.account),
-            (self.severity, said.severity),
-            (self.urgency, said.urgency),
-            (self.currency, said.amount.currency if said.amount else None),
-        )
         return (
-            all(not allowed or word in allowed for allowed, word in words)
+            (not self.source or said.source in self.source)
+            and (not self.kind or said.kind in self.kind)
+            and (not self.account or said.account in self.account)
+            and (not self.severity or said.severity in self.severity)
+            and (not self.urgency or said.urgency in self.urgency)
+            and (not self.currency or (said.amount is not None and said.amount.currency in self.currency))
             and (not self.reference or any(fnmatchcase(said.reference or "", p) for p in self.reference))
             and self._accepts_amount(said.amount)
         )
@@ -80,24 +78,22 @@ class Route:
         """Whether an alert about this waits until the quiet hours are over."""
         return self.quiet_hours is not None and self.quiet_hours.holds(said.urgency, now, self.timezone)
 
-    def destinations(self) -> Iterator[str]:
+    def destinations(self) -> tuple[str, ...]:
         """Where this route rings at once: "slack:C1", "mail:ar@x"."""
-        if self.deliver != "digest":
-            yield from _addressed(self.slack, self.email)
+        return () if self.deliver == "digest" else _addressed(self.slack, self.email)
 
-    def escalated_to(self) -> Iterator[str]:
+    def escalated_to(self) -> tuple[str, ...]:
         """Where it rings when nobody has decided in time."""
-        if self.escalate_to:
-            yield from _addressed(self.escalate_to.slack, self.escalate_to.email)
+        return _addressed(self.escalate_to.slack, self.escalate_to.email) if self.escalate_to else ()
 
     def stand_ins(self) -> tuple[str, ...]:
         """Addresses that hear of it when a channel of this route takes nothing."""
         return self.email or (self.escalate_to.email if self.escalate_to else ())
 
 
-def _addressed(slack: Iterable[str], email: Iterable[str]) -> Iterator[str]:
-    yield from (f"slack:{channel}" for channel in slack)
-    yield from (f"mail:{address}" for address in email)
+@lru_cache
+def _addressed(slack: tuple[str, ...], email: tuple[str, ...]) -> tuple[str, ...]:
+    return (*(f"slack:{channel}" for channel in slack), *(f"mail:{address}" for address in email))
 
 
 DEFAULT_ROUTE = Route("default")

@@ -1,5 +1,6 @@
 """The tables. Their history is in ``migrations/``; a test holds the two together."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,9 +33,9 @@ class Instant(TypeDecorator[datetime]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], int | None]:
         del dialect
-        return None if value is None else (value - EPOCH) // _MICROSECOND
+        return _microseconds
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         del dialect
@@ -47,11 +48,19 @@ class Text(TypeDecorator[str]):
     impl = PlainText
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | None]:
         del dialect
-        if value is None or (value.isascii() and "\0" not in value):
-            return value
-        return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+        return _storable
+
+
+def _microseconds(at: datetime | None) -> int | None:
+    return None if at is None else (at - EPOCH) // _MICROSECOND
+
+
+def _storable(text_: str | None) -> str | None:
+    if text_ is None or (text_.isascii() and "\0" not in text_):
+        return text_
+    return text_.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _only(condition: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Collects what is read of receivables until somebody asks for it (``ports.Upstream.survey``); in memory only."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import chain, groupby
 
 from receiver.domain.twin import Receivable
 from receiver.ports import Book
@@ -42,6 +43,21 @@ class Books:
             self._waiting.append(Book(said_at, news, is_pass, listed, frozenset(gone)))
 
     def take(self) -> list[Book]:
-        """All that was noted since, oldest first."""
+        """All that was noted since, oldest first; what single records said at the same time is one book."""
         taken, self._waiting = self._waiting, []
-        return sorted(taken, key=lambda book: book.said_at)
+        return list(_bound(sorted(taken, key=lambda book: book.said_at)))
+
+
+def _bound(books: Iterable[Book]) -> Iterator[Book]:
+    for said_at, group in groupby(books, key=lambda book: book.said_at):
+        said: dict[str, list[Receivable]] = {}
+        others: list[Book] = []
+        for book in group:
+            if book.is_pass or book.gone or book.listed is not None:
+                others.append(book)
+                continue
+            for key, records in groupby(book.said, key=lambda one: one.key):
+                said[key] = list(records)
+        if said:
+            yield Book(said_at, tuple(chain.from_iterable(said.values())))
+        yield from others
