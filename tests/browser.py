@@ -27,9 +27,9 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def somebody(chromium: Browser) -> Iterator[BrowserContext]:
+def somebody(chromium: Browser, *, locale: str = "en-GB", base_url: str | None = None) -> Iterator[BrowserContext]:
     """A person's own browser: no cookies of others, and every request outside this machine is refused."""
-    context = chromium.new_context(locale="en-GB", timezone_id="Europe/Paris")
+    context = chromium.new_context(locale=locale, timezone_id="Europe/Paris", base_url=base_url)
     context.set_default_timeout(PATIENCE_MS)
     context.route(lambda url: "//127.0.0.1:" not in url, lambda route: route.abort())
     yield context

@@ -25,12 +25,14 @@ from receiver.store import items
 from receiver.store.schema import item
 
 MOST = 50
+MOST_WORDS = 5
+SEARCHED = ("key", "reference", "case_reference", "debtor", "title", "question", "quote")
 _RANK = case((item.c.urgency == "blocking", 0), (item.c.urgency == "review", 1), else_=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Empty: any. ``words``: anywhere in what the source says; ``mine``: the address of who claimed it."""
+    """Empty: any. ``words``: each somewhere in the ``SEARCHED``; ``mine``: the address of who claimed it."""
 
     state: str = "open"  # open: all that is not resolved; resolved; all
     kind: str = ""
@@ -55,7 +57,7 @@ Place = tuple[int, datetime, str]  # rank, opened, key: where a page ends
 
 def page(connection: Connection, wanted: Filter, after: Place | None) -> tuple[list[Item], Place | None]:
     """The next items behind ``after``, and where the page ends; None with the last."""
-    chosen = select(item.c.whole, _RANK, item.c.opened_at, item.c.key).where(*_where(wanted))
+    chosen = select(item.c.whole, _RANK, item.c.opened_at, item.c.key).where(*_where(connection, wanted))
     if after is not None:
         rank, opened_at, key = after
         later = or_(item.c.opened_at > opened_at, and_(item.c.opened_at == opened_at, item.c.key > key))
@@ -67,7 +69,7 @@ def page(connection: Connection, wanted: Filter, after: Place | None) -> tuple[l
 
 def figures(connection: Connection, wanted: Filter) -> Figures:
     """What stands above the list."""
-    where = _where(wanted)
+    where = _where(connection, wanted)
     blocking = func.sum(case((item.c.urgency == "blocking", 1), else_=0))
     chosen = select(func.count(), blocking, func.min(item.c.opened_at)).where(*where)
     count, blocked, oldest = connection.execute(chosen).one()
@@ -85,7 +87,7 @@ def choices(connection: Connection) -> tuple[Sequence[str], Sequence[tuple[str, 
     return kinds, [(row.source, row.account) for row in accounts]
 
 
-def _where(wanted: Filter) -> list[ColumnElement[bool]]:
+def _where(connection: Connection, wanted: Filter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if wanted.state == "open":
         found.append(item.c.state != "resolved")
@@ -94,7 +96,9 @@ def _where(wanted: Filter) -> list[ColumnElement[bool]]:
     for column, word in ((item.c.kind, wanted.kind), (item.c.source, wanted.source), (item.c.account, wanted.account)):
         if word:
             found.append(column == word)
-    found += [item.c.whole.icontains(word, autoescape=True) for word in wanted.words.split()[:5]]
+    searched = [_in_whole(connection, "snapshot", name).as_string() for name in SEARCHED]
+    words = wanted.words.split()[:MOST_WORDS]
+    found += [or_(*(field.icontains(word, autoescape=True) for field in searched)) for word in words]
     if wanted.mine:
         found.append(item.c.whole.icontains(f'"claimer":{{"email":"{wanted.mine}"', autoescape=True))
     return found

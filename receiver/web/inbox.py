@@ -26,6 +26,8 @@ from receiver.web.pages import LOCALES, page, preferred_locale, words_of
 from receiver.web.sessions import Session
 
 MOST_OF_A_WORD: Final = 200
+MOST_OF_A_PLACE: Final = 500  # a key may be long
+RANKS: Final = frozenset("012")
 _CODE: Final = re.compile(r"([A-Z]{3})(?=\d)")  # English leaves no space behind a code
 STATES: Final = ("open", "resolved", "all")
 
@@ -105,12 +107,13 @@ def _filter(query: Mapping[str, str], session: Session) -> tuple[Filter, bool]:
 
 def _place(query: Mapping[str, str]) -> Place | None:
     """Where the page before ended; the beginning, when that is not what it says."""
-    rank, _, rest = query.get("after", "")[:MOST_OF_A_WORD].partition("~")
+    rank, _, rest = query.get("after", "")[:MOST_OF_A_PLACE].partition("~")
     at, _, key = rest.partition("~")
     try:
-        return (int(rank), datetime.fromisoformat(at), key) if key and datetime.fromisoformat(at).tzinfo else None
+        opened_at = datetime.fromisoformat(at)
     except ValueError:
         return None
+    return (int(rank), opened_at, key) if rank in RANKS and opened_at.tzinfo and key else None
 
 
 def _query(wanted: Filter, is_mine: bool, end: Place) -> str:

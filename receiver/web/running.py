@@ -24,6 +24,7 @@ from receiver.web.sessions import Session
 MOST: Final = 100
 MOST_BYTES: Final = 4_096
 SLOWEST_S: Final = 10.0
+MOST_OF_AN_ID: Final = 18  # digits
 NONCE_LIVES_S: Final = 3600
 STATES: Final = ("dead", "due", "done")
 
@@ -93,7 +94,7 @@ class Running:
         try:
             fields = parse_qs((await raw_body(request, MOST_BYTES, SLOWEST_S)).decode("ascii", "replace"))
             said = self._desk.tokens.open("nonce.v1", fields.get("nonce", [""])[0], NONCE_LIVES_S)
-            ids = [int(id_) for id_ in fields.get("id", []) if id_.isdecimal()]
+            ids = [int(id_) for id_ in fields.get("id", []) if id_.isdecimal() and len(id_) <= MOST_OF_AN_ID]
         except (RefusedError, RejectedError, ValueError):
             said, ids = None, []
         if said != ["deliveries", session.browser] or not ids:

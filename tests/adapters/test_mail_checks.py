@@ -3,7 +3,6 @@
 Needs node and Chromium; each check is skipped with a reason where it cannot be had.
 """
 
-import json
 import re
 import shutil
 import subprocess
@@ -13,7 +12,6 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
@@ -26,13 +24,12 @@ from receiver.cli.samples import SAMPLES, sample
 from receiver.domain.alarm import SENTENCES
 from receiver.main import render_mail, render_mail_digest
 from tests.browser import browser, somebody
-from tests.harness import ROOT
+from tests.checkers import checked, tools, violations
 
-TOOLS = ROOT / "tests" / "mailcheck"
-PLACE = ROOT / ".build" / "mailcheck"
 LOCALES = ("en", "fr", "da", "de")
 SENDER, ADDRESS, HOST = "Casebell <casebell@creditor.example>", "ar@creditor.example", "casebell.example.com"
 TELLER = Teller()
+LANDMARKS = ("region", "landmark-one-main")  # a mail is shown inside its client's page, which has them
 MORNING = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
 
 # What some client or other does not draw, and what then happens: nothing that anybody would miss.
@@ -50,6 +47,9 @@ HARMLESS = {
     "aria-label attribute",  # of links whose own words are left then
     "white-space",  # an amount may break into two lines
 }
+
+
+__all__ = ["tools"]  # a fixture
 
 
 @lru_cache
@@ -83,32 +83,6 @@ def html_of(mail: EmailMessage) -> str:
     return str(part.get_content())
 
 
-@pytest.fixture(scope="module")
-def tools() -> Path:
-    """The checkers' folder, installed by whichever process comes first."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node is not installed")
-    if subprocess.run(
-        ["bash", str(TOOLS / "install.sh")], check=False, timeout=300, stdin=subprocess.DEVNULL
-    ).returncode:
-        pytest.skip("the checks could not be installed; .build/mailcheck.log says why")
-    return PLACE
-
-
-def checked(tools: Path, pages: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """What html-validate and caniemail say of each page."""
-    (tools / "check.mjs").write_bytes((TOOLS / "check.mjs").read_bytes())
-    lines = "\n".join(json.dumps({"name": name, "html": html}) for name, html in pages.items())
-    said = subprocess.run(
-        ["node", str(tools / "check.mjs")], input=lines, capture_output=True, text=True, check=False, timeout=300
-    )
-    if "Unsupported engine" in said.stderr or "ERR_REQUIRE_ESM" in said.stderr or "SyntaxError" in said.stderr:
-        pytest.skip(f"this node is too old for the checks: {said.stderr.strip().splitlines()[-1]}")
-    assert said.returncode == 0, said.stderr
-    answers = map(json.loads, said.stdout.splitlines())
-    return {answer["name"]: answer for answer in answers}
-
-
 def test_html_validate_and_caniemail_find_nothing_in_any_mail(tools: Path) -> None:
     found = checked(tools, {name: html_of(mail) for name, mail in mails().items()})
 
@@ -136,19 +110,23 @@ def chromium(tools: Path) -> Iterator[Browser]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_any_mail_by_day_and_by_night(chromium: Browser, tools: Path, scheme: str) -> None:
-    axe = (tools / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     found = {}
     with somebody(chromium) as person:
         page = person.new_page()
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # one of the two it names
         for name, mail in mails().items():
             page.set_content(html_of(mail), wait_until="domcontentloaded")
-            page.evaluate(axe)
-            # a mail is shown inside its client's page, which has the landmarks
-            said = page.evaluate("axe.run({rules: {region: {enabled: false}, 'landmark-one-main': {enabled: false}}})")
-            found[name] = [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in said["violations"]]
+            found[name] = violations(page, tools, but=LANDMARKS)
 
     assert {name: said for name, said in found.items() if said} == {}
+
+
+def test_axe_does_find_what_is_wrong(chromium: Browser, tools: Path) -> None:
+    with somebody(chromium) as person:
+        page = person.new_page()
+        page.set_content('<html><body><img src="x"><input><p style="color:#ccc;background:#fff">pale</p></body></html>')
+
+        assert len(violations(page, tools)) >= 4
 
 
 @pytest.mark.skipif(shutil.which("spamassassin") is None, reason="Debian's spamassassin is not installed")

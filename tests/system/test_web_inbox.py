@@ -129,6 +129,23 @@ def test_without_a_session_every_page_leads_to_the_way_in(visitor: httpx.Client,
         assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/login")
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"after": "9" * 400 + "~2026-03-02T09:00:00+00:00~key"},
+        {"after": "-1~2026-03-02T09:00:00+00:00~key"},
+        {"after": "0~0001-01-01T00:00:00+23:59~\x00"},
+        {"after": "0~9999-12-31T23:59:59-23:59~k"},
+        {"after": "0~2026-03-02T09:00:00~naive"},
+        {"after": "~~~~"},
+        {"q": "\x00%_\\'\"", "state": "'", "kind": "\x00", "account": ":::", "mine": "%"},
+        {"q": "a " * 4000},
+    ],
+)
+def test_an_odd_question_is_answered_like_any_other(anna: httpx.Client, query: dict[str, str]) -> None:
+    assert anna.get("/", params=query).status_code == 200
+
+
 def test_the_list_shows_what_waits_and_finds_it_again(here: World, anna: httpx.Client) -> None:
     page = opened(here, "INV-LIST-1", detected_content="<script>alert(1)</script> 100% crushed")
     opened(here, "INV-LIST-2")

@@ -1,0 +1,105 @@
+"""What others say of our pages: html-validate in every language, axe-core in a real Chromium by day and by night."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser import browser, somebody
+from tests.checkers import checked, tools, violations
+from tests.harness import World, eventually, world
+from tests.office import text_of
+from tests.system.test_main_job import posted
+
+__all__ = ["tools"]  # a fixture
+LOCALES = ("en", "fr", "da", "de")
+ANNA, OPS = "anna@creditor.example", "ops@creditor.example"
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("checked"), getbill_poll="1h", debitura_poll="1h") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chromium(tools: Path) -> Iterator[Browser]:
+    assert tools.is_dir()
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def paths(here: World) -> dict[str, str]:
+    """Every page that somebody can come to, by name."""
+    here.dispute(reference="INV-9001")
+    posted(here, "C0DISPUTES", "INV-9001")
+    item = next(i for i in here.service.items() if i["snapshot"].get("reference") == "INV-9001")
+    mail = eventually(
+        lambda: [m for m in here.mail.messages if "INV-9001" in str(m.message["subject"])], "the mail of INV-9001"
+    )[0]
+    act = re.search(r"/act/[\w.\-]+", text_of(mail.message))
+    assert act is not None
+    enter = here.service.command("login", ANNA).stdout.strip()
+    return {
+        "inbox": "/",
+        "nothing found": "/?q=nothing-of-that-name",
+        "item": f"/items/{item['id']}",
+        "no item": "/items/nothing",
+        "sources": "/sources",
+        "deliveries": "/deliveries?state=done",
+        "act": act[0],
+        "no link": "/act/nothing",
+        "enter": enter.removeprefix(here.service.url),
+        "nowhere": "/nowhere",
+    }
+
+
+def opened(here: World, chromium: Browser, locale: str) -> Any:
+    """Whoever looks after it, signed in."""
+    return somebody(chromium, base_url=here.service.url, locale=locale)
+
+
+def signs_in(here: World, person: Any) -> Any:
+    page = person.new_page()
+    page.goto(here.service.command("login", OPS).stdout.strip())
+    page.get_by_role("button").click()
+    page.wait_for_url(f"{here.service.url}/")
+    return page
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_html_validate_finds_nothing_in_any_page(
+    here: World, chromium: Browser, tools: Path, paths: dict[str, str], locale: str
+) -> None:
+    with opened(here, chromium, locale) as person:
+        shown = {"login": person.request.get("/login").text()}
+        signs_in(here, person)
+        shown |= {name: person.request.get(path).text() for name, path in paths.items()}
+
+    found = checked(tools, shown)
+
+    assert {name: answer["valid"] for name, answer in found.items() if answer["valid"]} == {}
+    assert len(found) == len(paths) + 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing_in_any_page_by_day_and_by_night(
+    here: World, chromium: Browser, tools: Path, paths: dict[str, str], scheme: str, width: int
+) -> None:
+    found, wide = {}, {}
+    with opened(here, chromium, "en") as person:
+        page = signs_in(here, person)
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        for name, path in paths.items():
+            page.goto(path)
+            found[name] = violations(page, tools)
+            wide[name] = page.evaluate("document.documentElement.scrollWidth")
+
+    assert {name: said for name, said in found.items() if said} == {}
+    assert {name: px for name, px in wide.items() if px > width} == {}, "wider than the screen"
