@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
 from receiver.act import Outcome, Refused, take_action
+from receiver.apply import apply_facts
 from receiver.automate import apply_considered
 from receiver.desk import CLICKS_BELL, OUTBOX_BELL, Desk, Hold, inbox_bell
 from receiver.domain.action import Click
@@ -189,14 +190,24 @@ async def _apply(desk: Desk, facts: Sequence[Fact]) -> list[Decision]:
     except CasebellError:
         raise
     except Exception as error:  # noqa: BLE001 - logged; one odd item must not end every pass over its account
-        if len(facts) == 1:
-            log.error("fact.broke", key=facts[0].key, error=repr(error), exc_info=error)
-            return []
-        return [decision for fact in facts for decision in await _apply(desk, [fact])]
+        if len(facts) > 1:
+            return [decision for fact in facts for decision in await _apply(desk, [fact])]
+        log.error("fact.broke", key=facts[0].key, error=repr(error), exc_info=error)
+        return await _apply_alone(desk, facts[0]) if desk.automations else []
     for one in pressed:
         desk.metrics.actions_total.labels(one.verb, one.word, VIA).inc()
         log.info("automation.considered", rule=one.rule, verb=one.verb, item=one.item_id, outcome=one.word)
     return decisions
+
+
+async def _apply_alone(desk: Desk, fact: Fact) -> list[Decision]:
+    """Without the rules: whatever one of them breaks, people are told."""
+    try:
+        return await desk.database.write(apply_facts, [fact], desk.now(), desk.routes)
+    except CasebellError:
+        raise
+    except Exception:  # noqa: BLE001 - it was no rule, and that is logged
+        return []
 
 
 async def drain_clicks(desk: Desk) -> int:

@@ -365,6 +365,15 @@ async def test_what_fails_halfway_leaves_neither_item_nor_action(desk: Desk) -> 
     assert (before, await hear(desk, dispute())) == ([], ["taken"])
 
 
+async def test_a_rule_that_breaks_costs_nobody_an_alert(desk: Desk) -> None:
+    desk.automations = (replace(RULE, note="{what no setting allows}"),)
+
+    await apply_in_chunks(desk, [SourceSaid(dispute(n), NOW) for n in range(3)])
+
+    assert [(await item(desk, n)).state for n in range(3)] == ["open"] * 3
+    assert (len(await leaving(desk, "show")), await acted(desk)) == (3, [])
+
+
 async def test_what_rules_do_is_counted(desk: Desk) -> None:
     await apply_in_chunks(desk, [SourceSaid(dispute(n), NOW) for n in range(4)])
 
