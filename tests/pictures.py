@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 from tests.adapters.test_mail_checks import html_of, mails
 from tests.browser import browser, somebody
 from tests.harness import ROOT, eventually, world
-from tests.slack_pictures import draw_slack
+from tests.slack_pictures import draw_slack, keep
 
 FOLDER = ROOT / "docs" / "pictures"
 DESK, PHONE = 680, 390
@@ -35,7 +35,7 @@ def draw_mails(chromium: Browser) -> None:
             page.set_viewport_size({"width": width, "height": 300})
             page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
             page.set_content(_with_pictures(mails()[mail]))
-            page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+            keep(page.screenshot(full_page=True), FOLDER / f"{name}.png")
 
 
 def _with_pictures(mail: EmailMessage) -> str:
@@ -64,7 +64,26 @@ def draw_act_page(chromium: Browser) -> None:
                 page = person.new_page()
                 page.set_viewport_size({"width": width, "height": 300})
                 page.goto(link[0])
-                page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+                keep(page.screenshot(full_page=True), FOLDER / f"{name}.png")
+
+
+def draw_inbox(chromium: Browser) -> None:
+    """The list of what waits, as whoever is signed in finds it."""
+    with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as here:
+        for kind in ("portal_dispute", "ai_dispute", "hardship", "payment_plan"):
+            here.getbill_event(here.getbill.event(here.getbill.add(kind)))
+        for kind in ("ReplyToChat", "ReviewPartner"):
+            here.debitura.add_task(kind)
+        eventually(lambda: len(here.service.items()) == 6, "six items")
+        for name, (width, colours) in {"inbox-desktop": (960, "light"), "inbox-phone": (PHONE, "dark")}.items():
+            with somebody(chromium) as person:
+                page = person.new_page()
+                page.set_viewport_size({"width": width, "height": 300})
+                page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
+                page.goto(here.service.command("login", "ops@creditor.example").stdout.strip())
+                page.get_by_role("button").click()
+                page.wait_for_url(f"{here.service.url}/")
+                keep(page.screenshot(full_page=True), FOLDER / f"{name}.png")
 
 
 if __name__ == "__main__":
@@ -74,5 +93,6 @@ if __name__ == "__main__":
         if not is_only_slack:
             draw_mails(opened)
             draw_act_page(opened)
-            drawn += len(MAILS) + 2
+            draw_inbox(opened)
+            drawn += len(MAILS) + 4
     print(f"{drawn} pictures in {FOLDER}")  # noqa: T201 - for whoever asked for them

@@ -9,7 +9,7 @@ from notifiers.slack import modals, wire
 from notifiers.slack.client import SlackClient
 from notifiers.slack.notifier import SlackNotifier
 from notifiers.teller import Teller
-from receiver.domain.item import Attempt, Item, Proposal, Snapshot
+from receiver.domain.item import Attempt, Foreseen, Item, Proposal, Snapshot
 from receiver.domain.money import Money
 from receiver.domain.notice import Link, Notice, Nudge, verbs_for
 from receiver.domain.people import Person
@@ -132,6 +132,19 @@ async def open_still(here: Channel) -> None:
     await here.become(opened, of("portal_dispute", version=2, snoozed_until=until, snoozed_by="Ben Holm"))
 
 
+async def by_rule(here: Channel) -> None:
+    said = SAID["ai_dispute"]
+    await here.become(
+        of("ai_dispute"), of("ai_dispute", version=2, foreseen=Foreseen("confident-disputes", "validate"))
+    )
+    over = {"state": "resolved", "version": 3, "resolved_at": NOW, "outcome": "validated", "resolved_via": "automation"}
+    item = make_item(
+        replace(said, is_open=False, verbs=("reopen",)), resolved_by="automation:confident-disputes", **over
+    )
+    await here.become(notice_of(replace(item, undo_until=NOW + timedelta(minutes=10))))
+    await here.become(notice_of(item))
+
+
 async def with_care(here: Channel) -> None:
     proposal = Proposal(7, "reject", ANNA, "slack", NOW, REJECTED)
     await here.become(of("portal_dispute"), of("portal_dispute", version=2, proposal=proposal))
@@ -176,6 +189,7 @@ SHEETS: dict[str, Callable[[Channel], Awaitable[None]]] = {
     "debitura": debitura,
     "decided": decided,
     "open-still": open_still,
+    "by-rule": by_rule,
     "with-care": with_care,
     "in-time": in_time,
     "in-the-morning": in_the_morning,

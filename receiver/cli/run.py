@@ -83,7 +83,7 @@ async def _demo(folder: Path, port: int) -> None:
 
     url, page_port = f"http://127.0.0.1:{port}", port + 10
     config = write_configuration(
-        folder, public_url=url, sandbox_url=f"http://127.0.0.1:{page_port}", smtp_port=page_port + 1
+        folder, public_url=url, sandbox_url=f"http://127.0.0.1:{page_port}", smtp_port=page_port + 1, has_rule=True
     )
     stand_ins = asyncio.create_task(Sandbox(casebell_url=url).serve("127.0.0.1", page_port, smtp_port=page_port + 1))
     click.echo(f"Open http://127.0.0.1:{page_port}/ in a browser: press a button there and watch it ring.")

@@ -65,6 +65,16 @@ schedule = "30 8 * * 1-5"
 timezone = "{timezone}"
 """
 
+# What a rule would do, told in the message and done by nobody: for whoever looks around.
+RULE = """
+[[automations]]
+name    = "confident-disputes"
+match   = { kind = ["ai_dispute"], min_confidence = 80 }
+verb    = "validate"
+note    = "Validated automatically: AI confidence {ai_confidence} %"
+dry_run = true
+"""
+
 
 def write_configuration(
     folder: Path,
@@ -76,10 +86,12 @@ def write_configuration(
     debitura_poll: str = "2s",
     database_url: str | None = None,
     secrets_of: dict[str, str] | None = None,
+    has_rule: bool = False,
 ) -> Path:
     """Write ``casebell.toml`` and its secret files into ``folder``; the file's path.
 
-    ``secrets_of``: what the stand-ins expect, by file name; their own defaults when not given.
+    ``secrets_of``: what the stand-ins expect, by file name; their own defaults when not given. ``has_rule``: with one
+    that only says what it would do.
     """
     values = {
         "key": secrets.token_urlsafe(32),
@@ -105,5 +117,6 @@ def write_configuration(
             getbill_poll=getbill_poll,
             debitura_poll=debitura_poll,
         )
+        + (RULE if has_rule else "")
     )
     return path

@@ -27,6 +27,9 @@ KINDS = (
 DECIDABLE = ("portal_dispute", "hardship", "payment_plan", "ai_dispute", "objection")
 """Kinds that Getbill validates or rejects (getbill.md, Todos)."""
 
+WITH_CONFIDENCE = ("portal_dispute", "ai_dispute", "objection")
+"""Kinds of which Getbill tells how sure its AI was (seed-getbill-todos.txt)."""
+
 SOURCES = ("getbill", "debitura", "casebell")
 
 
@@ -171,6 +174,7 @@ def warnings_about(settings: Settings, raw: Table) -> Iterator[str]:
         yield "email.smtp_url is without encryption: the password crosses the network readable"
     yield from _about_routes(settings)
     yield from _about_kinds(settings)
+    yield from _about_automations(settings)
 
 
 def _about_routes(settings: Settings) -> Iterator[str]:
@@ -196,6 +200,16 @@ def _about_kinds(settings: Settings) -> Iterator[str]:
         for kind in match.kind:
             if kind not in KINDS:
                 yield f'{where} matches the kind "{kind}", unknown today; the nearest known is "{_near_kind(kind)}"'
+
+
+def _about_automations(settings: Settings) -> Iterator[str]:
+    for rule in settings.automations:
+        never = [kind for kind in rule.match.kind if kind in KINDS and kind not in WITH_CONFIDENCE]
+        if rule.match.min_confidence and never:
+            yield (
+                f"automation {rule.name!r} takes no {' and no '.join(never)}: Getbill tells no confidence of them, "
+                "and min_confidence asks for one"
+            )
 
 
 def _near_kind(kind: str) -> str:

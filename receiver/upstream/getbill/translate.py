@@ -13,6 +13,7 @@ SOURCE = "getbill"
 DECIDED = frozenset({"validated", "rejected"})
 MOST_LISTED = 200
 MOST_NAMED = 20
+MOST_CONFIDENCE = 100
 UNKNOWN_TYPE = "unknown"
 
 
@@ -151,7 +152,8 @@ def debtor_of(debt: wire.Debt) -> str | None:
 
 
 def _confidence(value: Decimal | None) -> int | None:
-    return None if value is None else min(max(round(value), 0), 100)
+    """In percent; what is none is not told, for a rule may act on it."""
+    return round(value) if value is not None and 0 <= value <= MOST_CONFIDENCE else None
 
 
 def page_of(todo: wire.Todo, template: str | None) -> str | None:
