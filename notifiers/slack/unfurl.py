@@ -7,7 +7,7 @@ import re
 from functools import partial
 
 from notifiers.slack import pieces, plain, wire
-from notifiers.slack.buttons import voice_of, what_of
+from notifiers.slack.buttons import voice_of
 from notifiers.slack.render import Say, lead_of
 from notifiers.slack.rows import MAX_LINE, Told
 from notifiers.text import one_line
@@ -44,5 +44,6 @@ def card(told: Told, say: Say) -> pieces.Drawn:
     headline = plain.cut(f"{lead_of(notice.item)} {one_line(story.headline)}", MAX_LINE)
     status = plain.cut(one_line(story.status or ""), MAX_LINE)
     below = " · ".join(filter(None, [status, words("As of {moment}", moment=voice.moment(notice.now))]))
-    blocks = [pieces.context(what_of(notice)), pieces.section(headline), pieces.context(below)]
+    asked = plain.cut(one_line(story.asked or ""), MAX_LINE) if notice.item.state == "open" else ""
+    blocks = [pieces.section(headline), *([pieces.section(asked)] if asked else []), pieces.context(below)]
     return {"blocks": pieces.drawn(blocks)}

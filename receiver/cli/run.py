@@ -85,7 +85,9 @@ async def _demo(folder: Path, port: int) -> None:
     config = write_configuration(
         folder, public_url=url, sandbox_url=f"http://127.0.0.1:{page_port}", smtp_port=page_port + 1, has_rule=True
     )
-    stand_ins = asyncio.create_task(Sandbox(casebell_url=url).serve("127.0.0.1", page_port, smtp_port=page_port + 1))
+    sandbox = Sandbox(casebell_url=url)
+    sandbox.slack.scopes += ",links:read,links:write"  # of the optional places, the one that asks for more scopes
+    stand_ins = asyncio.create_task(sandbox.serve("127.0.0.1", page_port, smtp_port=page_port + 1))
     click.echo(f"Open http://127.0.0.1:{page_port}/ in a browser: press a button there and watch it ring.")
     click.echo(f"Commands on this demo take --config {config}")
     try:

@@ -4,7 +4,9 @@ It behaves as contracts/slack-and-email.md part A says the real one does.
 """
 
 import json
+import re
 import secrets
+from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +21,7 @@ from receiver.sandbox.slack_rules import view_violations, violations
 from receiver.sandbox.slack_workspace import Workspace
 
 ACK_S = 3.0  # the answer to a press (contract A2)
+_LINK = re.compile(r"https?://[^\s<>|&]{1,500}")
 NO_ANSWER = "Casebell did not respond in time. Please try again."
 NOT_TAKEN = "Casebell answered with an error. Please try again."
 
@@ -78,9 +81,17 @@ class SlackStand(Workspace):
         """Somebody opens the app's Home tab, and Slack tells."""
         return await self._tell({"type": "app_home_opened", "user": user, "channel": f"D{user[1:]}", "tab": "home"})
 
-    async def share_link(self, channel: str, url: str, user: str = "U0ANNA") -> httpx.Response:
+    async def say(self, channel: str, words: str, user: str = "U0ANNA") -> None:
+        """Somebody writes something; Slack asks for the previews of links to the service."""
+        message = self.new_message(channel, _LINK.sub(r"<\g<0>>", escape(words, quote=False)), [], author=user)
+        ours = httpx.URL(self.interactivity_url or "")
+        for url in _LINK.findall(words):
+            if (httpx.URL(url).host, httpx.URL(url).port) == (ours.host, ours.port):
+                await self.share_link(channel, url, user, message.ts)
+
+    async def share_link(self, channel: str, url: str, user: str = "U0ANNA", ts: str | None = None) -> httpx.Response:
         """Somebody posts a link, and Slack asks for its preview; ``previews`` has what came."""
-        ts = f"{int(self.now_s())}.{next(self._count):06d}"
+        ts = ts or f"{int(self.now_s())}.{next(self._count):06d}"
         unfurl_id = f"{channel}.{ts}.{secrets.token_hex(8)}"
         self.shared_links[unfurl_id] = url
         happened = {"type": "link_shared", "channel": channel, "is_bot_user_member": True, "user": user}

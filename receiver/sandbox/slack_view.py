@@ -70,6 +70,7 @@ class SlackView:
             errors=stand.view_errors.get(user["id"], {}),
             question=self._question(channel["id"], asked.get("ask", ""), user["id"]),
             name_of=self._name,
+            previews=stand.previews,
         )
 
     def _people(self) -> list[Json]:
@@ -172,17 +173,22 @@ class SlackView:
         user, channel = self._person(form.get("as", "")), form.get("channel", "")
         text = form.get("text", "").strip()
         before = self._seen(channel, "", user["id"])
-        if text.startswith(payloads.COMMAND) and channel in self._stand.channels:
-            with suppress(httpx.TransportError):
+        if not text or channel not in self._stand.channels:
+            return _back(form)
+        with suppress(httpx.TransportError, httpx.InvalidURL):
+            if text.startswith(payloads.COMMAND):
                 await self._stand.type_command(channel, text.removeprefix(payloads.COMMAND).strip(), user["id"])
-                await self._until_redrawn(before, channel, "", user["id"])
+            else:
+                await self._stand.say(channel, text, user["id"])
+            await self._until_redrawn(before, channel, "", user["id"])
         return _back(form)
 
     def _seen(self, channel: str, ts: str, user: str) -> tuple[object, ...]:
         message = self._stand.messages.get((channel, ts))
         view = self._stand.views.get(user)
         home = self._stand.homes.get(user)
-        return (message and message.edits, view and view["hash"], len(self._stand.ephemerals), home and home["hash"])
+        told = len(self._stand.ephemerals), len(self._stand.previews)
+        return (message and message.edits, view and view["hash"], told, home and home["hash"])
 
     async def _until_redrawn(self, before: tuple[object, ...], channel: str, ts: str, user: str) -> None:
         for _ in range(int(REDRAW_S / 0.05)):

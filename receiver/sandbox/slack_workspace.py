@@ -31,6 +31,7 @@ class Message:
     thread_ts: str | None = None
     ephemeral_to: str | None = None
     is_broadcast: bool = False  # a reply that the channel shows, too
+    author: str | None = None  # a person; None: the bot
 
     def shown(self) -> Json:
         """As Slack writes it in answers and payloads."""
@@ -109,10 +110,13 @@ class Workspace:
         *,
         thread_ts: str | None = None,
         ephemeral_to: str | None = None,
+        author: str | None = None,
     ) -> Message:
         """Its ts is unique and rising, as Slack's are within a channel."""
         ts = f"{int(self.now_s())}.{next(self._count):06d}"
-        message = Message(channel, ts, text, with_ids(blocks), thread_ts=thread_ts, ephemeral_to=ephemeral_to)
+        message = Message(
+            channel, ts, text, with_ids(blocks), thread_ts=thread_ts, ephemeral_to=ephemeral_to, author=author
+        )
         if ephemeral_to is None:
             self.messages[channel, ts] = message
         else:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.harness import World, eventually, world
@@ -64,6 +65,18 @@ def test_a_link_of_somebody_without_access_and_a_strangers_address_show_nothing(
 
     eventually(lambda: shown(here, open_one), "the preview of the one that may be seen")
     assert set(here.slack.previews) - before == {open_one}
+
+
+def test_the_sandbox_draws_the_preview_below_what_somebody_wrote(here: World) -> None:
+    url = link_to(here, "INV-L-5")
+    typed = {"channel": CHANNEL, "as": "U0BEN", "text": f"<script> & look: {url}"}
+
+    with httpx.Client(base_url=here.sandbox_url, trust_env=False, follow_redirects=True) as browser:
+        said = browser.post("/slack/command", data=typed, headers={"Origin": here.sandbox_url}).text
+
+    message = said[said.index("Ben Holm</b>") :]
+    assert "&lt;script&gt; &amp; look:" in message
+    assert "INV-L-5" in message[message.index('class="preview"') :]
 
 
 def test_without_the_scope_nothing_is_shown_and_alerts_go_on(here: World) -> None:
