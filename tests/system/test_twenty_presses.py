@@ -96,5 +96,6 @@ def test_of_twenty_in_slack_and_by_mail_at_once_one_decides_and_the_others_are_t
     assert {len(sentences) for sentences in told(here).values()} == {1}
     assert [winner in sentences[0] for sentences in told(here).values()] == [True] * EACH
     late = [sentence for sentences in told(here).values() for sentence in sentences if "was faster" in sentence]
-    late += [page for page in pages if f"{winner} was faster" in page]
-    assert len(late) == 2 * EACH - 1
+    assert len(late) == EACH - winner.startswith("Slack")
+    # a press that finds it over is shown how it stands, one that was still on its way who was faster
+    assert [f"{winner} was faster" in page or 'name="verb"' not in page for page in pages] == [True] * EACH
