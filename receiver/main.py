@@ -189,7 +189,7 @@ async def serve(
     with closing(listen(host, port)) as listening:
         url = url_of(listening)
         async with open_desk(settings, url=url, wrap=wrap) as desk:
-            _prepare_interpreter()
+            prepare_interpreter()
             refused = desk.metrics.connections_refused_total
             server = Server(build_app(desk, beside), Doorway(lambda why: refused.labels(why).inc()))
             with stopping(stop):
@@ -206,7 +206,7 @@ async def serve(
                     await web
 
 
-def _prepare_interpreter() -> None:
+def prepare_interpreter() -> None:
     """Two pauses that the webhook path feels, both measured (docs/decisions/0008)."""
     gc.collect()
     gc.freeze()  # what was imported never dies: a full collection need not walk it, 60 ms each time

@@ -158,7 +158,8 @@ class Debitura:
                 self._refused = (error, said_at + REFUSED_PAUSE)
                 log.error("upstream.account.refused", source=SOURCE, account=self.account, code=error.code)
                 raise
-            unlisted = {key for key in open_keys if task_id_in(key, self.account) not in tasks}
+            prefix = key_of(self.account, "")
+            unlisted = {key for key in open_keys if not (key.startswith(prefix) and key[len(prefix) :] in tasks)}
             gone = await self._gone(unlisted, said_at)
             contexts = await self._contexts.of(tasks.values(), changed=changed, is_full=is_full)
             off = await self._subscriptions.facts(open_keys, said_at, is_full=is_full)

@@ -29,13 +29,15 @@ class Listed(NamedTuple):
 
     def task(self) -> wire.Task:
         """What it says."""
-        *words, action = marshal.loads(self.raw)  # noqa: S302 - ours
+        *words, method, path = marshal.loads(self.raw)  # noqa: S302 - ours
+        action = {"method": method, "path": path}
         return wire.Task.model_validate(dict(zip(_NAMES, words, strict=True)) | {"action": action})
 
 
 _NAMES = tuple(field.alias or name for name, field in wire.Task.model_fields.items() if name != "action")
 _ID, _TYPE, _CASE = map(_NAMES.index, ("id", "type", "caseId"))
-_PATH = tuple(wire.Action.model_fields)
+_PATH = ("method", "path")
+_NO_PATH = (None, None)
 _SAME_BYTES = 2  # a later form of marshal writes the same values now so, now so
 
 
@@ -60,9 +62,9 @@ def _listed(row: dict[Any, Any], kinds: dict[str | None, str], cases: dict[str |
         kinds[type_] = kind_of(type_)
     if case not in cases:
         cases[case] = wire.uuid(case)
-    path = dict(zip(_PATH, _texts(action, _PATH), strict=True)) if isinstance(action, dict) else None
+    path = _texts(action, _PATH) if isinstance(action, dict) else _NO_PATH
     task_id = wire.identifier(words[_ID])
-    raw = marshal.dumps((*words, path), _SAME_BYTES)  # four times as quick as JSON
+    raw = marshal.dumps((*words, *path), _SAME_BYTES)  # four times as quick as JSON
     return None if task_id is None else Listed(task_id, kinds[type_], cases[case], raw)
 
 
