@@ -159,7 +159,11 @@ class SlackPlaces:
             return await self._listed(person, words)
         notices = await self._board.find(asked.about)
         chosen = command.meant(notices, asked.about) if asked.word == "snooze" else None
-        if chosen is None or "snooze" not in chosen.verbs:
+        if (
+            chosen is None
+            or "snooze" not in chosen.verbs
+            or (asked.until and not command.is_exact(chosen, asked.about))
+        ):
             return command.found(self._told(notices), asked.about, words, self._teller.say)
         if asked.until:
             return await self._snoozed(chosen, asked.until, person, typed)

@@ -123,6 +123,16 @@ def test_snooze_with_a_time_that_is_none_says_which_there_are_and_changes_nothin
     assert "💤" not in message.text
 
 
+def test_snooze_with_a_time_puts_off_nothing_that_only_begins_as_typed(here: World) -> None:
+    here.dispute(reference="INV-Q-77")
+    message = posted(here, CHANNEL, "INV-Q-77")
+
+    found = type_command(here, "snooze INV-Q-7 4h")
+
+    assert "INV-Q-77" in shown(found.blocks)
+    assert "💤" not in message.text + found.text
+
+
 def test_a_guest_cannot_snooze_by_typing(here: World) -> None:
     here.dispute(reference="INV-P-10")
     message = posted(here, CHANNEL, "INV-P-10")
