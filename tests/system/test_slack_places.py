@@ -217,3 +217,10 @@ def test_slacks_question_whether_we_are_here_is_answered(here: World) -> None:
 
     assert here.service.post("/slack/events", body, headers).json() == {"challenge": "3eZbrw1aB"}
     assert here.service.post("/slack/commands", check, check_headers).status_code == 200
+
+
+@pytest.mark.parametrize("odd", [{"team_id": {}}, {"team_id": ["T1"]}, {"api_app_id": []}, {"event": {"user": 7}}])
+def test_an_odd_event_of_slack_is_answered_and_does_nothing(here: World, odd: dict[str, Any]) -> None:
+    body, headers = payloads.signed(json.dumps(odd), "slack-secret", here.slack.now_s(), "application/json")
+
+    assert here.service.post("/slack/events", body, headers).status_code == 200
