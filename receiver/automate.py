@@ -17,7 +17,7 @@ from receiver.desk import Desk
 from receiver.domain.alarm import Alarm
 from receiver.domain.automation import WINDOW, Automation, is_over, is_untouched
 from receiver.domain.fact import Fact, RuleForesaw, SourceSaid
-from receiver.domain.item import Foreseen, Item
+from receiver.domain.item import Item
 from receiver.domain.ledger import Applied, Decision
 from receiver.domain.notice import verbs_for
 from receiver.store import actions, alarms, items, locks
@@ -64,11 +64,13 @@ def _news(
 
 def _consider(connection: Connection, item_id: str, desk: Desk, now: datetime) -> Iterator[Pressed]:
     """Dry rules only say so; the first other one that takes it acts, or is stopped and leaves it to people."""
+    before = items.find(connection, item_id)
+    is_foretold = before is not None and before.foreseen is not None  # on these words: others would have taken it away
     for rule in desk.automations:
         item = items.find(connection, item_id)
         if item is None or not is_untouched(item) or actions.is_anybodys(connection, item_id):
             return
-        if rule.dry_run and item.foreseen == Foreseen(rule.name, rule.verb):
+        if rule.dry_run and is_foretold:
             continue
         if not rule.accepts(item.snapshot) or rule.verb not in verbs_for(item, now):
             continue

@@ -58,9 +58,13 @@ def _snooze(typed: str) -> Asked:
 
 def meant(notices: Sequence[Notice], about: str) -> Notice | None:
     """The only one there is, or the only one with exactly this reference."""
-    exact = [one for one in notices if (one.item.snapshot.reference or "").lower() == about.lower()]
-    chosen = exact or notices
+    chosen = [one for one in notices if is_exact(one, about)] or notices
     return chosen[0] if len(chosen) == 1 else None
+
+
+def is_exact(notice: Notice, about: str) -> bool:
+    """Whether this reference was typed whole: nothing is put off at once on the word of its beginning."""
+    return (notice.item.snapshot.reference or "").lower() == about.lower()
 
 
 def help_text(words: partial[str]) -> Message:

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from notifiers.slack import command, home, signature, unfurl, wire
 from notifiers.slack.client import SlackClient
@@ -64,15 +63,15 @@ class SlackPlaces:
         """Raises RejectedError for whatever is not signed, fresh and from our workspace and app."""
         signature.check(self._secrets, body, headers, now)
         try:
-            told: Mapping[str, Any] = wire.event_of(body) if body.startswith(b"{") else wire.form_of(body)
+            told: wire.Json = wire.event_of(body) if body.startswith(b"{") else dict(wire.form_of(body))
         except ValueError:
             return  # signed rubbish can do nothing
         if wire.is_ssl_check(body) or told.get("type") == "url_verification":
             return
-        teams = {told.get("team_id"), told.get("enterprise_id")} - {None, ""}
+        teams = {wire.text(told, "team_id"), wire.text(told, "enterprise_id")} - {None}
         if self._team_ids and not teams & self._team_ids:
             raise RejectedError("unknown_account", "The request comes from another Slack workspace.")
-        if self._app_ids and told.get("api_app_id") not in self._app_ids:
+        if self._app_ids and wire.text(told, "api_app_id") not in self._app_ids:
             raise RejectedError("unknown_account", "The request comes from another Slack app.")
 
     def command(self, body: bytes) -> Received:
@@ -159,7 +158,11 @@ class SlackPlaces:
             return await self._listed(person, words)
         notices = await self._board.find(asked.about)
         chosen = command.meant(notices, asked.about) if asked.word == "snooze" else None
-        if chosen is None or "snooze" not in chosen.verbs:
+        if (
+            chosen is None
+            or "snooze" not in chosen.verbs
+            or (asked.until and not command.is_exact(chosen, asked.about))
+        ):
             return command.found(self._told(notices), asked.about, words, self._teller.say)
         if asked.until:
             return await self._snoozed(chosen, asked.until, person, typed)

@@ -203,13 +203,20 @@ def _about_kinds(settings: Settings) -> Iterator[str]:
 
 
 def _about_automations(settings: Settings) -> Iterator[str]:
+    watched, limits = [account.name for account in settings.getbill], settings.people.four_eyes_above
     for rule in settings.automations:
-        never = [kind for kind in rule.match.kind if kind in KINDS and kind not in WITH_CONFIDENCE]
-        if rule.match.min_confidence and never:
+        match, who = rule.match, f"automation {rule.name!r}"
+        never = [kind for kind in match.kind if kind in KINDS and kind not in WITH_CONFIDENCE]
+        if match.min_confidence is not None and never:
             yield (
-                f"automation {rule.name!r} takes no {' and no '.join(never)}: Getbill tells no confidence of them, "
+                f"{who} takes no {' and no '.join(never)}: Getbill tells no confidence of them, "
                 "and min_confidence asks for one"
             )
+        if not set(match.account or watched) & set(watched):
+            yield f"{who} never acts: only accounts of [[getbill]] have what takes {rule.verb!r}"
+        judged = [limits[currency] for currency in match.currency or limits if currency in limits]
+        if limits and (not judged or (match.min_amount or 0) > max(judged)):
+            yield f"{who} never acts: four_eyes_above in [people] leaves all that it matches to people"
 
 
 def _near_kind(kind: str) -> str:

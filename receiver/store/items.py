@@ -167,12 +167,14 @@ def open_of_reference(connection: Connection, reference: str, *, only: str | Non
 
 def looked_for(connection: Connection, words: str, most: int) -> list[Item]:
     """What is about this reference, in whatever case, whole or its beginning; what is open and exact first."""
-    wanted = words.strip().lower()
-    reference = func.lower(item.c.reference)
+    typed = words.strip()
+    cases = sorted({typed, typed.lower(), typed.upper()})  # a database may know the two cases of A to Z only
+    is_begun = or_(*(item.c.reference.istartswith(one, autoescape=True) for one in cases))
+    is_other = func.lower(item.c.reference).not_in([func.lower(one) for one in cases])
     chosen = (
         select(item.c.whole)
-        .where(reference.startswith(wanted, autoescape=True))
-        .order_by(item.c.state == "resolved", reference != wanted, item.c.opened_at.desc())
+        .where(is_begun)
+        .order_by(item.c.state == "resolved", is_other, item.c.opened_at.desc())
         .limit(most)
     )
     return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]

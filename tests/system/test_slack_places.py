@@ -123,6 +123,16 @@ def test_snooze_with_a_time_that_is_none_says_which_there_are_and_changes_nothin
     assert "💤" not in message.text
 
 
+def test_snooze_with_a_time_puts_off_nothing_that_only_begins_as_typed(here: World) -> None:
+    here.dispute(reference="INV-Q-77")
+    message = posted(here, CHANNEL, "INV-Q-77")
+
+    found = type_command(here, "snooze INV-Q-7 4h")
+
+    assert "INV-Q-77" in shown(found.blocks)
+    assert "💤" not in message.text + found.text
+
+
 def test_a_guest_cannot_snooze_by_typing(here: World) -> None:
     here.dispute(reference="INV-P-10")
     message = posted(here, CHANNEL, "INV-P-10")
@@ -207,3 +217,10 @@ def test_slacks_question_whether_we_are_here_is_answered(here: World) -> None:
 
     assert here.service.post("/slack/events", body, headers).json() == {"challenge": "3eZbrw1aB"}
     assert here.service.post("/slack/commands", check, check_headers).status_code == 200
+
+
+@pytest.mark.parametrize("odd", [{"team_id": {}}, {"team_id": ["T1"]}, {"api_app_id": []}, {"event": {"user": 7}}])
+def test_an_odd_event_of_slack_is_answered_and_does_nothing(here: World, odd: dict[str, Any]) -> None:
+    body, headers = payloads.signed(json.dumps(odd), "slack-secret", here.slack.now_s(), "application/json")
+
+    assert here.service.post("/slack/events", body, headers).status_code == 200

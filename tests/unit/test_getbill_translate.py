@@ -242,7 +242,18 @@ def test_the_debtor_is_the_debtor_s_company_or_the_person(fields: dict[str, obje
 
 @pytest.mark.parametrize(
     ("raw", "shown"),
-    [(85, 85), (Decimal("84.6"), 85), (0, 0), (-3, None), (900, None), ("70", 70), (None, None), (True, None)],
+    [
+        (85, 85),
+        (Decimal("84.6"), 84),
+        ("89.99", 89),
+        (0, 0),
+        (-3, None),
+        (Decimal("100.4"), None),
+        (900, None),
+        ("70", 70),
+        (None, None),
+        (True, None),
+    ],
 )
 def test_a_confidence_is_a_percentage_or_it_is_none(raw: object, shown: int | None) -> None:
     assert said(request(ai_confidence=raw)).confidence == shown

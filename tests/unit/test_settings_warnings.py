@@ -2,6 +2,8 @@
 
 from tests.unit.test_settings import GETBILL, ROUTE, SLACK, TOP, read
 
+DEBITURA = '[[debitura]]\nname = "nordic"\napi_key = "env:TOKEN"\n'
+
 
 def test_what_is_hardly_meant_is_a_warning_and_not_a_fault() -> None:
     settings = read(
@@ -21,14 +23,35 @@ def test_what_is_hardly_meant_is_a_warning_and_not_a_fault() -> None:
     )
 
 
+def about_rule(match: str, *sections: str) -> list[str]:
+    rule = f'[[automations]]\nname = "sure"\nverb = "validate"\nmatch = {{ {match} }}\n'
+    return [told for told in read(TOP, GETBILL, SLACK, ROUTE, *sections, rule).warnings if "'sure'" in told]
+
+
 def test_a_rule_that_asks_for_a_confidence_that_nobody_tells_is_warned_of() -> None:
-    match = 'match = { kind = ["hardship", "ai_dispute"], min_confidence = %s }'
-    rule = f'[[automations]]\nname = "kind"\nverb = "validate"\n{match}'
+    kinds = 'kind = ["hardship", "ai_dispute"]'
 
-    asking, content = (read(TOP, GETBILL, SLACK, ROUTE, rule % least).warnings for least in (90, 0))
+    for least in (90, 0):
+        (told,) = about_rule(f"{kinds}, min_confidence = {least}")
+        assert "'sure' takes no hardship: Getbill tells no confidence" in told
+    assert about_rule(kinds) == []
 
-    assert any("'kind' takes no hardship: Getbill tells no confidence" in warning for warning in asking)
-    assert not any("'kind'" in warning for warning in content)
+
+def test_a_rule_for_an_account_that_takes_no_decision_is_warned_of() -> None:
+    (told,) = about_rule('account = ["nordic"]', DEBITURA)
+
+    assert "'sure' never acts: only accounts of [[getbill]]" in told
+    assert about_rule('account = ["nordic", "main"]', DEBITURA) == []
+
+
+def test_a_rule_for_nothing_but_what_takes_two_people_is_warned_of() -> None:
+    people = '[people]\nresolvers = ["@creditor.example"]\nfour_eyes_above = { EUR = 500, SEK = 5000 }\n'
+
+    for match in ('currency = ["DKK"]', 'currency = ["EUR"], min_amount = 501', "min_amount = 5001"):
+        (told,) = about_rule(match, people)
+        assert "'sure' never acts: four_eyes_above" in told
+    for match in ("max_amount = 9000", "min_amount = 501", 'currency = ["DKK", "EUR"], min_amount = 500'):
+        assert about_rule(match, people) == []
 
 
 def test_nothing_configured_is_warned_of() -> None:

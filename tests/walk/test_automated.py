@@ -172,12 +172,13 @@ async def test_what_only_an_event_says_is_decided_when_a_look_confirms_it_and_on
 
 
 async def test_a_dry_run_speaks_once_of_what_an_event_says_again(desk: Desk) -> None:
-    desk.automations = (DRY,)
+    desk.automations = (DRY, replace(DRY, name="another"))
     first = await hear(desk, dispute())
     event = SourceSaid(dispute(), NOW, is_believed=True)
     await desk.database.write(apply_considered, [event], desk, NOW)
 
-    assert (first, await hear(desk, dispute())) == (["dry_run"], [])
+    assert (first, await hear(desk, dispute())) == (["dry_run"] * 2, [])
+    assert await hear(desk, dispute(title="Another")) == ["dry_run"] * 2
 
 
 async def test_nothing_is_pressed_that_the_source_does_not_offer(desk: Desk) -> None:

@@ -152,8 +152,8 @@ def debtor_of(debt: wire.Debt) -> str | None:
 
 
 def _confidence(value: Decimal | None) -> int | None:
-    """In percent; what is none is not told, for a rule may act on it."""
-    return round(value) if value is not None and 0 <= value <= MOST_CONFIDENCE else None
+    """In whole percent, never more than was told; what is none is not told. For a rule may act on it."""
+    return int(value) if value is not None and 0 <= value <= MOST_CONFIDENCE else None
 
 
 def page_of(todo: wire.Todo, template: str | None) -> str | None:

@@ -1,0 +1,34 @@
+"""What people type after /casebell find, and what the store finds for it."""
+
+import pytest
+
+from receiver.apply import apply_facts
+from receiver.domain.fact import SourceSaid
+from receiver.store import items
+from receiver.store.database import Database
+from tests.factories import NOW, make_snapshot
+
+pytestmark = pytest.mark.anyio
+REFERENCES = ("ÅRHUS-10", "ÅRHUS-1", "übung-1", "50%_x", "INV-1")
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("ÅRHUS-1", ["ÅRHUS-1", "ÅRHUS-10"]),
+        ("århus-1", ["ÅRHUS-1", "ÅRHUS-10"]),
+        ("Århus-10", ["ÅRHUS-10"]),
+        ("ÜBUNG", ["übung-1"]),
+        ("inv-1", ["INV-1"]),
+        ("50%_", ["50%_x"]),
+        ("50_", []),
+        ("%", []),
+    ],
+)
+async def test_a_reference_is_found_in_whatever_case_with_letters_of_any_language(
+    database: Database, typed: str, found: list[str]
+) -> None:
+    told = [make_snapshot(key=f"getbill:main:ai_detection:{n}", reference=one) for n, one in enumerate(REFERENCES)]
+    await database.write(apply_facts, [SourceSaid(one, NOW) for one in told], NOW, ())
+
+    assert [one.snapshot.reference for one in await database.read(items.looked_for, typed, 10)] == found
