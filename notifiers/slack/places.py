@@ -101,7 +101,8 @@ class SlackPlaces:
         user = wire.text(happened, "user")
         if happened.get("type") == "app_home_opened" and happened.get("tab", "home") == "home" and user:
             return Received(is_click=False, after=partial(self._opened, user))
-        if happened.get("type") == "link_shared" and user:
+        is_outside = told.get("is_ext_shared_channel") is True  # people of another company read along
+        if happened.get("type") == "link_shared" and user and not is_outside:
             return Received(is_click=False, after=partial(self._show_links, happened, user))
         return Received(is_click=False)
 

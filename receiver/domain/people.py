@@ -48,19 +48,22 @@ class People:
         return self._is_in(person, self.admins)
 
     def needs_second(self, money: Money | None) -> bool:
-        """Whether a decision about this much takes two people; in an unknown currency the lowest limit counts."""
+        """Whether a decision about this much takes two people; in an unknown currency the lowest limit counts.
+
+        A credit is as much as a debt of the same amount.
+        """
         if money is None or not self.four_eyes_above:
             return False
         unknown = min(self.four_eyes_above.values()) if money.currency is None else None
         limit = self.four_eyes_above.get(money.currency or "", unknown)
-        return limit is not None and money.amount > Decimal(str(limit))
+        return limit is not None and abs(money.amount) > Decimal(str(limit))
 
     def may_decide_alone(self, money: Money | None) -> bool:
         """Whether it is known that this much takes no second person: what cannot be judged is not for a rule."""
         if not self.four_eyes_above:
             return True
         limit = self.four_eyes_above.get(money.currency or "") if money else None
-        return money is not None and limit is not None and money.amount <= Decimal(str(limit))
+        return money is not None and limit is not None and abs(money.amount) <= Decimal(str(limit))
 
     def debitura_sender(self, person: Person) -> str | None:
         """The Debitura team member this person writes as, when [people] maps one."""

@@ -102,6 +102,7 @@ class SlackStand(Workspace):
         """An event, signed."""
         happened = happened | {"event_ts": f"{self.now_s():.6f}"}
         told = payloads.event(happened, f"Ev{next(self._count):08d}", int(self.now_s()))
+        told["is_ext_shared_channel"] = bool(self.channels.get(happened["channel"], {}).get("is_ext_shared"))
         body, headers = payloads.signed(json.dumps(told), self.signing_secret, self.now_s(), "application/json")
         return await self._post(body, headers, "/slack/events")
 

@@ -67,6 +67,17 @@ def test_a_link_of_somebody_without_access_and_a_strangers_address_show_nothing(
     assert set(here.slack.previews) - before == {open_one}
 
 
+def test_nothing_is_shown_where_another_company_reads_along(here: World) -> None:
+    ours, theirs = link_to(here, "INV-L-6"), link_to(here, "INV-L-7")
+    here.slack.channels[CHANNEL]["is_ext_shared"] = True
+    share(here, theirs)
+    here.slack.channels[CHANNEL]["is_ext_shared"] = False
+    share(here, ours)
+
+    eventually(lambda: shown(here, ours), "the preview among ourselves")
+    assert shown(here, theirs) is None
+
+
 def test_the_sandbox_draws_the_preview_below_what_somebody_wrote(here: World) -> None:
     url = link_to(here, "INV-L-5")
     typed = {"channel": CHANNEL, "as": "U0BEN", "text": f"<script> & look: {url}"}

@@ -74,9 +74,9 @@ def test_what_somebody_has_begun_with_or_opened_again_is_left_to_people(changes:
 
 def test_above_the_limit_of_four_eyes_and_where_it_cannot_be_judged_no_rule_decides() -> None:
     people = People(four_eyes_above={"EUR": 500.0})
-    judged = (Money(50_000, "EUR"), Money(50_001, "EUR"), Money(1, "SEK"), Money(1, None), None)
+    judged = (Money(50_000, "EUR"), Money(50_001, "EUR"), Money(1, "SEK"), Money(1, None), None, Money(-50_001, "EUR"))
 
-    assert [people.may_decide_alone(money) for money in judged] == [True, False, False, False, False]
+    assert [people.may_decide_alone(money) for money in judged] == [True, *[False] * 5]
     assert People().may_decide_alone(None)
 
 

@@ -18,6 +18,7 @@ ANNA = Person(email="anna@creditor.example", name="Anna", slack_id="U1")
         (Money(7_500_001, "DKK"), True),
         (Money(99_999_999, "USD"), False),  # no limit is set for it
         (Money(1_000_001, None), True),  # of an unknown currency the lowest limit counts
+        (Money(-1_000_001, "EUR"), True),  # a credit
         (Money(1_000_000, None), False),
         (None, False),
     ],
