@@ -142,11 +142,13 @@ def test_a_guest_cannot_snooze_by_typing(here: World) -> None:
 
 
 def test_a_list_has_a_row_for_each_with_buttons_that_work(here: World) -> None:
-    here.dispute(reference="INV-P-4")
-    message = posted(here, CHANNEL, "INV-P-4")
+    here.dispute(reference="INV-Q-1")
+    here.dispute(reference="INV-Q-2")
+    posted(here, CHANNEL, "INV-Q-1")
+    message = posted(here, CHANNEL, "INV-Q-2")
 
-    listed = type_command(here, "find INV-P-")
-    action, option = button(listed.blocks, "claim", "INV-P-4")
+    listed = type_command(here, "find INV-Q-")
+    action, option = button(listed.blocks, "claim", "INV-Q-2")
     asyncio.run(here.slack.press(CHANNEL, listed.ts, action, option=option))
 
     eventually(lambda: "Anna Krogh" in shown(message.blocks), "the message to show the claim")
