@@ -243,8 +243,8 @@ class People(Section):
     )
     four_eyes_above: dict[Currency, Amount] = Field(
         default_factory=dict,
-        description="Amount by currency above which a second resolver must confirm; whoever shares a mailbox is one "
-        "person.",
+        description="Amount by currency above which a second resolver must confirm, a credit like a debt; whoever "
+        "shares a mailbox is one person.",
         examples=[{"EUR": 10000}],
     )
     debitura_users: dict[LowerAddress, Address] = Field(
