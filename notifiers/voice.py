@@ -83,7 +83,7 @@ class Voice:
         apart = at - self.now
         if abs(apart) < timedelta(minutes=1):
             return self.words("just now")
-        return str(format_timedelta(apart, add_direction=True, locale=self._figures))
+        return str(format_timedelta(apart, add_direction=True, threshold=1, locale=self._figures))
 
     def today(self) -> date:
         return self.local(self.now).date()
