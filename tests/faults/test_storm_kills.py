@@ -5,7 +5,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, func, select
 
+from receiver.store.schema import storm
 from tests.faults.ledger import Ledger
 from tests.faults.much import times
 from tests.harness import World, eventually, world
@@ -36,6 +38,7 @@ def test_a_storm_loses_nothing_to_kills_and_rings_no_more_often_for_replicas(
 
         ledger.settle()
 
+        storms = _storms(here.service.database_url)
         posts = [(post, f"{post.text} {post.blocks}") for post in here.posts("C0DISPUTES")]
     about = [words for post, words in posts if "at once" in post.text]
     each = {
@@ -47,8 +50,16 @@ def test_a_storm_loses_nothing_to_kills_and_rings_no_more_often_for_replicas(
     assert [name for name, told in each.items() if not told] == []
     assert [name for name, told in each.items() if sum("may appear twice" in one for one in told) < len(told) - 1] == []
     assert len(alone) <= OVER
-    assert len(about) >= 1
-    assert sum("may appear twice" in words for words in about) >= len(about) - 1
+    assert len(about) >= storms >= 1  # a machine that is slow for a while calms one, and another follows
+    assert sum("may appear twice" in words for words in about) >= len(about) - storms
+
+
+def _storms(database_url: str) -> int:
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        found = connection.execute(select(func.count()).select_from(storm)).scalar_one()
+    engine.dispose()
+    return found
 
 
 def _limit(here: World) -> None:
