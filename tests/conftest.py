@@ -15,7 +15,8 @@ settings.load_profile("casebell")
 
 def pytest_xdist_auto_num_workers() -> int:
     """More workers than cores: most of the time a test waits for a process, a socket or a moment to come."""
-    return (os.cpu_count() or 1) + 2
+    ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return len(ours) + 2
 
 
 @pytest.fixture
