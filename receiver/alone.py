@@ -61,14 +61,18 @@ async def _keep(desk: Desk, name: str, working: asyncio.Future[None], held_at: f
 
 
 async def _ask(desk: Desk, name: str, ask: Callable[..., bool], lasts: timedelta) -> bool | None:
-    """What the store says; None when it does not answer."""
+    """What the store says; None when it does not answer, or something of ours is broken: it may not stay so."""
     try:
         return await desk.database.write(ask, name, desk.holder, desk.now(), lasts)
     except CasebellError as error:
         log.warning("lease.store.away", name=name, reason=error.code)
-        return None
+    except Exception as error:  # noqa: BLE001 - else it would end the process, with all that goes well
+        log.error("lease.broke", name=name, error=repr(error), exc_info=error)
+    return None
 
 
 async def _let_go(desk: Desk, name: str) -> None:
-    with suppress(CasebellError):  # then it runs out by itself
+    try:
         await desk.database.write(leases.release, name, desk.holder)
+    except Exception as error:  # noqa: BLE001 - then it runs out by itself
+        log.warning("lease.kept", name=name, error=repr(error))

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
@@ -125,8 +124,12 @@ async def _tell(desk: Desk) -> None:
     """What was rung here rings on the other replicas; many rings are told once."""
     while True:
         names = await desk.bells.untold()
-        with suppress(CasebellError):  # they look every second all the same
+        try:
             await desk.database.tell(desk.holder, names)
+        except CasebellError:
+            pass  # they look every second all the same
+        except Exception as error:  # noqa: BLE001 - as with any loop: what is broken here ends nothing else
+            log.error("worker.loop.broke", loop="tell", error=repr(error), exc_info=error)
         await asyncio.sleep(TELL_EVERY_S)
 
 

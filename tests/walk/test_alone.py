@@ -100,18 +100,19 @@ async def test_a_loop_whose_lease_was_taken_is_ended(database: Database) -> None
 class Away:
     """A database that fulfils the port until somebody cuts the line."""
 
-    def __init__(self, inner: Database) -> None:
-        self._inner, self.is_away = inner, False
+    def __init__(self, inner: Database, error: Exception) -> None:
+        self._inner, self._error, self.is_away = inner, error, False
         self.now = inner.now
 
     async def write(self, work: Callable[..., Any], *args: Any) -> Any:
         if self.is_away:
-            raise RetryLaterError("store_unavailable")
+            raise self._error
         return await self._inner.write(work, *args)
 
 
-async def test_a_loop_that_cannot_renew_is_ended_before_its_lease(database: Database) -> None:
-    line, loop = Away(database), Loop()
+@pytest.mark.parametrize("error", [RetryLaterError("store_unavailable"), ValueError("a fault of ours")])
+async def test_a_loop_that_cannot_renew_is_ended_before_its_lease(database: Database, error: Exception) -> None:
+    line, loop = Away(database, error), Loop()
     task = asyncio.create_task(run_alone(replica(line, "a"), "sweep", loop, lasts=timedelta(seconds=4)))
     await happens(loop.begun)
     line.is_away = True
