@@ -132,7 +132,19 @@ class Workspace:
     def show_view(self, user: str, view: Json, view_id: str | None = None) -> Json:
         """Put a form in front of a person, in place of what was there; the form as Slack tells it."""
         told: Json = {"submit": None, "close": None, "callback_id": "", "private_metadata": "", "external_id": ""}
-        told |= view | {
+        told |= self._with_identity(view, view_id)
+        self.views[user] = told
+        self.view_errors.pop(user, None)
+        return told
+
+    def show_home(self, user: str, view: Json) -> Json:
+        """What a person's Home tab shows from now on; the view as Slack tells it."""
+        told = self._with_identity(view)
+        self.homes[user] = told
+        return told
+
+    def _with_identity(self, view: Json, view_id: str | None = None) -> Json:
+        return view | {
             "id": view_id or f"V0{next(self._count):08d}",
             "team_id": TEAM["id"],
             "app_id": APP_ID,
@@ -141,23 +153,6 @@ class Workspace:
             "state": {"values": {}},
             "hash": f"{int(self.now_s())}.{secrets.token_hex(4)}",
         }
-        self.views[user] = told
-        self.view_errors.pop(user, None)
-        return told
-
-    def show_home(self, user: str, view: Json) -> Json:
-        """What a person's Home tab shows from now on; the view as Slack tells it."""
-        told = view | {
-            "id": f"V0{next(self._count):08d}",
-            "team_id": TEAM["id"],
-            "app_id": APP_ID,
-            "bot_id": BOT_ID,
-            "blocks": with_ids(view["blocks"]),
-            "state": {"values": {}},
-            "hash": f"{int(self.now_s())}.{secrets.token_hex(4)}",
-        }
-        self.homes[user] = told
-        return told
 
     def close_view(self, user: str) -> None:
         """Somebody closes the form in front of them; no view_closed is sent, since forms here do not ask for it."""
