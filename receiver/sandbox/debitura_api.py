@@ -120,7 +120,9 @@ class DebituraApi:
         return self._paged(request, "tasks", self._wanted(_query(request)))
 
     def _cases(self, request: Request, _body: bytes) -> Json:
-        return self._paged(request, "cases", list(self._account.cases.values()))
+        wanted = {one.lower() for one in _query(request).get("ids", [])}
+        cases = [case for case in list(self._account.cases.values()) if not wanted or case["id"] in wanted]
+        return self._paged(request, "cases", cases)
 
     def _paged(self, request: Request, key: str, found: list[Json]) -> Json:
         page, size = _page(_query(request), 10)

@@ -50,6 +50,9 @@ class Reply:
     text: str = ""
 
 
+Parameter = str | int | list[str]  # a list: the parameter as often as it has members
+
+
 class Http:
     """One vendor's API. ``headers`` go with every call; a call's own headers win.
 
@@ -92,7 +95,7 @@ class Http:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str | int] | None = None,
+        params: Mapping[str, Parameter] | None = None,
         json: object = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -126,7 +129,7 @@ class Http:
         self,
         method: str,
         path: str,
-        params: Mapping[str, str | int] | None,
+        params: Mapping[str, Parameter] | None,
         json: object,
         form: Mapping[str, str] | None,
         headers: Mapping[str, str] | None,

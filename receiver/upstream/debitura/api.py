@@ -4,14 +4,14 @@ Serves steps 4 and 9. Knows nothing of items; raises only delivery errors. Only 
 says of one, for every request carries the key.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from receiver.errors import PermanentError, RetryLaterError
 from receiver.observe import log
 from receiver.upstream.debitura import wire
-from receiver.upstream.http import Http, OnReply, Transport, default_message_of, segment
+from receiver.upstream.http import Http, OnReply, Parameter, Transport, default_message_of, segment
 
 PAGE_SIZE = 100
 MOST_PAGES = 1_000
@@ -60,6 +60,11 @@ class Api:
         """All cases of the account, a page at a time, the oldest first so that a new one moves no other."""
         return self._pages("cases.list", "/cases", {"Sort": "DateCreated:asc"})
 
+    async def cases_of(self, ids: Sequence[str]) -> list[wire.Case]:
+        """Those of these cases that Debitura lists, which may be fewer; at most a page of them (section 7)."""
+        listing = await self._page("cases.list", "/cases", {"Ids": list(ids)}, 1)
+        return [wire.Case.model_validate(row) for row in listing.rows]
+
     async def case(self, case_id: str) -> wire.Case:
         return wire.Case.model_validate(await self._object("cases.get", f"/cases/{segment(case_id)}"))
 
@@ -86,7 +91,7 @@ class Api:
     async def close(self) -> None:
         await self._http.close()
 
-    async def _pages(self, operation: str, path: str, params: dict[str, str | int]) -> AsyncIterator[wire.Listing]:
+    async def _pages(self, operation: str, path: str, params: dict[str, Parameter]) -> AsyncIterator[wire.Listing]:
         """Page after page until the last, an empty one, or the same one again."""
         before: list[dict[Any, Any]] | None = None
         for number in range(1, MOST_PAGES + 1):
@@ -99,18 +104,18 @@ class Api:
                 return
             before = listing.rows
 
-    async def _page(self, operation: str, path: str, params: dict[str, str | int], number: int) -> wire.Listing:
+    async def _page(self, operation: str, path: str, params: dict[str, Parameter], number: int) -> wire.Listing:
         asked = {**params, "Page": number, "PageSize": PAGE_SIZE}
         return wire.Listing.model_validate(await self._object(operation, path, asked))
 
-    async def _object(self, operation: str, path: str, params: dict[str, str | int] | None = None) -> dict[Any, Any]:
+    async def _object(self, operation: str, path: str, params: dict[str, Parameter] | None = None) -> dict[Any, Any]:
         found = await self._call("GET", operation, path, params=params)
         if not isinstance(found, dict):
             raise _unexpected(operation)
         return found
 
     async def _list(
-        self, operation: str, path: str, params: dict[str, str | int] | None = None
+        self, operation: str, path: str, params: dict[str, Parameter] | None = None
     ) -> list[dict[Any, Any]]:
         found = await self._call("GET", operation, path, params=params)
         if not isinstance(found, list):

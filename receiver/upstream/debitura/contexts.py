@@ -5,7 +5,7 @@ Serves step 4. A case that cannot be read costs a task its context, never its al
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -22,6 +22,8 @@ AGAIN_AFTER = timedelta(minutes=2)
 MOST_CASES = 5_000
 MOST_CHATS = 50
 AT_ONCE = 4  # calls at a time
+MANY = 20
+IN_ONE_CALL = 50  # the address has 2 kB then
 MOST_FAILURES = 5  # in one pass; then Debitura has other troubles than one case
 
 OnCase = Callable[[str, wire.Case, datetime], None]
@@ -83,6 +85,7 @@ class Contexts:
             or self._is_stale(self._kept[case_id], of, fresh_for, is_chat=case_id in talking)
         ]
         reading, said_at = _Reading(self._api), self._now()
+        await reading.ahead(due)
         read = await asyncio.gather(*(reading.read(case_id, self._kept[case_id]) for case_id in due))
         for case_id, context in zip(due, read, strict=True):
             if context.case is not None and context.case is not self._kept[case_id].case:
@@ -104,11 +107,29 @@ class _Reading:
         self._api = api
         self._places = asyncio.Semaphore(AT_ONCE)
         self._failures = 0
+        self._listed: dict[str, wire.Case] = {}
+
+    async def ahead(self, case_ids: Sequence[str]) -> None:
+        """Where they are many, ask for many in one call; what that does not bring whole is read by itself."""
+        if len(case_ids) < MANY:
+            return
+        wanted = set(case_ids)
+        for start in range(0, len(case_ids), IN_ONE_CALL):
+            try:
+                found = await self._api.cases_of(case_ids[start : start + IN_ONE_CALL])
+            except RetryLaterError:
+                self._failures += 1
+                return
+            except DeliveryError:
+                return  # this key may list none
+            self._listed |= {case.id: case for case in found if case.id in wanted and _is_whole(case)}
 
     async def read(self, case_id: str, kept: Context) -> Context:
         """The case and its messages; of what cannot be read, what was kept."""
         async with self._places:
-            case, has_case = await self._part(lambda: self._api.case(case_id), kept.case)
+            case, has_case = self._listed.get(case_id), True
+            if case is None:
+                case, has_case = await self._part(lambda: self._api.case(case_id), kept.case)
             chats, has_chats = await self._part(lambda: self._newest(case_id), kept.chats)
         return replace(kept, case=case, chats=chats, is_whole=has_case and has_chats)
 
@@ -126,3 +147,8 @@ class _Reading:
             return kept, False
         except DeliveryError:
             return kept, True  # it is not ours to read, and will not be in two minutes
+
+
+def _is_whole(case: wire.Case) -> bool:
+    """Whether a list tells of a case what the case itself tells, which nobody promises."""
+    return None not in (case.reference, case.remainder, case.currency, case.debtor, case.lifecycle)
