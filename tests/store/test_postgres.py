@@ -93,7 +93,8 @@ async def test_two_transactions_in_each_others_way_are_both_done(postgres_url: s
         await asyncio.gather(database.write(swap, "a", "b"), database.write(swap, "b", "a"))
         counted = await database.read(lambda c: c.execute(text("SELECT sum(attempts) FROM inbox")).scalar_one())
 
-    assert (len(runs), counted) == (3, 4)
+    assert counted == 4
+    assert len(runs) in {3, 4}  # both, when the server looks at both at the same moment
 
 
 async def test_a_server_that_went_away_is_said_to_be_and_comes_back_by_itself() -> None:
