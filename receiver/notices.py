@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from receiver.desk import Desk
-from receiver.domain.action import SOURCE_VERBS
+from receiver.domain.action import DECIDED_BY_LINK
 from receiver.domain.item import Item
 from receiver.domain.notice import Link, Notice, verbs_for
+from receiver.domain.people import Person
 from receiver.domain.routing import Route
 from receiver.store import actions
 
@@ -39,7 +40,9 @@ async def notice_for_mail(desk: Desk, item: Item, route: Route, address: str, to
     ``token_id``: a link that was made already, because the person asked for a fresh one.
     """
     notice = notice_of(desk, item, route)
-    if not any(verb in SOURCE_VERBS or verb == "confirm" for verb in notice.verbs):
+    if desk.people.may_resolve(Person(email=address)):
+        notice = replace(notice, links=(*notice.links, Link("inbox", f"{desk.public_url}/")))
+    if not DECIDED_BY_LINK & set(notice.verbs):
         return notice
     if token_id is None:
         fresh = decide_token(item, route, address, desk.now())
@@ -53,7 +56,9 @@ async def notice_for_mail(desk: Desk, item: Item, route: Route, address: str, to
 
 
 def decide_token(item: Item, route: Route, address: str, now: datetime) -> actions.Token:
-    """One link an item, version and address: a mail that is sent again after a crash carries the same one."""
-    name = f"{item.id}.{item.version}.{address}"
+    """One link an item, version, address and day: a mail sent again after a crash carries the same one, one weeks later
+    a fresh one.
+    """
+    name = f"{item.id}.{item.version}.{address}.{now:%Y-%m-%d}"
     id_ = hashlib.blake2b(name.encode(), digest_size=12).hexdigest()
     return actions.Token(id_, item.id, item.version, address, route.name, now, now + DECIDE_LINK_LASTS)

@@ -11,7 +11,7 @@ from functools import partial
 
 from notifiers.digest_words import Row, Section, Told, tell
 from notifiers.email import chart
-from notifiers.email.render import INLINER, MAX_HTML, PAGES, POLICY, Say, address_of, is_openable, message_id, slug
+from notifiers.email.render import MAX_HTML, POLICY, Say, address_of, drawn, is_openable, message_id, slug
 from notifiers.text import cut, one_line
 from receiver.domain.digest import Digest, Edition
 
@@ -85,8 +85,7 @@ def _bodies(edition: Edition, say: Say, sender: str, address: str, host: str) ->
     for share in SHARES:
         told = tell(digest, share)
         context |= {"told": told, "sections": _sections(told, edition, context["_"], host)}  # type: ignore[arg-type]
-        html = INLINER.inline(PAGES.get_template("digest.html").render(context))
-        text = PAGES.get_template("digest.txt").render(context)
+        text, html = drawn("digest", context)
         if len(html.encode()) <= MAX_HTML:
             break
     return text, html, picture, cid

@@ -12,7 +12,7 @@ from notifiers.text import cut, one_line
 from notifiers.voice import Voice, zone_of
 from receiver.domain.notice import Notice, Story
 
-MAX_LISTED = 100  # the rest is counted in the title and stands in the inbox; Gmail hides what follows 102 kB
+LISTED = (100, 50, 25, 12, 6)  # until it fits; the rest is counted and stands in the inbox
 MAX_SENTENCE = 300
 
 
@@ -32,7 +32,7 @@ def render(told: Sequence[tuple[Notice, Story]], say: one.Say, sender: str, addr
     route = first.route
     voice = Voice(Teller(), language_of(route.locale), zone_of(route.timezone), first.now)
     title = counted(len(told), voice)
-    worst = sorted(told, key=lambda one: rank(one[0].item))[:MAX_LISTED]
+    worst = sorted(told, key=lambda one: rank(one[0].item))
     context = {
         "_": words,
         "locale": route.locale,
@@ -40,13 +40,26 @@ def render(told: Sequence[tuple[Notice, Story]], say: one.Say, sender: str, addr
         "title": title,
         "totals": totals([notice.item for notice, _ in told], voice),
         "preheader": cut(one_line(worst[0][1].sentence), 200),
-        "alerts": [_alert(notice, story, words, host) for notice, story in worst],
+        "may_repeat": first.may_repeat,
+        "inbox_url": one.first_link(first.links, "inbox", host),
         "address": address,
         "route": route.name,
     }
-    return one.drawn_mail(
-        "gathered", context, title, [notice.item.id for notice, _ in told], first, sender, address, host
-    )
+    text = html = ""
+    for most in LISTED:
+        left = len(worst[most:])
+        context["alerts"] = [_alert(notice, story, words, host) for notice, story in worst[:most]]
+        context["more"] = voice.numbered("and {n} more", "and {n} more", left) if left else ""
+        text, html = one.drawn("gathered", context)
+        if len(html.encode()) <= one.MAX_HTML:
+            break
+    mail = EmailMessage(policy=one.POLICY)
+    mail["Subject"] = cut(title, one.MAX_SUBJECT)
+    own = one.message_id([*(notice.item.id for notice, _ in told), address.lower(), "gathered"], sender)
+    one.envelope(mail, first, sender, address, host, {"Message-ID": own})
+    mail.set_content(text, cte="quoted-printable")
+    mail.add_alternative(html, subtype="html", cte="quoted-printable")
+    return mail
 
 
 def _alert(notice: Notice, story: Story, words: partial[str], host: str) -> Alert:

@@ -6,7 +6,7 @@ was sent, and its button leads to a page that says how they stand now.
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.errors import HeaderParseError
 from email.headerregistry import Address, HeaderRegistry, MessageIDHeader
@@ -22,6 +22,7 @@ import css_inline
 import jinja2
 
 from notifiers.phrases import file_name
+from notifiers.text import clean, cut, one_line
 from receiver.domain.action import DECIDING
 from receiver.domain.item import Item
 from receiver.domain.notice import Link, Notice, Story, is_alarm, telling_of
@@ -50,7 +51,6 @@ PAGES = jinja2.Environment(
 INLINER = css_inline.CSSInliner(
     load_remote_stylesheets=False, keep_at_rules=True, remove_inlined_selectors=True
 )  # at-rules stay for the clients that know dark mode; the others keep the inlined colours
-_UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _URL = re.compile(r"https?://[^\s<>\"|\\^`{}\x00-\x20\x7f-\U0010ffff]+", re.ASCII)
 _SPEC = r"[^\s@,;:<>()\[\]\"\\\x00-\x20\x7f-\U0010ffff]+@[^\s@,;:<>()\[\]\"\\]+"
 _ADDRESS = re.compile(rf"(?P<bare>{_SPEC})|(?P<name>[^<>]*)<(?P<spec>{_SPEC})>")
@@ -127,11 +127,11 @@ def what_of(item: Item, shown_state: str | None) -> str:
 def address_of(text: str) -> Address:
     """One address, its domain in ASCII. Raises ValueError for anything that is not exactly one."""
     parts = _ADDRESS.fullmatch(text.strip())
-    if parts is None or _UNFIT.search(text) or "\n" in text:
+    if parts is None or one_line(text) != text.strip():
         raise ValueError("this is no mail address")
     local, _, domain = (parts["bare"] or parts["spec"]).rpartition("@")
     try:
-        return Address(_line(parts["name"] or "").strip('"'), local, domain.encode("idna").decode("ascii"))
+        return Address(one_line(parts["name"] or "").strip('"'), local, domain.encode("idna").decode("ascii"))
     except (HeaderParseError, IndexError, ValueError):  # two dots in a row, or a domain that no name server knows
         raise ValueError("this is no mail address") from None
 
@@ -140,13 +140,14 @@ def _address_it(
     mail: EmailMessage, notice: Notice, headline: str, sender: str, address: str, host: str, what: str
 ) -> None:
     root = root_id(notice.item, address, sender)
-    subject = _cut(_line(headline), MAX_SUBJECT) or notice.item.kind
+    subject = cut(one_line(headline), MAX_SUBJECT) or notice.item.kind
     mail["Subject"] = subject if what == "opened" else f"Re: {subject}"
     own = message_id([notice.item.id, address.lower(), what, notice.occasion], sender)
-    _envelope(mail, notice, sender, address, host, {"Message-ID": own, "In-Reply-To": root, "References": root})
+    envelope(mail, notice, sender, address, host, {"Message-ID": own, "In-Reply-To": root, "References": root})
 
 
-def _envelope(mail: EmailMessage, notice: Notice, sender: str, address: str, host: str, ids: Mapping[str, str]) -> None:
+def envelope(mail: EmailMessage, notice: Notice, sender: str, address: str, host: str, ids: Mapping[str, str]) -> None:
+    """What every mail of a route says before its subject; ``ids``: header to Message-ID."""
     mail["From"] = address_of(sender)
     mail["To"] = address_of(address)
     mail["Date"] = format_datetime(notice.now)
@@ -157,25 +158,10 @@ def _envelope(mail: EmailMessage, notice: Notice, sender: str, address: str, hos
     mail["List-Id"] = f"<{slug(notice.route.name)}.{slug(host)}>"
 
 
-def drawn_mail(
-    template: str,
-    context: Mapping[str, object],
-    subject: str,
-    item_ids: Sequence[str],
-    notice: Notice,
-    sender: str,
-    address: str,
-    host: str,
-) -> EmailMessage:
-    """A mail about several items from a pair of templates; the same items make the same Message-ID."""
-    mail = EmailMessage(policy=POLICY)
-    mail["Subject"] = _cut(_line(subject), MAX_SUBJECT)
-    own = message_id([*item_ids, address.lower(), template], sender)
-    _envelope(mail, notice, sender, address, host, {"Message-ID": own})
-    mail.set_content(PAGES.get_template(f"{template}.txt").render(context), cte="quoted-printable")
-    html = INLINER.inline(PAGES.get_template(f"{template}.html").render(context))
-    mail.add_alternative(html, subtype="html", cte="quoted-printable")
-    return mail
+def drawn(template: str, context: Mapping[str, object]) -> tuple[str, str]:
+    """Text and HTML from a pair of templates."""
+    text = PAGES.get_template(f"{template}.txt").render(context)
+    return text, INLINER.inline(PAGES.get_template(f"{template}.html").render(context))
 
 
 def _bodies(notice: Notice, story: Story, words: partial[str], address: str, host: str) -> tuple[str, str]:
@@ -213,26 +199,26 @@ def _told(story: Story, kind: str, share: float) -> Told:
     def room(most: int) -> int:
         return max(int(most * share), 20)
 
-    lines = [line for line in story.conversation if _text(line[2])]
+    lines = [line for line in story.conversation if clean(line[2])]
     kept = lines[-MAX_LINES if share >= 1 else -3 :]
-    status = _cut(_text(story.status or ""), room(1_000))
+    status = cut(clean(story.status or ""), room(1_000))
     return Told(
-        headline=_cut(_line(story.headline), MAX_SUBJECT) or kind,
-        preheader=_cut(status or _line(story.sentence), 200),
+        headline=cut(one_line(story.headline), MAX_SUBJECT) or kind,
+        preheader=cut(status or one_line(story.sentence), 200),
         status=status,
-        problem=_cut(_text(story.problem or ""), room(1_000)),
-        asked=_cut(_text(story.asked or ""), room(MAX_BODY)),
-        quote=_cut(_text(story.quote or ""), room(MAX_BODY)),
+        problem=cut(clean(story.problem or ""), room(1_000)),
+        asked=cut(clean(story.asked or ""), room(MAX_BODY)),
+        quote=cut(clean(story.quote or ""), room(MAX_BODY)),
         facts=[
-            (_cut(_line(label), MAX_LABEL), _cut(_text(value), room(MAX_VALUE)))
+            (cut(one_line(label), MAX_LABEL), cut(clean(value), room(MAX_VALUE)))
             for label, value in story.facts[:MAX_FACTS]
         ],
         conversation=[
-            (_cut(_line(who), 80) or "–", _cut(_line(when), 60), _cut(_text(text), room(MAX_LINE)))
+            (cut(one_line(who), 80) or "–", cut(one_line(when), 60), cut(clean(text), room(MAX_LINE)))
             for who, when, text in kept
         ],
         earlier=len(lines) - len(kept),
-        footer=_cut(_line(story.footer), 300),
+        footer=cut(one_line(story.footer), 300),
     )
 
 
@@ -255,12 +241,12 @@ def _links(notice: Notice, words: partial[str], host: str) -> dict[str, object]:
         "again": again,
         "solution": solution,
         "twins": [
-            (words("Open in {source}", source=_cut(_line(link.name or ""), 40).capitalize() or "?"), link.url)
+            (words("Open in {source}", source=cut(one_line(link.name or ""), 40).capitalize() or "?"), link.url)
             for link in notice.links
             if link.what == "twin" and is_openable(link.url, host)
         ],
         "page": page,
-        "files": [(_cut(_line(file_name(link.name, words)), 100), link.url) for link in media],
+        "files": [(cut(one_line(file_name(link.name, words)), 100), link.url) for link in media],
     }
 
 
@@ -296,16 +282,3 @@ def message_id(parts: list[str], sender: str) -> str:
 
 def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.-]+", "-", text.lower()).strip(".-") or "casebell"
-
-
-def _text(text: str) -> str:
-    """Without what no mail may hold or what turns the reading direction."""
-    return _UNFIT.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
-
-
-def _line(text: str) -> str:
-    return " ".join(_UNFIT.sub(" ", text).split())
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"

@@ -5,7 +5,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from functools import partial
 
-from notifiers.email.render import INLINER, MAX_SUBJECT, PAGES, POLICY, Say, address_of, message_id, slug
+from notifiers.email.render import MAX_SUBJECT, POLICY, Say, address_of, drawn, message_id, slug
 from notifiers.text import cut, one_line
 
 LOCALE = "en"
@@ -35,7 +35,7 @@ def render(text: str, mark: str, say: Say, sender: str, address: str, host: str,
         "rest": rest,
         "address": address,
     }
-    mail.set_content(PAGES.get_template("word.txt").render(context), cte="quoted-printable")
-    html = INLINER.inline(PAGES.get_template("word.html").render(context))
+    text, html = drawn("word", context)
+    mail.set_content(text, cte="quoted-printable")
     mail.add_alternative(html, subtype="html", cte="quoted-printable")
     return mail

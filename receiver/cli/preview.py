@@ -12,7 +12,7 @@ import click
 from receiver.cli.ledger import read_store
 from receiver.cli.options import with_config
 from receiver.cli.samples import SAMPLES, nudge_of, sample
-from receiver.domain.action import SOURCE_VERBS
+from receiver.domain.action import DECIDED_BY_LINK
 from receiver.domain.item import Item
 from receiver.domain.notice import Link, Notice, Nudge, verbs_for
 from receiver.domain.routing import Route
@@ -97,7 +97,7 @@ def notice_of_sample(item: Item, locale: str) -> Notice:
     media = tuple(Link("media", f"https://casebell.example.com/media/{n}", m.name) for n, m in enumerate(said.media))
     solution = (Link("solution", said.solution_url),) if said.solution_url else ()
     verbs = verbs_for(item)
-    decide = (Link("decide", "https://casebell.example.com/act/preview"),) if set(verbs) & SOURCE_VERBS else ()
+    decide = (Link("decide", "https://casebell.example.com/act/preview"),) if set(verbs) & DECIDED_BY_LINK else ()
     links = (*decide, *media, *solution, *twin_links(item))
     return replace(Notice(item, route, verbs, (), datetime.now(UTC)), links=links)
 

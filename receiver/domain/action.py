@@ -10,6 +10,7 @@ SOURCE_VERBS = frozenset({"validate", "reject", "reopen", "undo", "reply", "upda
 OWN_VERBS = frozenset({"claim", "release", "assign", "snooze", "wake", "note", "confirm", "withdraw"})
 VERBS = SOURCE_VERBS | OWN_VERBS
 REOPENING = frozenset({"reopen", "undo"})  # what takes a decision back
+DECIDED_BY_LINK = SOURCE_VERBS | {"confirm"}  # what a mail carries a link for
 DECIDING = SOURCE_VERBS - REOPENING  # what a second person must confirm above [people] four_eyes_above
 NEEDS_WORDS = {"reject": "note", "reply": "text", "note": "note", "reopen": "note"}  # verb -> what must come with it
 MAX_NOTE = 2_000  # UTF-16 units; Getbill names no limit for admin_notes, a person needs one

@@ -15,7 +15,10 @@ STILL_OPEN = "still_open"
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """``what``: "solution", "twin", "media", "item" or a verb; ``name`` is shown for media, a twin's is its source."""
+    """``what``: "solution", "twin", "media", "item", "inbox" or a verb.
+
+    ``name`` is shown for media, a twin's is its source.
+    """
 
     what: str
     url: str

@@ -2,12 +2,16 @@
 
 import re
 from dataclasses import replace
+from email.message import EmailMessage
+from html import unescape
 
 import pytest
 
 from notifiers.email.render import render as render_mail
 from notifiers.slack.render import minimal, render
 from notifiers.teller import Teller
+from receiver.cli.preview import notice_of_sample
+from receiver.cli.samples import sample
 from receiver.domain.item import Attempt, Detail, Line, Medium
 from receiver.domain.notice import Link, Notice, Story
 from receiver.domain.routing import Route
@@ -31,11 +35,14 @@ def shown(notice: Notice) -> str:
     return str(render(notice, story(notice), Teller().say).blocks)
 
 
-def mailed(notice: Notice) -> str:
-    mail = render_mail(
+def mail_of(notice: Notice) -> EmailMessage:
+    return render_mail(
         notice, story(notice), Teller().say, "casebell@creditor.example", "ar@creditor.example", "casebell.example.com"
     )
-    body = mail.get_body(("plain",))
+
+
+def mailed(notice: Notice) -> str:
+    body = mail_of(notice).get_body(("plain",))
     assert body is not None
     text: str = body.get_content()
     return text
@@ -109,6 +116,25 @@ def test_a_french_text_mail_sets_its_colons_as_french_does() -> None:
 
     assert "Référence\N{NO-BREAK SPACE}: INV-2024-001" in lines
     assert not [line for line in lines if line[-1:] == ":" and line[-2:] != "\N{NO-BREAK SPACE}:"]
+
+
+def test_a_links_colon_is_set_as_french_does_too() -> None:
+    conflict = notice_of_sample(sample("conflict"), "fr")
+
+    assert "Ouvrir dans Getbill\N{NO-BREAK SPACE}:" in mailed(conflict).splitlines()
+
+
+def test_an_amount_is_never_parted_from_its_currency() -> None:
+    mail = mail_of(in_french(make_notice()))
+    html = mail.get_body(("html",))
+
+    assert str(mail["subject"]).endswith("1\N{NARROW NO-BREAK SPACE}500,00\N{NO-BREAK SPACE}€")
+    assert html is not None
+    assert "1\N{NARROW NO-BREAK SPACE}500,00\N{NO-BREAK SPACE}€</h1>" in unescape(html.get_content())
+
+
+def test_a_proposals_preview_has_the_button_that_confirms_it() -> None:
+    assert "/act/" in mailed(notice_of_sample(sample("proposal"), "en"))
 
 
 def test_what_only_the_source_can_do_has_the_mails_button_lead_there() -> None:

@@ -1,6 +1,7 @@
 """Digests over a real store and a real mail server: one a slot, none lost, and none to who wants or gets no more."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -252,6 +253,19 @@ async def test_a_link_in_a_digest_decides_for_this_address_alone(morning: Mornin
     assert "/act/" not in morning.texts("guest@elsewhere.example")[0]
     newest = await morning.database.read(actions.newest_token_at, item_id, CFO)
     assert newest == morning.at
+
+
+async def test_what_waits_for_weeks_has_a_link_that_works_in_every_digest(morning: Morning) -> None:
+    await morning.opens(1)
+    await morning.until(2, 8)
+    for day in (2, 22):
+        await morning.until(day, 8, 30)
+        await morning.deliver_all()
+    old, new = (str(re.search(r"/act/\S+", text)[0]) for text in morning.texts())  # type: ignore[index] # it is there
+
+    async with visiting(morning) as http:
+        assert (await http.get(old)).status_code == 410
+        assert (await http.get(new)).status_code == 200
 
 
 async def test_who_unsubscribes_by_one_click_gets_no_more_of_this_digest(morning: Morning) -> None:
