@@ -4,7 +4,7 @@ Beside the walk: it looks at the store and puts rows into the outbox. Each look 
 looks loses nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -50,12 +50,20 @@ def probe(connection: Connection, place: str, now: datetime) -> int:
 def revive(connection: Connection, place: str, now: datetime) -> int:
     """``place`` works again: it shows what it did not take, if it is still open; how many."""
     storms.again(connection, place, now)
-    return sum(outbox.retry(connection, delivery.id, now) for delivery, _ in _stuck(connection, place))
+    return retry_open(connection, place, PLACE_REFUSALS, now)
 
 
-def _stuck(connection: Connection, place: str) -> Iterator[tuple[Delivery, Item]]:
+def retry_open(connection: Connection, place: str, codes: Collection[str], now: datetime) -> int:
+    """Another chance for what died at ``place`` for one of these reasons, if its item is still open; how many."""
+    ids = [delivery.id for delivery, _ in _stuck(connection, place, codes)]
+    return sum(outbox.retry(connection, id_, now) for id_ in (*ids, *stuck.gathered(connection, place, codes)))
+
+
+def _stuck(
+    connection: Connection, place: str, codes: Collection[str] = PLACE_REFUSALS
+) -> Iterator[tuple[Delivery, Item]]:
     """Deliveries about open items that ``place`` has refused, or that wait behind those, oldest first."""
-    for delivery in stuck.at(connection, place, PLACE_REFUSALS):
+    for delivery in stuck.at(connection, place, codes):
         item = items.find(connection, delivery.item_id)
         if item is not None and item.state != "resolved":
             yield delivery, item

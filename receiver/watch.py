@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from receiver import admins, detour
+from receiver import addresses, admins, detour
 from receiver.desk import OUTBOX_BELL, Desk
 from receiver.domain.alarm import REFUSALS, Alarm, needs_hands, refuses_place
 from receiver.domain.automation import VIA, is_over
@@ -39,14 +39,16 @@ def _settle(
 ) -> tuple[list[tuple[Alarm, bool]], int]:
     """What began and what ended, and how many deliveries go another way because of it."""
     places = detour.places(desk)
-    heard = (*_sources(connection, desk, began_at, now), *_channels(connection, places, now))
+    refused = addresses.refused(connection, desk, now)
+    heard = (*_sources(connection, desk, began_at, now), *_channels(connection, places, now), *refused)
     found = {alarm.name: alarm for alarm in heard}
     before = alarms.standing(connection)
     changed = [(alarm, True) for name, alarm in found.items() if name not in before]
     over = [a for name, a in before.items() if name not in found and _has_recovered(connection, desk, a, places, now)]
     changed += [(alarm, False) for alarm in over]
     rules = {rule.alarm for rule in desk.automations if not rule.dry_run}
-    watched = {*WATCHED, *places, *rules, *(f"{source}:{account}" for source, account in desk.upstreams)}
+    accounts = (f"{source}:{account}" for source, account in desk.upstreams)
+    watched = {*WATCHED, *places, *addresses.named(desk), *rules, *accounts}
     for alarm, has_begun in changed:
         if has_begun:
             alarms.begin(connection, alarm)
@@ -55,6 +57,7 @@ def _settle(
         if alarm.name in watched:  # else it left the configuration, which is no recovery
             admins.tell(connection, desk.people.admins, desk.notifiers, alarm, now, has_begun=has_begun)
     rerouted = sum(detour.revive(connection, a.name, now) for a, begun in changed if not begun and a.name in places)
+    rerouted += sum(addresses.revive(connection, desk, a.name, now) for a in over if a.code == "address_refused")
     for name in places & found.keys():
         rerouted += detour.tell_by_mail(connection, desk, name, now) + detour.probe(connection, name, now)
     return changed, rerouted
@@ -62,6 +65,8 @@ def _settle(
 
 def _has_recovered(connection: Connection, desk: Desk, alarm: Alarm, places: Collection[str], now: datetime) -> bool:
     """Ended by proof alone: a pass since then, a breaker that closed, a success. Or it left the configuration."""
+    if alarm.code == "address_refused":
+        return True
     if alarm.name in places:
         return alarm.name not in {one.name for one in breakers.troubled(connection)}
     if alarm.name in WATCHED:

@@ -4,7 +4,6 @@ The classes follow contract B4. Before DATA nothing can have been sent; after it
 """
 
 import asyncio
-import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -16,14 +15,13 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from receiver.errors import ConfigError, DeliveryError, PermanentError, RetryLaterError, UncertainError
+from notifiers.email import answers
+from notifiers.email.answers import AUTH_CODES, NEEDS_HANDS_S, words
+from receiver.errors import ConfigError, DeliveryError, RetryLaterError, UncertainError
 
 PORTS: Final = {"smtps": 465, "smtp+starttls": 587, "smtp": 25}
-NEEDS_HANDS_S: Final = 900.0  # nothing gets better until somebody changes the configuration
-AUTH_CODES: Final = frozenset({530, 534, 535, 538})
 GOODBYE_S: Final = 2.0
 OnStop = Callable[[DeliveryError | None], None]
-_POLICY_CODE: Final = re.compile(r"\b5\.7\.\d")  # RFC 3463: says nothing of the address itself
 
 
 class SmtpClient:
@@ -111,7 +109,7 @@ class SmtpClient:
                 await session.data(raw)
                 is_taken = True
         except aiosmtplib.SMTPDataError as error:
-            raise _for_message(error) from error
+            raise answers.of_message(error) from error
         except (aiosmtplib.SMTPException, TimeoutError, OSError) as error:
             if is_taken:
                 return  # it was the goodbye that took too long
@@ -123,19 +121,16 @@ class SmtpClient:
         try:
             await session.mail(sender)
         except aiosmtplib.SMTPSenderRefused as error:
-            if error.code in AUTH_CODES or error.code < 500:  # noqa: PLR2004 - SMTP's own border of "for good"
+            if error.code in AUTH_CODES or error.code < answers.FOR_GOOD:
                 raise
             # true of every message until the configuration changes, so it must not cost this one its life
-            raise RetryLaterError("sender_refused", _words(error), NEEDS_HANDS_S) from error
+            raise RetryLaterError("sender_refused", words(error), NEEDS_HANDS_S) from error
         try:
             await session.rcpt(recipient)
         except aiosmtplib.SMTPRecipientRefused as error:
             if error.code in AUTH_CODES:
                 raise
-            if error.code < 500:  # noqa: PLR2004 - the same
-                raise RetryLaterError("smtp_later", _words(error), reach="item") from error  # such as greylisting
-            code = "not_by_policy" if _POLICY_CODE.search(error.message) else "recipient_refused"
-            raise PermanentError(code, _words(error)) from error
+            raise answers.of_recipient(error) from error
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[aiosmtplib.SMTP]:
@@ -161,7 +156,12 @@ class SmtpClient:
         await session.ehlo()
         if not session.supports_extension("auth"):
             raise RetryLaterError("smtp_auth", f"{self.server} offers no login on this connection", NEEDS_HANDS_S)
-        await session.login(user, self._password)
+        try:
+            await session.login(user, self._password)
+        except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError):
+            raise
+        except aiosmtplib.SMTPException as error:  # refused, or no way of logging in that both know
+            raise answers.of_login(error) from error
 
     @asynccontextmanager
     async def _errors_by_code(self) -> AsyncIterator[None]:
@@ -172,14 +172,14 @@ class SmtpClient:
             raise
         except aiosmtplib.SMTPResponseException as error:
             if error.code in AUTH_CODES:
-                raise RetryLaterError("smtp_auth", _words(error), NEEDS_HANDS_S) from error
-            raise RetryLaterError("smtp_later", _words(error)) from error
+                raise RetryLaterError("smtp_auth", words(error), NEEDS_HANDS_S) from error
+            raise RetryLaterError("smtp_later", words(error)) from error
         except ssl.SSLError as error:
             raise RetryLaterError("smtp_tls", f"{self.server}: {error.reason or error}", NEEDS_HANDS_S) from error
         except (TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
         except aiosmtplib.SMTPException as error:
-            raise RetryLaterError("smtp_tls", f"{self.server}: {_cut(str(error))}", NEEDS_HANDS_S) from error
+            raise RetryLaterError("smtp_tls", f"{self.server}: {answers.cut(str(error))}", NEEDS_HANDS_S) from error
 
     def _unreachable(self, error: Exception) -> RetryLaterError:
         cause = error.__cause__
@@ -193,26 +193,9 @@ class SmtpClient:
         return f"{self.server}, {safety}, {'as ' + self._user if self._user else 'without a login'}"
 
 
-def _for_message(error: aiosmtplib.SMTPDataError) -> DeliveryError:
-    """The server refused the message itself, so it surely does not have it."""
-    if error.code in AUTH_CODES:
-        return RetryLaterError("smtp_auth", _words(error), NEEDS_HANDS_S)
-    if error.code < 500:  # noqa: PLR2004 - the same border
-        return RetryLaterError("smtp_later", _words(error), reach="item")
-    return PermanentError("message_refused", _words(error))
-
-
 async def _say_goodbye(session: aiosmtplib.SMTP) -> None:
     """The message is theirs by now; a server that hangs up without a word changes nothing."""
     try:
         await session.quit(timeout=GOODBYE_S)
     except (aiosmtplib.SMTPException, TimeoutError, OSError):
         return
-
-
-def _words(error: aiosmtplib.SMTPResponseException) -> str:
-    return f"{error.code} {_cut(error.message)}"
-
-
-def _cut(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200]

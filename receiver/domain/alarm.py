@@ -23,6 +23,11 @@ SENTENCES = {
         "{about} refuses what Casebell posts there, since {since}. New alerts go by mail instead, and into the channel"
         " when it is mended. `casebell doctor` says what helps. {reason}"
     ),
+    "address_refused": N_(
+        "{about} takes no mail, says the mail server since {since}. For a week no alert and no digest goes there, then"
+        " it is tried again. Correct the address or, once it works, `casebell addresses --allow {about}`. {reason}"
+    ),
+    "address_over": N_("{about} gets mail again, and what is still open with it."),
     "automation_stopped": N_(
         "{about} has stopped since {since}: it would have acted on more than {reason} items within an hour. What it"
         " matches now waits for people. It begins again by itself after an hour; `dry_run = true` keeps it from that."
@@ -44,6 +49,7 @@ NEED_HANDS = frozenset(
 PLACE_REFUSALS = frozenset(
     {"channel_not_found", "is_archived", "is_inactive", "not_in_channel", "cannot_dm_bot", "restricted_action"}
 ) | frozenset(f"restricted_action_{what}_channel" for what in ("read_only", "thread_only", "non_threadable"))
+_ENDS = {"automation_stopped": "automation_over", "address_refused": "address_over"}
 OPENINGS = 3  # of a breaker, one after the other, before a channel counts as stopped
 
 
@@ -59,11 +65,13 @@ class Alarm:
     @property
     def end(self) -> str:
         """The code that tells of its end."""
-        return "automation_over" if self.code == "automation_stopped" else "over"
+        return _ENDS.get(self.code, "over")
 
     @property
     def about(self) -> str:
         system, _, account = self.name.partition(":")
+        if self.code == "address_refused":
+            return account
         return f"{SYSTEMS.get(system, system)} ({account})" if account else SYSTEMS.get(system, system)
 
 
@@ -78,7 +86,7 @@ def refuses_place(reason: str | None) -> bool:
 
 
 def destinations(alarm: Alarm, admins: Collection[str], channels: Collection[str]) -> Iterator[str]:
-    """Where the admins hear of it: by mail those with an address, unless it is the mail that stopped, else in Slack.
+    """Where the admins hear of it: by mail those with an address that works, unless mail has stopped, else in Slack.
 
     An entry for a whole domain names nobody in particular.
     """
@@ -86,7 +94,8 @@ def destinations(alarm: Alarm, admins: Collection[str], channels: Collection[str
     for entry in sorted(admins):
         if entry.startswith("@"):
             continue
-        order = ("mail", "slack") if "@" in entry else ("slack",)
+        has_mail = "@" in entry and alarm.name != f"mail:{entry.lower()}"
+        order = ("mail", "slack") if has_mail else ("slack",)
         channel = next((one for one in order if one in working), None)
         if channel:
             yield f"{channel}:{entry}"

@@ -308,6 +308,13 @@ def overdue(
     return [delivery_of(row) for row in connection.execute(chosen)]
 
 
+def have_taken(connection: Connection, destinations: Collection[str], since: datetime) -> bool:
+    """Whether anything was delivered to any of these since then."""
+    chosen = select(outbox.c.id).where(outbox.c.destination.in_(destinations), outbox.c.state == "done")
+    taken = chosen.where(outbox.c.done_at > since, outbox.c.reason.is_(None))
+    return connection.execute(taken.limit(1)).first() is not None
+
+
 def retry(connection: Connection, id_: int, now: datetime) -> bool:
     """Give a dead row another chance, as if it were new, under the id it has. False: it is not dead."""
     raised = connection.execute(

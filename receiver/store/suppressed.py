@@ -47,6 +47,17 @@ def listed(connection: Connection, now: datetime) -> list[Suppressed]:
     return [Suppressed(*row) for row in rows]
 
 
+def refused(connection: Connection) -> list[Suppressed]:
+    """Addresses that were refused for good, their time of silence over or not, by address."""
+    chosen = select(*_COLUMNS).where(suppressed.c.list == ALL).order_by(suppressed.c.address)
+    return [Suppressed(*row) for row in connection.execute(chosen)]
+
+
+def forget_refusal(connection: Connection, address: str) -> None:
+    """It takes mail after all; what it unsubscribed from stays."""
+    connection.execute(delete(suppressed).where(suppressed.c.address == address.lower(), suppressed.c.list == ALL))
+
+
 def lift(connection: Connection, address: str) -> int:
     """Mail may go to the address again; how many entries there were."""
     return connection.execute(delete(suppressed).where(suppressed.c.address == address.lower())).rowcount

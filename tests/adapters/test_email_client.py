@@ -155,10 +155,20 @@ async def test_a_message_arrives_whole_at_its_one_recipient() -> None:
     assert mailbox.taken[0].get_content().splitlines() == ["A line.", ".", ".. and one that begins with dots"]
 
 
+GONE = "recipient_refused"
 REFUSALS: dict[str, tuple[str, str, type[DeliveryError], str, float | None]] = {
     "greylisted": ("RCPT", "450 4.2.0 Greylisted", RetryLaterError, "smtp_later", None),
     "mailbox busy": ("RCPT", "452 4.3.1 Full", RetryLaterError, "smtp_later", None),
-    "no such mailbox": ("RCPT", "550 5.1.1 No such user", PermanentError, "recipient_refused", None),
+    "no such mailbox": ("RCPT", "550 5.1.1 No such user", PermanentError, GONE, None),
+    "no such mailbox, says Exchange": ("RCPT", "550 5.4.1 Recipient address rejected", PermanentError, GONE, None),
+    "no such mailbox, in no code": ("RCPT", "550 No such user here", PermanentError, GONE, None),
+    "no such mailbox, said late": ("DATA", "550 5.1.1 User unknown", PermanentError, GONE, None),
+    "mailbox full": ("RCPT", "552 5.2.2 Over quota", RetryLaterError, "smtp_later", None),
+    "mailbox full for good": ("RCPT", "550 5.2.2 Mailbox full", RetryLaterError, "smtp_later", None),
+    "sender unknown to them": ("RCPT", "550 5.1.8 Sender address rejected", PermanentError, "not_by_policy", None),
+    "relaying denied, in no code": ("RCPT", "550 relay not permitted", PermanentError, "not_by_policy", None),
+    "misunderstood": ("RCPT", "503 5.5.1 Bad sequence of commands", PermanentError, "not_by_policy", None),
+    "an old refusal of all": ("RCPT", "554 Transaction failed", PermanentError, "not_by_policy", None),
     "relaying denied": ("RCPT", "554 5.7.1 Relay access denied", PermanentError, "not_by_policy", None),
     "sender has to wait": ("MAIL", "451 4.7.1 Later", RetryLaterError, "smtp_later", None),
     "sender not allowed": ("MAIL", "553 5.7.1 Not owned", RetryLaterError, "sender_refused", 900),
