@@ -109,8 +109,8 @@ async def _addresses(settings: Settings) -> list[Health]:
     from receiver.cli.ledger import read_store
     from receiver.store import suppressed
 
-    routed = (one for route in settings.routes for one in (*route.destinations(), *route.escalated_to()))
-    named = {one.partition(":")[2].lower() for one in routed if one.startswith("mail:")}
+    named = {address.lower() for route in settings.routes for address in route.email}
+    named |= {address.lower() for route in settings.routes if route.escalate_to for address in route.escalate_to.email}
     named |= {address.lower() for digest in settings.digests for address in digest.to}
     try:
         found = await read_store(settings, lambda connection: suppressed.listed(connection, datetime.now(UTC)))
