@@ -1,7 +1,7 @@
 """What people did: who, which verb, through what, and what came of it. Never erased by a refusal."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, exists, func, insert, select, update
@@ -126,13 +126,6 @@ def find_token(connection: Connection, token_id: str) -> Token | None:
     columns = (token.c[name] for name in Token.__slots__)
     row = connection.execute(select(*columns).where(token.c.id == token_id)).first()
     return None if row is None else Token(*row)
-
-
-def newest_token_at(connection: Connection, item_id: str, address: str) -> datetime:
-    """When this address was last given a link for this item; long ago when never."""
-    chosen = select(func.max(token.c.created_at)).where(token.c.item_id == item_id, token.c.address == address)
-    newest: datetime | None = connection.execute(chosen).scalar()
-    return newest or datetime.fromtimestamp(0, UTC)
 
 
 def spend_token(connection: Connection, token_id: str, who: str, verb: str, now: datetime) -> bool:

@@ -308,6 +308,13 @@ def overdue(
     return [delivery_of(row) for row in connection.execute(chosen)]
 
 
+def is_put(connection: Connection, item_id: str, destination: str, what: str, since: datetime) -> bool:
+    """Whether such a delivery was put here since then, whatever became of it."""
+    chosen = select(outbox.c.id).where(outbox.c.item_id == item_id, outbox.c.destination == destination)
+    put_since = chosen.where(outbox.c.what == what, outbox.c.created_at > since)
+    return connection.execute(put_since.limit(1)).first() is not None
+
+
 def have_taken(connection: Connection, destinations: Collection[str], since: datetime) -> bool:
     """Whether anything was delivered to any of these since then."""
     chosen = select(outbox.c.id).where(outbox.c.destination.in_(destinations), outbox.c.state == "done")

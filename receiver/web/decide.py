@@ -85,8 +85,9 @@ def _token_and_item(connection: Connection, token_id: str) -> tuple[actions.Toke
 
 
 def _queue_fresh(connection: Connection, fresh: actions.Token, desk: Desk) -> None:
-    if actions.newest_token_at(connection, fresh.item_id, fresh.address) > fresh.created_at - FRESH_LINK_EVERY:
+    to, since = f"mail:{fresh.address}", fresh.created_at - FRESH_LINK_EVERY
+    if outbox.is_put(connection, fresh.item_id, to, outbox.FRESH_LINK, since):
         return
     actions.add_token_once(connection, fresh)
     payload: dict[str, object] = {"route": fresh.route, "token": fresh.id}
-    outbox.put(connection, fresh.item_id, f"mail:{fresh.address}", outbox.FRESH_LINK, payload, desk.now())
+    outbox.put(connection, fresh.item_id, to, outbox.FRESH_LINK, payload, desk.now())
