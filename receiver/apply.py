@@ -122,6 +122,7 @@ def _write(
             items.record(connection, item.id, _event(item, fact, decision, now))
             _close_attempt(connection, before, item, now)
             _close_proposal(connection, before, item, fact, now)
+            _mail_refusal(connection, item, fact, now)
             if before is not None and before.waiting_since != item.waiting_since:
                 reminders.forget(connection, item.id)
             rings = transition in {"opened", "reopened", "rang"}
@@ -201,6 +202,15 @@ def _close_proposal(connection: Connection, before: Item | None, item: Item, fac
         code = "proposal_withdrawn" if by else "proposal_void"
         payload: dict[str, object] = {"code": code, "values": {"who": by.label} if by else {}}
         outbox.put(connection, item.id, action.answer_to, outbox.TELL, payload, now)
+
+
+def _mail_refusal(connection: Connection, item: Item, fact: Fact, now: datetime) -> None:
+    """Who decided through a mail's link may have left its page long ago: the reason goes to them, with a fresh link."""
+    action = actions.find(connection, fact.action_id) if isinstance(fact, SourceRefused) else None
+    if action and action.via == "mail" and action.person.email:
+        route = actions.route_of_links(connection, item.id, action.person.email)
+        payload: dict[str, object] = {"route": route}
+        outbox.put(connection, item.id, f"mail:{action.person.email}", outbox.FRESH_LINK, payload, now)
 
 
 def _event(item: Item, fact: Fact, decision: Decision, now: datetime) -> items.Event:

@@ -194,12 +194,17 @@ def _remember(connection: Connection, delivery: Delivery, drawn: Sequence[Drawn]
 
 
 async def _fresh_link(desk: Desk, delivery: Delivery, claim_id: str) -> None:
-    """A mail with a new link, to the address whose old one had expired or was spent."""
+    """A mail with a new link, to the address whose old one had expired, was spent, or led to nothing."""
     channel, _, address = delivery.destination.partition(":")
     item, _ = await desk.database.read(item_and_messages, delivery.item_id, delivery.destination)
     route = desk.route(delivery.value("route") or "")
-    notice = await notice_for_mail(desk, item, route, address, delivery.value("token"))
-    await notifier_of(desk, channel).deliver(notice, address, None, None)
+    token_id, shown_state = delivery.value("token"), None
+    notice = await notice_for_mail(desk, item, route, address, token_id)
+    if token_id is None:  # refused: news as what opens or ends is, however it stands now
+        notice = replace(notice, occasion=f"refused.{item.version}")
+        shown_state = "resolved" if item.state == "open" else "open"
+    notice = replace(notice, may_repeat=delivery.is_doubtful)
+    await notifier_of(desk, channel).deliver(notice, address, None, shown_state)
     held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
 
 

@@ -204,7 +204,7 @@ def _told(story: Story, kind: str, share: float) -> Told:
     status = cut(clean(story.status or ""), room(1_000))
     return Told(
         headline=cut(one_line(story.headline), MAX_SUBJECT) or kind,
-        preheader=cut(status or one_line(story.sentence), 200),
+        preheader=cut(one_line(story.problem or "") or status or one_line(story.sentence), 200),
         status=status,
         problem=cut(clean(story.problem or ""), room(1_000)),
         asked=cut(clean(story.asked or ""), room(MAX_BODY)),

@@ -128,6 +128,12 @@ def find_token(connection: Connection, token_id: str) -> Token | None:
     return None if row is None else Token(*row)
 
 
+def route_of_links(connection: Connection, item_id: str, address: str) -> str:
+    """By which route this address was last given a link for this item; empty when never."""
+    chosen = select(token.c.route).where(token.c.item_id == item_id, token.c.address == address)
+    return connection.execute(chosen.order_by(token.c.created_at.desc()).limit(1)).scalar() or ""
+
+
 def spend_token(connection: Connection, token_id: str, who: str, verb: str, now: datetime) -> bool:
     """Use the link up, in the transaction of what it does. False: it was used before."""
     spent = connection.execute(

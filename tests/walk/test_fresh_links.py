@@ -2,13 +2,20 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import Connection
 
-from receiver.domain.people import People
+from receiver.apply import apply_fact
+from receiver.domain.action import Click
+from receiver.domain.fact import PersonAsked, SourceRefused
+from receiver.domain.item import Item
+from receiver.domain.ledger import Applied
+from receiver.domain.people import People, Person
 from receiver.store import actions
 from receiver.web.app import build_app
 from tests.office import Office, office, text_of
@@ -86,3 +93,49 @@ async def test_a_link_whose_decision_came_to_nothing_is_replaced_at_once(here: O
     assert "This link was used already" in page.text
     assert asked.status_code == 202
     assert len(links(here)) == 2  # the alert itself is half a minute old, and no reason to wait
+
+
+async def refused(here: Office, item: Item, verb: str, via: str = "mail") -> None:
+    """A person asks, and the source does not want it."""
+
+    def happen(connection: Connection) -> None:
+        click = Click(item.id, item.version, verb, Person(email=AR), via, f"{verb}.{item.version}")
+        action_id = actions.add(connection, click, "asked", None, here.at)
+        for fact in (
+            PersonAsked(item.key, action_id, verb, click.person, via),
+            SourceRefused(item.key, action_id, "This debt is closed"),
+        ):
+            assert isinstance(apply_fact(connection, fact, here.at, here.desk.routes), Applied)
+
+    await here.desk.database.write(happen)
+    await here.settle()
+
+
+async def test_whoever_left_the_page_hears_by_mail_that_the_source_refused(here: Office) -> None:
+    item = await here.say("INV-1")
+    here.at += timedelta(minutes=1)
+    await refused(here, item, "validate")
+
+    first, second = (mail.message for mail in here.mail.messages)
+    assert "This debt is closed" in text_of(second)
+    assert second["message-id"] != first["message-id"]
+    assert (second["references"], second["subject"]) == (first["references"], f"Re: {first['subject']}")
+    async with visiting(here) as browser:
+        assert "What should happen?" in (await browser.get(links(here)[1])).text
+
+
+async def test_an_undo_that_was_refused_is_told_by_mail_too(here: Office) -> None:
+    item = await here.say("INV-1")
+    item = await here.show(replace(item.snapshot, is_open=False, outcome="validated", verbs=("reopen",)))
+    before = len(here.mail.messages)
+    await refused(here, item, "undo")
+
+    (told,) = here.mail.messages[before:]
+    assert "This debt is closed" in text_of(told.message)
+
+
+async def test_a_refusal_of_what_was_pressed_elsewhere_is_no_mail(here: Office) -> None:
+    item = await here.say("INV-1")
+    await refused(here, item, "validate", via="slack")
+
+    assert len(here.mail.messages) == 1
