@@ -278,8 +278,15 @@ async def test_a_refused_login_waits_for_a_person_instead_of_being_tried_in_a_lo
     assert "535" in raised.value.message
 
 
-async def test_a_server_that_offers_no_login_is_a_refused_login() -> None:
-    async with mail_server(Mailbox()) as mailbox:
+class TokensOnly(Mailbox):
+    async def auth_XOAUTH2(self, _server: SMTP, _words: list[str]) -> AuthResult:  # noqa: N802 - aiosmtpd's own name
+        return AuthResult(success=False)
+
+
+@pytest.mark.parametrize("in_clear", [False, True])
+async def test_a_server_that_offers_no_login_we_know_is_a_refused_login(in_clear: bool) -> None:
+    left_out = ["LOGIN", "PLAIN"]
+    async with mail_server(TokensOnly(), auth_require_tls=not in_clear, auth_exclude_mechanism=left_out) as mailbox:
         with pytest.raises(RetryLaterError) as raised:
             await SmtpClient(f"smtp://casebell@127.0.0.1:{mailbox.port}", PASSWORD).send(mail(), FROM, TO)
 
@@ -292,9 +299,7 @@ def test_another_kind_of_address_for_the_server_is_a_fault_of_the_configuration(
         SmtpClient(url, None)
 
 
-class PlainTeller:
-    """A teller for tests: English, the item's own words."""
-
+class PlainTeller:  # English, the item's own words
     def story(self, notice: Notice) -> Story:
         said, state = notice.item.snapshot, notice.item.state
         headline = f"{said.title} · {said.reference}"
