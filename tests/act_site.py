@@ -142,7 +142,7 @@ async def site(desk: FakeDesk) -> AsyncIterator[str]:
             Route("/broken", broken),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        exception_handlers=error_handlers(),
+        exception_handlers=error_handlers(desk.teller),
     )
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

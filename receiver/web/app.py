@@ -43,7 +43,7 @@ def build_app(desk: Desk, beside: Sequence[BaseRoute] = ()) -> Starlette:
             *login_routes(desk),
             *running_routes(desk),
         ],
-        exception_handlers=error_handlers(),
+        exception_handlers=error_handlers(desk.teller),
     )
     app.state.desk = desk
     app.state.readiness = health.Readiness(desk)

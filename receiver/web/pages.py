@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from receiver.domain.refusal import N_
 from receiver.errors import RetryLaterError
 from receiver.ports import Teller
 
@@ -36,11 +37,6 @@ _PAGES = jinja2.Environment(
 )
 
 
-def english(message: str, **values: object) -> str:
-    """For pages that belong to no route."""
-    return message.format(**values)
-
-
 def words_of(teller: Teller, locale: str) -> Words:
     return partial(teller.say, locale)
 
@@ -49,8 +45,8 @@ def page(
     template: str,
     status: int = 200,
     *,
-    words: Words = english,
-    locale: str = "en",
+    words: Words,
+    locale: str,
     headers: Mapping[str, str] | None = None,
     **context: object,
 ) -> HTMLResponse:
@@ -64,8 +60,8 @@ def message(
     title: str,
     text: str,
     *,
-    words: Words = english,
-    locale: str = "en",
+    words: Words,
+    locale: str,
     headers: Mapping[str, str] | None = None,
     **context: object,
 ) -> HTMLResponse:
@@ -83,24 +79,28 @@ def preferred_locale(request: Request) -> str:
     return "en"
 
 
-async def _not_found(_request: Request, _error: Exception) -> Response:
-    return message(404, "Nothing is here", "This page does not exist, or it does not exist any more.")
+def error_handlers(teller: Teller) -> dict[Any, Handler]:
+    """What Starlette shows for errors, in the browser's language: by status, and for what the store cannot do now."""
 
+    def say(request: Request, status: int, title: str, text: str, headers: Mapping[str, str] | None = None) -> Response:
+        locale = preferred_locale(request)
+        return message(status, title, text, words=words_of(teller, locale), locale=locale, headers=headers)
 
-async def _not_allowed(_request: Request, error: HTTPException) -> Response:
-    return message(405, "Not like this", "This page does not take that kind of request.", headers=error.headers)
+    async def not_found(request: Request, _error: Exception) -> Response:
+        text = N_("This page does not exist, or it does not exist any more.")
+        return say(request, 404, N_("Nothing is here"), text)
 
+    async def not_allowed(request: Request, error: HTTPException) -> Response:
+        text = N_("This page does not take that kind of request.")
+        return say(request, 405, N_("Not like this"), text, error.headers)
 
-async def _broken(_request: Request, _error: Exception) -> Response:
-    return message(500, "Something broke here", "It was written down. Please try again in a minute.")
+    async def broken(request: Request, _error: Exception) -> Response:
+        text = N_("It was written down. Please try again in a minute.")
+        return say(request, 500, N_("Something broke here"), text)
 
+    async def busy(request: Request, error: RetryLaterError) -> Response:
+        after_s = max(1, round(error.after_s or 5))
+        text = N_("Nothing was lost or changed. Please try again in a moment.")
+        return say(request, 503, N_("Not just now"), text, {"Retry-After": str(after_s)})
 
-async def _busy(_request: Request, error: RetryLaterError) -> Response:
-    after_s = max(1, round(error.after_s or 5))
-    text = "Nothing was lost or changed. Please try again in a moment."
-    return message(503, "Not just now", text, headers={"Retry-After": str(after_s)})
-
-
-def error_handlers() -> dict[Any, Handler]:
-    """What Starlette shows for errors: by status, and by class for what the store cannot do now."""
-    return {404: _not_found, 405: _not_allowed, 500: _broken, RetryLaterError: _busy}
+    return {404: not_found, 405: not_allowed, 500: broken, RetryLaterError: busy}

@@ -10,6 +10,7 @@ import pytest
 
 from receiver.domain import routing
 from receiver.domain.action import MAX_NOTE, MAX_REPLY, utf16_units
+from receiver.errors import RetryLaterError
 from receiver.web.links import Used
 from tests.act_site import ADDRESS, TOKEN_ID, FakeDesk, Visitor, site
 from tests.factories import NOW, make_item, make_snapshot
@@ -312,6 +313,19 @@ async def test_a_fault_of_ours_is_a_500_without_its_details(visitor: Visitor) ->
 
     assert answer.status_code == 500
     assert "ZeroDivision" not in answer.text
+
+
+async def test_whoever_is_lost_is_told_in_the_browsers_language(visitor: Visitor, desk: FakeDesk) -> None:
+    french = {"accept-language": "es, fr-CA;q=0.8"}
+    desk.broken = RetryLaterError("store_unavailable", "disk full", 7)
+    shown = [
+        await visitor._http.get(desk.path, headers=french),
+        await visitor._http.get("/nowhere", headers=french),
+        await visitor._http.get("/broken", headers=french),
+    ]
+
+    assert [answer.status_code for answer in shown] == [503, 404, 500]
+    assert all("‹" in answer.text and 'lang="fr"' in answer.text for answer in shown)
 
 
 async def test_pages_load_only_what_is_here(visitor: Visitor) -> None:
