@@ -19,7 +19,7 @@ help: ## this list
 run: $(VENV)/.ready-run ## start the service (casebell.toml, else the demo); ARGS="--port 9000" is passed on
 	@if [ -e "$(CONFIG)" ]; then exec $(BIN)/casebell serve $(ARGS); else exec $(BIN)/casebell demo $(ARGS); fi
 
-test: $(VENV)/.ready-dev .build/browser .build/prism .build/mailcheck .build/slackschema ## run every test; ARGS="-k clicks" is passed on
+test: $(VENV)/.ready-dev .build/tools .build/prism .build/mailcheck .build/slackschema ## run every test; ARGS="-k clicks" is passed on
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 faults: $(VENV)/.ready-dev ## break it for long, on purpose: all of what make test does in short
@@ -41,7 +41,7 @@ bench: $(VENV)/.ready-dev ## measure how much it takes
 words: $(VENV)/.ready-dev ## collect new sentences for the translators
 	@$(BIN)/python -m notifiers.locale_refresh
 
-pictures: $(VENV)/.ready-dev .build/browser ## draw docs/pictures/ anew
+pictures: $(VENV)/.ready-dev .build/tools ## draw docs/pictures/ anew
 	@$(BIN)/python -m tests.pictures $(ARGS)
 
 docs: $(VENV)/.ready-dev ## write docs/configuration.md anew
@@ -79,9 +79,9 @@ $(VENV)/.ready-dev: requirements/dev.txt | $(VENV)/.ready-venv
 
 # Best effort: tests that need a browser, the mock of Debitura's API, checks of mails or Slack's schema of manifests are
 # skipped with a reason where there is none.
-.build/browser: .ci/browser
+.build/tools: .ci/tools
 	@mkdir -p .build
-	@.ci/browser || true
+	@.ci/tools || true
 	@touch $@
 
 .build/prism: $(wildcard tests/prism/install.sh)

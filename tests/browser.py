@@ -13,7 +13,7 @@ PATIENCE_MS = 20_000
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """The machine's own Chromium, else the one playwright brought; ``.ci/browser`` installs one."""
+    """The machine's own Chromium, else the one playwright brought; ``.ci/tools`` installs one."""
     with sync_playwright() as playwright:
         try:
             opened = playwright.chromium.launch(
@@ -21,7 +21,7 @@ def browser() -> Iterator[Browser]:
                 args=["--no-sandbox", "--disable-dev-shm-usage"],  # CI runs as root, with a small /dev/shm
             )
         except Error as error:
-            pytest.skip(f"no Chromium here (.ci/browser installs one): {error.message.splitlines()[0]}")
+            pytest.skip(f"no Chromium here (.ci/tools installs one): {error.message.splitlines()[0]}")
         yield opened
         opened.close()
 
