@@ -192,6 +192,8 @@ class _Counting:
     def _at_risk(self) -> tuple[AtRisk, ...]:
         sums: dict[str | None, list[Bucket]] = {}
         for claim in self._claims.values():
+            if claim.minor == 0:
+                continue
             buckets = sums.setdefault(claim.currency, [Bucket(0, 0)] * (len(AGE_BOUNDS) + 1))
             days = (self._until - claim.oldest_at).days
             place = sum(days >= bound for bound in AGE_BOUNDS)

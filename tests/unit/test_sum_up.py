@@ -125,6 +125,13 @@ def test_each_age_has_its_bucket(days: int, bucket: int) -> None:
     assert [b.claims for b in digest.at_risk[0].buckets].index(1) == bucket
 
 
+def test_a_claim_of_nothing_is_not_at_risk() -> None:
+    digest = told(item(1, amount=Money(0, "GBP")), item(2, amount=Money(700, "EUR")))
+
+    assert [one.total for one in digest.at_risk] == [Money(700, "EUR")]
+    assert digest.to_decide == 2
+
+
 def test_what_is_only_told_is_not_at_risk() -> None:
     digest = told(item(1, kind="agreement", urgency="info", opened=timedelta(hours=1)))
 
