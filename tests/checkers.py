@@ -1,4 +1,4 @@
-"""What others say of our HTML: html-validate and caniemail in node, axe-core in a page of a real browser.
+"""What others say of our mails and pages: html-validate, caniemail and mailparser in node, axe-core in a real browser.
 
 ``tests/mailcheck/install.sh`` brings them; where it cannot, whoever asks for ``tools`` is skipped with a reason.
 """
@@ -6,7 +6,8 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Collection
+from base64 import b64encode
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,22 @@ def tools() -> Path:
 
 def checked(tools: Path, pages: dict[str, str]) -> dict[str, dict[str, Any]]:
     """What html-validate and caniemail say of each page."""
-    (tools / "check.mjs").write_bytes((TOOLS / "check.mjs").read_bytes())
-    lines = "\n".join(json.dumps({"name": name, "html": html}) for name, html in pages.items())
+    return _answers(tools, "check.mjs", ({"name": name, "html": html} for name, html in pages.items()))
+
+
+def parsed_by_mailparser(tools: Path, mails: dict[str, bytes]) -> dict[str, dict[str, Any]]:
+    """Headers, text and files of each mail."""
+    encoded = ({"name": name, "raw": b64encode(raw).decode()} for name, raw in mails.items())
+    return _answers(tools, "read.mjs", encoded)
+
+
+def _answers(tools: Path, script: str, questions: Iterable[dict[str, str]]) -> dict[str, dict[str, Any]]:
+    """What a script of ours answers to each question, by its name; one process for all of them."""
+    (tools / script).write_bytes((TOOLS / script).read_bytes())
     said = subprocess.run(
-        ["node", str(tools / "check.mjs")], input=lines, capture_output=True, text=True, check=False, timeout=300
-    )
+        ["node", str(tools / script)], input="\n".join(map(json.dumps, questions)),
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
     if "Unsupported engine" in said.stderr or "ERR_REQUIRE_ESM" in said.stderr or "SyntaxError" in said.stderr:
         pytest.skip(f"this node is too old for the checks: {said.stderr.strip().splitlines()[-1]}")
     assert said.returncode == 0, said.stderr

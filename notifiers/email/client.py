@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +16,7 @@ import aiosmtplib
 
 from notifiers.email import answers
 from notifiers.email.answers import AUTH_CODES, NEEDS_HANDS_S, words
+from notifiers.email.headers import POLICY
 from receiver.errors import ConfigError, DeliveryError, RetryLaterError, UncertainError
 
 PORTS: Final = {"smtps": 465, "smtp+starttls": 587, "smtp": 25}
@@ -65,7 +65,7 @@ class SmtpClient:
         self._hold_back()
         try:
             async with self._errors_by_code():
-                await self._send(message.as_bytes(policy=SMTP_POLICY), sender, recipient)
+                await self._send(message.as_bytes(policy=POLICY), sender, recipient)
         except RetryLaterError as error:
             if error.code == "smtp_auth":
                 self._stop(error)

@@ -11,7 +11,8 @@ from functools import partial
 
 from notifiers.digest_words import Row, Section, Told, tell
 from notifiers.email import chart
-from notifiers.email.render import MAX_HTML, POLICY, Say, address_of, drawn, is_openable, message_id, slug
+from notifiers.email.headers import POLICY
+from notifiers.email.render import MAX_HTML, Say, address_of, drawn, is_openable, message_id, slug
 from notifiers.text import cut, one_line
 from receiver.domain.digest import Digest, Edition
 

@@ -6,6 +6,7 @@ from email.message import EmailMessage
 from functools import partial
 
 from notifiers.email import render as one
+from notifiers.email.headers import POLICY
 from notifiers.ranking import counted, rank, totals
 from notifiers.teller import Teller, language_of
 from notifiers.text import cut, one_line
@@ -53,7 +54,7 @@ def render(told: Sequence[tuple[Notice, Story]], say: one.Say, sender: str, addr
         text, html = one.drawn("gathered", context)
         if len(html.encode()) <= one.MAX_HTML:
             break
-    mail = EmailMessage(policy=one.POLICY)
+    mail = EmailMessage(policy=POLICY)
     mail["Subject"] = cut(title, one.MAX_SUBJECT)
     own = one.message_id([*(notice.item.id for notice, _ in told), address.lower(), "gathered"], sender)
     one.envelope(mail, first, sender, address, host, {"Message-ID": own})

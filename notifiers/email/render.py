@@ -9,9 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.errors import HeaderParseError
-from email.headerregistry import Address, HeaderRegistry, MessageIDHeader
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 import css_inline
 import jinja2
 
+from notifiers.email.headers import POLICY
 from notifiers.phrases import file_name
 from notifiers.text import clean, cut, one_line
 from receiver.domain.action import DECIDING
@@ -36,10 +36,6 @@ MAX_FILES = 10
 MAX_URL = 2_000
 
 _FOLDER = Path(__file__).parent / "templates"
-_HEADERS = HeaderRegistry()
-for _name in ("in-reply-to", "references"):  # else Python encodes a long one, and no client finds the conversation
-    _HEADERS.map_to_type(_name, MessageIDHeader)  # type: ignore[arg-type] # typeshed overlooks that these are mixed in
-POLICY = SMTP.clone(header_factory=_HEADERS)
 
 PAGES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_FOLDER),

@@ -5,7 +5,8 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from functools import partial
 
-from notifiers.email.render import MAX_SUBJECT, POLICY, Say, address_of, drawn, message_id, slug
+from notifiers.email.headers import POLICY
+from notifiers.email.render import MAX_SUBJECT, Say, address_of, drawn, message_id, slug
 from notifiers.text import cut, one_line
 
 LOCALE = "en"

@@ -1,0 +1,213 @@
+"""Every mail as it leaves, judged by its raw bytes and by a parser that is not Python's."""
+
+import random
+import re
+from dataclasses import replace
+from email.message import EmailMessage
+from email.utils import format_datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from notifiers.digest_words import tell
+from notifiers.email.client import SmtpClient
+from notifiers.email.headers import POLICY
+from notifiers.email.notifier import MailNotifier
+from notifiers.email.render import root_id
+from notifiers.teller import Teller
+from notifiers.telling import Telling
+from notifiers.text import one_line
+from notifiers.voice import Voice
+from notifiers.wording import headline
+from receiver.cli.preview import notice_of_sample
+from receiver.cli.sample_digest import edition, sample_digest
+from receiver.cli.samples import ANNA, SAMPLES, sample
+from receiver.domain.alarm import SENTENCES
+from receiver.domain.item import Item
+from receiver.domain.money import Money
+from receiver.domain.notice import Notice, Nudge
+from receiver.sandbox.mailbox import Mail, MailStand
+from tests.checkers import parsed_by_mailparser, tools
+from tests.factories import NOW
+
+__all__ = ["tools"]  # a fixture
+
+pytestmark = pytest.mark.anyio
+
+LOCALES = ("en", "fr", "da", "de")
+DOMAIN = f"{'mahnwesen.' * 9}creditor.example"  # with it a Message-ID is longer than a line
+SENDER, NAME = f"Jørgensen & Søn · Créances <casebell@{DOMAIN}>", "Jørgensen & Søn · Créances"
+TO, HOST = "Åse Öberg <ar@creditor.example>", "casebell.example.com"
+UNSUBSCRIBE = f"https://{HOST}/unsubscribe/{'Zm9v.' * 40}end"
+PHRASES = {"from", "to", "subject"}  # where RFC 2047 allows an encoded word at all
+HEAD = re.compile(rb"(?:[!-9;-~]+:(?: [ -~]*|)\r\n(?:[ \t]+[!-~][ -~]*\r\n)*)+")  # only fields (RFC 5322, 2.2)
+HEADLINES = 10_000
+PIECES = (
+    "INV-2024-001", "№ 17/б", "·", "€1,500.00", "1 500,00 €", "Ménard", "Ærø", "Größe", "Łódź", "=?utf-8?q?=C2=B7?=",
+    "=?", "?=", "=", "_", "a_b", "  ", "\u00a0", "\u202f", "🧾", "👩\u200d👧", "e\u0301", "שלום", "فاتورة", "請求書",
+    "%20", "\\", '"', "<a@b>", "x" * 60, "é" * 45, "Dispute: 1,", "\r\nBcc: eve@evil.example", "\u2028",
+)  # fmt: skip
+Delivered = dict[str, tuple[str | None, Mail]]  # name: the subject as it was meant, if known, and the mail
+
+
+def header_fields(raw: bytes) -> dict[str, str]:
+    """The unfolded fields of a mail, in lower case, each of which it has once (RFC 5322, 2.2.3)."""
+    head = raw.partition(b"\r\n\r\n")[0].decode("ascii").replace("\r\n ", " ")
+    found = [line.partition(": ") for line in head.split("\r\n")]
+    assert len({name.lower() for name, _, _ in found}) == len(found)
+    return {name.lower(): value for name, _, value in found}
+
+
+def resolved(item: Item) -> Item:
+    return replace(item, state="resolved", version=3, resolved_at=NOW, outcome="validated", resolved_by="Anna Krogh")
+
+
+def accented(kind: str, locale: str) -> Notice:
+    """A sample with a reference that Python's own folding gets wrong."""
+    item = sample(kind)
+    snapshot = replace(item.snapshot, reference="№ 17/б", amount=Money(150_000, "EUR"))
+    return replace(notice_of_sample(replace(item, snapshot=snapshot), locale), now=NOW)
+
+
+def subject_of(notice: Notice) -> str:
+    return Teller().story(notice).headline
+
+
+class Post:
+    """A notifier before a mail server; ``sent``: name of each mail -> its subject as it was meant, or None."""
+
+    def __init__(self, stand: MailStand) -> None:
+        client = SmtpClient(f"smtp://127.0.0.1:{stand.port}", None)
+        self.notifier = MailNotifier(client, Teller(), sender=SENDER, host=HOST)
+        self.sent: dict[str, str | None] = {}
+
+    async def send_alerts(self, locale: str) -> None:
+        """What happens to an item, in one language."""
+        notice = accented("portal_dispute", locale)
+        subject, done = subject_of(notice), replace(notice, item=resolved(notice.item))
+        again = replace(notice, item=replace(notice.item, version=4))
+        for name, about, shown in (
+            ("opened", notice, None), ("resolved", done, "open"), ("reopened", again, "resolved"),
+        ):  # fmt: skip
+            await self.notifier.deliver(about, TO, None, shown)
+            self.sent[f"{name}.{locale}"] = subject if shown is None else f"Re: {subject}"
+        await self.notifier.nudge(notice, TO, "", Nudge("reminder", ANNA))
+        self.sent[f"nudge.{locale}"] = f"Re: {subject}"
+
+    async def send_many(self, locale: str) -> None:
+        """Every kind once, then all of them in one mail, and the digest."""
+        notices = [accented(kind, locale) for kind in SAMPLES]
+        for kind, notice in zip(SAMPLES, notices, strict=True):
+            await self.notifier.deliver(notice, TO, None, None)
+            self.sent[f"{kind}.{locale}"] = subject_of(notice)
+        await self.notifier.gather(notices, TO)
+        self.sent[f"gathered.{locale}"] = None
+        digest = replace(edition(sample_digest(locale, NOW)), unsubscribe_url=UNSUBSCRIBE)
+        await self.notifier.deliver_digest(digest, TO)
+        self.sent[f"digest.{locale}"] = tell(digest.digest).subject
+
+    async def send_words(self) -> None:
+        """Alarms, and the mail that signs somebody in."""
+        values = {"about": "Getbill (Søn)", "since": "2026-03-02", "reason": "401", "url": f"https://{HOST}/login/x"}
+        for code, sentence in SENTENCES.items():
+            text = Teller().say("en", sentence, **values)
+            await self.notifier.warn(TO, text, f"login {code}" if code == "login" else code, NOW)
+            self.sent[code] = None
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def delivered() -> Delivered:
+    """Each mail under its name, with the subject it was meant to have, as a mail server was given it."""
+    stand = MailStand()
+    await stand.start()
+    post = Post(stand)
+    for locale in LOCALES:
+        await post.send_alerts(locale)
+        await post.send_many(locale)
+    await post.send_words()
+    await stand.stop()
+    assert len(post.sent) == len(stand.messages)
+    return dict(zip(post.sent, zip(post.sent.values(), stand.messages, strict=True), strict=True))
+
+
+async def test_every_field_is_ascii_in_lines_a_server_takes(delivered: Delivered) -> None:
+    for name, (_, mail) in delivered.items():
+        head = mail.raw.partition(b"\r\n\r\n")[0] + b"\r\n"
+        assert HEAD.fullmatch(head), name
+        assert all(len(line) <= 76 for line in head.split(b"\r\n") if b"=?" in line), name
+        assert all(len(line) <= 998 and line.isascii() for line in mail.raw.split(b"\r\n")), name
+
+
+async def test_no_structured_header_is_encoded(delivered: Delivered) -> None:
+    for name, (_, mail) in delivered.items():
+        for field, value in header_fields(mail.raw).items():
+            assert field in PHRASES or "=?" not in value, f"{name}: {field}"
+        assert b"=?" not in mail.raw.partition(b"\r\n\r\n")[2], name  # the headers of its parts
+        assert header_fields(mail.raw)["from"].endswith(f" <casebell@{DOMAIN}>")
+        assert header_fields(mail.raw)["to"].endswith("<ar@creditor.example>")
+        assert header_fields(mail.raw)["date"] == format_datetime(NOW)
+        assert header_fields(mail.raw)["auto-submitted"] == "auto-generated"
+        assert re.fullmatch(rf"<[0-9a-f]+@{DOMAIN}>", header_fields(mail.raw)["message-id"])
+
+
+async def test_a_client_that_follows_the_rfcs_finds_where_to_unsubscribe_by_one_click(delivered: Delivered) -> None:
+    for locale in LOCALES:
+        head = header_fields(delivered[f"digest.{locale}"][1].raw)
+        assert re.findall(r"<(https://[!-=?-~]+)>", head["list-unsubscribe"]) == [UNSUBSCRIBE]
+        assert head["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
+
+
+async def test_another_parser_reads_every_mail_as_it_was_meant(delivered: Delivered, tools: Path) -> None:
+    read = parsed_by_mailparser(tools, {name: mail.raw for name, (_, mail) in delivered.items()})
+
+    assert read.keys() == delivered.keys()
+    for name, (subject, mail) in delivered.items():
+        parsed, head = read[name], header_fields(mail.raw)
+        assert parsed["subject"] == (subject or str(mail.message["Subject"])), name
+        assert parsed["from"] == [[NAME, f"casebell@{DOMAIN}"]], name
+        assert parsed["to"] == [["" if "digest" in name else "Åse Öberg", "ar@creditor.example"]], name
+        assert parsed["ids"] == [head[one] for one in ("message-id", "in-reply-to", "references") if one in head], name
+        assert f"<{parsed['list']}>" == head["list-id"], name
+        one_click = (UNSUBSCRIBE, "List-Unsubscribe=One-Click") if "digest" in name else (None, None)
+        assert (parsed["unsubscribe"], parsed["oneClick"]) == one_click, name
+        text = mail.message.get_body(("plain",))
+        assert text is not None
+        assert parsed["text"].strip() == text.get_content().replace("\r\n", "\n").strip(), name
+        pictures = re.findall(rb"Content-ID: <([^>]+)>", mail.raw)
+        assert parsed["files"] == [["chart.png", one.decode()] for one in pictures], name
+
+
+async def test_follow_ups_refer_to_what_the_first_mail_referred_to(delivered: Delivered) -> None:
+    root = root_id(sample("portal_dispute"), TO, SENDER)
+
+    for name in ("opened.da", "resolved.da", "reopened.da", "nudge.da"):
+        head = header_fields(delivered[name][1].raw)
+        assert (head["references"], head["in-reply-to"]) == (root, root)
+
+
+def test_another_parser_gives_back_every_headline_of_every_kind_and_language(tools: Path) -> None:
+    chance = random.Random(2047)
+    expected, raw = {}, {}
+    notices = [accented(kind, locale) for kind in SAMPLES for locale in LOCALES]
+    for n in range(HEADLINES):
+        notice = notices[n % len(notices)]
+        words = ["".join(chance.choices(PIECES, k=chance.randint(1, 5))) for _ in range(3)]
+        money = Money(chance.randint(-10, 10**9), chance.choice(("EUR", "DKK", "RUB", "JPY", "XXX")))
+        snapshot = replace(notice.item.snapshot, reference=words[0], debtor=words[1], title=words[2], amount=money)
+        about = replace(notice, item=replace(notice.item, snapshot=snapshot))
+        voice = Voice(Teller(), notice.route.locale, ZoneInfo("Europe/Paris"), NOW)
+        subject = one_line(headline(Telling(about, voice)))
+        mail = EmailMessage(policy=POLICY)
+        mail["Subject"] = subject if n % 2 else f"Re: {subject}"
+        expected[str(n)], raw[str(n)] = subject if n % 2 else f"Re: {subject}", mail.as_bytes()
+
+    read = parsed_by_mailparser(tools, raw)
+
+    assert {name: one["subject"] for name, one in read.items() if one["subject"] != expected[name]} == {}
+    assert len(read) == HEADLINES
