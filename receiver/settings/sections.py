@@ -26,6 +26,7 @@ from receiver.settings.values import (
     Sender,
     TeamId,
     TodoUrl,
+    Token,
     Url,
     Words,
 )
@@ -48,7 +49,7 @@ class Getbill(Section):
         description="Where Getbill's external API answers.",
         examples=["https://api.getbill.io/external-api/v1"],
     )
-    api_token: AnySecret | None = Field(
+    api_token: Token | None = Field(
         default=None, description="A ready bearer token (secret).", examples=["env:GETBILL_API_TOKEN"]
     )
     token_url: Url = Field(
@@ -109,7 +110,7 @@ class Debitura(Section):
         description="Where Debitura's customer API answers; the test host is `https://testcustomer-api.debitura.com`.",
         examples=["https://customer-api.debitura.com"],
     )
-    api_key: AnySecret = Field(description="The creditor's API key (secret).", examples=["env:DEBITURA_API_KEY"])
+    api_key: Token = Field(description="The creditor's API key (secret).", examples=["env:DEBITURA_API_KEY"])
     webhook_secrets: tuple[Base64Secret, ...] = Field(
         default=(),
         description="Secrets webhooks are signed with, base64 as Debitura shows them; several while rotating. "
@@ -140,7 +141,7 @@ class Debitura(Section):
 class Slack(Section):
     """One Slack workspace. Without this section nothing goes to Slack."""
 
-    bot_token: AnySecret = Field(
+    bot_token: Token = Field(
         description="Bot token, `xoxb-…`, with the scopes `chat:write`, `users:read` and `users:read.email` (secret).",
         examples=["env:SLACK_BOT_TOKEN"],
     )

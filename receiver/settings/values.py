@@ -31,6 +31,7 @@ _SLACK_USER = re.compile(r"[UW][A-Z0-9]+")
 _CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+_TOKEN = re.compile(r"[!-~]+")  # what an HTTP header may hold
 _SHORTEST_KEY = 16
 
 
@@ -71,6 +72,13 @@ def _long_enough(key: Secret) -> Secret:
             "make one with: casebell keys new"
         )
     return key
+
+
+def _fits_a_header(secret: Secret) -> Secret:
+    """A typographic quote or a blank, copied along, would only show at the first call."""
+    if not _TOKEN.fullmatch(secret.get_secret_value()):
+        raise ValueError(f"{secret.origin} has a character that no token has; copy it again")
+    return secret
 
 
 def _is_base64(secret: Secret) -> Secret:
@@ -253,6 +261,7 @@ def _id_like(letter: str, what: str) -> Callable[[str], str]:
 
 
 AnySecret = Annotated[Secret, PlainValidator(_read_secret)]
+Token = Annotated[AnySecret, AfterValidator(_fits_a_header)]
 Base64Secret = Annotated[AnySecret, AfterValidator(_is_base64)]
 Keys = Annotated[
     tuple[Annotated[AnySecret, AfterValidator(_long_enough)], ...], BeforeValidator(_split_keys), Field(min_length=1)

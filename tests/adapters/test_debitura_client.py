@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from receiver.domain.fact import Fact, SourceGone, SourceSaid
 from receiver.domain.item import Medium, Snapshot
 from receiver.domain.people import People
-from receiver.errors import ConfigError, PermanentError, RetryLaterError
+from receiver.errors import PermanentError, RetryLaterError
 from receiver.ports import Upstream
 from receiver.sandbox.debitura import DebituraStand
 from receiver.sandbox.debitura_cases import LATER_TYPES, TYPES
@@ -337,12 +337,6 @@ async def test_the_key_goes_with_every_request_and_json_is_asked_for() -> None:
 
         assert seen == [("k-1", "application/json")]
         assert made.heard == [("tasks.list", "200")]
-
-
-@pytest.mark.parametrize("api_key", ["", "a b", "kéy", "key\n"])
-def test_a_key_that_is_none_stops_the_start(api_key: str) -> None:
-    with pytest.raises(ConfigError):
-        World("http://127.0.0.1:9", Clock()).client(api_key=api_key)
 
 
 async def test_there_is_nothing_to_listen_to_or_to_look_at(debitura: World) -> None:

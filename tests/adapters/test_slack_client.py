@@ -8,7 +8,7 @@ import pytest
 
 from notifiers.slack.client import MAX_ANSWER, SlackClient
 from notifiers.slack.codes import CODES, CURES, meaning_of
-from receiver.errors import ConfigError, DeliveryError, PermanentError, RetryLaterError, UncertainError
+from receiver.errors import DeliveryError, PermanentError, RetryLaterError, UncertainError
 from tests.adapters.slack_wire import HANG, HANG_UP, client_of, http, no, slack
 
 pytestmark = pytest.mark.anyio
@@ -122,12 +122,6 @@ async def test_a_message_whose_place_slack_does_not_tell_is_uncertain() -> None:
     async with slack(http({"ok": True})) as wire, client_of(wire) as client:
         with pytest.raises(UncertainError):
             await post(client)
-
-
-@pytest.mark.parametrize("token", ["", "  ", "xoxb-é", "xoxb\n1"])
-def test_a_token_that_is_none_stops_the_start(token: str) -> None:
-    with pytest.raises(ConfigError):
-        SlackClient("https://slack.com/api/", token)
 
 
 # Every code that contract A6 and A2 name.

@@ -56,9 +56,9 @@ def read(*parts: str, environ: Mapping[str, str] = ENVIRON) -> Settings:
     return parse("".join(parts), "casebell.toml", environ)
 
 
-def faults(*parts: str) -> list[str]:
+def faults(*parts: str, environ: Mapping[str, str] = ENVIRON) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        read(*parts)
+        read(*parts, environ=environ)
     return caught.value.message.splitlines()
 
 
@@ -85,6 +85,21 @@ def test_a_secret_is_read_from_a_file_beside_the_configuration(tmp_path: Path) -
 
     assert token is not None
     assert (token.get_secret_value(), token.origin) == ("from-a-file", "file:token")
+
+
+@pytest.mark.parametrize("token", ["tok\u00a0en", "\u201ctoken\u201d", "two words", "k\u00e9y", "two\nlines", "\x7f"])
+def test_a_token_that_no_header_can_hold_is_told_before_the_first_call(token: str) -> None:
+    told = faults(
+        TOP,
+        '[[getbill]]\nname = "g"\napi_token = "env:BAD"\n[[debitura]]\nname = "d"\napi_key = "env:BAD"\n',
+        '[slack]\nbot_token = "env:BAD"\nsigning_secrets = ["env:BAD"]\n',
+        environ=ENVIRON | {"BAD": token},
+    )
+
+    cure = "env:BAD has a character that no token has; copy it again"
+    assert [fault.removeprefix("casebell.toml: ") for fault in told] == [
+        f"getbill[0].api_token: {cure}", f"debitura[0].api_key: {cure}", f"slack.bot_token: {cure}",
+    ]  # fmt: skip
 
 
 EVERY_FAULT = """\

@@ -12,7 +12,7 @@ from receiver.domain.action import Order
 from receiver.domain.fact import Fact, SourceGone, SourceSaid
 from receiver.domain.item import Item, Medium
 from receiver.domain.people import People
-from receiver.errors import ConfigError, DeliveryError, PermanentError
+from receiver.errors import DeliveryError, PermanentError
 from receiver.observe import log
 from receiver.ports import Book, Health, Hint, Pass
 from receiver.upstream.books import Books
@@ -69,8 +69,6 @@ class Debitura:
         observe: OnReply | None = None,
         settle_s: float = SETTLE_S,
     ) -> None:
-        if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-            raise ConfigError(f"[[debitura]] {account}: api_key is empty or has a character that no key has")
         self.account = account
         self.poll_every_s = poll_every_s
         self._hosts = tuple(solution_hosts)
