@@ -5,7 +5,7 @@ The order is decided here, since a channel with little room shows the first ones
 
 from collections.abc import Iterator
 
-from notifiers.telling import Telling, is_paid
+from notifiers.telling import Telling
 from notifiers.text import pretty
 from notifiers.twins import twins
 from notifiers.words import MAX_VALUE, value_of
@@ -78,7 +78,7 @@ def installments(telling: Telling) -> str | None:
     overdue = len(telling.overdue())
     coming = [part for part in telling.unpaid() if part.due_on and part.due_on >= voice.today()]
     told = [
-        voice.words("{paid} of {total} paid", paid=sum(map(is_paid, parts)), total=len(parts)),
+        voice.words("{paid} of {total} paid", paid=sum(part.is_paid for part in parts), total=len(parts)),
         _next(telling, min(coming, key=lambda part: part.due_on or voice.today())) if coming else "",
         voice.numbered("{n} overdue", "{n} overdue", overdue) if overdue else "",
     ]

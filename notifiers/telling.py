@@ -66,7 +66,7 @@ class Telling:
         return [part for part in self.unpaid() if part.due_on and part.due_on < today]
 
     def unpaid(self) -> Iterator[Installment]:
-        return (part for part in self.snapshot.installments if not is_paid(part))
+        return (part for part in self.snapshot.installments if not part.is_paid)
 
     def label(self) -> str:
         """The type in the source's words, for a kind that Casebell has no words for."""
@@ -79,7 +79,3 @@ class Telling:
             return text
         name = r"\s+".join(re.escape(word) for word in words)
         return re.sub(rf"(?<!\w){name}(?!\w)", mask(" ".join(words)), text, flags=re.IGNORECASE)
-
-
-def is_paid(part: Installment) -> bool:
-    return part.paid_at is not None or (part.status or "").lower() == "paid"

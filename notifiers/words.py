@@ -4,6 +4,7 @@ import re
 
 from notifiers.text import pretty
 from notifiers.voice import Voice
+from receiver.domain.words import fold
 
 MAX_VALUE = 300
 
@@ -46,7 +47,7 @@ _MONTHS = re.compile(r"([0-9]{1,3})[_ ]?months?")
 
 def value_of(voice: Voice, word: str | None) -> str:
     """A source's own word as people write it, translated when it is one of those known."""
-    code = (word or "").strip().lower()
+    code = fold(word)
     if months := _MONTHS.fullmatch(code):
         return voice.numbered("{n} month", "{n} months", int(months[1]))
     known = VALUES.get(code)

@@ -8,6 +8,7 @@ from receiver.domain.action import PlanWish
 from receiver.domain.money import Money
 from receiver.domain.people import Person
 from receiver.domain.twin import Twin
+from receiver.domain.words import fold
 
 State = Literal["open", "acting", "resolved"]
 Urgency = Literal["blocking", "review", "info"]
@@ -31,6 +32,10 @@ class Installment:
     due_on: date | None
     paid_at: datetime | None
     status: str | None
+
+    @property
+    def is_paid(self) -> bool:
+        return self.paid_at is not None or fold(self.status) == "paid"
 
 
 @dataclass(frozen=True, slots=True)

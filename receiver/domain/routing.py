@@ -9,6 +9,7 @@ from functools import lru_cache
 from receiver.domain.business_time import Calendar, Quiet
 from receiver.domain.item import Snapshot
 from receiver.domain.money import Money
+from receiver.domain.words import fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,11 @@ class Match:
     def accepts(self, said: Snapshot) -> bool:
         return (
             (not self.source or said.source in self.source)
-            and (not self.kind or said.kind in self.kind)
+            and _is_among(said.kind, self.kind)
             and (not self.account or said.account in self.account)
-            and (not self.severity or said.severity in self.severity)
+            and _is_among(said.severity, self.severity)
             and (not self.urgency or said.urgency in self.urgency)
-            and (not self.currency or (said.amount is not None and said.amount.currency in self.currency))
+            and _is_among(said.amount.currency if said.amount else None, self.currency)
             and (not self.reference or any(fnmatchcase(said.reference or "", p) for p in self.reference))
             and self._accepts_amount(said.amount)
         )
@@ -47,6 +48,11 @@ class Match:
             <= float(money.amount)
             <= (float("inf") if self.max_amount is None else self.max_amount)
         )
+
+
+def _is_among(word: str | None, wanted: tuple[str, ...]) -> bool:
+    """Whether it is one of the source's words that are wanted, however either is written; without any, all are."""
+    return not wanted or fold(word) in map(fold, wanted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,8 +212,7 @@ def began_at(item: Item) -> datetime:
 
 def is_overdue(part: Installment, today: date) -> bool:
     """Getbill's own test of an installment (getbill.md, Todos)."""
-    is_paid = part.paid_at is not None or (part.status or "").lower() == "paid"
-    return not is_paid and part.due_on is not None and part.due_on < today
+    return not part.is_paid and part.due_on is not None and part.due_on < today
 
 
 _FAR = datetime.max.replace(tzinfo=UTC)

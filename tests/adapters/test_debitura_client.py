@@ -171,7 +171,7 @@ async def test_a_task_in_the_open_list_that_says_it_is_solved_is_believed() -> N
         [page(tasks(1), totalResults=2, totalPages=1)],
         [page(tasks(1), totalResults=0)],
         [page(tasks(1), totalResults=None)],
-        [page(tasks(1), totalResults="1")],
+        [page(tasks(1), totalResults="one")],
         [page([{"type": "Generic"}])],
         [page([7])],
         [page(None, totalResults=1)],

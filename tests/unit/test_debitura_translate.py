@@ -79,7 +79,7 @@ def test_a_chat_task_with_its_case_says_everything_a_person_needs() -> None:
             Detail("type_label", text="Reply to chat"),
         ),
         verbs=("reply",),
-        status="Open",
+        status="open",
         case_id=CASE_ID,
     )
 
@@ -133,7 +133,7 @@ def test_every_type_has_an_urgency_also_one_nobody_knows(given: object, kind: st
         ([{"role": 0, "message": "One"}, {"role": 0, "message": "Two"}], "One\n\nTwo"),
         ([{"role": 0, "message": "Late", "dateCreated": "2026-03-02T00:00:00"},
           {"role": 1, "message": "Ours", "dateCreated": "2026-03-01T00:00:00"}], "Late"),
-        ([{"role": None, "message": "System"}, {"role": 0, "message": None}, {"role": "0", "message": "x"}],
+        ([{"role": None, "message": "System"}, {"role": 0, "message": None}, {"role": "partner", "message": "x"}],
          "Your collection partner is waiting for an answer."),
     ],
     ids=["no chat", "answered", "two questions", "newest first", "odd"],

@@ -215,8 +215,9 @@ def test_a_todo_with_nothing_as_documented_is_shown_with_what_there_is() -> None
         source="getbill",
         account="main",
         kind="promise",
-        urgency="review",
+        urgency="blocking",
         is_open=True,
+        is_collection_paused=True,  # it says "yes"
         severity="4.5",
     )
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from receiver.domain.money import Money
 from receiver.domain.twin import DISPUTED, OWED, PAID, PURSUED, Receivable, reference_of
+from receiver.domain.words import fold
 from receiver.errors import DeliveryError, PermanentError
 from receiver.observe import log
 from receiver.ports import Book
@@ -154,11 +155,11 @@ def receivables(case_id: str, case: wire.Case, account: str, case_url: str | Non
 
 def _standing(case: wire.Case) -> Iterator[str]:
     """Nothing for a stage that is not known here: silence opens no conflict (debitura.md, section 7)."""
-    stage = (case.lifecycle or "").casefold()
-    if (case.dispute_status or "").casefold().startswith("yes"):
+    stage = fold(case.lifecycle)
+    if (case.dispute_status or "").startswith("yes"):
         yield DISPUTED
     if stage == _CLOSED:
-        if (case.close_code or "").casefold() == PAID:
+        if case.close_code == PAID:
             yield PAID
     elif stage in _KNOWN_OPEN:
         if case.remainder is not None and case.remainder <= 0 < (case.gross_amount or 0):

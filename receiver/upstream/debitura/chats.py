@@ -17,6 +17,7 @@ from receiver.upstream.debitura.api import Api, Now
 from receiver.upstream.debitura.tasks import open_tasks
 from receiver.upstream.debitura.team import Team
 from receiver.upstream.debitura.translate import SOLVED, is_open, task_id_in
+from receiver.upstream.lenient import text
 
 BEFORE_S = 30.0
 AFTER_S = 25.0
@@ -106,7 +107,7 @@ class Replies:
 
 
 def _message(order: Order) -> str:
-    message = wire.text(order.text) or ""
+    message = text(order.text) or ""
     if not 1 <= utf16_units(message) <= MAX_REPLY:
         raise PermanentError("bad_input", f"A reply has 1 to {MAX_REPLY} characters")
     return message

@@ -14,7 +14,7 @@ from receiver.errors import DeliveryError, RetryLaterError
 from receiver.upstream.debitura import wire
 from receiver.upstream.debitura.api import Api, Now
 from receiver.upstream.debitura.tasks import Listed
-from receiver.upstream.debitura.translate import CHAT_TYPES, in_order
+from receiver.upstream.debitura.translate import in_order
 
 FRESH_FOR_S = 600.0
 FRESH_FOR_EACH_S = 4.0  # two calls a case: half a call a second at most, well below 100,000 a day (section 6)
@@ -71,7 +71,7 @@ class Contexts:
         for task in tasks:
             if task.case_id:
                 grouped[task.case_id] += task.mark
-                if task.kind in CHAT_TYPES:
+                if task.kind in wire.CHAT_TYPES:
                     talking.add(task.case_id)
         known_first = sorted(grouped, key=lambda case_id: case_id not in self._kept)[:MOST_CASES]
         wanted = {case_id: grouped[case_id] for case_id in known_first}

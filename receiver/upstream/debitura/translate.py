@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterator, Sequence
 
 from receiver.domain.item import Detail, Line, Snapshot, Urgency
 from receiver.domain.money import Money
+from receiver.domain.words import fold
 from receiver.upstream.debitura import wire
 
 SOURCE = "debitura"
 HOST = "debitura.com"
-CHAT_TYPES = frozenset({"ReplyToChat", "ClientInputRequired", "MoreInfoNeeded"})
 UNNAMED = "Generic"
 SOLVED = "solved"
 
@@ -21,7 +21,7 @@ MOST_LINES = 10
 MOST_OF_A_QUESTION = 10_000
 
 _URGENCY: dict[str, Urgency] = {
-    **dict.fromkeys(CHAT_TYPES | {"SignContract", "AssignBankAccount", "CaseValidationNeedsInfo"}, "blocking"),
+    **dict.fromkeys(wire.CHAT_TYPES | {"SignContract", "AssignBankAccount", "CaseValidationNeedsInfo"}, "blocking"),
     "SelectQuoteWinner": "review",
     "ReviewPartner": "info",
 }
@@ -41,9 +41,7 @@ def task_id_in(key: str, account: str) -> str | None:
 
 def is_open(task: wire.Task) -> bool:
     """Whether a task still waits; one of an unknown status does, for it was listed as open."""
-    if task.status is None:
-        return task.date_solved is None
-    return task.status.casefold() != SOLVED
+    return task.date_solved is None if task.status is None else task.status != SOLVED
 
 
 def snapshot(
@@ -73,7 +71,7 @@ def snapshot(
         is_open=is_waiting,
         outcome=None if is_waiting else SOLVED,
         title=task.title or task.type_label,
-        question=(_question(said) if kind in CHAT_TYPES else None) or task.description,
+        question=(_question(said) if kind in wire.CHAT_TYPES else None) or task.description,
         reference=case.creditor_reference,
         case_reference=case.reference or task.case_reference,
         debtor=case.debtor.name if case.debtor else None,
@@ -96,7 +94,7 @@ def page_of(case_id: str, template: str | None) -> str | None:
 
 def kind_of(type_: object) -> str:
     """Debitura's own word for the type of a task, an unknown one included."""
-    named = wire.word(type_) or UNNAMED
+    named = wire.type_word(type_) or UNNAMED
     if not named.isprintable():
         named = "".join(char for char in named if char.isprintable())
     return named[:MOST_OF_A_KIND].strip() or UNNAMED
@@ -104,10 +102,10 @@ def kind_of(type_: object) -> str:
 
 def _takes_reply(task: wire.Task) -> bool:
     """Whether the task's action is exactly the chat of its own case; nothing else is ever called (section 4)."""
-    if task.action is None or task.case_id is None or task.action.method != "POST":
+    if task.action is None or task.case_id is None or task.action.method != "post":
         return False
     path = (task.action.path or "").replace("{caseId}", task.case_id)
-    return path.lower() == f"/cases/{task.case_id}/chats"
+    return fold(path) == f"/cases/{task.case_id}/chats"
 
 
 def in_order(chats: Sequence[wire.Chat]) -> list[wire.Chat]:

@@ -334,8 +334,7 @@ def _has_plan(raw: Json, plan: Plan) -> bool:
 
 
 def _status(raw: Json) -> str | None:
-    status = wire.Todo.model_validate(raw).status
-    return status.lower() if status else None
+    return wire.Todo.model_validate(raw).status
 
 
 def _notes(order: Order) -> str:

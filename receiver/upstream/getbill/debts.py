@@ -8,8 +8,9 @@ from datetime import date
 
 from receiver.domain.money import Money
 from receiver.domain.twin import BROKEN, DISPUTED, OWED, PAID, PLANNED, Receivable, reference_of
+from receiver.domain.words import fold
 from receiver.upstream.getbill import wire
-from receiver.upstream.getbill.translate import SOURCE, debtor_of, kind_of, outcome_of, page_of
+from receiver.upstream.getbill.translate import SOURCE, debtor_of, kind_of, outcome_of, page_of, unpaid
 
 # The last part of a debt's status; other words are a company's own and say nothing here (getbill.md, Debts).
 _STANDING = {
@@ -45,18 +46,10 @@ def receivables(
         )
 
 
-def is_paid(part: wire.Installment) -> bool:
-    return part.paid_at is not None or (part.status or "").lower() == "paid"
-
-
-def unpaid(todo: wire.Todo) -> list[wire.Installment]:
-    return [part for part in todo.installments if not is_paid(part)]
-
-
 def _standing(todo: wire.Todo, debt: wire.Debt, today: date) -> Iterator[str]:
     if word := _STANDING.get(_word(debt)):
         yield word
-    match kind_of(todo), (todo.status or "").lower():
+    match kind_of(todo), todo.status:
         case "portal_dispute", status if status != "rejected":
             yield DISPUTED
         case "ai_dispute", "validated":  # until then only the AI thinks so
@@ -67,4 +60,4 @@ def _standing(todo: wire.Todo, debt: wire.Debt, today: date) -> Iterator[str]:
 
 
 def _word(debt: wire.Debt) -> str:
-    return (debt.status or "").rpartition(".")[2].lower()
+    return fold(debt.status).rpartition(".")[2]

@@ -9,11 +9,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import date
 
-from receiver.domain.item import Detail, Installment, Snapshot
+from receiver.domain.item import Detail, Snapshot
 from receiver.domain.money import Money
 from receiver.upstream.getbill import wire
-from receiver.upstream.getbill.debts import is_paid, unpaid
-from receiver.upstream.getbill.translate import SOURCE, key_of, kind_of, outcome_of, split_key
+from receiver.upstream.getbill.translate import SOURCE, is_paid, key_of, kind_of, outcome_of, split_key, unpaid
 
 LATE, CHECK_IN = "overdue_installment", "check_in"
 PAID, ANSWERED, GONE = "paid", "completed", "gone"
@@ -26,7 +25,7 @@ def days_due(todo: wire.Todo, today: date) -> list[date | None]:
     if kind == "agreement" and outcome_of(todo) is None:
         days = {part.payment_date for part in unpaid(todo) if part.payment_date and part.payment_date < today}
         return [*sorted(days)[-MOST_LATE:]]
-    is_open = kind == "hardship" and (todo.status or "").lower() != "rejected"
+    is_open = kind == "hardship" and todo.status != "rejected"
     return [todo.check_in_date] if is_open and _is_check_in_due(todo, today) else []
 
 
@@ -66,7 +65,7 @@ def alerts_by_todo(keys: Collection[str], account: str) -> dict[str, set[str]]:
 
 def _late(said: Snapshot, day: date | None) -> Snapshot:
     """One alert a day: two instalments of the same day are one reminder."""
-    amount = _sum([part.amount for part in said.installments if part.due_on == day and _is_waiting(part)])
+    amount = _sum([part.amount for part in said.installments if part.due_on == day and not part.is_paid])
     details = (Detail("due_day", day=day),)
     return replace(_alert(said, LATE, day), amount=amount, installments=said.installments, details=details)
 
@@ -98,10 +97,6 @@ def _alert(said: Snapshot, what: str, day: date | None) -> Snapshot:
 def _sum(amounts: list[Money | None]) -> Money | None:
     known = [money for money in amounts if money is not None]
     return replace(known[0], minor=sum(money.minor for money in known)) if known else None
-
-
-def _is_waiting(part: Installment) -> bool:
-    return part.paid_at is None and (part.status or "").lower() != "paid"
 
 
 def _is_check_in_due(todo: wire.Todo, today: date) -> bool:

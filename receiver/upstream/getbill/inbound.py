@@ -13,6 +13,7 @@ from typing import Any
 from receiver.errors import RejectedError
 from receiver.ports import Hint, Verify
 from receiver.upstream.getbill import wire
+from receiver.upstream.lenient import code
 from receiver.upstream.strict_json import read_json
 
 SIGNATURE = "x-getbill-signature"
@@ -60,10 +61,10 @@ def read(body: bytes) -> Hint | None:
     envelope = read_json(body)
     if not isinstance(envelope, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - the port promises ValueError for rubbish
-    event = envelope.get("type")
-    if isinstance(event, str) and event in CONCERNS_NO_TODO:
+    event = code(envelope.get("type")) or ""
+    if event in CONCERNS_NO_TODO:
         return None
-    family = event.partition(".")[0] if isinstance(event, str) else ""
+    family = event.partition(".")[0]
     data = _part(envelope, "data")
     return _todo_hint(_part(data, "todo")) or _todo_hint(data) or _debt_hint(data, family)
 

@@ -57,10 +57,16 @@ def kind_of(todo: wire.Todo) -> str:
 def outcome_of(todo: wire.Todo) -> str | None:
     """How the todo ended; None while it is open or says nothing we know."""
     if type_of(todo) == "agreement":
-        paid = [part.paid_at is not None or part.status == "paid" for part in todo.installments]
-        return "completed" if paid and all(paid) else None
-    status = (todo.status or "").lower()
-    return status if status in DECIDED else None
+        return "completed" if todo.installments and not unpaid(todo) else None
+    return todo.status if todo.status in DECIDED else None
+
+
+def is_paid(part: wire.Installment) -> bool:
+    return _installment(part, None).is_paid
+
+
+def unpaid(todo: wire.Todo) -> list[wire.Installment]:
+    return [part for part in todo.installments if not is_paid(part)]
 
 
 def snapshot(todo: wire.Todo, debt: wire.Debt | None, account: str, *, todo_url: str | None = None) -> Snapshot:

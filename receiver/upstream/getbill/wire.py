@@ -3,13 +3,28 @@
 Serves step 4. Nothing here raises for what a vendor may send, and nothing here knows Casebell's words.
 """
 
-import re
-from collections.abc import Callable
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from functools import partial
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from receiver.upstream.lenient import (
+    Code,
+    CurrencyCode,
+    Day,
+    Flag,
+    Instant,
+    Link,
+    Number,
+    Text,
+    Whole,
+    Word,
+    code,
+    json_object,
+    json_objects,
+    one_of,
+    or_none,
+)
 
 LEGACY = {"blocking_dispute": "debtor_request", "non_blocking_dispute": "ai_detection"}
 LEGACY_NAMES = {canonical: legacy for legacy, canonical in LEGACY.items()}
@@ -23,38 +38,10 @@ TYPE_OF = {
     "objection": "ai_detection",
 }
 
-MOST_TEXT = 20_000
-MOST_WORD = 200
 MOST_ID = 500
 MOST_ROWS = 2_000
-MOST_LINK = 2_000
-LARGEST = Decimal(10) ** 15
 
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")  # PostgreSQL takes neither
-_CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
-
-T = TypeVar("T")
-
-
-def _or_none(convert: Callable[[Any], T | None]) -> BeforeValidator:
-    def lenient(value: Any) -> T | None:
-        try:
-            return convert(value)
-        except (ValueError, TypeError, ArithmeticError):
-            return None
-
-    return BeforeValidator(lenient)
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        return None
-    return _UNSTORABLE.sub("", str(value)[:MOST_TEXT]).strip() or None
-
-
-def _word(value: Any) -> str | None:
-    words = _text(value)
-    return " ".join(words.split())[:MOST_WORD] if words else None
+_CANONICAL = {name: name for name in TYPES} | LEGACY
 
 
 def identifier(value: Any) -> str | None:
@@ -67,68 +54,13 @@ def identifier(value: Any) -> str | None:
 
 def canonical_type(value: Any) -> str | None:
     """A todo type by its canonical name; an unknown one stays what it is."""
-    word = identifier(value)
-    return None if word is None else LEGACY.get(word, word)
+    return _CANONICAL.get(code(value) or "") or identifier(value)
 
 
-def _number(value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
-        return None
-    number = Decimal(value if not isinstance(value, str) else value.strip()[:40])
-    return number if number.is_finite() and abs(number) < LARGEST else None
-
-
-def _whole(value: Any) -> int | None:
-    number = _number(value)
-    return None if number is None else round(number)
-
-
-def _flag(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _instant(value: Any) -> datetime | None:
-    """An aware instant in UTC; a naive one is UTC already (getbill.md, Consequences 6)."""
-    at = datetime.fromisoformat(value)
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
-def _day(value: Any) -> date | None:
-    return datetime.fromisoformat(value).date()  # the day where the source says it is
-
-
-def _currency(value: Any) -> str | None:
-    return value.upper() if isinstance(value, str) and _CURRENCY.fullmatch(value) else None
-
-
-def _link(value: Any) -> str | None:
-    return value if isinstance(value, str) and 0 < len(value) <= MOST_LINK else None
-
-
-def _rows(value: Any) -> list[Any]:
-    """A list as it came; what is no object in it counts as an empty one, and so does all that is too
-    much: "every one of them is paid" must not become true by leaving some out."""
-    if not isinstance(value, list):
-        return []
-    rows = [row if isinstance(row, dict) else {} for row in value[:MOST_ROWS]]
-    return [*rows, {}] if len(value) > MOST_ROWS else rows
-
-
-def _object(value: Any) -> dict[Any, Any] | None:
-    return value if isinstance(value, dict) else None
-
-
-Text = Annotated[str | None, _or_none(_text)]
-Word = Annotated[str | None, _or_none(_word)]
-Id = Annotated[str | None, _or_none(identifier)]
-Type = Annotated[str | None, _or_none(canonical_type)]
-Number = Annotated[Decimal | None, _or_none(_number)]
-Whole = Annotated[int | None, _or_none(_whole)]
-Flag = Annotated[bool | None, _or_none(_flag)]
-Instant = Annotated[datetime | None, _or_none(_instant)]
-Day = Annotated[date | None, _or_none(_day)]
-CurrencyCode = Annotated[str | None, _or_none(_currency)]
-HttpLink = Annotated[str | None, _or_none(_link)]
+Id = Annotated[str | None, or_none(identifier)]
+Type = Annotated[str | None, or_none(canonical_type)]
+SubType = Annotated[str | None, or_none(one_of(TYPE_OF))]
+Rows = BeforeValidator(partial(json_objects, most=MOST_ROWS))
 
 
 class Wire(BaseModel):
@@ -155,20 +87,20 @@ class Installment(Wire):
     amount: Number = None
     payment_date: Day = None
     paid_at: Instant = None
-    status: Word = None
+    status: Code = None
 
 
 class ProofFile(Wire):
     filename: Word = None
-    url: HttpLink = None
+    url: Link = None
 
 
 class Todo(Wire):
     id: Id = None
     type: Type = None
-    sub_type: Word = None
-    status: Word = None
-    severity: Word = None
+    sub_type: SubType = None
+    status: Code = None
+    severity: Code = None
     title: Text = None
     description: Text = None
     theme: Word = None
@@ -177,11 +109,11 @@ class Todo(Wire):
     ai_confidence: Number = None
     collection_paused: Flag = None
     created_at: Instant = None
-    debt: Annotated[Debt | None, _or_none(_object)] = None
+    debt: Annotated[Debt | None, or_none(json_object)] = None
 
     is_group: Flag = None
     debt_count: Whole = None
-    debts: Annotated[list[Debt], BeforeValidator(_rows)] = Field(default_factory=list)
+    debts: Annotated[list[Debt], Rows] = Field(default_factory=list)
     total_amount: Number = None
     currency: CurrencyCode = None
 
@@ -191,7 +123,7 @@ class Todo(Wire):
     monthly_amount: Number = None
     number_of_installments: Whole = None
     start_date: Day = None
-    installments: Annotated[list[Installment], BeforeValidator(_rows)] = Field(default_factory=list)
+    installments: Annotated[list[Installment], Rows] = Field(default_factory=list)
 
     employment_status: Word = None
     is_temporary: Flag = None
@@ -203,14 +135,14 @@ class Todo(Wire):
     source: Word = None
     call_id: Word = None
     admin_notes: Text = None
-    audio_url: HttpLink = None
-    pdf_url: HttpLink = None
-    proof_files: Annotated[list[ProofFile], BeforeValidator(_rows)] = Field(default_factory=list)
+    audio_url: Link = None
+    pdf_url: Link = None
+    proof_files: Annotated[list[ProofFile], Rows] = Field(default_factory=list)
 
-    url: HttpLink = None
-    web_url: HttpLink = None
-    app_url: HttpLink = None
-    link: HttpLink = None
+    url: Link = None
+    web_url: Link = None
+    app_url: Link = None
+    link: Link = None
 
 
 class CarriedTodo(Todo):
@@ -229,8 +161,8 @@ class Pagination(Wire):
 class TodoPage(Wire):
     """One page of the list; ``todos`` stay raw so that a list entry and a single todo can be laid over each other."""
 
-    todos: Annotated[list[dict[Any, Any]], BeforeValidator(_rows)] = Field(default_factory=list)
-    pagination: Annotated[Pagination, BeforeValidator(lambda value: _object(value) or {})] = Field(
+    todos: Annotated[list[dict[Any, Any]], Rows] = Field(default_factory=list)
+    pagination: Annotated[Pagination, BeforeValidator(lambda value: json_object(value) or {})] = Field(
         default_factory=Pagination
     )
 
@@ -240,7 +172,7 @@ class Tally(Wire):
     overdue: Whole = None
 
 
-OneTally = Annotated[Tally | None, _or_none(_object)]
+OneTally = Annotated[Tally | None, or_none(json_object)]
 
 
 class Stats(Wire):
