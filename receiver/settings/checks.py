@@ -24,6 +24,8 @@ KINDS = (
 )
 """Kinds known today (getbill.md, Todos; debitura.md, Type catalogue), Casebell's own last; a source may add some."""
 
+_BY_LOWER = {kind.casefold(): kind for kind in KINDS}
+
 DECIDABLE = ("portal_dispute", "hardship", "payment_plan", "ai_dispute", "objection")
 """Kinds that Getbill validates or rejects (getbill.md, Todos)."""
 
@@ -137,7 +139,7 @@ def _automatic(at: Location, automation: Table) -> Iterator[Fault]:
     for key, right in (("source", ("getbill",)), ("kind", DECIDABLE)):
         words = match.get(key)
         for index, word in enumerate(words if isinstance(words, list) else ()):
-            if word in (*SOURCES, *KINDS) and word not in right:
+            if _known_kind(word) in (*SOURCES, *KINDS) and _known_kind(word) not in right:
                 rights = ", ".join(map(quoted, right))
                 yield (*at, "match", key, index), f"{quoted(word)} takes no {quoted(verb)}; write {rights}"
 
@@ -198,7 +200,7 @@ def _about_kinds(settings: Settings) -> Iterator[str]:
     ]
     for where, match in tables:
         for kind in match.kind:
-            if kind not in KINDS:
+            if _known_kind(kind) not in KINDS:
                 yield f'{where} matches the kind "{kind}", unknown today; the nearest known is "{_near_kind(kind)}"'
 
 
@@ -206,7 +208,8 @@ def _about_automations(settings: Settings) -> Iterator[str]:
     watched, limits = [account.name for account in settings.getbill], settings.people.four_eyes_above
     for rule in settings.automations:
         match, who = rule.match, f"automation {rule.name!r}"
-        never = [kind for kind in match.kind if kind in KINDS and kind not in WITH_CONFIDENCE]
+        kinds = map(_known_kind, match.kind)
+        never = [kind for kind in kinds if kind in KINDS and kind not in WITH_CONFIDENCE]
         if match.min_confidence is not None and never:
             yield (
                 f"{who} takes no {' and no '.join(never)}: Getbill tells no confidence of them, "
@@ -217,6 +220,11 @@ def _about_automations(settings: Settings) -> Iterator[str]:
         judged = [limits[currency] for currency in match.currency or limits if currency in limits]
         if limits and (not judged or (match.min_amount or 0) > max(judged)):
             yield f"{who} never acts: four_eyes_above in [people] leaves all that it matches to people"
+
+
+def _known_kind(word: Any) -> Any:
+    """The kind as it is known, for a word that differs only in what no match looks at (``domain.words.fold``)."""
+    return _BY_LOWER.get(word.strip().casefold(), word) if isinstance(word, str) else word
 
 
 def _near_kind(kind: str) -> str:

@@ -44,12 +44,12 @@ class Match(Section):
         default=(),
         description="`agreement`, `portal_dispute`, `hardship`, `payment_plan`, `ai_dispute`, `objection`, "
         "`overdue_installment`, `check_in`, `webhook_disabled`, `conflict`, or a Debitura task type such as "
-        "`ReplyToChat`. An unknown word is allowed and warned of.",
+        "`ReplyToChat`, in any case. An unknown word is allowed and warned of.",
         examples=[["portal_dispute", "hardship", "payment_plan"]],
     )
     account: tuple[Name, ...] = Field(default=(), description="Names of accounts.", examples=[["main"]])
     severity: tuple[Words, ...] = Field(
-        default=(), description="Severity in the source's words.", examples=[["urgent"]]
+        default=(), description="Severity in the source's words, in any case.", examples=[["urgent"]]
     )
     urgency: tuple[Urgency, ...] = Field(
         default=(), description="`blocking`, `review`, `info`.", examples=[["blocking"]]

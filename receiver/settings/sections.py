@@ -11,14 +11,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from receiver.settings.values import (
     Address,
-    Amount,
     AnySecret,
     AppId,
     Base64Secret,
     Count,
-    Currency,
     Duration,
     Host,
+    Limits,
     LowerAddress,
     Name,
     PersonEntry,
@@ -242,7 +241,7 @@ class People(Section):
         description="Who may decide and is told when a destination or an account stops working.",
         examples=[["ops@creditor.example"]],
     )
-    four_eyes_above: dict[Currency, Amount] = Field(
+    four_eyes_above: Limits = Field(
         default_factory=dict,
         description="Amount by currency above which a second resolver must confirm, a credit like a debt; whoever "
         "shares a mailbox is one person.",

@@ -200,9 +200,21 @@ def _check_host(host: str) -> str:
 
 
 def _check_currency(code: str) -> str:
-    if not is_currency(code.upper()):
+    found = code.strip().upper()
+    if not is_currency(found):
         raise ValueError(f'{quoted(code)} is not an ISO 4217 currency; write "EUR", "DKK" or "USD"')
-    return code.upper()
+    return found
+
+
+def _once_each(limits: Any) -> Any:
+    """Two spellings of one currency would leave open which limit counts."""
+    seen: dict[str, str] = {}
+    for code in limits if isinstance(limits, dict) else ():
+        found = str(code).strip().upper()
+        if found in seen:
+            raise ValueError(f"{quoted(seen[found])} and {quoted(code)} are one currency; keep one of the two")
+        seen[found] = str(code)
+    return limits
 
 
 def _check_timezone(name: str) -> str:
@@ -216,9 +228,10 @@ def _check_timezone(name: str) -> str:
 def _check_country(code: str) -> str:
     import holidays  # here, since few configurations name a country
 
-    if code.upper() not in holidays.list_supported_countries(include_aliases=False):
+    found = code.strip().upper()
+    if found not in holidays.list_supported_countries(include_aliases=False):
         raise ValueError(f'{quoted(code)} is no country whose holidays are known; write "FR", "DK" or "DE"')
-    return code.upper()
+    return found
 
 
 PLACEHOLDERS = ("ai_confidence", "reference", "theme", "severity", "rule")
@@ -290,5 +303,6 @@ AppId = Annotated[str, AfterValidator(_id_like("A", "a Slack app id"))]
 Count = Annotated[int, Strict(), Field(ge=1)]
 Percent = Annotated[int, Strict(), Field(ge=0, le=100)]
 Amount = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
+Limits = Annotated[dict[Currency, Amount], BeforeValidator(_once_each)]
 Rate = Annotated[float, Strict(), Field(gt=0, le=1000, allow_inf_nan=False)]
 YesNo = Annotated[bool, Strict()]

@@ -169,6 +169,7 @@ def test_every_fault_is_told_in_one_run_each_with_file_key_and_cure() -> None:
         ('[email]\nsmtp_url = "smtps://u@h"\nsender = "a@b.example"', "email.password: is missing"),
         ('[people]\nresolvers = ["bob"]', '"bob" is nobody'),
         ("[people]\nfour_eyes_above = { EURO = 1 }", '"EURO" is not an ISO 4217 currency'),
+        ("[people]\nfour_eyes_above = { EUR = 900, eur = 1 }", '"EUR" and "eur" are one currency; keep one of the two'),
         ('[people]\ndebitura_users = { bob = "x@y.example" }', '"bob" is not an e-mail address'),
         ('[[routes]]\nname = "all"', "routes[0]: reaches nobody"),
         ('[[routes]]\nname = "all"\nemail = ["a@b.example"]', "routes[0].email: needs the section [email]"),
@@ -192,6 +193,7 @@ def test_every_fault_is_told_in_one_run_each_with_file_key_and_cure() -> None:
         (f'{RULE}match = {{}}\nnote = "{{amount}}"', "the unknown placeholder {amount}; there are {ai_confidence}, "),
         (f'{RULE}match = {{}}\nnote = "{{theme:>9999999}}"', "a brace that is no placeholder"),
         (f'{RULE}match = {{ kind = ["ReplyToChat"] }}', '"ReplyToChat" takes no "validate"; write "portal_dispute", '),
+        (f'{RULE}match = {{ kind = ["replytochat "] }}', '"replytochat " takes no "validate"'),
         (f'{RULE}match = {{ source = ["debitura"] }}', '"debitura" takes no "validate"; write "getbill"'),
         (f"{RULE}match = {{}}\nat_most = 0", "automations[0].at_most: "),
         ('[[automations]]\nname = "a"\nverb = "reply"\nmatch = {}', 'automations[0].verb: "reply"'),
@@ -277,6 +279,14 @@ def test_people_and_addresses_are_compared_in_lower_case() -> None:
 
     assert people.resolvers == ("anna@creditor.example", "U0ABC")
     assert people.debitura_users == {"a@b.example": "C@d.example"}
+
+
+def test_a_currency_is_written_in_any_case() -> None:
+    people = '[people]\nfour_eyes_above = { " eur" = 900 }\n'
+    settings = read(TOP, SLACK, people, ROUTE + 'match = { currency = ["dkk "] }\n')
+
+    assert settings.people.four_eyes_above == {"EUR": 900}
+    assert settings.routes[0].match.currency == ("DKK",)
 
 
 def test_the_masked_configuration_is_toml_and_holds_no_secret() -> None:

@@ -37,6 +37,12 @@ def test_a_rule_that_asks_for_a_confidence_that_nobody_tells_is_warned_of() -> N
     assert about_rule(kinds) == []
 
 
+def test_a_known_kind_in_another_case_is_known() -> None:
+    assert about_rule('kind = ["AI_Dispute "]') == []
+    (told,) = about_rule('kind = ["Hardship"], min_confidence = 90')
+    assert "'sure' takes no hardship" in told
+
+
 def test_a_rule_for_an_account_that_takes_no_decision_is_warned_of() -> None:
     (told,) = about_rule('account = ["nordic"]', DEBITURA)
 
