@@ -4,13 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 
 from receiver.domain.fact import Fact, SourceGone, SourceSaid
 from receiver.ports import Hint
 from receiver.sandbox.getbill import GetbillStand
 from receiver.upstream.getbill.client import Getbill
 from tests.factories import NOW
-from tests.getbill_side import Watch, asked, client_of, key
+from tests.getbill_side import Watch, asked, client_of, key, page, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -103,6 +105,63 @@ async def test_a_check_in_rings_although_the_hardship_was_decided_long_ago(
 
     assert due == {alert: "check_in"}
     assert answered == {alert: "completed"}
+
+
+class Listing:
+    """A Getbill whose list shows of a hardship how it was decided, as that of other requests does; it knows no more."""
+
+    def __init__(self, period: str, **fields: Any) -> None:
+        self.period = period
+        self.todo = {"id": "enc_7", "type": "debtor_request", "sub_type": "hardship", "debt": {"id": "enc_9"}} | fields
+        self.reads: list[str] = []
+
+    def client(self, watch: Watch) -> Getbill:
+        return client_of(serving(self._answer), watch, observe=lambda operation, *_: self.reads.append(operation))
+
+    def _answer(self, request: Request) -> Response:
+        is_shown = request.query_params["period"] in {self.period, "since_beginning"}
+        return page([self.todo] if is_shown else [], total=int(is_shown), pages=1, limit=100)
+
+
+@pytest.mark.parametrize("status", ["validated", " Validated\u200b"])
+@pytest.mark.parametrize(
+    "due", [{"check_in_due": True}, {"check_in_date": str(NOW.date())}, {"check_in_due": "1"}], ids=["said", "day", "1"]
+)
+async def test_a_check_in_rings_though_the_list_says_that_the_hardship_was_accepted(
+    watch: Watch, status: str, due: dict[str, Any]
+) -> None:
+    listing = Listing("since_last_month", status=status, **due)
+    alert = f"getbill:main:check_in:enc_7:{due.get('check_in_date', '-')}"
+
+    for _ in range(2):  # the second one is a process that has just started
+        getbill = listing.client(watch)
+        assert kinds(list((await getbill.sweep([], is_full=False)).facts)) == {alert: "check_in"}
+        list((await getbill.sweep([], is_full=False)).facts)
+    assert sorted(listing.reads) == ["debts.get"] * 2 + ["todos.list"] * 4
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": "rejected ", "check_in_due": True},
+        {"status": "validated", "check_in_due": False},
+        {"status": "validated", "check_in_date": "1970-01-01"},
+        {"status": "validated", "check_in_date": str(NOW.date() + timedelta(days=1))},
+    ],
+    ids=["rejected", "answered", "no date", "to come"],
+)
+async def test_no_other_decided_hardship_rings_or_is_read(watch: Watch, fields: dict[str, Any]) -> None:
+    listing = Listing("since_last_month", **fields)
+
+    assert list((await listing.client(watch).sweep([], is_full=False)).facts) == []
+    assert listing.reads == ["todos.list"]
+
+
+async def test_a_check_in_of_a_hardship_of_long_ago_rings_at_the_daily_pass(watch: Watch) -> None:
+    getbill = Listing("since_beginning", status="validated", check_in_due=True).client(watch)
+
+    assert list((await getbill.sweep([], is_full=False)).facts) == []
+    assert list(kinds(list((await getbill.sweep([], is_full=True)).facts)).values()) == ["check_in"]
 
 
 async def test_an_alert_whose_todo_left_the_recent_list_is_followed_all_the_same(

@@ -178,9 +178,12 @@ class Reader:
 
         every = self.by_key(listed)
         concerned = [(key, raw) for key, raw in every.items() if key in ours or key in alerts or not _is_over(raw)]
+        decided = every.keys() - {key for key, _ in concerned}
         read = [(key, raw) for key, raw in await _each(whole, concerned) if raw is not None]
         told = {key for key, raw in read if key in ours or not _is_over(raw)}
         ringing = [(key, raw) for key, raw in read if key in told or key in alerts or _is_due(raw, said_at)]
+        # A follow-up date outlives the decision; what the list says of it is enough, so this costs no read of the todo.
+        ringing += [(key, raw) for key, raw in every.items() if key in decided and _is_due(raw, said_at)]
         debt_ids = list({_debt_id(raw) for _, raw in ringing})
         found = await _each(lambda debt_id: self._debt(debt_id, is_fresh=debt_id in fresh), debt_ids)
         debts = dict(zip(debt_ids, found, strict=True))
