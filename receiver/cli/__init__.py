@@ -4,6 +4,7 @@ A family of commands is one file, imported only when one of its commands is aske
 stays quick.
 """
 
+import os
 import sys
 from importlib import import_module, metadata
 
@@ -104,4 +105,5 @@ def casebell() -> None:
     """
     from receiver import observe
 
+    os.umask(0o077)  # whatever a command writes may hold debtors' data or secrets
     observe.set_up(level="warning")  # logs on stderr, whatever the command; `serve` sets its own

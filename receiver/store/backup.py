@@ -10,12 +10,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError
 
 from receiver.errors import ConfigError
 from receiver.store import copying
-from receiver.store.database import is_shared, migrate, sqlite_path
+from receiver.store.database import held, is_shared, migrate, sqlite_path
+from receiver.store.files import make_private
 from receiver.store.postgres import postgres_url, reaching
 
 
@@ -85,15 +86,22 @@ def copy_to(database_url: str, target_url: str, told: copying.Told) -> dict[str,
 
     Raises ConfigError for a target that is the source, or that holds anything else.
     """
-    if make_url(database_url) == make_url(target_url):
+    if _is_same(database_url, target_url):
         raise ConfigError("--to names the database that is in use already")
-    migrate(target_url)
-    target = _writing(target_url)
-    try:
-        with source_of(database_url) as source:
-            return copying.copy(source, target, told)
-    finally:
-        target.dispose()
+    with held(target_url, None):
+        migrate(target_url)
+        target = _writing(target_url)
+        try:
+            with source_of(database_url) as source:
+                return copying.copy(source, target, told)
+        finally:
+            target.dispose()
+
+
+def _is_same(database_url: str, other_url: str) -> bool:
+    if is_shared(database_url) or is_shared(other_url):
+        return make_url(database_url) == make_url(other_url)
+    return sqlite_path(database_url) == sqlite_path(other_url)
 
 
 def _vacuum(path: Path, into: Path) -> None:
@@ -102,6 +110,7 @@ def _vacuum(path: Path, into: Path) -> None:
     engine = _reading(path)
     try:
         with closing(engine.raw_connection()) as raw:
+            make_private(into)  # an empty file is taken, and keeps its mode
             raw.cursor().execute("VACUUM INTO ?", (str(into),))
     finally:
         engine.dispose()
@@ -128,11 +137,13 @@ def _put_down(growing: Path, path: Path) -> None:
 
 
 def _reading(path: Path) -> Engine:
-    return create_engine(f"sqlite+pysqlite:///file:{path}?mode=ro&uri=true", isolation_level="AUTOCOMMIT")
+    return create_engine(
+        f"sqlite+pysqlite:///{path.absolute().as_uri()}?mode=ro&uri=true", isolation_level="AUTOCOMMIT"
+    )
 
 
 def _writing(database_url: str) -> Engine:
     if is_shared(database_url):
         url = postgres_url(database_url)
         return create_engine(url, connect_args=reaching(url), hide_parameters=True)
-    return create_engine(f"sqlite:///{sqlite_path(database_url)}", hide_parameters=True)
+    return create_engine(URL.create("sqlite", database=str(sqlite_path(database_url))), hide_parameters=True)

@@ -11,11 +11,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from receiver.errors import ConfigError
 from receiver.observe import log
 from receiver.store import locks, together
+from receiver.store.files import make_private, only_name_of
 from receiver.store.postgres import PostgresDatabase, postgres_url, reaching
 from receiver.store.sqlite import FileLock, SqliteDatabase
 
@@ -59,7 +60,9 @@ def sqlite_path(database_url: str) -> Path:
             f"database_url: {url.get_backend_name()} is not served; write sqlite:///casebell.db or "
             "postgresql://user@host/db"
         )
-    return Path(url.database).absolute()
+    if url.query or url.database.startswith(("file:", ":memory:")):
+        raise ConfigError("database_url: SQLite takes only the path of a file here; write sqlite:///casebell.db")
+    return only_name_of(Path(url.database))
 
 
 @contextmanager
@@ -86,10 +89,8 @@ def open_database(database_url: str) -> Database:
     if is_shared(database_url):
         migrate(database_url)
         return PostgresDatabase(postgres_url(database_url))
-    path = sqlite_path(database_url)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    migrate(f"sqlite:///{path}")
-    return SqliteDatabase(path)
+    migrate(database_url)
+    return SqliteDatabase(sqlite_path(database_url))
 
 
 def open_as_it_is(database_url: str) -> Database:
@@ -111,6 +112,8 @@ def migrate(database_url: str) -> None:
 
     A newer program may have brought it further: then it stays, and this one works on it (docs/decisions/0017).
     """
+    if not is_shared(database_url):
+        make_private(sqlite_path(database_url))
     with together.in_our_words(), _engine(database_url) as engine, engine.begin() as connection:
         locks.hold(connection, ["migration"])
         config = Config()
@@ -151,7 +154,7 @@ def _engine(database_url: str) -> Iterator[Engine]:
         url = postgres_url(database_url)
         engine = create_engine(url, connect_args=reaching(url), hide_parameters=True)
     else:
-        engine = create_engine(database_url, hide_parameters=True)
+        engine = create_engine(URL.create("sqlite", database=str(sqlite_path(database_url))), hide_parameters=True)
     try:
         yield engine
     finally:

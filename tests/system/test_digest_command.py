@@ -75,14 +75,15 @@ def test_sent_now_it_reaches_mail_and_slack_and_one_click_ends_it(here: World) -
 
 
 @pytest.mark.parametrize("what", ["digest", "alert"])
-def test_a_preview_writes_every_form_without_a_service(what: str, tmp_path: Path) -> None:
+def test_a_preview_writes_every_form_without_a_service_and_for_its_owner_only(what: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-m", "receiver", "preview", what, "--locale", "da", "--out", str(out)]
 
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60, umask=0)
 
     assert said.returncode == 0, said.stderr
     written = {path.suffix: path for path in out.iterdir()}
+    assert {path.stat().st_mode & 0o777 for path in written.values()} == {0o600}
     assert {".html", ".txt"} <= set(written)
     if what == "digest":
         assert Image.open(BytesIO(written[".png"].read_bytes())).width == 1088
