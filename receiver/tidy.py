@@ -7,17 +7,20 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
+from sqlalchemy import Connection
+
 from receiver.desk import OUTBOX_BELL, Desk
+from receiver.domain.people import People, Person
 from receiver.observe import log
-from receiver.store import retention, stepped_clock, storms
+from receiver.store import logins, retention, sessions, stepped_clock, storms
 
 PAUSE_S = 0.01  # between two writes, so that those of the walk come first
-BODIES, EVENTS, DELIVERIES, ROWS = "bodies", "events", "deliveries", "rows of items"
+BODIES, EVENTS, DELIVERIES, ROWS, SESSIONS = "bodies", "events", "deliveries", "rows of items", "sessions"
 
 
 async def tidy(desk: Desk, *, longest_s: float = math.inf) -> tuple[dict[str, int], bool]:
     """Erase what ``desk.kept`` does not keep; how much, and whether ``longest_s`` seconds were enough for all of it."""
-    counted = Counter({BODIES: 0, EVENTS: 0, DELIVERIES: 0, ROWS: 0})
+    counted = Counter({BODIES: 0, EVENTS: 0, DELIVERIES: 0, ROWS: 0, SESSIONS: 0})
     ends = time.monotonic() + longest_s
     async for what, erased in _erasing(desk, desk.now()):
         counted[what] += erased
@@ -61,8 +64,20 @@ async def _erasing(desk: Desk, now: datetime) -> AsyncIterator[tuple[str, int]]:
         yield DELIVERIES, await write(retention.forget_deliveries, ids)
     if forgotten := await write(storms.forget, now - kept.events):
         yield DELIVERIES, forgotten
+    if ended := await write(_end_sessions, await read(_without_leave, desk.people), now):
+        yield SESSIONS, ended
     before = now - kept.items
     while item_ids := await read(retention.old_items, before):
         for item_id in item_ids:
             while erased := await write(retention.forget_item, item_id, before):
                 yield ROWS, erased
+
+
+def _without_leave(connection: Connection, people: People) -> list[str]:
+    """Addresses that are signed in and that [people] names no longer."""
+    return [one for one in sessions.addresses(connection) if not people.may_resolve(Person(email=one))]
+
+
+def _end_sessions(connection: Connection, gone: list[str], now: datetime) -> int:
+    """Sessions that are over or of these addresses, and links to sign in that are over."""
+    return sessions.forget(connection, gone, now) + logins.forget(connection, now)

@@ -13,7 +13,7 @@ from itsdangerous import BadData, SignatureExpired, TimestampSigner, URLSafeTime
 
 from receiver.errors import RefusedError
 
-Purpose = Literal["act.v1", "media.v1", "nonce.v1", "control.v1", "unsubscribe.v1", "login.v1", "session.v1"]
+Purpose = Literal["act.v1", "media.v1", "nonce.v1", "control.v1", "unsubscribe.v1", "login.v1"]
 Payload = str | list[str | int] | dict[str, Any]
 
 # itsdangerous itself would take SHA-1 and a plain concatenation of salt and key (contract B2)

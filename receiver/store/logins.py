@@ -1,4 +1,4 @@
-"""Links that sign somebody in: each is good once, for a while. What is over is forgotten with the next one."""
+"""Links that sign somebody in: each is good once, for a while. What is over is erased with the next one, or hourly."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ MOST_AT_A_TIME = 3  # to one address
 
 def begin(connection: Connection, address: str, now: datetime, *, is_urgent: bool = False) -> str | None:
     """A fresh link's id; None while enough of them are on their way to this address, unless it ``is_urgent``."""
-    connection.execute(delete(login).where(login.c.created_at < now - LASTS))
+    forget(connection, now)
     waiting = connection.execute(select(func.count()).where(login.c.address == address)).scalar_one()
     if waiting >= MOST_AT_A_TIME and not is_urgent:
         return None
@@ -27,6 +27,11 @@ def address_of(connection: Connection, id_: str, now: datetime) -> str | None:
     chosen = select(login.c.address).where(login.c.id == id_, login.c.used_at.is_(None))
     address: str | None = connection.execute(chosen.where(login.c.created_at >= now - LASTS)).scalar()
     return address
+
+
+def forget(connection: Connection, now: datetime) -> int:
+    """Erase links that are over; how many."""
+    return connection.execute(delete(login).where(login.c.created_at < now - LASTS)).rowcount
 
 
 def spend(connection: Connection, id_: str, now: datetime) -> str | None:

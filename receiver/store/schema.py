@@ -356,6 +356,15 @@ login = Table(
     Column("used_at", Instant),
 )
 
+session = Table(
+    "session",
+    metadata,
+    Column("id", Text, primary_key=True),  # hash of the secret in the browser's cookie
+    Column("address", Text, nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
 heard_out = Table(
     "heard_out",
     metadata,

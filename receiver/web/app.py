@@ -17,6 +17,7 @@ from receiver.web.login import login_routes
 from receiver.web.media import media_routes
 from receiver.web.pages import STATIC, error_handlers
 from receiver.web.running import running_routes
+from receiver.web.session_pages import session_routes
 from receiver.web.unsubscribe import unsubscribe_routes
 
 
@@ -41,6 +42,7 @@ def build_app(desk: Desk, beside: Sequence[BaseRoute] = ()) -> Starlette:
             *inbox_routes(desk),
             *item_routes(desk),
             *login_routes(desk),
+            *session_routes(desk),
             *running_routes(desk),
         ],
         exception_handlers=error_handlers(desk.teller),

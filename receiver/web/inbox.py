@@ -48,7 +48,7 @@ class Inbox:
         return next(iter(self._desk.routes), DEFAULT_ROUTE).timezone
 
     async def show(self, request: Request) -> Response:
-        session = sessions.session_of(self._desk, request)
+        session = await sessions.session_of(self._desk, request)
         if session is None:
             return sessions.to_login(request)
         wanted, is_mine = _filter(request.query_params, session)

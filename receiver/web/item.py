@@ -51,12 +51,12 @@ class ItemPages(ActPages):
         self._whole = desk
 
     async def answer(self, request: Request) -> Response:
-        if sessions.session_of(self._whole, request) is None:
+        if await sessions.session_of(self._whole, request) is None:
             return sessions.to_login(request)
         return await super().answer(request)
 
     async def _visit(self, request: Request) -> Visit | None:
-        session = sessions.session_of(self._whole, request)
+        session = await sessions.session_of(self._whole, request)
         item_id = request.path_params["id"]
         item = await self._whole.database.read(items.find, item_id) if item_id.isascii() else None
         if session is None or item is None:
@@ -74,8 +74,7 @@ class ItemPages(ActPages):
         return replace(click, via="web", token_id=None, identity=f"web.{click.identity}")
 
     def _browser(self, visit: Visit) -> str:
-        session = sessions.session_of(self._whole, visit.request)
-        return session.browser if session else ""
+        return _session(visit).browser
 
     def _path(self, visit: Visit) -> str:
         return f"/items/{visit.found.item.id}"
@@ -91,12 +90,12 @@ class ItemPages(ActPages):
             for event in events[-MOST_LINES:]
             if event.ignored is None
         ]
-        session = sessions.session_of(self._whole, visit.request)
+        session = _session(visit)
         return super()._facts_of(visit) | {
             "session": session,
             "here": "",
             "history": history,
-            "deliveries": deliveries if session and session.is_admin else [],
+            "deliveries": deliveries if session.is_admin else [],
         }
 
     def _unknown(self, request: Request) -> Response:
@@ -122,6 +121,12 @@ class _SignedIn(DecideDesk):
 
     async def resend(self, token_id: str) -> None:
         """There is no link that could be over."""
+
+
+def _session(visit: Visit) -> sessions.Session:
+    """Of whoever is signed in; without one there is no visit."""
+    found: sessions.Session = visit.request.state.session
+    return found
 
 
 def _told(connection: Connection, item_id: str) -> tuple[Sequence[items.Event], Sequence[Any]]:

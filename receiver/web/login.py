@@ -20,6 +20,7 @@ from receiver.domain.people import Person
 from receiver.domain.refusal import N_
 from receiver.errors import PermanentError, RefusedError, RejectedError
 from receiver.store import logins, outbox
+from receiver.store import sessions as store
 from receiver.web import sessions
 from receiver.web.intake import raw_body
 from receiver.web.pages import HEADERS, Words, message, page, preferred_locale, words_of
@@ -36,7 +37,6 @@ def login_routes(desk: Desk) -> list[Route]:
     return [
         Route("/login", pages.ask, methods=["GET", "POST"], name="login"),
         Route("/login/{token}", pages.enter, methods=["GET", "POST"]),
-        Route("/logout", pages.leave, methods=["POST"]),
     ]
 
 
@@ -81,7 +81,7 @@ def _person(address: str) -> Person:
 
 
 class LoginPages:
-    """The way in and the way out."""
+    """The way in."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -90,7 +90,7 @@ class LoginPages:
         locale, words = self._language(request)
         if request.method == "GET":
             wanted = sessions.local(request.query_params.get("next", "/"))
-            if sessions.session_of(self._desk, request):
+            if await sessions.session_of(self._desk, request):
                 return RedirectResponse(wanted, 303, headers=HEADERS)
             has_mail = "mail" in self._desk.notifiers
             return page("login.html", words=words, locale=locale, wanted=wanted, has_mail=has_mail)
@@ -111,34 +111,24 @@ class LoginPages:
 
     async def enter(self, request: Request) -> Response:
         locale, words = self._language(request)
-        opened = self._open(request.path_params["token"])
-        address = None
-        if opened is not None:
-            work = logins.spend if request.method == "POST" else logins.address_of
-            find = self._desk.database.write if request.method == "POST" else self._desk.database.read
-            address = await find(work, opened[0], self._desk.now())
-        if opened is None or address is None or not self._desk.people.may_resolve(_person(address)):
-            text = N_("It was used already, or it is more than fifteen minutes old.")
-            return message(
-                410,
-                N_("This link is over"),
-                text,
-                words=words,
-                locale=locale,
-                link="/login",
-                label=words(N_("Sign in")),
-            )
+        login_id, wanted = self._open(request.path_params["token"]) or ("", "/")
+        address = await self._desk.database.read(logins.address_of, login_id, self._desk.now()) if login_id else None
+        if address is None or not self._desk.people.may_resolve(_person(address)):
+            return self._over(locale, words)
         if request.method != "POST":
             return page("enter.html", words=words, locale=locale, address=address)
-        response = RedirectResponse(opened[1], 303, headers=HEADERS)
-        sessions.begin(self._desk, response, address)
+        replaces = sessions.secret_of(request)
+        secret = await self._desk.database.write(store.sign_in, login_id, replaces, self._desk.now())
+        if secret is None:
+            return self._over(locale, words)
+        response = RedirectResponse(wanted, 303, headers=HEADERS)
+        sessions.set_cookie(self._desk, response, secret)
         return response
 
-    async def leave(self, request: Request) -> Response:
-        del request
-        response = RedirectResponse("/login", 303, headers=HEADERS)
-        sessions.end(self._desk, response)
-        return response
+    def _over(self, locale: str, words: Words) -> Response:
+        text, label = N_("It was used already, or it is more than fifteen minutes old."), words(N_("Sign in"))
+        title = N_("This link is over")
+        return message(410, title, text, words=words, locale=locale, link="/login", label=label)
 
     def _open(self, token: str) -> tuple[str, str] | None:
         if len(token) > sessions.MOST_TOKEN:

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -12,20 +11,15 @@ from starlette.routing import Route
 from receiver.desk import Desk
 from receiver.domain.refusal import N_
 from receiver.domain.routing import DEFAULT_ROUTE
-from receiver.errors import RefusedError, RejectedError
 from receiver.redo import retry
 from receiver.store import alarms, breakers, digests, outbox
 from receiver.web import sessions
-from receiver.web.intake import raw_body
 from receiver.web.links import when
 from receiver.web.pages import HEADERS, message, page, preferred_locale, words_of
 from receiver.web.sessions import Session
 
 MOST: Final = 100
-MOST_BYTES: Final = 4_096
-SLOWEST_S: Final = 10.0
 MOST_OF_AN_ID: Final = 18  # digits
-NONCE_LIVES_S: Final = 3600
 STATES: Final = ("dead", "due", "done")
 
 
@@ -44,7 +38,7 @@ class Running:
         self._desk = desk
 
     async def sources(self, request: Request) -> Response:
-        session = sessions.session_of(self._desk, request)
+        session = await sessions.session_of(self._desk, request)
         if session is None:
             return sessions.to_login(request)
         heard, failing, standing, opened = await self._desk.database.read(_standing)
@@ -67,7 +61,7 @@ class Running:
         return self._page("sources.html", request, session, rows=rows, alarms=alarms_now, breakers=left_alone)
 
     async def deliveries(self, request: Request) -> Response:
-        session = sessions.session_of(self._desk, request)
+        session = await sessions.session_of(self._desk, request)
         if session is None:
             return sessions.to_login(request)
         if not session.is_admin:
@@ -86,18 +80,14 @@ class Running:
             }
             for row in rows
         ]
-        nonce = self._desk.tokens.make("nonce.v1", ["deliveries", session.browser])
+        nonce = sessions.make_nonce(self._desk, session, "deliveries")
         return self._page("deliveries.html", request, session, rows=shown, state=state, states=STATES, nonce=nonce)
 
     async def _retry(self, request: Request, session: Session) -> Response:
         """A second chance for dead ones, under the ids they have."""
-        try:
-            fields = parse_qs((await raw_body(request, MOST_BYTES, SLOWEST_S)).decode("ascii", "replace"))
-            said = self._desk.tokens.open("nonce.v1", fields.get("nonce", [""])[0], NONCE_LIVES_S)
-            ids = [int(id_) for id_ in fields.get("id", []) if id_.isdecimal() and len(id_) <= MOST_OF_AN_ID]
-        except (RefusedError, RejectedError, ValueError):
-            said, ids = None, []
-        if said != ["deliveries", session.browser] or not ids:
+        fields = await sessions.fields_of(self._desk, request, session, "deliveries") or {}
+        ids = [int(id_) for id_ in fields.get("id", []) if id_.isdecimal() and len(id_) <= MOST_OF_AN_ID]
+        if not ids:
             text = N_("This page was open for more than an hour, or is not yours. Please look again, then choose.")
             return self._message(403, N_("Nothing was done"), text, request)
         await retry(self._desk, ids)

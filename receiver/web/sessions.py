@@ -1,62 +1,93 @@
-"""Who is in front of the inbox: a signed cookie says whom a mailed link let in, and [people] whether they still may.
+"""Who is in front of a page: the cookie carries a secret, the store knows whose session it is, [people] who may.
 
-The cookie is sent to nobody else and read by no script; a page's form carries a nonce that belongs to it.
+The cookie is sent to nobody else and read by no script; a page's form carries a nonce that belongs to its session.
+Nothing is kept in this process: any replica knows every session, and a session that was ended is over everywhere.
 """
 
-import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from receiver.desk import Desk
 from receiver.domain.people import Person
-from receiver.errors import RefusedError
+from receiver.errors import RefusedError, RejectedError
+from receiver.store import sessions
+from receiver.web.intake import raw_body
 from receiver.web.pages import HEADERS
 
 COOKIE: Final = "casebell_session"
-LASTS_S: Final = 12 * 3600
 MOST_TOKEN: Final = 1_000
 MOST_PATH: Final = 500
+MOST_BYTES: Final = 4_096
+SLOWEST_S: Final = 10.0
+NONCE_LIVES_S: Final = 3600
+NONCE_BROWSER: Final = 32  # letters of a session's id, as many as ``press_form`` takes
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """``browser`` tells this session's pages from those of any other."""
+    """Somebody signed in. ``id`` is no secret: the cookie cannot be derived from it."""
 
+    id: str
     person: Person
     is_admin: bool
-    browser: str
+
+    @property
+    def browser(self) -> str:
+        """What the nonces of this session's pages belong to."""
+        return self.id[:NONCE_BROWSER]
 
 
-def session_of(desk: Desk, request: Request) -> Session | None:
-    """The session of this request; None for strangers, and for whoever may not decide any more."""
+async def session_of(desk: Desk, request: Request) -> Session | None:
+    """The session of this request, read once; None for strangers, and for whoever may not decide any more."""
+    if not hasattr(request.state, "session"):
+        request.state.session = await _find(desk, secret_of(request))
+    found: Session | None = request.state.session
+    return found
+
+
+def secret_of(request: Request) -> str:
+    """What the browser proves its session with; empty when it has none."""
     cookie = request.cookies.get(COOKIE, "")
-    if not cookie or len(cookie) > MOST_TOKEN:
-        return None
-    try:
-        said = desk.tokens.open("session.v1", cookie, LASTS_S)
-    except RefusedError:
-        return None
-    match said:
-        case [str(address), str(browser)]:
-            person = Person(email=address)
-            return Session(person, desk.people.is_admin(person), browser) if desk.people.may_resolve(person) else None
-        case _:
-            return None
+    return cookie if len(cookie) <= MOST_TOKEN else ""
 
 
-def begin(desk: Desk, response: Response, address: str) -> None:
-    """Let this browser in as ``address``."""
-    cookie = desk.tokens.make("session.v1", [address, secrets.token_urlsafe(24)])
+async def _find(desk: Desk, secret: str) -> Session | None:
+    row = await desk.database.read(sessions.find, secret, desk.now()) if secret else None
+    person = Person(email=row.address) if row else None
+    if row is None or person is None or not desk.people.may_resolve(person):
+        return None
+    return Session(row.id, person, desk.people.is_admin(person))
+
+
+def set_cookie(desk: Desk, response: Response, secret: str) -> None:
+    """Let this browser in."""
+    lasts_s = round(sessions.LASTS.total_seconds())
     is_secure = desk.public_url.startswith("https:")
-    response.set_cookie(COOKIE, cookie, max_age=LASTS_S, path="/", secure=is_secure, httponly=True, samesite="lax")
+    response.set_cookie(COOKIE, secret, max_age=lasts_s, path="/", secure=is_secure, httponly=True, samesite="lax")
 
 
-def end(desk: Desk, response: Response) -> None:
+def delete_cookie(desk: Desk, response: Response) -> None:
     response.delete_cookie(COOKIE, path="/", secure=desk.public_url.startswith("https:"), httponly=True, samesite="lax")
+
+
+def make_nonce(desk: Desk, session: Session, page: str) -> str:
+    """For the form of a page that is shown to this session."""
+    return desk.tokens.make("nonce.v1", [page, session.browser])
+
+
+async def fields_of(desk: Desk, request: Request, session: Session, page: str) -> Mapping[str, list[str]] | None:
+    """What the form of this page sent; None when it is not from this session, or was open for more than an hour."""
+    try:
+        fields = parse_qs((await raw_body(request, MOST_BYTES, SLOWEST_S)).decode("ascii", "replace"))
+        said = desk.tokens.open("nonce.v1", fields.get("nonce", [""])[0], NONCE_LIVES_S)
+    except (RefusedError, RejectedError, ValueError):
+        return None
+    return fields if said == [page, session.browser] else None
 
 
 def to_login(request: Request) -> Response:

@@ -23,14 +23,14 @@ from receiver.store.inbox import Arrival
 from receiver.store.messages import Shown
 from receiver.store.retention import MOST_ROWS, Kept
 from receiver.store.schema import metadata
-from receiver.tidy import BODIES, DELIVERIES, EVENTS, ROWS, tidy
+from receiver.tidy import BODIES, DELIVERIES, EVENTS, ROWS, SESSIONS, tidy
 from tests.act_site import PlainTeller
 from tests.factories import NOW, make_snapshot
 
 pytestmark = pytest.mark.anyio
 
 KEPT = Kept(events=timedelta(days=30), items=timedelta(days=100))
-NOTHING = {BODIES: 0, EVENTS: 0, DELIVERIES: 0, ROWS: 0}
+NOTHING = {BODIES: 0, EVENTS: 0, DELIVERIES: 0, ROWS: 0, SESSIONS: 0}
 BODY = b'{"debtor": "Jane Roe"}'
 
 
