@@ -14,18 +14,28 @@ from receiver.store import actions
 
 MOST_MEDIA_LINKS = 5
 DECIDE_LINK_LASTS = timedelta(days=14)
+SIGNED_IN = "signed-in"  # no id of a token looks like this
 
 
-def notice_of(desk: Desk, item: Item, route: Route, *, may_repeat: bool = False) -> Notice:
-    """The item as it is now, with links to its media, its solution and its page, for whoever may read the channel."""
-    links = [
-        Link("media", f"{desk.public_url}/media/{desk.tokens.make('media.v1', [item.id, n])}", medium.name)
-        for n, medium in enumerate(item.snapshot.media[:MOST_MEDIA_LINKS])
-    ]
+def notice_of(desk: Desk, item: Item, route: Route, *, may_repeat: bool = False, reader: str | None = None) -> Notice:
+    """The item as it is now, with links to its media, its solution and its page, for whoever may read the channel.
+
+    ``reader``: whose links to media these are, checked whenever one is opened: SIGNED_IN, or the id of a token, which
+    belongs to an address.
+    """
+    links = _media_links(desk, item, reader)
     if item.snapshot.solution_url:
         links.append(Link("solution", item.snapshot.solution_url))
     links += [*twin_links(item), Link("item", f"{desk.public_url}/items/{item.id}")]
     return Notice(item, route, verbs_for(item, desk.now()), tuple(links), desk.now(), may_repeat)
+
+
+def _media_links(desk: Desk, item: Item, reader: str | None) -> list[Link]:
+    whose: list[str | int] = [] if reader is None else [reader]
+    return [
+        Link("media", f"{desk.public_url}/media/{desk.tokens.make('media.v1', [item.id, n, *whose])}", medium.name)
+        for n, medium in enumerate(item.snapshot.media[:MOST_MEDIA_LINKS])
+    ]
 
 
 def twin_links(item: Item) -> list[Link]:
@@ -37,20 +47,22 @@ def twin_links(item: Item) -> list[Link]:
 async def notice_for_mail(desk: Desk, item: Item, route: Route, address: str, token_id: str | None = None) -> Notice:
     """The same with a link to decide by, which is this address's alone and good for one decision.
 
+    An address that [people] does not name gets neither that link nor those to media: they would lead nowhere.
     ``token_id``: a link that was made already, because the person asked for a fresh one.
     """
-    notice = notice_of(desk, item, route)
-    if desk.people.may_resolve(Person(email=address)):
-        notice = replace(notice, links=(*notice.links, Link("inbox", f"{desk.public_url}/")))
-    if not DECIDED_BY_LINK & set(notice.verbs):
-        return notice
-    if token_id is None:
+    if not desk.people.may_resolve(Person(email=address)):
+        notice = notice_of(desk, item, route)
+        return replace(notice, links=tuple(link for link in notice.links if link.what != "media"))
+    occasion = token_id or ""
+    can_decide = bool(DECIDED_BY_LINK & set(verbs_for(item, desk.now())))
+    if token_id is None and (can_decide or item.snapshot.media):
         fresh = decide_token(item, route, address, desk.now())
         await desk.database.write(actions.add_token_once, fresh)
         token_id = fresh.id
-        occasion = ""
-    else:
-        occasion = token_id
+    notice = notice_of(desk, item, route, reader=token_id)
+    notice = replace(notice, links=(*notice.links, Link("inbox", f"{desk.public_url}/")))
+    if token_id is None or not can_decide:
+        return notice
     link = Link("decide", f"{desk.public_url}/act/{desk.tokens.make('act.v1', token_id)}")
     return replace(notice, links=(link, *notice.links), occasion=occasion)
 

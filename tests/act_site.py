@@ -113,6 +113,9 @@ class FakeDesk:
     async def resend(self, token_id: str) -> None:
         self.resent.append(token_id)
 
+    async def may_open(self, _request: Request, reader: str) -> bool:
+        return reader == TOKEN_ID
+
     async def find_item(self, item_id: str) -> Item | None:
         return self.item if item_id == self.item.id else None
 

@@ -174,9 +174,19 @@ def warnings_about(settings: Settings, raw: Table) -> Iterator[str]:
             yield f"getbill {account.name!r} has no webhook_secrets: its webhooks are refused, only polling brings news"
     if settings.email and settings.email.password and settings.email.server.security == "plain":
         yield "email.smtp_url is without encryption: the password crosses the network readable"
+    yield from _about_readers(settings)
     yield from _about_routes(settings)
     yield from _about_kinds(settings)
     yield from _about_automations(settings)
+
+
+def _about_readers(settings: Settings) -> Iterator[str]:
+    named = {entry.lower() for entry in (*settings.people.resolvers, *settings.people.admins)}
+    for route in settings.routes:
+        for address in route.email:
+            if named and not {address.lower(), f"@{address.lower().rpartition('@')[2]}"} & named:
+                what = "so its mails have no links to decide, nor to files"
+                yield f"route {route.name!r}: [people] does not name {address}, {what}"
 
 
 def _about_routes(settings: Settings) -> Iterator[str]:

@@ -5,16 +5,19 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
+from starlette.requests import Request
 
 from receiver.desk import OUTBOX_BELL, Desk
 from receiver.domain.action import Click
 from receiver.domain.item import Item, Medium
+from receiver.domain.people import Person
 from receiver.domain.routing import Route
 from receiver.errors import PermanentError
-from receiver.notices import notice_of
+from receiver.notices import SIGNED_IN, notice_of
 from receiver.store import actions, items, outbox
 from receiver.web.desk_clicks import press_and_wait
 from receiver.web.links import Found, Used
+from receiver.web.sessions import session_of
 
 FRESH_LINK_EVERY = timedelta(minutes=5)
 
@@ -30,11 +33,11 @@ class DecideDesk:
         self.now = desk.now
 
     async def find(self, token_id: str) -> Found | None:
-        """The link and its item as it is now."""
+        """The link and its item as it is now; None as soon as [people] does not name the link's address any more."""
         token, item = await self._desk.database.read(_token_and_item, token_id)
-        if token is None or item is None:
+        if token is None or item is None or not self._desk.people.may_resolve(Person(email=token.address)):
             return None
-        notice = notice_of(self._desk, item, self._route(token))
+        notice = notice_of(self._desk, item, self._route(token), reader=token.id)
         used = None
         if token.used_at is not None:
             used = Used(token.used_by or "", token.used_at, token.used_verb or "")
@@ -64,6 +67,12 @@ class DecideDesk:
         )
         await desk.database.write(_queue_fresh, fresh, desk)
         desk.bells.ring(OUTBOX_BELL)
+
+    async def may_open(self, request: Request, reader: str) -> bool:
+        if reader == SIGNED_IN:
+            return await session_of(self._desk, request) is not None
+        token, _ = await self._desk.database.read(_token_and_item, reader)
+        return token is not None and self._desk.people.may_resolve(Person(email=token.address))
 
     async def find_item(self, item_id: str) -> Item | None:
         return await self._desk.database.read(items.find, item_id)

@@ -17,7 +17,7 @@ from receiver.desk import Desk
 from receiver.domain.action import Click, Terms
 from receiver.domain.refusal import N_
 from receiver.domain.routing import DEFAULT_ROUTE, routes_for
-from receiver.notices import notice_of
+from receiver.notices import SIGNED_IN, notice_of
 from receiver.store import items, outbox
 from receiver.web import sessions
 from receiver.web.decide import DecideDesk
@@ -63,7 +63,7 @@ class ItemPages(ActPages):
             return None
         locale = preferred_locale(request)
         route = next(routes_for(item.snapshot, self._whole.routes), DEFAULT_ROUTE)
-        notice = notice_of(self._whole, item, replace(route, locale=locale))
+        notice = notice_of(self._whole, item, replace(route, locale=locale), reader=SIGNED_IN)
         never = self._whole.now() + timedelta(days=1)
         found = Found(item, notice, session.person.email or "", item.version, never, None)
         told = await self._whole.database.read(_told, item.id)

@@ -27,7 +27,7 @@ from receiver.errors import RefusedError, RejectedError
 from receiver.ports import Teller
 from receiver.web.intake import STATUS as INTAKE_STATUS
 from receiver.web.intake import raw_body
-from receiver.web.pages import HEADERS, LOCALES, Words, message, page, preferred_locale, words_of
+from receiver.web.pages import HEADERS, LOCALES, NO_SUCH_LINK, Words, message, page, preferred_locale, words_of
 from receiver.web.press_form import (
     MOST_BYTES,
     OFFERED,
@@ -249,9 +249,8 @@ class ActPages:
 
     def _unknown(self, request: Request) -> Response:
         locale = preferred_locale(request)
-        text = N_("It may be incomplete: please open it from the message again.")
         words = words_of(self._desk.teller, locale)
-        return message(404, N_("This link leads nowhere"), text, words=words, locale=locale)
+        return message(404, *NO_SUCH_LINK, words=words, locale=locale)
 
     def _show(self, visit: Visit, status: int = 200, refusal: str | None = None, form: Form | None = None) -> Response:
         """The item as it is now, and the choice if there is one; ``form`` keeps what was written."""

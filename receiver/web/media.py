@@ -11,19 +11,17 @@ from receiver.domain.item import Item, Medium
 from receiver.domain.refusal import N_
 from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError, PermanentError, RefusedError, RetryLaterError
+from receiver.notices import SIGNED_IN
 from receiver.ports import Teller
-from receiver.web.pages import HEADERS, message, preferred_locale, words_of
+from receiver.web.pages import HEADERS, NO_SUCH_LINK, message, preferred_locale, words_of
+from receiver.web.sessions import to_login
 
 LIVES_S: Final = 30 * 86_400
 RETRY_AFTER_S: Final = 30
 LONGEST_RETRY_S: Final = 3600
 
 _SAYS: Final = {
-    "bad_link": (
-        404,
-        N_("This link leads nowhere"),
-        N_("It may be incomplete: please open it from the message again."),
-    ),
+    "bad_link": (404, *NO_SUCH_LINK),
     "expired_link": (
         410,
         N_("This link has expired"),
@@ -51,6 +49,9 @@ class MediaDesk(Protocol):
     @property
     def teller(self) -> Teller: ...
 
+    async def may_open(self, request: Request, reader: str) -> bool:
+        """Whether the person a link was made for may still decide here."""
+
     async def find_item(self, item_id: str) -> Item | None: ...
 
     async def media_url(self, item: Item, medium: Medium) -> str:
@@ -69,9 +70,12 @@ class MediaPages:
 
     async def answer(self, request: Request) -> Response:
         try:
-            item_id, number = _payload(self._desk.tokens.open("media.v1", request.path_params["token"], LIVES_S))
+            said = self._desk.tokens.open("media.v1", request.path_params["token"], LIVES_S)
+            item_id, number, reader = _payload(said)
         except RefusedError as error:
             return self._say(request, error.code)
+        if reader is not None and not await self._desk.may_open(request, reader):
+            return to_login(request) if reader == SIGNED_IN else self._say(request, "bad_link")
         item = await self._desk.find_item(item_id)
         if item is None or not 0 <= number < len(item.snapshot.media):
             return self._say(request, "gone")
@@ -93,11 +97,13 @@ class MediaPages:
         return message(status, title, text, words=words, locale=locale, headers=headers)
 
 
-def _payload(payload: object) -> tuple[str, int]:
-    """Item id and number of the file. Raises RefusedError for what was signed but is neither."""
+def _payload(payload: object) -> tuple[str, int, str | None]:
+    """Item id, number of the file, and whose link it is, None for a channel's. Raises RefusedError for the rest."""
     match payload:
         case [str(item_id), int(number)]:
-            return item_id, number
+            return item_id, number, None
+        case [str(item_id), int(number), str(reader)]:
+            return item_id, number, reader
         case _:
             raise RefusedError("bad_link")
 

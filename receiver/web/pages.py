@@ -29,6 +29,15 @@ HEADERS: Final = {
     "X-Robots-Tag": "noindex, nofollow",
 }
 
+# the same for a link that never was and for one whose reader was removed from [people]: nobody learns which
+NO_SUCH_LINK: Final = (
+    N_("This link leads nowhere"),
+    N_(
+        "It may be incomplete: please open it from the message again. If it still leads nowhere, your address may not "
+        "decide here any more: please ask whoever looks after Casebell."
+    ),
+)
+
 Words = Callable[..., str]  # ``Teller.say`` in one language
 Handler = Callable[[Request, Any], Awaitable[Response]]
 

@@ -73,3 +73,15 @@ def test_a_password_in_the_database_address_is_warned_of_unless_it_comes_from_th
 
     assert any("database_url holds a password" in warning for warning in literal.warnings)
     assert not any("database_url" in warning for warning in from_environment.warnings)
+
+
+def test_an_address_of_a_route_that_people_does_not_name_is_warned_of() -> None:
+    mail = '[email]\nsmtp_url = "smtp://mail.creditor.example"\nsender = "casebell@creditor.example"\n'
+    route = '[[routes]]\nname = "all"\nemail = ["AR@creditor.example", "law@partner.example"]\n'
+    people = '[people]\nresolvers = ["@Creditor.example"]\n'
+
+    told = [warning for warning in read(TOP, GETBILL, mail, people, route).warnings if "does not name" in warning]
+
+    assert told == [
+        "route 'all': [people] does not name law@partner.example, so its mails have no links to decide, nor to files"
+    ]
