@@ -50,6 +50,7 @@ def paths(here: World) -> dict[str, str]:
         "item": f"/items/{item['id']}",
         "no item": "/items/nothing",
         "sources": "/sources",
+        "sessions": "/sessions",
         "deliveries": "/deliveries?state=done",
         "act": act[0],
         "no link": "/act/nothing",

@@ -122,7 +122,7 @@ def test_nobody_is_sent_elsewhere_after_signing_in(visitor: httpx.Client, wanted
     assert "evil" not in visitor.get("/login", params={"next": wanted}).text
 
 
-@pytest.mark.parametrize("path", ["/", "/items/abc", "/deliveries", "/sources"])
+@pytest.mark.parametrize("path", ["/", "/items/abc", "/deliveries", "/sources", "/sessions"])
 def test_without_a_session_every_page_leads_to_the_way_in(visitor: httpx.Client, path: str) -> None:
     for cookie in ("", "casebell_session=forged", "casebell_session=" + "x" * 5_000):
         answer = visitor.get(path, headers={"cookie": cookie})
