@@ -127,7 +127,7 @@ def _ask_the_source(connection: Connection, item: Item, action_id: int, now: dat
 def _tell_whom_it_was_given(connection: Connection, item: Item, click: Click, now: datetime) -> None:
     """Whoever is given an item by a colleague hears of it where it shows in Slack; a mail would be one too many."""
     to = click.terms.to
-    if click.verb != "assign" or to is None or not to.is_surely_other(click.person):
+    if click.verb != "assign" or to is None or to.is_surely(click.person):
         return
     nudge = Nudge("assigned", to, click.person.label)
     for shown in messages.of_item(connection, item.id):
@@ -164,17 +164,22 @@ def _bad_terms(item: Item, click: Click, people: People, now: datetime, routes: 
 
 
 def _one_pair_of_eyes(item: Item, click: Click, people: People) -> Refused | None:
-    """Four eyes: whoever proposes can be told apart from others, and whoever confirms is surely another of them."""
-    is_proposing = click.verb in DECIDING and people.needs_second(item.snapshot.amount)
-    if (is_proposing or click.verb == "confirm") and not people.may_resolve(click.person):
+    """Why one pair of eyes is not enough, or None.
+
+    Whoever proposes must be somebody who can be told apart from others; whoever confirms must surely be another.
+    """
+    first = item.proposal.person if click.verb == "confirm" and item.proposal else None
+    if first is None and not (click.verb in DECIDING and people.needs_second(item.snapshot.amount)):
+        return None
+    if not people.may_resolve(click.person):
         return Refused("four_eyes_who", {})
-    if click.verb != "confirm" or item.proposal is None:
-        return None
-    first = item.proposal.person
-    if click.person.is_surely_other(first):
-        return None
-    is_same = click.person.label == first.label or click.person.is_surely(first)
-    return Refused("four_eyes", {}) if is_same else Refused("four_eyes_unsure", {"who": first.label})
+    if first and click.person.is_surely(first):
+        return Refused("four_eyes", {})
+    if not people.can_be_told_apart(click.person):
+        return Refused("four_eyes_unlisted", {})
+    if first and not people.are_two(click.person, first):
+        return Refused("four_eyes_unsure", {"who": first.label})
+    return None
 
 
 def _calendar(item: Item, routes: Sequence[Route]) -> Calendar:

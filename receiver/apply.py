@@ -198,7 +198,7 @@ def _close_proposal(connection: Connection, before: Item | None, item: Item, fac
     by = fact.person if isinstance(fact, PersonDid) else None
     action = actions.find(connection, proposal.action_id)
     actions.finish(connection, proposal.action_id, "failed", "withdrawn" if by else "changed at the source", now)
-    if action and action.answer_to and (by is None or by.is_surely_other(proposal.person)):
+    if action and action.answer_to and not (by and by.is_surely(proposal.person)):
         code = "proposal_withdrawn" if by else "proposal_void"
         payload: dict[str, object] = {"code": code, "values": {"who": by.label} if by else {}}
         outbox.put(connection, item.id, action.answer_to, outbox.TELL, payload, now)

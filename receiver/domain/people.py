@@ -6,6 +6,8 @@ from decimal import Decimal
 
 from receiver.domain.money import Money
 
+_GOOGLE = frozenset({"gmail.com", "googlemail.com"})
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -15,20 +17,29 @@ class Person:
     name: str | None = None
     slack_id: str | None = None
 
-    def is_surely_other(self, than: "Person") -> bool:
-        """Whether these are two people: what can be compared differs, and something can be."""
-        pairs = [(self.slack_id, than.slack_id), ((self.email or "").lower(), (than.email or "").lower())]
-        known = [(one, other) for one, other in pairs if one and other]
-        return bool(known) and all(one != other for one, other in known)
-
     def is_surely(self, other: "Person") -> bool:
-        """Whether these are one person: an address or an id is the same."""
-        is_same_email = bool(self.email) and (self.email or "").lower() == (other.email or "").lower()
-        return is_same_email or (bool(self.slack_id) and self.slack_id == other.slack_id)
+        """Whether these are one person: the mailbox or the Slack id is the same."""
+        is_same_mailbox = self.mailbox is not None and self.mailbox == other.mailbox
+        return is_same_mailbox or (self.slack_id is not None and self.slack_id == other.slack_id)
+
+    @property
+    def mailbox(self) -> str | None:
+        """Where mail to the address arrives; see ``mailbox_of``."""
+        return mailbox_of(self.email) if self.email else None
 
     @property
     def label(self) -> str:
         return self.name or self.email or self.slack_id or "somebody"
+
+
+def mailbox_of(address: str) -> str:
+    """The mailbox behind an address: without case and without "+tag"; Google also ignores dots.
+
+    https://www.rfc-editor.org/rfc/rfc5233, https://support.google.com/mail/answer/7436150
+    """
+    local, _, domain = address.strip().casefold().rpartition("@")
+    local = local.partition("+")[0] or local
+    return f"{local.replace('.', '')}@gmail.com" if domain in _GOOGLE else f"{local}@{domain}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +58,41 @@ class People:
     def is_admin(self, person: Person) -> bool:
         return self._is_in(person, self.admins)
 
-    def needs_second(self, money: Money | None) -> bool:
-        """Whether a decision about this much takes two people; in an unknown currency the lowest limit counts.
+    def can_be_told_apart(self, person: Person) -> bool:
+        """Whether the person can be one of two: Slack vouches for them, or [people] lists their address in full."""
+        return person.slack_id is not None or self._is_listed(person)
 
-        A credit is as much as a debt of the same amount.
+    def are_two(self, one: Person, other: Person) -> bool:
+        """Whether these are surely two people.
+
+        Two Slack ids are, and two addresses that [people] lists in full. An address that only its domain admits may
+        be another one of the same person, or a mailbox that several read.
+        """
+        if one.is_surely(other):
+            return False
+        return bool(one.slack_id and other.slack_id) or (self._is_listed(one) and self._is_listed(other))
+
+    def needs_second(self, money: Money | None) -> bool:
+        """Whether a decision about this much takes two people. A credit counts like a debt of the same amount.
+
+        The smallest limit counts in a currency that has none of its own. An unknown amount is above every limit.
         """
         if money is None or not self.four_eyes_above:
-            return False
-        unknown = min(self.four_eyes_above.values()) if money.currency is None else None
-        limit = self.four_eyes_above.get(money.currency or "", unknown)
-        return limit is not None and abs(money.amount) > Decimal(str(limit))
+            return bool(self.four_eyes_above)
+        limit = self.four_eyes_above.get(money.currency or "", min(self.four_eyes_above.values()))
+        return abs(money.amount) > Decimal(str(limit))
 
     def may_decide_alone(self, money: Money | None) -> bool:
-        """Whether it is known that this much takes no second person: what cannot be judged is not for a rule."""
-        if not self.four_eyes_above:
-            return True
-        limit = self.four_eyes_above.get(money.currency or "") if money else None
-        return money is not None and limit is not None and abs(money.amount) <= Decimal(str(limit))
+        """Whether a rule may decide about this much: not in a currency that has no limit of its own."""
+        is_judged = money is not None and money.currency in self.four_eyes_above
+        return not self.four_eyes_above or (is_judged and not self.needs_second(money))
 
     def debitura_sender(self, person: Person) -> str | None:
         """The Debitura team member this person writes as, when [people] maps one."""
         return self.debitura_users.get((person.email or "").lower())
+
+    def _is_listed(self, person: Person) -> bool:
+        return (person.email or "").lower() in self.resolvers | self.admins
 
     @staticmethod
     def _is_in(person: Person, entries: frozenset[str]) -> bool:

@@ -24,7 +24,14 @@ SENTENCES = {
     "nobody": N_("Please say who should look after it."),
     "not_a_resolver": N_("{who} is not on the list of people who may decide here."),
     "four_eyes": N_("You proposed this yourself; a second person must confirm it."),
-    "four_eyes_unsure": N_("It cannot be told that you are somebody else than {who}, who proposed this."),
+    "four_eyes_unsure": N_(
+        "It cannot be told that you are somebody else than {who}, who proposed this. Confirm in Slack if it was "
+        "proposed there, or ask an administrator to list both addresses in [people], not only their domain."
+    ),
+    "four_eyes_unlisted": N_(
+        "This takes two people, and many may read a mailbox. Decide in Slack, or ask an administrator to list your "
+        "address in [people], not only its domain."
+    ),
     "four_eyes_who": N_("This takes two people. Say who you are, with an address that may decide here."),
     "proposal_void": N_("Your proposal is void: this changed at the source since. Please look again."),
     "proposal_withdrawn": N_("{who} has withdrawn your proposal."),

@@ -178,6 +178,7 @@ def warnings_about(settings: Settings, raw: Table) -> Iterator[str]:
     yield from _about_routes(settings)
     yield from _about_kinds(settings)
     yield from _about_automations(settings)
+    yield from _about_four_eyes(settings)
 
 
 def _about_readers(settings: Settings) -> Iterator[str]:
@@ -203,12 +204,7 @@ def _about_routes(settings: Settings) -> Iterator[str]:
 
 
 def _about_kinds(settings: Settings) -> Iterator[str]:
-    tables: list[tuple[str, Match]] = [
-        *((f"route {route.name!r}", route.match) for route in settings.routes),
-        *((f"digest {digest.name!r}", digest.match) for digest in settings.digests),
-        *((f"automation {automation.name!r}", automation.match) for automation in settings.automations),
-    ]
-    for where, match in tables:
+    for where, match in _matches(settings):
         for kind in match.kind:
             if _known_kind(kind) not in KINDS:
                 yield f'{where} matches the kind "{kind}", unknown today; the nearest known is "{_near_kind(kind)}"'
@@ -235,6 +231,30 @@ def _about_automations(settings: Settings) -> Iterator[str]:
 def _known_kind(word: Any) -> Any:
     """The kind as it is known, for a word that differs only in what no match looks at (``domain.words.fold``)."""
     return _BY_LOWER.get(word.strip().casefold(), word) if isinstance(word, str) else word
+
+
+def _about_four_eyes(settings: Settings) -> Iterator[str]:
+    people, limits = settings.people, settings.people.four_eyes_above
+    if not limits:
+        return
+    listed = {entry.lower() for entry in (*people.resolvers, *people.admins) if entry.find("@") > 0}
+    if settings.slack is None and len(listed) < 2:  # noqa: PLR2004 - a second person is needed
+        yield "four_eyes_above: nobody can confirm without Slack; list two addresses in [people] in full"
+    named = [(where, match) for where, match in _matches(settings) if not where.startswith("digest")]
+    for currency in sorted({currency for _, match in named for currency in match.currency} - set(limits)):
+        wheres = ", ".join(where for where, match in named if currency in match.currency)
+        yield (
+            f"four_eyes_above has no limit for {currency} ({wheres}): above {min(limits.values()):.15g}, its smallest, "
+            "people need a second one; automations leave it to them"
+        )
+
+
+def _matches(settings: Settings) -> list[tuple[str, Match]]:
+    return [
+        *((f"route {route.name!r}", route.match) for route in settings.routes),
+        *((f"digest {digest.name!r}", digest.match) for digest in settings.digests),
+        *((f"automation {automation.name!r}", automation.match) for automation in settings.automations),
+    ]
 
 
 def _near_kind(kind: str) -> str:

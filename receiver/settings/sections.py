@@ -233,7 +233,8 @@ class People(Section):
 
     resolvers: tuple[PersonEntry, ...] = Field(
         default=(),
-        description="Who may decide: an e-mail address, `@domain` for all its addresses, or a Slack user id.",
+        description="Who may decide: an e-mail address, `@domain` for all its addresses, or a Slack user id. An "
+        "address in full stands for one person, also where several read the mailbox.",
         examples=[["@creditor.example", "U0123ABCD"]],
     )
     admins: tuple[PersonEntry, ...] = Field(
@@ -243,8 +244,9 @@ class People(Section):
     )
     four_eyes_above: Limits = Field(
         default_factory=dict,
-        description="Amount by currency above which a second resolver must confirm, a credit like a debt; whoever "
-        "shares a mailbox is one person.",
+        description="Amount by currency above which a second resolver must confirm, a credit like a debt. The smallest "
+        "number counts in a currency that has none here; an unknown amount always needs two people. Two Slack users "
+        "are two people, and two addresses that `resolvers` or `admins` list in full.",
         examples=[{"EUR": 10000}],
     )
     debitura_users: dict[LowerAddress, Address] = Field(

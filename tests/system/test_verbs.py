@@ -13,7 +13,9 @@ import pytest
 from tests.harness import World, eventually, world
 from tests.office import text_of
 
-FOUR_EYES = "[people]\nfour_eyes_above = { EUR = 10000 }\n"
+ANYBODY = 'resolvers = ["@creditor.example"]\n'
+LISTED = ANYBODY.replace("]", ', "anna@creditor.example", "ben@creditor.example", "ar@creditor.example"]')
+FOUR_EYES = f"{LISTED}four_eyes_above = {{ EUR = 10000 }}\n"
 START = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
 
 
@@ -21,7 +23,7 @@ START = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with world(tmp_path_factory.mktemp("verbs"), is_started=False) as made:
         config = made.service.config
-        config.write_text(config.read_text().replace("[people]\n", FOUR_EYES))
+        config.write_text(config.read_text().replace(ANYBODY, FOUR_EYES))
         made.service.start()
         yield made
 

@@ -1,48 +1,106 @@
 """When a decision takes two people, and whether two people are two."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 
 from receiver.domain.money import Money
-from receiver.domain.people import People, Person
+from receiver.domain.people import People, Person, mailbox_of
 
-PEOPLE = People(four_eyes_above={"EUR": 10_000.0, "DKK": 75_000.0})
-ANNA = Person(email="anna@creditor.example", name="Anna", slack_id="U1")
+PEOPLE = People(
+    resolvers=frozenset({"@creditor.example", "anna@creditor.example", "ar@creditor.example", "U1"}),
+    admins=frozenset({"ben@creditor.example", "b.n@gmail.com"}),
+    four_eyes_above={"EUR": 10_000.0, "DKK": 75_000.0},
+)
+ANNA = Person(email="anna@creditor.example", name="Anna")
+ANNA_IN_SLACK = replace(ANNA, slack_id="U1")
+BEN = Person(email="ben@creditor.example", name="Ben")
+BEN_IN_SLACK = replace(BEN, slack_id="U2")
+EVE = Person(email="eve@creditor.example", name="Eve")  # only her domain is admitted
+EVE_IN_SLACK = replace(EVE, slack_id="U3")
+TEAM = Person(email="ar@creditor.example")
+RULE = Person(name="automation:sure")
+
+
+def money(amount: str, currency: str | None) -> Money:
+    return Money.of(Decimal(amount), currency)
 
 
 @pytest.mark.parametrize(
-    ("money", "needs_second"),
+    ("owed", "needs_second"),
     [
-        (Money(1_000_000, "EUR"), False),  # at the limit, not above it
-        (Money(1_000_001, "EUR"), True),
-        (Money(5_000_000, "DKK"), False),
-        (Money(7_500_001, "DKK"), True),
-        (Money(99_999_999, "USD"), False),  # no limit is set for it
-        (Money(1_000_001, None), True),  # of an unknown currency the lowest limit counts
-        (Money(-1_000_001, "EUR"), True),  # a credit
-        (Money(1_000_000, None), False),
-        (None, False),
+        (money("10000", "EUR"), False),  # at the limit, not above it
+        (money("10000.01", "EUR"), True),
+        (money("50000", "DKK"), False),
+        (money("75000.01", "DKK"), True),
+        (money("-10000.01", "EUR"), True),  # a credit
+        (money("10000", "USD"), False),  # no limit of its own: the smallest one counts
+        (money("10000.01", "USD"), True),
+        (money("10001", "JPY"), True),
+        (money("10000", None), False),
+        (money("10000.01", None), True),
+        (None, True),  # it may be any amount
     ],
 )
-def test_a_second_person_is_needed_above_the_limit_of_the_currency(money: Money | None, needs_second: bool) -> None:
-    assert PEOPLE.needs_second(money) is needs_second
-    assert not People().needs_second(money)
+def test_a_second_person_is_needed_above_the_limit_and_where_the_amount_is_not_known(
+    owed: Money | None, needs_second: bool
+) -> None:
+    assert PEOPLE.needs_second(owed) is needs_second
+    assert not People().needs_second(owed)
+    assert not (PEOPLE.may_decide_alone(owed) and needs_second)
 
 
 @pytest.mark.parametrize(
-    ("other", "is_other"),
+    ("one", "other", "are_two"),
     [
-        pytest.param(Person(email="ben@creditor.example", slack_id="U2"), True, id="somebody else"),
-        pytest.param(Person(email="ben@creditor.example"), True, id="somebody else by mail"),
-        pytest.param(Person(email="ANNA@creditor.example"), False, id="herself by mail"),
-        pytest.param(Person(slack_id="U1"), False, id="herself without an address"),
-        pytest.param(Person(email="other@creditor.example", slack_id="U1"), False, id="herself with another address"),
-        pytest.param(Person(name="Ben"), False, id="nobody knows"),
+        pytest.param(ANNA_IN_SLACK, BEN_IN_SLACK, True, id="two in Slack"),
+        pytest.param(ANNA_IN_SLACK, EVE_IN_SLACK, True, id="two in Slack, one admitted by the domain"),
+        pytest.param(Person(slack_id="U1"), Person(slack_id="U2"), True, id="two in Slack without addresses"),
+        pytest.param(ANNA_IN_SLACK, replace(ANNA, slack_id="U9"), False, id="two in Slack with one address"),
+        pytest.param(ANNA_IN_SLACK, Person("anna+2@creditor.example", None, "U9"), False, id="and with a tag"),
+        pytest.param(ANNA_IN_SLACK, Person("other@creditor.example", None, "U1"), False, id="one id, two addresses"),
+        pytest.param(ANNA_IN_SLACK, ANNA, False, id="one by Slack and by mail"),
+        pytest.param(ANNA_IN_SLACK, BEN, True, id="Slack and mail, both listed"),
+        pytest.param(ANNA_IN_SLACK, TEAM, True, id="Slack and a mailbox that is listed as a person"),
+        pytest.param(EVE_IN_SLACK, TEAM, False, id="Slack and mail, one not listed"),
+        pytest.param(ANNA_IN_SLACK, EVE, False, id="Slack and mail, the mail not listed"),
+        pytest.param(Person(slack_id="U1"), BEN, False, id="Slack without an address, and mail"),
+        pytest.param(ANNA, BEN, True, id="two listed addresses"),
+        pytest.param(ANNA, EVE, False, id="two addresses, one admitted by the domain"),
+        pytest.param(ANNA, Person("ANNA@Creditor.example"), False, id="one address in capitals"),
+        pytest.param(ANNA, Person("anna+2@creditor.example"), False, id="one mailbox with a tag"),
+        pytest.param(Person("b.n@gmail.com"), Person("bn+x@googlemail.com"), False, id="one mailbox at Google"),
+        pytest.param(ANNA, RULE, False, id="a rule"),
+        pytest.param(ANNA_IN_SLACK, Person(name="root (terminal)"), False, id="a terminal that does not say who"),
     ],
 )
-def test_two_people_are_two_only_where_that_is_sure(other: Person, is_other: bool) -> None:
-    assert ANNA.is_surely_other(other) is is_other
-    assert other.is_surely_other(ANNA) is is_other
+def test_two_people_are_two_only_where_that_is_sure(one: Person, other: Person, are_two: bool) -> None:
+    assert PEOPLE.are_two(one, other) is are_two
+    assert PEOPLE.are_two(other, one) is are_two
 
 
-def test_an_id_and_an_address_cannot_be_compared() -> None:
-    assert not Person(slack_id="U1").is_surely_other(Person(email="ben@creditor.example"))
+@pytest.mark.parametrize(
+    ("person", "can_be"), [(EVE_IN_SLACK, True), (ANNA, True), (TEAM, True), (EVE, False), (RULE, False)]
+)
+def test_who_is_reached_by_mail_alone_is_told_apart_only_when_listed_in_full(person: Person, can_be: bool) -> None:
+    assert PEOPLE.can_be_told_apart(person) is can_be
+
+
+def test_two_listed_addresses_of_one_mailbox_are_one_person() -> None:
+    people = People(resolvers=frozenset({"anna@creditor.example", "anna+2@creditor.example"}))
+
+    assert not people.are_two(ANNA, Person("anna+2@creditor.example"))
+
+
+@pytest.mark.parametrize(
+    ("address", "mailbox"),
+    [
+        ("Anna+2@Creditor.Example ", "anna@creditor.example"),
+        ("a.nna@creditor.example", "a.nna@creditor.example"),
+        ("a.n.n.a+x+y@googlemail.com", "anna@gmail.com"),
+        ("+@creditor.example", "+@creditor.example"),
+    ],
+)
+def test_a_mailbox_is_the_address_without_case_and_tag(address: str, mailbox: str) -> None:
+    assert mailbox_of(address) == mailbox

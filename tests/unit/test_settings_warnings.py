@@ -25,7 +25,9 @@ def test_what_is_hardly_meant_is_a_warning_and_not_a_fault() -> None:
 
 def about_rule(match: str, *sections: str) -> list[str]:
     rule = f'[[automations]]\nname = "sure"\nverb = "validate"\nmatch = {{ {match} }}\n'
-    return [told for told in read(TOP, GETBILL, SLACK, ROUTE, *sections, rule).warnings if "'sure'" in told]
+    return [
+        told for told in read(TOP, GETBILL, SLACK, ROUTE, *sections, rule).warnings if told.startswith("automation")
+    ]
 
 
 def test_a_rule_that_asks_for_a_confidence_that_nobody_tells_is_warned_of() -> None:
@@ -58,6 +60,30 @@ def test_a_rule_for_nothing_but_what_takes_two_people_is_warned_of() -> None:
         assert "'sure' never acts: four_eyes_above" in told
     for match in ("max_amount = 9000", "min_amount = 501", 'currency = ["DKK", "EUR"], min_amount = 500'):
         assert about_rule(match, people) == []
+
+
+def test_a_currency_that_a_route_or_a_rule_names_and_that_has_no_limit_is_warned_of() -> None:
+    people = '[people]\nresolvers = ["@creditor.example"]\nfour_eyes_above = { EUR = 10000, SEK = 5000 }\n'
+    route = ROUTE + 'match = { currency = ["EUR", "DKK"] }\n'
+    rule = '[[automations]]\nname = "sure"\nverb = "validate"\nmatch = { currency = ["SEK", "DKK", "JPY"] }\n'
+    told = [one for one in read(TOP, GETBILL, SLACK, people, route, rule).warnings if "four_eyes_above" in one]
+
+    above = "above 5000, its smallest, people need a second one; automations leave it to them"
+    assert told == [
+        f"four_eyes_above has no limit for DKK (route 'all', automation 'sure'): {above}",
+        f"four_eyes_above has no limit for JPY (automation 'sure'): {above}",
+    ]
+
+
+def test_four_eyes_that_no_second_person_can_have_are_warned_of() -> None:
+    mail = '[email]\nsmtp_url = "smtp://localhost"\nsender = "a@creditor.example"\n'
+    limits = "four_eyes_above = { EUR = 10000 }\n"
+    one = f'[people]\nresolvers = ["@creditor.example", "anna@creditor.example", "U1"]\n{limits}'
+    two = f'[people]\nresolvers = ["anna@creditor.example"]\nadmins = ["ben@creditor.example"]\n{limits}'
+
+    assert any("nobody can confirm" in told for told in read(TOP, GETBILL, mail, one).warnings)
+    assert not any("nobody can confirm" in told for told in read(TOP, GETBILL, mail, two).warnings)
+    assert not any("nobody can confirm" in told for told in read(TOP, GETBILL, SLACK, one).warnings)
 
 
 def test_nothing_configured_is_warned_of() -> None:

@@ -31,7 +31,8 @@ pytestmark = pytest.mark.anyio
 ANNA = Person(email="anna@creditor.example", name="Anna", slack_id="U1")
 BEN = Person(email="ben@creditor.example", name="Ben", slack_id="U2")
 EVE = Person(email="eve@elsewhere.example", name="Eve")
-PEOPLE = People(resolvers=frozenset({"@creditor.example"}), four_eyes_above={"EUR": 10_000.0})
+LISTED = frozenset({"@creditor.example", "anna@creditor.example", "ben@creditor.example"})
+PEOPLE = People(resolvers=LISTED, four_eyes_above={"EUR": 10_000.0})
 ROUTES = (Route("disputes", slack=("C1",), timezone="Europe/Paris", calendar=Calendar("Europe/Paris", "FR")),)
 DEAR = Money(1_000_001, "EUR")
 AGREEMENT = make_snapshot(kind="agreement", quote=None, verbs=("update_plan",))
@@ -247,7 +248,7 @@ async def test_who_proposed_cannot_confirm_and_the_second_asks_the_source_in_bot
 async def test_of_twenty_who_confirm_at_once_one_asks_the_source(database: Database, press: Presser) -> None:
     await say(database, make_snapshot(amount=DEAR))
     await press("validate")
-    people = [Person(email=f"p{n}@creditor.example", name=f"P{n}") for n in range(20)]
+    people = [Person(name=f"P{n}", slack_id=f"UP{n}", email=f"p{n}@creditor.example") for n in range(20)]
 
     outcomes = await asyncio.gather(*(press("confirm", person) for person in people))
 
@@ -256,24 +257,43 @@ async def test_of_twenty_who_confirm_at_once_one_asks_the_source(database: Datab
 
 
 async def test_whoever_cannot_be_told_from_the_first_cannot_confirm(database: Database) -> None:
-    people = People(resolvers=frozenset({"U1", "@creditor.example"}), four_eyes_above={"EUR": 1.0})
+    listed = frozenset({"U1", "ar@creditor.example", "@creditor.example"})
+    people = People(resolvers=listed, four_eyes_above={"EUR": 1.0})
     item = await say(database, make_snapshot())
+    tagged = Person(email="anna+2@creditor.example")
     first = Click(item.id, 1, "validate", Person(slack_id="U1"), "slack", "a")
-    second = Click(item.id, 2, "confirm", Person(email="anna@creditor.example"), "mail", "b")
+    by_mail = Click(item.id, 2, "confirm", Person(email="ar@creditor.example"), "mail", "b")
+    by_tag = Click(item.id, 2, "confirm", tagged, "web", "c")
 
-    assert isinstance(await database.write(take_action, first, NOW, ROUTES, people), Taken)
-    assert await database.write(take_action, second, NOW, ROUTES, people) == Refused("four_eyes_unsure", {"who": "U1"})
+    async def take(click: Click) -> Taken | Refused:
+        return await database.write(take_action, click, NOW, ROUTES, people)
+
+    assert await take(replace(first, person=tagged, identity="d")) == Refused("four_eyes_unlisted", {})
+    assert isinstance(await take(first), Taken)
+    assert await take(by_mail) == Refused("four_eyes_unsure", {"who": "U1"})
+    assert await take(by_tag) == Refused("four_eyes_unlisted", {})
+
+
+async def test_an_amount_that_is_not_known_takes_two_people(database: Database, press: Presser) -> None:
+    await say(database, make_snapshot(amount=None))
+
+    taken = await press("validate")
+
+    assert isinstance(taken, Taken)
+    assert (await current(database)).proposal is not None
+    assert await waiting(database, outbox.CARRY_OUT) == []
 
 
 async def test_a_terminal_must_say_whose_eyes_these_are(database: Database, press: Presser) -> None:
     await say(database, make_snapshot(amount=DEAR))
     root = Person(name="root (terminal)")
+    anna, ben = replace(ANNA, slack_id=None), replace(BEN, slack_id=None)
 
     assert await press("validate", root, via="cli") == Refused("four_eyes_who", {})
-    assert isinstance(await press("validate", replace(ANNA, slack_id=None), via="cli"), Taken)
+    assert isinstance(await press("validate", anna, via="cli"), Taken)
     assert await press("confirm", root, via="cli") == Refused("four_eyes_who", {})
     assert await press("confirm", ANNA, via="cli") == Refused("four_eyes", {})
-    assert isinstance(await press("confirm", BEN, via="cli"), Taken)
+    assert isinstance(await press("confirm", ben, via="cli"), Taken)
 
 
 async def test_a_withdrawn_proposal_is_told_to_its_author_unless_they_withdrew_it(
