@@ -25,7 +25,7 @@ from receiver.domain.ledger import Ignored
 from receiver.domain.notice import Nudge, verbs_for
 from receiver.domain.people import People
 from receiver.domain.refusal import why_stale
-from receiver.domain.routing import DEFAULT_ROUTE, Route, routes_for
+from receiver.domain.routing import DEFAULT_ROUTE, Route, route_at, routes_for
 from receiver.domain.snooze import snooze_until
 from receiver.store import actions, items, messages, outbox
 from receiver.store.outbox import put_nudge
@@ -65,13 +65,13 @@ def take_action(
         return Taken(earlier.id, is_again=True) if earlier.state != "refused" else Refused("stale", {})
     if item is None:
         return Refused("unknown_item", {})
-    _adopt(connection, item, click, now)
+    _adopt(connection, item, click, now, routes)
     refusal = _refusal(item, click, people, now, routes)
     if refusal is None and click.token_id is not None and click.verb in _SPENDING:
         is_first = actions.spend_token(connection, click.token_id, click.person.label, click.verb, now)
         refusal = None if is_first else Refused("link_used", {})
     if refusal is not None:
-        return _refuse(connection, item, click, refusal, now)
+        return _refuse(connection, item, click, refusal, now, routes)
     return _do(connection, item, click, now, routes, people)
 
 
@@ -210,29 +210,32 @@ def _missing_words(click: Click) -> Refused | None:
     return None
 
 
-def _refuse(connection: Connection, item: Item, click: Click, refusal: Refused, now: datetime) -> Refused:
+def _refuse(
+    connection: Connection, item: Item, click: Click, refusal: Refused, now: datetime, routes: Sequence[Route]
+) -> Refused:
     actions.add(connection, replace(click, text=None), "refused", refusal.code, now)
     if click.answer_to:
-        payload: dict[str, object] = {"code": refusal.code, "values": refusal.values, "route": _route(connection, item)}
+        payload: dict[str, object] = {"code": refusal.code, "values": refusal.values}
         outbox.put(connection, item.id, click.answer_to, outbox.TELL, payload, now)
     if click.version != item.version and click.shown_at:
         destination, reference = _place(click.shown_at)
         for whole in _references(connection, item, destination):
             if whole.partition("@")[0] == reference:  # whatever is written down, it does not show that
                 messages.doubt(connection, item.id, destination, whole)
-        outbox.put_show(connection, item.id, destination, _route(connection, item), now, is_urgent=True)
+        route = route_at(destination, item.snapshot, routes).name
+        outbox.put_show(connection, item.id, destination, route, now, is_urgent=True)
     return refusal
 
 
-def _adopt(connection: Connection, item: Item, click: Click, now: datetime) -> None:
+def _adopt(connection: Connection, item: Item, click: Click, now: datetime, routes: Sequence[Route]) -> None:
     """A message that was posted but never written down (killed in between) shows up when somebody presses it."""
     if click.shown_at is None:
         return
     destination, reference = _place(click.shown_at)
     known = {whole.partition("@")[0] for whole in _references(connection, item, destination)}
     if reference not in known:
-        shown = messages.Shown(destination, reference, _route(connection, item), 0, None)
-        messages.save(connection, item.id, shown, now)
+        route = route_at(destination, item.snapshot, routes).name
+        messages.save(connection, item.id, messages.Shown(destination, reference, route, 0, None), now)
 
 
 def _place(shown_at: str) -> tuple[str, str]:
@@ -244,8 +247,3 @@ def _place(shown_at: str) -> tuple[str, str]:
 def _references(connection: Connection, item: Item, destination: str) -> list[str]:
     """Where the item shows; a message in a thread carries that thread's place behind an "@"."""
     return [shown.reference for shown in messages.of_item(connection, item.id, destination)]
-
-
-def _route(connection: Connection, item: Item) -> str:
-    shown = messages.of_item(connection, item.id)
-    return shown[0].route if shown else "default"

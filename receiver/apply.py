@@ -176,11 +176,7 @@ def _close_attempt(connection: Connection, before: Item | None, item: Item, now:
     actions.finish(connection, attempt.action_id, "done" if is_theirs else "failed", reason, now)
     action = actions.find(connection, attempt.action_id) if item.undo_until else None
     if action and action.answer_to:
-        outbox.put(connection, item.id, action.answer_to, outbox.OFFER, {"route": _route_shown(connection, item)}, now)
-
-
-def _route_shown(connection: Connection, item: Item) -> str:
-    return next((shown.route for shown in messages.of_item(connection, item.id)), "default")
+        outbox.put(connection, item.id, action.answer_to, outbox.OFFER, {}, now)
 
 
 def _came_true(attempt: Attempt, item: Item) -> bool:

@@ -27,7 +27,8 @@ async def nudge(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     channel, _, address = delivery.destination.partition(":")
     item, shown = await desk.database.read(item_and_messages, delivery.item_id, delivery.destination)
     if shown and item.state == "open" and item.snoozed_until is None:
-        notice = await notice_for(desk, item, desk.route(delivery.value("route") or ""), delivery, may_repeat=False)
+        route = desk.route(shown[-1].route, delivery.destination, item.snapshot)
+        notice = await notice_for(desk, item, route, delivery, may_repeat=False)
         notice = replace(notice, occasion=f"nudge.{delivery.id}")
         await notifier_of(desk, channel).nudge(notice, address, shown[-1].reference, delivery.nudge)
     held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
@@ -36,8 +37,8 @@ async def nudge(desk: Desk, delivery: Delivery, claim_id: str) -> None:
 async def offer(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     """The way back, to whoever decided; nothing once it is too late for that."""
     channel, _, address = delivery.destination.partition(":")
-    item, _ = await desk.database.read(item_and_messages, delivery.item_id, delivery.destination)
-    notice = notice_of(desk, item, desk.route(delivery.value("route") or ""))
+    item, shown = await desk.database.read(item_and_messages, delivery.item_id, place_of(delivery))
+    notice = notice_of(desk, item, route_of(desk, item, place_of(delivery), shown))
     if "undo" in notice.verbs:
         await notifier_of(desk, channel).offer(notice, address)
     held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
@@ -54,13 +55,14 @@ async def warn(desk: Desk, delivery: Delivery, claim_id: str) -> None:
 async def gather(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     """One message for all that quiet hours held back; what was decided meanwhile is not told."""
     channel, _, address = delivery.destination.partition(":")
-    route = desk.route(delivery.value("route") or "")
+    name: str = delivery.value("route") or ""
     found = await desk.database.read(_still_new, delivery)
     gathered = Gathered()
     if len(found) > 1:
-        notices = [await notice_for(desk, item, route, delivery, may_repeat=delivery.is_doubtful) for item in found]
+        routed = [(item, desk.route(name, delivery.destination, item.snapshot)) for item in found]
+        notices = [await notice_for(desk, *one, delivery, may_repeat=delivery.is_doubtful) for one in routed]
         gathered = await notifier_of(desk, channel).gather(notices, address)
-    is_ours = await desk.write_down(_gathered, delivery, claim_id, found, route.name, gathered, desk.now())
+    is_ours = await desk.write_down(_gathered, delivery, claim_id, found, name, gathered, desk.now())
     desk.bells.ring(OUTBOX_BELL)
     held(is_ours)
 
@@ -102,6 +104,18 @@ async def notice_for(desk: Desk, item: Item, route: Route, delivery: Delivery, *
         return replace(await notice_for_mail(desk, item, route, address), may_repeat=delivery.is_doubtful)
     notice = notice_of(desk, item, route, may_repeat=may_repeat)
     return replace(notice, below=delivery.value("below"), is_retry=delivery.is_doubtful)
+
+
+def place_of(delivery: Delivery) -> str:
+    """The channel of a word to one person, "slack:C1/U1"; else the destination itself."""
+    return (
+        delivery.destination.partition("/")[0] if delivery.what in {outbox.OFFER, outbox.TELL} else delivery.destination
+    )
+
+
+def route_of(desk: Desk, item: Item, place: str, shown: Sequence[Shown]) -> Route:
+    """How the place is told of the item: as its message there is, if one stands."""
+    return desk.route(shown[0].route if shown else "", place, item.snapshot)
 
 
 def item_and_messages(connection: Connection, item_id: str, destination: str) -> tuple[Item, list[Shown]]:

@@ -1,12 +1,12 @@
 """Beside the walk: what people look up in a channel's own pages and commands, and step 8 for what they typed."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime, time
 
 from sqlalchemy import Connection
 
 from receiver.act import Refused, take_action
+from receiver.beside import route_of
 from receiver.desk import HOMES_BELL, OUTBOX_BELL, Desk
 from receiver.domain.action import Click
 from receiver.domain.business_time import zone_of
@@ -15,9 +15,9 @@ from receiver.domain.notice import Notice
 from receiver.domain.overview import Overview
 from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES
-from receiver.domain.routing import DEFAULT_ROUTE, Route, routes_for
+from receiver.domain.routing import DEFAULT_ROUTE, Route
 from receiver.notices import notice_of
-from receiver.store import homes, items
+from receiver.store import homes, items, messages
 
 MOST_FOUND = 10
 MOST_MINE = 8
@@ -34,22 +34,23 @@ class DeskBoard:
     def may_look(self, person: Person) -> bool:
         return self._desk.people.may_resolve(person)
 
-    async def notice(self, item_id: str) -> Notice | None:
+    async def notice(self, item_id: str, place: str) -> Notice | None:
         found = await self._desk.database.read(items.find, item_id)
-        return self._notices([found])[0] if found else None
+        return (await self._notices([found], place))[0] if found else None
 
-    async def find(self, words: str) -> list[Notice]:
-        return self._notices(await self._desk.database.read(items.looked_for, words, MOST_FOUND))
+    async def find(self, words: str, place: str) -> list[Notice]:
+        return await self._notices(await self._desk.database.read(items.looked_for, words, MOST_FOUND), place)
 
-    async def overview(self, person: Person) -> Overview:
-        now, route = self._desk.now(), next(iter(self._desk.routes), DEFAULT_ROUTE)
+    async def overview(self, person: Person, place: str) -> Overview:
+        now, routes = self._desk.now(), self._desk.routes
+        route = next((route for route in (*filter(lambda one: one.names(place), routes), *routes)), DEFAULT_ROUTE)
         claimed, waiting, figures = await self._desk.database.read(_look, _midnight(route, now))
         mine = [item for item in claimed if is_theirs(item, person)]
         return Overview(
-            tuple(self._notices(mine[:MOST_MINE])),
-            tuple(self._notices(waiting)),
+            tuple(await self._notices(mine[:MOST_MINE], place)),
+            tuple(await self._notices(waiting, place)),
             *figures,
-            route=replace(route, mask_debtor=False),
+            route=route,
             now=now,
         )
 
@@ -68,10 +69,10 @@ class DeskBoard:
         await self._desk.database.write(homes.opened, user, self._desk.now())
         self._desk.bells.ring(HOMES_BELL)
 
-    def _notices(self, found: Iterable[Item]) -> list[Notice]:
-        """Each as its own route tells it: in that language, and masked where that route masks."""
-        routes = self._desk.routes
-        return [notice_of(self._desk, one, next(routes_for(one.snapshot, routes), DEFAULT_ROUTE)) for one in found]
+    async def _notices(self, found: Sequence[Item], place: str) -> list[Notice]:
+        """Each as the place is told of it: in its language, and masked where it masks."""
+        shown = await self._desk.database.read(_shown_at, found, place)
+        return [notice_of(self._desk, one, route_of(self._desk, one, place, shown[one.id])) for one in found]
 
 
 def is_theirs(item: Item, person: Person) -> bool:
@@ -87,6 +88,10 @@ def _look(connection: Connection, since: datetime) -> tuple[list[Item], list[Ite
         items.waiting_longest(connection, MOST_WAITING),
         items.figures(connection, since),
     )
+
+
+def _shown_at(connection: Connection, found: Sequence[Item], place: str) -> dict[str, list[messages.Shown]]:
+    return {item.id: messages.of_item(connection, item.id, place) for item in found}
 
 
 def _midnight(route: Route, now: datetime) -> datetime:

@@ -5,15 +5,16 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from receiver.domain.automation import Automation
 from receiver.domain.digest import DigestRule
+from receiver.domain.item import Snapshot
 from receiver.domain.pace import Paces
 from receiver.domain.people import People
-from receiver.domain.routing import DEFAULT_ROUTE, Route
+from receiver.domain.routing import Route, route_at, routes_for
 from receiver.domain.token import Tokens
 from receiver.errors import RetryLaterError
 from receiver.observe import Metrics, log
@@ -110,10 +111,16 @@ class Desk:
     kept: Kept = field(default_factory=Kept)
     holder: str = field(default_factory=lambda: secrets.token_hex(8))  # who this process is among the replicas
 
-    def route(self, name: str) -> Route:
-        """The route of this name; a calm default when the configuration no longer has it."""
-        known = (*self.routes, *(rule.as_route() for rule in self.digests))
-        return next((route for route in known if route.name == name), DEFAULT_ROUTE)
+    def route(self, name: str, place: str, said: Snapshot) -> Route:
+        """How ``place`` is told of an item: by the route of this name.
+
+        When the configuration no longer has it, by the route that the place has now. A digest has no masking of its
+        own: it takes that of the item's routes.
+        """
+        digest = next((rule.as_route() for rule in self.digests if rule.as_route().name == name), None)
+        if digest:
+            return replace(digest, mask_debtor=any(route.mask_debtor for route in routes_for(said, self.routes)))
+        return next((route for route in self.routes if route.name == name), None) or route_at(place, said, self.routes)
 
     async def write_down(self, work: Callable[..., T], *args: Any) -> T:
         """Write what has already happened outside, such as a message that was posted: wait for a store that is away.

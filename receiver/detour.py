@@ -33,7 +33,7 @@ def tell_by_mail(connection: Connection, desk: Desk, place: str, now: datetime) 
         _mail(connection, item, address, route, now)
         for delivery, item in _stuck(connection, place)
         if not messages.of_item(connection, item.id, place)
-        for route in (desk.route(delivery.value("route") or ""),)
+        for route in (desk.route(delivery.value("route") or "", place, item.snapshot),)
         for address in _addresses(desk, route)
     )
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from receiver import beside, storm
 from receiver.apply import apply_facts
-from receiver.beside import held, item_and_messages, notice_for, notifier_of
+from receiver.beside import held, item_and_messages, notice_for, notifier_of, place_of, route_of
 from receiver.desk import OUTBOX_BELL, Desk, outside, sweep_bell
 from receiver.domain import backoff, breaker, plan
 from receiver.domain.action import Order
@@ -141,11 +141,13 @@ async def _draw_each(
 ) -> tuple[list[Drawn], DeliveryError | None]:
     """What was drawn, also when not all was: a message refused for good must not keep the others as they are."""
     channel, _, address = delivery.destination.partition(":")
-    route, notifier = desk.route(delivery.value("route") or ""), notifier_of(desk, channel)
+    notifier = notifier_of(desk, channel)
     drawn: list[Drawn] = []
     failed: DeliveryError | None = None
     for message in places:
         may_repeat = message.is_doubtful or has_twins if message else delivery.is_doubtful
+        name = message.route if message else delivery.value("route") or ""
+        route = desk.route(name, delivery.destination, item.snapshot)
         notice = await notice_for(desk, item, route, delivery, may_repeat=may_repeat)
         try:
             drawn += await _draw(notifier, notice, address, delivery.destination, message)
@@ -197,7 +199,7 @@ async def _fresh_link(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     """A mail with a new link, to the address whose old one had expired, was spent, or led to nothing."""
     channel, _, address = delivery.destination.partition(":")
     item, _ = await desk.database.read(item_and_messages, delivery.item_id, delivery.destination)
-    route = desk.route(delivery.value("route") or "")
+    route = desk.route(delivery.value("route") or "", delivery.destination, item.snapshot)
     token_id, shown_state = delivery.value("token"), None
     notice = await notice_for_mail(desk, item, route, address, token_id)
     if token_id is None:  # refused: news as what opens or ends is, however it stands now
@@ -210,8 +212,9 @@ async def _fresh_link(desk: Desk, delivery: Delivery, claim_id: str) -> None:
 
 async def _tell(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     channel, _, address = delivery.destination.partition(":")
-    route = desk.route(delivery.value("route") or "")
-    values = delivery.value("values") or {}
+    place = place_of(delivery)
+    item, shown = await desk.database.read(item_and_messages, delivery.item_id, place)
+    route, values = route_of(desk, item, place, shown), delivery.value("values") or {}
     sentence = desk.teller.say(route.locale, SENTENCES[delivery.value("code")], **values)
     await notifier_of(desk, channel).tell(address, sentence)
     held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))

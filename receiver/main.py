@@ -38,15 +38,14 @@ from receiver.domain.notice import Notice, Nudge
 from receiver.domain.pace import Pace, Paces
 from receiver.domain.people import People
 from receiver.domain.reply_template import ReplyTemplate
-from receiver.domain.routing import Escalation, Match, Route
+from receiver.domain.routing import Escalation, Match, Route, locale_at
 from receiver.domain.schedule import Schedule
 from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError
-from receiver.notices import notice_of
 from receiver.observe import Metrics, catch_the_rest, log
 from receiver.ports import Clicks, Notifier, Places, Upstream, Verify
 from receiver.settings import Settings, rules, sections
-from receiver.store import inbox, items, leases, messages, outbox
+from receiver.store import inbox, leases, outbox
 from receiver.store.database import Database, held, is_shared, open_database
 from receiver.store.retention import Kept
 from receiver.upstream.debitura import inbound as debitura_inbound
@@ -220,14 +219,6 @@ async def _announce(server: Server, url: str) -> None:
     print(READY_LINE.format(url=url), flush=True)  # noqa: T201 - the one line people and scripts wait for
 
 
-async def _notice_for_modal(desk: Desk, item_id: str) -> Notice | None:
-    item = await desk.database.read(items.find, item_id)
-    if item is None:
-        return None
-    shown = await desk.database.read(messages.of_item, item_id)
-    return notice_of(desk, item, desk.route(shown[0].route if shown else ""))
-
-
 def paces_of(settings: Settings) -> Paces:
     """How fast each destination is told things; a channel takes five at once after a rest."""
     calm = Paces()
@@ -372,10 +363,9 @@ def _listeners(settings: Settings, slack: sections.Slack, client: SlackClient, d
         client=client,
         teller=desk.teller,
         now=desk.now,
-        notice_for=lambda item_id: _notice_for_modal(desk, item_id),
         board=DeskBoard(desk),
         public_url=desk.public_url,
-        locale=desk.routes[0].locale if desk.routes else "en",
+        locale_at=lambda place: locale_at(place, desk.routes),
         team_ids=tuple(filter(None, [slack.team_id])),
         app_ids=tuple(filter(None, [slack.app_id])),
         templates=[ReplyTemplate(one.name, one.text, one.locale) for one in settings.reply_templates],

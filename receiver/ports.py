@@ -215,13 +215,13 @@ class Board(Protocol):
     def may_look(self, person: Person) -> bool:
         """Whether they may see every item: who may decide, and nobody else."""
 
-    async def notice(self, item_id: str) -> Notice | None:
-        """One item, as its own route tells it."""
+    async def notice(self, item_id: str, place: str) -> Notice | None:
+        """One item, as ``place`` ("slack:C1") is told of it."""
 
-    async def find(self, words: str) -> list[Notice]:
+    async def find(self, words: str, place: str) -> list[Notice]:
         """What is about a reference that begins so; a few."""
 
-    async def overview(self, person: Person) -> Overview: ...
+    async def overview(self, person: Person, place: str) -> Overview: ...
 
     async def press(self, click: Click, locale: str) -> str | None:
         """A verb that was typed, by the rules of a pressed one; None once it is done, else why not."""

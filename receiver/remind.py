@@ -158,7 +158,7 @@ def _let_go(connection: Connection, desk: Desk, now: datetime) -> int:
 
 def _is_still_quiet(connection: Connection, row: Held, desk: Desk, now: datetime) -> bool:
     item = items.find(connection, row.item_id)
-    return item is not None and desk.route(row.route).holds(item.snapshot, now)
+    return item is not None and desk.route(row.route, row.destination, item.snapshot).holds(item.snapshot, now)
 
 
 def _is_new(connection: Connection, row: Held) -> bool:

@@ -4,6 +4,8 @@ It is drawn from the store, whatever happened in between, so any number of chang
 token of the channel and are few, so that they never come before what a person's press has changed.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -11,6 +13,7 @@ from sqlalchemy import Connection
 from receiver.beside import held, notifier_of
 from receiver.desk import OUTBOX_BELL, Desk
 from receiver.domain.item import Item
+from receiver.domain.routing import Route, route_at
 from receiver.domain.storm import Storm
 from receiver.errors import PermanentError
 from receiver.ports import Delivered, StormNotifier
@@ -41,7 +44,7 @@ async def draw(desk: Desk, delivery: Delivery, claim_id: str) -> None:
         held(await desk.write_down(_forgone, delivery, claim_id, desk.now()))  # as a single alert would stay silent
         return
     may_repeat = stored.is_doubtful or (delivery.is_doubtful and stored.reference is None)
-    route, now = desk.route(stored.route), desk.now()
+    route, now = _route(desk, stored, delivery.destination, items), desk.now()
     shown = Storm(tuple(items), route, stored.began_at, now, f"{desk.public_url}/", may_repeat, delivery.is_doubtful)
     delivered = await notifier.storm(shown, address, stored.reference)
     is_anew = delivered.reference != stored.reference
@@ -49,6 +52,13 @@ async def draw(desk: Desk, delivery: Delivery, claim_id: str) -> None:
     is_ours = await desk.write_down(_drawn, desk, delivery, claim_id, delivered, storms.sum_of(items), is_doubtful)
     desk.bells.ring(OUTBOX_BELL)
     held(is_ours)
+
+
+def _route(desk: Desk, stored: Stored, place: str, items: Sequence[Item]) -> Route:
+    """The storm's own; one message for many masks all debtors when any of them must be masked at this place."""
+    own = desk.route(stored.route, place, items[0].snapshot)
+    is_masked = any(route_at(place, item.snapshot, desk.routes).mask_debtor for item in items)
+    return replace(own, mask_debtor=own.mask_debtor or is_masked)
 
 
 def _forgone(connection: Connection, delivery: Delivery, claim_id: str, now: datetime) -> bool:

@@ -102,7 +102,8 @@ class FakeDesk:
         notice = make_notice(self.item, route=self.route, links=links, verbs=verbs_for(self.item))
         return Found(self.item, notice, ADDRESS, 1, self.expires_at, self.used)
 
-    async def press(self, click: Click) -> str | None:
+    async def press(self, click: Click, locale: str) -> str | None:
+        del locale
         self.clicks.append(click)
         if self.refusal is None and not self.is_slow:
             attempt = Attempt(1, click.verb, ADDRESS, "mail", self.at)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from notifiers.slack.client import SlackClient
-from notifiers.slack.inbound import NoticeFor, SlackClicks
+from notifiers.slack.inbound import LocaleAt, SlackClicks
 from notifiers.slack.places import SlackPlaces
 from receiver.domain.reply_template import ReplyTemplate
 from receiver.ports import Board, Teller
@@ -16,19 +16,19 @@ def listeners(
     client: SlackClient,
     teller: Teller,
     now: Callable[[], datetime],
-    notice_for: NoticeFor,
     board: Board,
     public_url: str,
-    locale: str = "en",
+    locale_at: LocaleAt,
     team_ids: Collection[str] = (),
     app_ids: Collection[str] = (),
     templates: Sequence[ReplyTemplate] = (),
 ) -> tuple[SlackClicks, SlackPlaces]:
-    """``locale``: whose language is spoken where no route says it."""
+    """``locale_at``: the language of a place such as "slack:C1"."""
     clicks = SlackClicks(
         signing_secrets,
         client=client,
-        notice_for=notice_for,
+        notice_for=board.notice,
+        locale_at=locale_at,
         teller=teller,
         now=now,
         team_ids=team_ids,
@@ -43,7 +43,7 @@ def listeners(
         people_of=clicks.who,
         open_form=clicks.ask_for_words,
         public_url=public_url,
-        locale=locale,
+        locale_at=locale_at,
         team_ids=team_ids,
         app_ids=app_ids,
     )

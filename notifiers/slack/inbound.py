@@ -32,7 +32,8 @@ MAX_IDENTITY = 255
 _log = logging.getLogger(__name__)
 _IDENTITY = re.compile(r"[\w./-]+", re.ASCII)
 
-NoticeFor = Callable[[str], Awaitable[Notice | None]]
+NoticeFor = Callable[[str, str], Awaitable[Notice | None]]  # item id, place
+LocaleAt = Callable[[str], str]  # place
 PeopleOf = Callable[[Person], Awaitable[Person]]
 
 
@@ -45,6 +46,7 @@ class SlackClicks:
         *,
         client: SlackClient,
         notice_for: NoticeFor,
+        locale_at: LocaleAt,
         teller: Teller,
         now: Callable[[], datetime],
         people_of: PeopleOf | None = None,
@@ -59,6 +61,7 @@ class SlackClicks:
         self._app_ids = frozenset(app_ids)
         self._client = client
         self._notice_for = notice_for
+        self._locale_at = locale_at
         self._teller = teller
         self._now = now
         self._templates = tuple(templates)
@@ -141,21 +144,25 @@ class SlackClicks:
         }
         return Received(is_click=False, answer={"response_action": "errors", "errors": errors})
 
-    async def ask_for_words(self, press: wire.Press, ticket: str, user: str) -> None:
-        """Open the form; with a placeholder first when the item is slow to come (contract C4.7). Never raises."""
-        fetching = asyncio.ensure_future(self._notice_for(press.item_id))
+    async def ask_for_words(self, press: wire.Press, ticket: str, user: str, channel: str | None = None) -> None:
+        """Open the form; with a placeholder first when the item is slow to come (contract C4.7). Never raises.
+
+        ``channel``: whose language and masking the form has, when it is not where the press came from.
+        """
+        place = place_of(channel or press.channel)
+        fetching = asyncio.ensure_future(self._notice_for(press.item_id, place))
         view_id = ""
         try:
             await asyncio.wait({fetching}, timeout=HEAD_START_S)
             if fetching.done():
-                await self._client.open_view(ticket, self._form(press, fetching.result()))
+                await self._client.open_view(ticket, self._form(press, fetching.result(), place))
             else:
-                view_id = await self._client.open_view(ticket, modals.loading(partial(self._teller.say, "en")))
-                await self._client.update_view(view_id, self._form(press, await fetching))
+                view_id = await self._client.open_view(ticket, modals.loading(self._words_at(place)))
+                await self._client.update_view(view_id, self._form(press, await fetching, place))
         except Exception as error:  # noqa: BLE001 - Slack has its answer: nobody else could tell the person any more
             if not isinstance(error, DeliveryError):
                 _log.exception("no form for a press, verb %s, item %s", press.verb, press.item_id)
-            await self._say_it_did_not_open(press, user, view_id, _locale_of(fetching))
+            await self._say_it_did_not_open(press, user, view_id, self._words_at(place))
         finally:
             fetching.cancel()
 
@@ -166,19 +173,22 @@ class SlackClicks:
             press, view_id = wire.unpack(view), wire.text(view, "id") or ""
             template = templates.named(self._templates, wire.text(chosen, "value"))
             if template and view_id and press.verb == "reply":
-                drawn = self._form(press, await self._notice_for(press.item_id), (template, wire.turn_of(view) + 1))
+                place = place_of(press.channel)
+                notice = await self._notice_for(press.item_id, place)
+                drawn = self._form(press, notice, place, (template, wire.turn_of(view) + 1))
                 await self._client.update_view(view_id, drawn)
         except Exception as error:  # noqa: BLE001 - Slack has its answer, and what was typed is still in the form
             if not isinstance(error, (DeliveryError, ValueError)):
                 _log.exception("no template for a form")
 
     def _form(
-        self, press: wire.Press, notice: Notice | None, begun: tuple[ReplyTemplate, int] | None = None
+        self, press: wire.Press, notice: Notice | None, place: str, begun: tuple[ReplyTemplate, int] | None = None
     ) -> modals.Drawn:
         """The form, or why there is none: nobody shall write a reason for what somebody else has decided."""
-        words = partial(self._teller.say, notice.route.locale if notice else "en")
         if notice is None:
+            words = self._words_at(place)
             return modals.sorry(words(SENTENCES["unknown_item"]), (), words)
+        words = partial(self._teller.say, notice.route.locale)
         if notice.item.version != press.version:
             code, values = why_stale(notice.item)
             return modals.sorry(words(SENTENCES[code], **values), notice.links, words)
@@ -187,9 +197,11 @@ class SlackClicks:
         drawn = modals.form(press, notice, self._teller.story(notice), self._teller.say)
         return templates.offered(drawn, self._templates, notice, words, begun) if press.verb == "reply" else drawn
 
-    async def _say_it_did_not_open(self, press: wire.Press, user: str, view_id: str, locale: str) -> None:
+    def _words_at(self, place: str) -> partial[str]:
+        return partial(self._teller.say, self._locale_at(place))
+
+    async def _say_it_did_not_open(self, press: wire.Press, user: str, view_id: str, words: partial[str]) -> None:
         """In the placeholder if there is one, else below the message; else the person sees that no form opened."""
-        words = partial(self._teller.say, locale)
         sentence = words("The form did not open. Please press the button once more.")
         if view_id:
             with suppress(DeliveryError):
@@ -206,6 +218,11 @@ class SlackClicks:
         if set(filled.faults) & {wire.WORDS}:
             return None
         return replace(_click(body, payload, press), note=filled.note, text=filled.text, terms=filled.terms)
+
+
+def place_of(channel: str | None) -> str:
+    """A channel as the routes name it."""
+    return f"slack:{channel or ''}"
 
 
 def identity_of(body: bytes) -> str:
@@ -228,12 +245,6 @@ def identity_of(body: bytes) -> str:
     if not all(isinstance(part, str) and part and _IDENTITY.fullmatch(part) for part in parts):
         return hashlib.sha256(body).hexdigest()
     return identity if len(identity) <= MAX_IDENTITY else hashlib.sha256(identity.encode()).hexdigest()
-
-
-def _locale_of(fetching: asyncio.Future[Notice | None]) -> str:
-    """The route's language as far as the item has come; English else."""
-    notice = fetching.result() if fetching.done() and not fetching.cancelled() and not fetching.exception() else None
-    return notice.route.locale if notice else "en"
 
 
 def _read_press(body: bytes, payload: wire.Json) -> Click | None:

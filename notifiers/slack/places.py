@@ -14,6 +14,7 @@ from functools import partial
 from notifiers.slack import command, home, signature, unfurl, wire
 from notifiers.slack.client import SlackClient
 from notifiers.slack.command import Asked
+from notifiers.slack.inbound import LocaleAt, place_of
 from notifiers.slack.render import Message
 from notifiers.slack.rows import Told
 from notifiers.teller import N_
@@ -27,12 +28,11 @@ from receiver.ports import Board, Received, Teller
 _log = logging.getLogger(__name__)
 
 PeopleOf = Callable[[Person], Awaitable[Person]]
-OpenForm = Callable[[wire.Press, str, str], Awaitable[None]]
+OpenForm = Callable[[wire.Press, str, str, str], Awaitable[None]]
 
 
 class SlackPlaces:
-    """Fulfils ``ports.Places``. ``open_form`` opens a verb's form with a ticket, for a user; ``locale``: whose
-    language is spoken where no route says it."""
+    """Fulfils ``ports.Places``. ``open_form`` opens a verb's form with a ticket, for a user, as a channel is told."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class SlackPlaces:
         people_of: PeopleOf,
         open_form: OpenForm,
         public_url: str,
-        locale: str = "en",
+        locale_at: LocaleAt,
         team_ids: Collection[str] = (),
         app_ids: Collection[str] = (),
     ) -> None:
@@ -55,7 +55,7 @@ class SlackPlaces:
         self._people_of = people_of
         self._open_form = open_form
         self._public_url = public_url
-        self._locale = locale
+        self._locale_at = locale_at
         self._team_ids = frozenset(team_ids)
         self._app_ids = frozenset(app_ids)
 
@@ -84,7 +84,7 @@ class SlackPlaces:
             return Received(is_click=False)
         asked = command.read(typed.get("text", ""))
         if asked.word == "help":
-            message = command.help_text(self._words())
+            message = command.help_text(self._words(_channel_of(typed)))
             answer: dict[str, object] = {"response_type": "ephemeral", "text": message.text, "blocks": message.blocks}
             return Received(is_click=False, answer=answer)
         return Received(is_click=False, after=partial(self._answer, asked, typed))
@@ -109,9 +109,10 @@ class SlackPlaces:
     async def draw_home(self, user: str, mark: str | None) -> str:
         """The page of this person as it is now; see ``ports.Places``."""
         person = await self._people_of(Person(slack_id=user))
-        view = home.refused(self._teller.say, self._locale)
+        place = place_of(user)
+        view = home.refused(self._teller.say, self._locale_at(place))
         if self._board.may_look(person):
-            overview = await self._board.overview(person)
+            overview = await self._board.overview(person, place)
             view = home.home(overview, self._told(overview.mine), self._told(overview.waiting), self._teller.say)
         fresh = hashlib.blake2b(json.dumps(view, sort_keys=True).encode(), digest_size=12).hexdigest()
         if fresh != mark:
@@ -130,7 +131,8 @@ class SlackPlaces:
             place, wanted = unfurl.place_of(happened), unfurl.items_in(happened, self._public_url)
             if place is None or not wanted or not self._board.may_look(await self._people_of(Person(slack_id=user))):
                 return
-            found = {url: await self._board.notice(item_id) for url, item_id in wanted.items()}
+            channel = place_of(wire.text(happened, "channel"))
+            found = {url: await self._board.notice(item_id, channel) for url, item_id in wanted.items()}
             told = {url: (notice, self._teller.story(notice)) for url, notice in found.items() if notice}
             if told:
                 await self._client.unfurl(place, {url: unfurl.card(one, self._teller.say) for url, one in told.items()})
@@ -144,7 +146,7 @@ class SlackPlaces:
         except Exception as error:  # noqa: BLE001 - nobody else could tell the person any more
             if not isinstance(error, CasebellError):
                 _log.exception("no answer to a command, %s", asked.word)
-            words = self._words()
+            words = self._words(_channel_of(typed))
             message = command.said(words("That could not be looked up just now. Please try again in a moment."))
         if message is not None:
             await self._client.respond(typed.get("response_url", ""), message.text, message.blocks)
@@ -152,12 +154,13 @@ class SlackPlaces:
     async def _looked_up(self, asked: Asked, typed: Mapping[str, str]) -> Message | None:
         """The answer; None when a form opens instead."""
         person = await self._people_of(Person(slack_id=typed["user_id"]))
-        words = self._words()
+        place = _channel_of(typed)
+        words = self._words(place)
         if not self._board.may_look(person):
             return command.said(words(SENTENCES["not_allowed"]))
         if asked.word == "list":
-            return await self._listed(person, words)
-        notices = await self._board.find(asked.about)
+            return await self._listed(person, place)
+        notices = await self._board.find(asked.about, place)
         chosen = command.meant(notices, asked.about) if asked.word == "snooze" else None
         if (
             chosen is None
@@ -169,7 +172,7 @@ class SlackPlaces:
             return await self._snoozed(chosen, asked.until, person, typed)
         # what is to be said of it goes to themselves: the app may not be where they typed
         press = wire.Press(chosen.item.id, chosen.item.version, "snooze", typed["user_id"])
-        await self._open_form(press, typed.get("trigger_id", ""), typed["user_id"])
+        await self._open_form(press, typed.get("trigger_id", ""), typed["user_id"], typed.get("channel_id", ""))
         return None
 
     async def _snoozed(self, chosen: Notice, until: str, person: Person, typed: Mapping[str, str]) -> Message:
@@ -184,16 +187,15 @@ class SlackPlaces:
             identity="command/" + hashlib.sha256(typed_once.encode()).hexdigest(),
             terms=Terms(until),
         )
-        refusal = await self._board.press(click, self._locale)
+        place, about = _channel_of(typed), chosen.item.snapshot.reference or ""
+        refusal = await self._board.press(click, self._locale_at(place))
         if refusal is not None:
             return command.said(refusal)
-        now = [
-            one for one in await self._board.find(chosen.item.snapshot.reference or "") if one.item.id == click.item_id
-        ]
-        return command.found(self._told(now), chosen.item.snapshot.reference or "", self._words(), self._teller.say)
+        now = [one for one in await self._board.find(about, place) if one.item.id == click.item_id]
+        return command.found(self._told(now), about, self._words(place), self._teller.say)
 
-    async def _listed(self, person: Person, words: partial[str]) -> Message:
-        overview = await self._board.overview(person)
+    async def _listed(self, person: Person, place: str) -> Message:
+        words, overview = self._words(place), await self._board.overview(person, place)
         both = {notice.item.id: notice for notice in (*overview.mine, *overview.waiting)}
         if not both:
             return command.said(words(N_("Nothing waits for anybody.")))
@@ -203,5 +205,10 @@ class SlackPlaces:
     def _told(self, notices: Collection[Notice]) -> list[Told]:
         return [(notice, self._teller.story(notice)) for notice in notices]
 
-    def _words(self) -> partial[str]:
-        return partial(self._teller.say, self._locale)
+    def _words(self, place: str) -> partial[str]:
+        return partial(self._teller.say, self._locale_at(place))
+
+
+def _channel_of(typed: Mapping[str, str]) -> str:
+    """Where the command was typed, as the routes name it."""
+    return place_of(typed.get("channel_id"))

@@ -10,6 +10,7 @@ from notifiers.slack import pieces, plain, wire
 from notifiers.slack.buttons import voice_of
 from notifiers.slack.forms import MAX_INPUT
 from notifiers.teller import Teller, language_of
+from notifiers.telling import Telling
 from notifiers.text import clean, one_line
 from notifiers.voice import Voice, zone_of
 from receiver.domain.notice import Notice
@@ -65,7 +66,7 @@ def filled(template: ReplyTemplate, notice: Notice) -> str:
     values = {
         "reference": said.reference,
         "case_reference": said.case_reference,
-        "debtor": said.debtor,
+        "debtor": Telling(notice, voice).debtor,
         "amount": voice.money(said.amount) if said.amount else None,
         "deadline": voice.day(said.deadline_at) if said.deadline_at else None,
     }

@@ -1,7 +1,7 @@
 """Routes: which item goes to whom, in what language (interfaces.md, [[routes]])."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -92,6 +92,10 @@ class Route:
         """Where it rings when nobody has decided in time."""
         return _addressed(self.escalate_to.slack, self.escalate_to.email) if self.escalate_to else ()
 
+    def names(self, place: str) -> bool:
+        """Whether this route tells "slack:C1" or "mail:ar@x" of anything."""
+        return place in _addressed(self.slack, self.email) or place in self.escalated_to()
+
     def stand_ins(self) -> tuple[str, ...]:
         """Addresses that hear of it when a channel of this route takes nothing."""
         return self.email or (self.escalate_to.email if self.escalate_to else ())
@@ -112,3 +116,20 @@ def routes_for(said: Snapshot, routes: Iterable[Route]) -> Iterator[Route]:
             yield route
             if not route.is_continued:
                 return
+
+
+def route_at(place: str, said: Snapshot, routes: Sequence[Route]) -> Route:
+    """The route that says how an item is told at a place where no message of it stands.
+
+    That is a route which names the place, at best one that matches the item. A place that no route names, such as a
+    person's own page, takes the item's first route. Where several routes count, one that masks the debtor is enough.
+    """
+    matching = tuple(routes_for(said, routes))
+    naming = ([route for route in some if route.names(place)] for some in (matching, routes))
+    counted = next(filter(None, (*naming, matching, routes)), (DEFAULT_ROUTE,))
+    return replace(counted[0], mask_debtor=any(route.mask_debtor for route in counted))
+
+
+def locale_at(place: str, routes: Sequence[Route]) -> str:
+    """The language of a place, whatever it is told of; the first route's where no route names the place."""
+    return next((route for route in (*filter(lambda one: one.names(place), routes), *routes)), DEFAULT_ROUTE).locale

@@ -144,7 +144,11 @@ class Route(Section):
         description="Hours that reminders and escalation count; a day in them is one business day.",
         examples=[{"from": "09:00", "to": "17:00"}],
     )
-    mask_debtor: YesNo = Field(default=False, description="Show initials instead of the debtor.", examples=[True])
+    mask_debtor: YesNo = Field(
+        default=False,
+        description="Show initials instead of the debtor, in all that the channels and addresses of this route get.",
+        examples=[True],
+    )
     remind_after: RisingDurations = Field(
         default=(), description="Business time after which an open item rings again.", examples=[["4h", "1d"]]
     )

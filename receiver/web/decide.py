@@ -37,16 +37,14 @@ class DecideDesk:
         token, item = await self._desk.database.read(_token_and_item, token_id)
         if token is None or item is None or not self._desk.people.may_resolve(Person(email=token.address)):
             return None
-        notice = notice_of(self._desk, item, self._route(token), reader=token.id)
+        notice = notice_of(self._desk, item, self._route(token, item), reader=token.id)
         used = None
         if token.used_at is not None:
             used = Used(token.used_by or "", token.used_at, token.used_verb or "")
         return Found(item, notice, token.address, token.version, token.expires_at, used)
 
-    async def press(self, click: Click) -> str | None:
+    async def press(self, click: Click, locale: str) -> str | None:
         """Store the choice and wait a moment for it; None, or the sentence that says why not."""
-        token, _ = await self._desk.database.read(_token_and_item, click.token_id or "")
-        locale = self._route(token).locale if token else "en"
         return await press_and_wait(self._desk, click, locale)
 
     async def resend(self, token_id: str) -> None:
@@ -84,8 +82,8 @@ class DecideDesk:
             raise PermanentError("unknown_account")
         return await upstream.media_url(item, medium)
 
-    def _route(self, token: actions.Token | None) -> Route:
-        return self._desk.route(token.route if token else "")
+    def _route(self, token: actions.Token, item: Item) -> Route:
+        return self._desk.route(token.route, f"mail:{token.address}", item.snapshot)
 
 
 def _token_and_item(connection: Connection, token_id: str) -> tuple[actions.Token | None, Item | None]:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from receiver.desk import Desk
 from receiver.domain.item import Item
 from receiver.domain.money import Money
-from receiver.domain.routing import DEFAULT_ROUTE, routes_for
+from receiver.domain.routing import DEFAULT_ROUTE, route_at
 from receiver.notices import notice_of
 from receiver.store import listing
 from receiver.store.listing import Figures, Filter, Place
@@ -74,7 +74,7 @@ class Inbox:
         )
 
     def _row(self, item: Item, locale: str) -> dict[str, Any]:
-        route = next(routes_for(item.snapshot, self._desk.routes), DEFAULT_ROUTE)
+        route = route_at("", item.snapshot, self._desk.routes)
         notice = notice_of(self._desk, item, replace(route, locale=locale))
         story = self._desk.teller.story(notice)
         return {

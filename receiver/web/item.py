@@ -16,12 +16,11 @@ from starlette.routing import Route
 from receiver.desk import Desk
 from receiver.domain.action import Click, Terms
 from receiver.domain.refusal import N_
-from receiver.domain.routing import DEFAULT_ROUTE, routes_for
+from receiver.domain.routing import DEFAULT_ROUTE, route_at
 from receiver.notices import SIGNED_IN, notice_of
 from receiver.store import items, outbox
 from receiver.web import sessions
 from receiver.web.decide import DecideDesk
-from receiver.web.desk_clicks import press_and_wait
 from receiver.web.links import ActPages, Found, Visit, when
 from receiver.web.pages import message, preferred_locale, words_of
 from receiver.web.press_form import OFFERED, Shown
@@ -62,7 +61,7 @@ class ItemPages(ActPages):
         if session is None or item is None:
             return None
         locale = preferred_locale(request)
-        route = next(routes_for(item.snapshot, self._whole.routes), DEFAULT_ROUTE)
+        route = route_at("", item.snapshot, self._whole.routes)
         notice = notice_of(self._whole, item, replace(route, locale=locale), reader=SIGNED_IN)
         never = self._whole.now() + timedelta(days=1)
         found = Found(item, notice, session.person.email or "", item.version, never, None)
@@ -106,10 +105,7 @@ class ItemPages(ActPages):
 
 
 class _SignedIn(DecideDesk):
-    """``links.ActDesk`` without links: a press is the session's, and nothing is mailed."""
-
-    async def press(self, click: Click) -> str | None:
-        return await press_and_wait(self._desk, click, "en")
+    """``links.ActDesk`` without links: nothing is mailed."""
 
     async def find(self, token_id: str) -> Found | None:
         """What a stored press is waited for by: the item as it is now."""

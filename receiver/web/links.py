@@ -95,7 +95,7 @@ class ActDesk(Protocol):
 
     async def find(self, token_id: str) -> Found | None: ...
 
-    async def press(self, click: Click) -> str | None:
+    async def press(self, click: Click, locale: str) -> str | None:
         """Store the click, wait up to three seconds; None when it was taken, else the sentence that says why not."""
 
     async def resend(self, token_id: str) -> None:
@@ -192,7 +192,7 @@ class ActPages:
             values = error.values if isinstance(error, FaultyFormError) else {}
             return self._show(visit, STATUS.get(error.code, 422), visit.words(error.message, **values), form)
         click = self._click(visit, shown, verb, note, text, terms)
-        refusal = await self._desk.press(click)
+        refusal = await self._desk.press(click, visit.locale)
         if refusal is None:
             return self._back(visit, await self._waiting(visit, shown.version))
         fresh = await self._visit(visit.request)

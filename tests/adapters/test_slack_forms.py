@@ -31,11 +31,18 @@ def pressed(verb: str, version: int = 1) -> bytes:
 
 
 def clicks_of(client: SlackClient, notice_for: Any) -> SlackClicks:
-    return SlackClicks(["secret"], client=client, notice_for=notice_for, teller=Teller(), now=lambda: NOW)
+    return SlackClicks(
+        ["secret"],
+        client=client,
+        notice_for=notice_for,
+        locale_at=lambda _place: "en",
+        teller=Teller(),
+        now=lambda: NOW,
+    )
 
 
 async def open_form(wire: Wire, notice: Notice | None, body: bytes, *, is_slow: bool = False) -> None:
-    async def notice_for(_item_id: str) -> Notice | None:
+    async def notice_for(_item_id: str, _place: str) -> Notice | None:
         if is_slow:
             await wire.form_opened.wait()
         return notice

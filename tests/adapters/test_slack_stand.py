@@ -85,13 +85,14 @@ async def desk() -> AsyncIterator[Desk]:
     async with served(stand.app) as slack_url:
         client = SlackClient(f"{slack_url}/api/", stand.bot_token)
 
-        async def notice_for(_item_id: str) -> Notice | None:
+        async def notice_for(_item_id: str, _place: str) -> Notice | None:
             return working.notice
 
         clicks = SlackClicks(
             [stand.signing_secret],
             client=client,
             notice_for=notice_for,
+            locale_at=lambda _place: "en",
             teller=Teller(),
             now=lambda: datetime.now(UTC),
             team_ids=["T0CREDITOR"],

@@ -26,7 +26,7 @@ SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 NO_SLACK = SlackClient("https://slack.invalid/api/", "xoxb-1")
 
 
-async def notice_for(item_id: str) -> Notice | None:
+async def notice_for(item_id: str, _place: str) -> Notice | None:
     return make_notice() if item_id == "k7f3q9x2m4ab" else None
 
 
@@ -34,6 +34,7 @@ def make_clicks(**changes: Any) -> SlackClicks:
     calm: dict[str, Any] = {
         "client": NO_SLACK,
         "notice_for": notice_for,
+        "locale_at": lambda _place: "en",
         "teller": Teller(),
         "now": lambda: NOW,
     }

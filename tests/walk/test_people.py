@@ -9,7 +9,6 @@ import pytest
 from notifiers.slack.inbound import SlackClicks
 from notifiers.teller import Teller
 from receiver.domain.notice import Notice
-from receiver.domain.routing import Route
 from tests.adapters.slack_wire import Wire, client_of, no, slack
 from tests.factories import NOW, make_notice
 
@@ -25,8 +24,8 @@ PRESS = {
 BODY = b"payload=" + quote_plus(json.dumps(PRESS)).encode()
 
 
-async def press_reject(wire: Wire, notice: Notice | Exception, *, is_slow: bool = False) -> None:
-    async def notice_for(_item_id: str) -> Notice | None:
+async def press_reject(wire: Wire, notice: Notice | Exception, *, is_slow: bool = False, locale: str = "en") -> None:
+    async def notice_for(_item_id: str, _place: str) -> Notice | None:
         if is_slow:
             await wire.form_opened.wait()
         if isinstance(notice, Exception):
@@ -34,7 +33,14 @@ async def press_reject(wire: Wire, notice: Notice | Exception, *, is_slow: bool 
         return notice
 
     async with client_of(wire) as client:
-        clicks = SlackClicks(["secret"], client=client, notice_for=notice_for, teller=Teller(), now=lambda: NOW)
+        clicks = SlackClicks(
+            ["secret"],
+            client=client,
+            notice_for=notice_for,
+            locale_at=lambda _place: locale,
+            teller=Teller(),
+            now=lambda: NOW,
+        )
         after = clicks.receive(BODY).after
         assert after is not None
         await after()
@@ -61,8 +67,15 @@ async def test_a_placeholder_does_not_stay_open_when_the_item_cannot_be_fetched(
         assert "press the button once more" in json.dumps(view)
 
 
-async def test_a_form_that_did_not_open_is_told_in_the_language_of_the_route() -> None:
+async def test_a_form_that_did_not_open_is_told_in_the_language_of_the_channel() -> None:
     async with slack(no("expired_trigger_id")) as wire:
-        await press_reject(wire, make_notice(route=Route("disputes", slack=("C1",), locale="fr")))
+        await press_reject(wire, make_notice(), locale="fr")
 
         assert "Merci d’appuyer à nouveau" in wire.calls[-1][1]["text"]
+
+
+async def test_a_placeholder_speaks_the_language_of_the_channel() -> None:
+    async with slack() as wire:
+        await press_reject(wire, make_notice(), is_slow=True, locale="fr")
+
+        assert "Un instant" in json.dumps(wire.calls[0][1]["view"])
