@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
-from babel.numbers import format_compact_currency, format_decimal
+from babel.numbers import format_compact_currency
 
+from notifiers import amounts
 from notifiers.facts import deadline, installments
 from notifiers.phrases import KINDS
 from notifiers.teller import N_, Teller, language_of
@@ -12,16 +14,17 @@ from notifiers.telling import Telling
 from notifiers.text import cut, one_line
 from notifiers.voice import Voice, zone_of
 from notifiers.wording import headline, status
-from receiver.domain.digest import AtRisk, Digest, Entry, Part, Silence, SourceFigures
+from receiver.domain.digest import Digest, Entry, Part, Silence, SourceFigures
 from receiver.domain.item import Item
 from receiver.domain.money import Money
 from receiver.domain.notice import Notice, verbs_for
 from receiver.domain.routing import Route
-from receiver.domain.sum_up import began_at
+from receiver.domain.totals import AtRisk, began_at
 
 MAX_TITLE = 110
 MAX_DETAIL = 160
-MOST_CURRENCIES = 4
+MOST_BESIDE = 140
+MOST_SUBJECT = 115  # without what stands between the title and the amounts
 MOST_ROWS = {  # what has to be decided gets most of the room
     "blocking": 12,
     "deadline": 10,
@@ -147,7 +150,7 @@ class _Telling:
     def told(self, share: float) -> Told:
         digest, voice = self._digest, self._voice
         title = self._title()
-        at_risk = " + ".join(voice.money(one.total) for one in digest.at_risk[:MOST_CURRENCIES])
+        at_risk = amounts.at_risk(digest.totals, voice, MOST_SUBJECT - len(title))
         return Told(
             locale=voice.language,
             date=voice.moment(digest.until),
@@ -157,14 +160,14 @@ class _Telling:
             key_figures=tuple(self._key_figures()),
             warnings=tuple(self._silence(one) for one in digest.silent),
             sections=tuple(self._section(part, share) for part in digest.parts),
-            ages=tuple(self._ages(one) for one in digest.at_risk[:MOST_CURRENCIES]),
+            ages=tuple(self._ages(one) for one in digest.totals.at_risk),
             flow=self._flow(),
             sources=tuple(self._figures(one) for one in digest.figures if one.counts),
             next_at=self._next_at(),
         )
 
     def _title(self) -> str:
-        blocking, to_decide = self._digest.part("blocking").count, self._digest.to_decide
+        blocking, to_decide = self._digest.totals.blocking, self._digest.totals.to_decide
         if blocking:
             return self._voice.numbered(
                 "{n} decision holds up collection", "{n} decisions hold up collection", blocking
@@ -176,9 +179,10 @@ class _Telling:
     def _summary(self) -> str:
         voice, digest = self._voice, self._digest
         said = [
-            voice.numbered("{n} to decide", "{n} to decide", digest.to_decide),
+            voice.numbered("{n} to decide", "{n} to decide", digest.totals.to_decide),
             voice.numbered("{n} new", "{n} new", digest.new) if digest.new else "",
             self._resolved() if digest.part("resolved").count else "",
+            voice.numbered("{n} snoozed", "{n} snoozed", digest.totals.snoozed) if digest.totals.snoozed else "",
         ]
         since = voice.words("since {moment}", moment=voice.moment(digest.since))
         return f"{', '.join(part for part in said if part)} ({since})"
@@ -187,17 +191,18 @@ class _Telling:
         return self._voice.numbered("{n} resolved", "{n} resolved", self._digest.part("resolved").count)
 
     def _key_figures(self) -> Iterator[tuple[str, str, str]]:
-        digest, voice = self._digest, self._voice
-        first, *others = digest.at_risk or (None,)
-        if first:
-            beside = " + ".join(voice.money(one.total) for one in others[: MOST_CURRENCIES - 1] if one)
-            claims = voice.numbered("{n} claim", "{n} claims", sum(one.claims for one in digest.at_risk))
-            yield voice.words("Amount at risk"), voice.money(first.total), f"+ {beside}" if beside else claims
+        digest, voice, totals = self._digest, self._voice, self._digest.totals
+        if totals.at_risk or totals.unknown:
+            first, beside = "–", amounts.beside_the_first(totals, voice, MOST_BESIDE)
+            if totals.at_risk:
+                claims = voice.numbered("{n} claim", "{n} claims", sum(one.claims for one in totals.at_risk))
+                first, beside = voice.money(totals.at_risk[0].total), f"+ {beside}" if beside else claims
+            yield voice.words("Amount at risk"), first, beside
         new = voice.numbered("{n} new", "{n} new", digest.new)
-        yield voice.words("To decide"), voice.number(digest.to_decide), new
-        if digest.oldest_at:
-            days = max((digest.until - digest.oldest_at).days, 0)
-            since = voice.words("since {moment}", moment=voice.day(digest.oldest_at))
+        yield voice.words("To decide"), voice.number(totals.to_decide), new
+        if totals.oldest_at:
+            days = max((digest.until - totals.oldest_at).days, 0)
+            since = voice.words("since {moment}", moment=voice.day(totals.oldest_at))
             yield voice.words("Oldest"), voice.numbered("{n} day", "{n} days", days), since
         since = voice.words("since {moment}", moment=voice.moment(digest.since))
         yield voice.words("Resolved"), voice.number(digest.part("resolved").count), since
@@ -258,27 +263,25 @@ class _Telling:
         return self._voice.words("check-in on {day}", day=self._voice.day(date.day))
 
     def _ages(self, one: AtRisk) -> Ages:
-        voice, longest = self._voice, max((bucket.minor for bucket in one.buckets), default=0)
+        voice, longest = self._voice, max((bucket.amount for bucket in one.buckets), default=Decimal())
         currency = one.total.currency
         label = voice.words("Open amount by age")
         bars = [
             Bar(
                 voice.words(age),
-                voice.money(Money(bucket.minor, currency)),
-                self._short(Money(bucket.minor, currency)),
+                voice.money(Money(bucket.amount, currency)),
+                self._short(Money(bucket.amount, currency)),
                 bucket.claims,
-                max(bucket.minor, 0) / longest if longest > 0 else 0.0,
+                float(bucket.amount / longest) if longest else 0.0,
             )
             for age, bucket in zip(AGES, one.buckets, strict=False)
         ]
-        return Ages(f"{label}, {currency}" if currency else label, tuple(bars))
+        return Ages(f"{label}, {currency}", tuple(bars))
 
     def _short(self, money: Money) -> str:
         """As much as a chart has room for: "€48K"."""
         locale = {"en": "en_GB"}.get(self._voice.language, self._voice.language)
-        if money.currency is None:
-            return str(format_decimal(round(money.amount), locale=locale))
-        return str(format_compact_currency(money.amount, money.currency, locale=locale, fraction_digits=1))
+        return str(format_compact_currency(money.amount, money.currency or "", locale=locale, fraction_digits=1))
 
     def _flow(self) -> Flow:
         voice = self._voice

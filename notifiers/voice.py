@@ -3,7 +3,6 @@
 What is unknown is never guessed: an amount without a known currency is a bare number.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -11,16 +10,14 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, format_timedelta
-from babel.numbers import format_currency, format_decimal, format_percent, is_currency
+from babel.numbers import format_decimal, format_percent
 
-from receiver.domain.money import Money
+from receiver.domain.money import Money, format_money
 
 # English figures as Europe reads them: 24 hours, the day before the month, US$ beside €.
 _FIGURES = {"en": "en_GB"}
 _DOTTED = frozenset({"da", "de"})  # languages that write "4. marts"
 _MOST_PLAIN_DIGITS = 15
-# Unicode's currency spacing, which Babel leaves out: "DKK 12,450.50", yet "€1,500.00" and "US$1,500.00".
-_LETTER_BEFORE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)")
 
 
 class Says(Protocol):
@@ -48,12 +45,7 @@ class Voice:
 
     def money(self, money: Money) -> str:
         """The amount with its currency; a bare number when that is not known or no currency of this world."""
-        if money.amount.adjusted() > _MOST_PLAIN_DIGITS:
-            return f"{money.amount:.3E}"
-        if money.currency is None or not is_currency(money.currency):
-            return str(format_decimal(money.amount, "#,##0.00", locale=self._figures))
-        shown = str(format_currency(money.amount, money.currency, locale=self._figures))
-        return _LETTER_BEFORE_DIGIT.sub("\N{NO-BREAK SPACE}", shown)
+        return format_money(money, self.language)
 
     def percent(self, hundredths: int) -> str:
         return str(format_percent(min(max(hundredths, 0), 100) / 100, locale=self._figures))

@@ -135,7 +135,7 @@ def _wished(telling: Telling, wish: PlanWish) -> str:
         wanted = plan.read(wish)
     except ValueError:
         return ""
-    first = voice.money(Money.of(wanted.first_payment, amount.currency if amount else None))
+    first = voice.money(Money(wanted.first_payment, amount.currency if amount else None))
     months = voice.numbered("{n} month", "{n} months", wanted.months)
     day = voice.day(wanted.starts_on)
     return voice.words("{months} from {day}, first payment {amount}", months=months, day=day, amount=first)

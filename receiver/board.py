@@ -1,7 +1,7 @@
 """Beside the walk: what people look up in a channel's own pages and commands, and step 8 for what they typed."""
 
 from collections.abc import Sequence
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 
 from sqlalchemy import Connection
 
@@ -16,12 +16,15 @@ from receiver.domain.overview import Overview
 from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES
 from receiver.domain.routing import DEFAULT_ROUTE, Route
+from receiver.domain.totals import Totals
 from receiver.notices import notice_of
-from receiver.store import homes, items, messages
+from receiver.store import homes, items, messages, stakes
+from receiver.store.schema import EPOCH
 
 MOST_FOUND = 10
 MOST_MINE = 8
 MOST_WAITING = 8
+TOTALS_FOR = timedelta(minutes=1)  # while nothing changes: by the clock alone something may fall due
 MOST_CLAIMED = 500  # looked through for one person's
 
 
@@ -30,6 +33,7 @@ class DeskBoard:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._totals: tuple[object, Totals] = (None, Totals())
 
     def may_look(self, person: Person) -> bool:
         return self._desk.people.may_resolve(person)
@@ -44,11 +48,12 @@ class DeskBoard:
     async def overview(self, person: Person, place: str) -> Overview:
         now, routes = self._desk.now(), self._desk.routes
         route = next((route for route in (*filter(lambda one: one.names(place), routes), *routes)), DEFAULT_ROUTE)
-        claimed, waiting, figures = await self._desk.database.read(_look, _midnight(route, now))
+        claimed, waiting, totals, figures = await self._desk.database.read(self._look, _midnight(route, now), now)
         mine = [item for item in claimed if is_theirs(item, person)]
         return Overview(
             tuple(await self._notices(mine[:MOST_MINE], place)),
             tuple(await self._notices(waiting, place)),
+            totals,
             *figures,
             route=route,
             now=now,
@@ -69,6 +74,15 @@ class DeskBoard:
         await self._desk.database.write(homes.opened, user, self._desk.now())
         self._desk.bells.ring(HOMES_BELL)
 
+    def _look(
+        self, connection: Connection, since: datetime, now: datetime
+    ) -> tuple[list[Item], list[Item], Totals, tuple[int, int]]:
+        mark = (items.pulse(connection), (now - EPOCH) // TOTALS_FOR)
+        if self._totals[0] != mark:  # everybody's Home tab is drawn after a change: they share one sum
+            self._totals = (mark, stakes.totals(connection, now))
+        claimed, waiting = items.claimed(connection, MOST_CLAIMED), items.waiting_longest(connection, MOST_WAITING)
+        return claimed, waiting, self._totals[1], items.figures(connection, since)
+
     async def _notices(self, found: Sequence[Item], place: str) -> list[Notice]:
         """Each as the place is told of it: in its language, and masked where it masks."""
         shown = await self._desk.database.read(_shown_at, found, place)
@@ -80,14 +94,6 @@ def is_theirs(item: Item, person: Person) -> bool:
     if item.claimer is not None and (item.claimer.email or item.claimer.slack_id):
         return item.claimer.is_surely(person)
     return item.claimed_by is not None and item.claimed_by in {person.name, person.email, person.slack_id}
-
-
-def _look(connection: Connection, since: datetime) -> tuple[list[Item], list[Item], tuple[int, int, int, int]]:
-    return (
-        items.claimed(connection, MOST_CLAIMED),
-        items.waiting_longest(connection, MOST_WAITING),
-        items.figures(connection, since),
-    )
 
 
 def _shown_at(connection: Connection, found: Sequence[Item], place: str) -> dict[str, list[messages.Shown]]:

@@ -221,8 +221,10 @@ class Metrics:
         self.inbox_lag_seconds = self._histogram(
             "inbox_lag_seconds", "Seconds a stored event waited until it was understood and applied."
         )
-        self.items_open = self._gauge("items_open", "Items that wait for a decision.", "source kind urgency")
-        self.items_oldest_seconds = self._gauge("items_oldest_seconds", "Age in seconds of the oldest open item.")
+        self.items_open = self._gauge(
+            "items_open", "Items that are neither resolved nor snoozed.", "source kind urgency"
+        )
+        self.items_oldest_seconds = self._gauge("items_oldest_seconds", "Age in seconds of the oldest of them.")
         self.outbox_due = self._gauge("outbox_due", "Deliveries that are due and not yet made.")
         self.outbox_oldest_seconds = self._gauge(
             "outbox_oldest_seconds", "Seconds by which the oldest due delivery is late."

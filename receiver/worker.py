@@ -172,7 +172,7 @@ async def measure_store(desk: Desk) -> int:
     desk.metrics.messages_out_of_sync.set(await desk.database.read(messages.out_of_sync))
     desk.metrics.items_open.clear()
     oldest = now
-    for source, kind, urgency, count, opened_at in await desk.database.read(items.open_counts):
+    for source, kind, urgency, count, opened_at in await desk.database.read(items.open_counts, now):
         desk.metrics.items_open.labels(source, kind, urgency).set(count)
         oldest = min(oldest, opened_at)
     desk.metrics.items_oldest_seconds.set((now - oldest).total_seconds())

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from receiver.domain.item import Item, Snapshot
@@ -25,7 +26,7 @@ def make_snapshot(**changes: Any) -> Snapshot:
         quote="I already paid this bill last month",
         reference="INV-2024-001",
         debtor="Jane Roe",
-        amount=Money(150_000, "EUR"),
+        amount=Money(Decimal(1500), "EUR"),
         is_collection_paused=True,
         severity="urgent",
         theme="Payment Issues",

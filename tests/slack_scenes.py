@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from notifiers.slack import modals, wire
@@ -52,7 +53,9 @@ def done(**changes: Any) -> Item:
 def many() -> list[Item]:
     """Disputes of one night, of many debtors."""
     said = [
-        make_snapshot(reference=f"INV-2024-{n:03}", debtor=name, amount=Money(90_000 + 41_350 * n, "EUR"))
+        make_snapshot(
+            reference=f"INV-2024-{n:03}", debtor=name, amount=Money(Decimal(90_000 + 41_350 * n) / 100, "EUR")
+        )
         for n, name in enumerate(NAMES, 1)
     ]
     return [make_item(snapshot, id=f"k7f3q9x2m4{n:02}") for n, snapshot in enumerate(said)]

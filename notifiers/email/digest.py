@@ -16,7 +16,7 @@ from notifiers.email.render import MAX_HTML, Say, address_of, drawn, is_openable
 from notifiers.text import cut, one_line
 from receiver.domain.digest import Digest, Edition
 
-MAX_SUBJECT = 120
+MAX_SUBJECT = 160  # a digest's own is shorter, unless one currency and what is in no sum need more
 SHARES = (1.0, 0.7, 0.4, 0.2, 0.0)  # of the usual rows, until it fits
 PICTURE = "chart.png"
 

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import partial
 
+from notifiers.amounts import at_risk
 from notifiers.email import render as one
 from notifiers.email.headers import POLICY
-from notifiers.ranking import counted, rank, totals
+from notifiers.ranking import counted, rank
 from notifiers.teller import Teller, language_of
 from notifiers.text import cut, one_line
 from notifiers.voice import Voice, zone_of
 from receiver.domain.notice import Notice, Story
+from receiver.domain.totals import add_up
 
 LISTED = (100, 50, 25, 12, 6)  # until it fits; the rest is counted and stands in the inbox
 MAX_SENTENCE = 300
@@ -39,7 +41,7 @@ def render(told: Sequence[tuple[Notice, Story]], say: one.Say, sender: str, addr
         "locale": route.locale,
         "tone": worst[0][0].item.snapshot.urgency,
         "title": title,
-        "totals": totals([notice.item for notice, _ in told], voice),
+        "totals": at_risk(add_up((notice.item for notice, _ in told), first.now), voice),
         "preheader": cut(one_line(worst[0][1].sentence), 200),
         "may_repeat": first.may_repeat,
         "inbox_url": one.first_link(first.links, "inbox", host),

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 from slack_sdk.models.blocks import RichTextElementParts, RichTextListElement, RichTextSectionElement
 
-from notifiers.ranking import counted, rank, totals
+from notifiers.amounts import at_risk
+from notifiers.ranking import counted, rank
 from notifiers.slack import pieces, plain
 from notifiers.slack.buttons import voice_of
 from notifiers.slack.render import Message, lead_of
 from notifiers.text import one_line
 from receiver.domain.notice import Notice, Story
+from receiver.domain.totals import add_up
 
 MAX_LISTED = 10
 MAX_LINE = 200
@@ -23,7 +25,8 @@ def render(told: Sequence[tuple[Notice, Story]]) -> Message:
     """The message for several notices of one route; what blocks and what is worth most stands first."""
     first = told[0][0]
     voice = voice_of(first)
-    title, at_stake = f"{SIGN} {counted(len(told), voice)}", totals([notice.item for notice, _ in told], voice)
+    title = f"{SIGN} {counted(len(told), voice)}"
+    at_stake = at_risk(add_up((notice.item for notice, _ in told), first.now), voice)
     worst = sorted(told, key=lambda one: rank(one[0].item))
     lines = [_line(f"{lead_of(notice.item)} {one_line(story.headline)}") for notice, story in worst[:MAX_LISTED]]
     if len(told) > MAX_LISTED:

@@ -5,6 +5,7 @@ from functools import partial
 
 from slack_sdk.models.blocks import Block, DividerBlock
 
+from notifiers.amounts import at_risk
 from notifiers.slack import pieces, plain
 from notifiers.slack.render import Say
 from notifiers.slack.rows import Told, rows
@@ -32,7 +33,7 @@ def home(overview: Overview, mine: Sequence[Told], waiting: Sequence[Told], say:
         pieces.header(words("Waiting longest")),
         *(rows(nobodys, say, len(mine)) or [pieces.context(words("Nothing waits for anybody."))]),
     ]
-    left = overview.open - len(mine) - len(nobodys)
+    left = overview.totals.waiting + overview.totals.snoozed - len(mine) - len(nobodys)
     if left > 0:
         blocks.append(pieces.context(voice.numbered("and {n} more", "and {n} more", left)))
     return _view(blocks)
@@ -46,12 +47,16 @@ def refused(say: Say, locale: str) -> Drawn:
 
 def _figures(overview: Overview, words: partial[str], voice: Voice) -> list[str]:
     told = (
-        (words("Open"), overview.open),
-        (words("Blocking"), overview.blocking),
-        (words("New today"), overview.opened_today),
-        (words("Resolved today"), overview.resolved_today),
+        (words("Open"), voice.number(overview.totals.waiting)),
+        (words("Blocking"), voice.number(overview.totals.blocking)),
+        (words("New today"), voice.number(overview.opened_today)),
+        (words("Resolved today"), voice.number(overview.resolved_today)),
+        (words("Amount at risk"), at_risk(overview.totals, voice)),
     )
-    return [plain.cut(words("{what}: {about}", what=what, about=voice.number(n)), 200) for what, n in told]
+    lines = [words("{what}: {about}", what=what, about=about) for what, about in told if about]
+    snoozed = overview.totals.snoozed
+    lines += [voice.numbered("{n} snoozed", "{n} snoozed", snoozed)] if snoozed else []
+    return [plain.cut(line, 200) for line in lines]
 
 
 def _view(blocks: Sequence[Block]) -> Drawn:

@@ -199,7 +199,7 @@ class SlackPlaces:
         both = {notice.item.id: notice for notice in (*overview.mine, *overview.waiting)}
         if not both:
             return command.said(words(N_("Nothing waits for anybody.")))
-        title = words("Open: {count}. Yours and what waits longest:", count=overview.open)
+        title = words("Open: {count}. Yours and what waits longest:", count=overview.totals.waiting)
         return command.listed(self._told(tuple(both.values())), title, self._teller.say)
 
     def _told(self, notices: Collection[Notice]) -> list[Told]:

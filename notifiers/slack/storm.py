@@ -4,7 +4,8 @@ It counts what is still to be decided and lists the worst of it; each alert stan
 buttons. Redrawn, it shows how things stand now.
 """
 
-from notifiers.ranking import rank, totals
+from notifiers.amounts import at_risk
+from notifiers.ranking import rank
 from notifiers.slack import pieces, plain, wire
 from notifiers.slack.buttons import voice_of
 from notifiers.slack.render import Message, lead_of
@@ -12,6 +13,7 @@ from notifiers.text import one_line
 from notifiers.voice import Voice
 from receiver.domain.notice import Notice
 from receiver.domain.storm import Storm
+from receiver.domain.totals import add_up
 from receiver.ports import Teller
 
 WORST = 5
@@ -25,7 +27,7 @@ def render(storm: Storm, teller: Teller) -> Message:
     n, is_open = len(storm.items), storm.open
     lead = RAGING if is_open else OVER
     title = f"{lead} {voice.numbered('{n} more alert at once', '{n} more alerts at once', n)}"
-    standing, at_stake = _standing(len(is_open), n, voice), totals(is_open, voice)
+    standing, at_stake = _standing(len(is_open), n, voice), at_risk(add_up(is_open, storm.now), voice)
     lines = [_line(notice, teller) for notice in _worst(storm)]
     if len(is_open) > WORST:
         lines.append((voice.numbered("and {n} more", "and {n} more", len(is_open) - WORST), None, ""))

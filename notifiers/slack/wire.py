@@ -6,6 +6,7 @@ Any field may be missing or of another type (contract C7); what is not understoo
 import json
 import re
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 from urllib.parse import parse_qs
 
@@ -141,7 +142,7 @@ def pack(press: Press, held: Held) -> str:
     owed, plan = held.owed, held.plan
     told: Json = {"i": press.item_id, "v": press.version, "verb": press.verb, "c": press.channel, "t": press.ts}
     told |= {"l": held.locale, "z": held.timezone}
-    told |= {"owed": [owed.minor, owed.currency]} if owed else {}
+    told |= {"owed": [str(owed.amount), owed.currency]} if owed else {}
     told |= {"plan": [plan.months, plan.starts_on, plan.first_payment]} if plan else {}
     return json.dumps(told, separators=(",", ":"))
 
@@ -158,12 +159,19 @@ def held(view: Json) -> Held:
     told = _metadata(view)
     owed, plan = None, None
     match told.get("owed"):
-        case [int(minor), str() | None as currency]:
-            owed = Money(minor, currency)
+        case [str(amount), str() | None as currency]:
+            owed = Money(_decimal(amount), currency)
     match told.get("plan"):
         case [str(months), str(starts_on), str(first)]:
             plan = PlanWish(months, starts_on, first)
     return Held(text(told, "l") or "en", text(told, "z") or "UTC", owed, plan)
+
+
+def _decimal(written: str) -> Decimal:
+    try:
+        return Decimal(written)
+    except InvalidOperation as error:
+        raise ValueError("no amount") from error
 
 
 def block_of(view: Json, name: str) -> str:

@@ -23,8 +23,10 @@ from receiver.cli.options import with_config, with_json
 from receiver.cli.output import plain, progress, show_json, show_table, warn
 from receiver.domain.action import VERBS, Click, PlanWish, Terms
 from receiver.domain.item import Item
+from receiver.domain.money import format_money
 from receiver.domain.people import Person
 from receiver.domain.token import Tokens
+from receiver.domain.totals import Totals, add_up
 from receiver.errors import CasebellError, ConfigError
 from receiver.settings import Settings, load
 from receiver.store import inbox, outbox
@@ -59,6 +61,8 @@ def items_command(config: Path, is_open: bool, kind: str | None, account: str | 
         for i in found
     ]
     show_table(("urgency", "state", "kind", "reference", "amount", "opened (UTC)", "key"), rows, empty="No items.")
+    if found:
+        click.echo(summary(add_up(found, datetime.now(UTC))))
 
 
 @click.command("item")
@@ -273,6 +277,15 @@ def _whole(connection: Any, key: str) -> tuple[Item | None, list[ledger.Event], 
     return found, ledger.timeline(connection, found.id), outbox.of_item(connection, found.id)
 
 
+def summary(totals: Totals) -> str:
+    """What of the items listed waits now, and what it comes to; on one line."""
+    told = [f"{totals.waiting} open", f"{totals.blocking} hold up collection"]
+    told += [f"{totals.snoozed} snoozed"] if totals.snoozed else []
+    sums = [format_money(one.total, "en") for one in totals.at_risk]
+    sums += [f"{totals.unknown} with an amount or currency not known yet"] if totals.unknown else []
+    return ", ".join(told) + (f"; at risk: {' + '.join(sums)}" if sums else "")
+
+
 def document_of(item: Item) -> dict[str, Any]:
     """The item for programs; its key, which every other command takes, comes first."""
     document: dict[str, Any] = TypeAdapter(Item).dump_python(item, mode="json", exclude_none=True)
@@ -296,7 +309,7 @@ def _moment(at: datetime | None) -> str | None:
 
 def _amount(item: Item) -> str:
     money = item.snapshot.amount
-    return "–" if money is None else f"{money.amount:,} {money.currency or ''}".strip()
+    return "–" if money is None else f"{money.amount:,.{money.digits}f} {money.currency or ''}".strip()
 
 
 def print_item(found: Item, events: list[ledger.Event], deliveries: Any) -> None:

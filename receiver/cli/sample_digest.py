@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from receiver.cli.samples import DEBITURA_KINDS, GETBILL_KINDS, sample
 from receiver.domain.digest import Digest, DigestRule, Edition, Silence, SourceFigures
@@ -92,7 +93,7 @@ def _dressed(item: Item, n: int, opened_at: datetime, chance: random.Random) -> 
         title=item.snapshot.title if item.snapshot.source == "getbill" else None,
         reference=f"INV-2026-{310 + n:04}" if item.snapshot.source == "getbill" else None,
         debtor=DEBTORS[n % len(DEBTORS)],
-        amount=Money(chance.randint(90, 9_000) * 100 + 50 * (n % 2), currency),
+        amount=Money(chance.randint(90, 9_000) + Decimal("0.50") * (n % 2), currency),
         created_at=opened_at,
         debt_id=f"debt{n}",
         case_id=f"case{n}",
@@ -104,7 +105,7 @@ def _dressed(item: Item, n: int, opened_at: datetime, chance: random.Random) -> 
 def _with_late_installment(item: Item, now: datetime) -> Item:
     today = now.date()
     parts = tuple(
-        Installment(Money(25_000, "EUR"), today + timedelta(days=30 * k - 40), now if k == 0 else None, "pending")
+        Installment(Money(Decimal(250), "EUR"), today + timedelta(days=30 * k - 40), now if k == 0 else None, "pending")
         for k in range(6)
     )
     return replace(item, snapshot=replace(item.snapshot, installments=parts))

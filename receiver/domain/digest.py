@@ -6,12 +6,11 @@ from datetime import date, datetime
 from typing import Literal
 
 from receiver.domain.item import Item
-from receiver.domain.money import Money
 from receiver.domain.routing import Match, Route
 from receiver.domain.schedule import Schedule
+from receiver.domain.totals import Totals
 
 FLOW_DAYS = 30
-AGE_BOUNDS = (2, 8, 15, 31)  # days: under two, a week, two weeks, a month, older
 ROUTE_PREFIX = "digest:"
 
 PartName = Literal["blocking", "deadline", "review", "installments", "check_ins", "information", "resolved"]
@@ -24,7 +23,7 @@ PARTS: tuple[PartName, ...] = (  # in the order of reading
     "information",
     "resolved",
 )
-TO_DECIDE = ("blocking", "deadline", "review")
+TO_DECIDE: tuple[PartName, ...] = ("blocking", "deadline", "review")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +70,6 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """Claims of one age. ``minor``: their sum, in the minor units of the currency they stand under."""
-
-    minor: int
-    claims: int
-
-
-@dataclass(frozen=True, slots=True)
-class AtRisk:
-    """Open claims in one currency, which may be unknown; ``buckets`` by age, as AGE_BOUNDS divides."""
-
-    total: Money
-    claims: int
-    buckets: tuple[Bucket, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Day:
     day: date
     opened: int
@@ -123,8 +105,7 @@ class Digest:
     until: datetime
     next_at: datetime | None
     parts: tuple[Part, ...]  # those that have something, in the order of reading
-    at_risk: tuple[AtRisk, ...]  # the currency with most claims first
-    oldest_at: datetime | None  # of what is to be decided
+    totals: Totals
     new: int  # opened, or opened again, and still to be decided
     flow: tuple[Day, ...]
     figures: tuple[SourceFigures, ...] = ()
@@ -132,10 +113,6 @@ class Digest:
 
     def part(self, name: PartName) -> Part:
         return next((part for part in self.parts if part.name == name), Part(name, (), 0))
-
-    @property
-    def to_decide(self) -> int:
-        return sum(part.count for part in self.parts if part.is_to_decide)
 
     @property
     def is_empty(self) -> bool:

@@ -5,19 +5,19 @@ from datetime import datetime
 
 from receiver.domain.notice import Notice
 from receiver.domain.routing import Route
+from receiver.domain.totals import Totals
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """``mine`` and ``waiting`` are cut to what fits on a screen; the figures count everything.
+    """``mine`` and ``waiting`` are cut to what fits on a screen; the totals and figures count everything.
 
     ``route`` says in which language, timezone and calendar the whole is told.
     """
 
     mine: tuple[Notice, ...]
     waiting: tuple[Notice, ...]
-    open: int
-    blocking: int
+    totals: Totals
     opened_today: int
     resolved_today: int
     route: Route

@@ -9,16 +9,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from babel.numbers import get_currency_precision
-
 from receiver.domain.action import Plan, PlanWish
 from receiver.domain.item import Snapshot
-from receiver.domain.money import Money
+from receiver.domain.money import Money, currency_digits
 
 MOST_MONTHS = 120
 LATEST = timedelta(days=2 * 366)
 MAX_TYPED = 40  # characters looked at of any field
-_USUAL_DIGITS = 2
 _WHOLE = re.compile(r"[0-9]{1,4}", re.ASCII)
 _GROUPED = re.compile(r"[0-9]{1,3}(?:(?P<mark>[.,])[0-9]{3})(?:(?P=mark)[0-9]{3})*", re.ASCII)
 _PLAIN = re.compile(r"[0-9]{1,12}", re.ASCII)
@@ -54,7 +51,7 @@ def current(said: Snapshot) -> Plan | None:
     months, day, first = (known.get(name) for name in ("plan_months", "plan_start_date", "first_payment_amount"))
     if not (months and months.number and day and day.day and first and first.money):
         return None
-    return Plan(months.number, day.day, first.money.amount)
+    return Plan(months.number, day.day, Decimal(first.money.figures))
 
 
 def as_typed(plan: Plan | None) -> PlanWish:
@@ -92,8 +89,8 @@ def amount_of(typed: str) -> Decimal | None:
 
 
 def digits_of(owed: Money | None) -> int:
-    """How many decimals an amount in this currency has."""
-    return get_currency_precision(owed.currency) if owed and owed.currency else _USUAL_DIGITS
+    """How many decimals a part of this amount may have."""
+    return currency_digits(None) if owed is None else owed.digits
 
 
 def _last_mark(typed: str) -> tuple[str, str, str]:

@@ -10,12 +10,9 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from receiver.domain.digest import (
-    AGE_BOUNDS,
     FLOW_DAYS,
     PARTS,
     TO_DECIDE,
-    AtRisk,
-    Bucket,
     Day,
     Digest,
     DigestRule,
@@ -26,10 +23,9 @@ from receiver.domain.digest import (
     SourceFigures,
 )
 from receiver.domain.item import Installment, Item, Snapshot
-from receiver.domain.money import Money
+from receiver.domain.totals import DUE_WITHIN, Adding, began_at, is_snoozed, is_to_decide, stake_of
 
 MOST_ENTRIES = 25  # of a part; the others are counted
-DUE_WITHIN = timedelta(days=7)
 CHECK_IN_OVER = timedelta(days=30)  # a check-in this long past, of which the source says no more, was held or forgotten
 MOST_TEXT = 300
 
@@ -55,15 +51,6 @@ class _Kept:
     def _cut(self) -> None:
         self.entries.sort(key=lambda entry: self.order(entry.item))
         del self.entries[MOST_ENTRIES:]
-
-
-@dataclass(slots=True)
-class _Claim:
-    """One debt, however many items speak of it: its amount is at risk once."""
-
-    minor: int
-    currency: str | None
-    oldest_at: datetime
 
 
 def sum_up(
@@ -102,8 +89,7 @@ class _Counting:
         self._zone: tzinfo = ZoneInfo(rule.schedule.timezone)
         self._today = until.astimezone(self._zone).date()
         self._kept = {name: _Kept(_ORDERS.get(name, _soonest)) for name in PARTS}
-        self._claims: dict[tuple[str, str, str], _Claim] = {}
-        self._oldest_at: datetime | None = None
+        self._adding = Adding(until)
         self._new = 0
         self._opened: dict[date, int] = {}
         self._resolved: dict[date, int] = {}
@@ -114,7 +100,8 @@ class _Counting:
             self._kept[name].add(Entry(item, is_new, self._is_masked(item.snapshot)))
             if name in TO_DECIDE:
                 self._new += is_new
-                self._count_claim(item)
+        if item.state != "resolved":
+            self._adding.add(stake_of(item))
         if item.snapshot.urgency != "info":
             self._count_days(item)
 
@@ -128,8 +115,7 @@ class _Counting:
             until=self._until,
             next_at=self._rule.schedule.next_after(self._until),
             parts=tuple(part for part in parts if part.count),
-            at_risk=self._at_risk(),
-            oldest_at=self._oldest_at,
+            totals=self._adding.totals(),
             new=self._new,
             flow=tuple(self._flow()),
             figures=figures,
@@ -143,12 +129,10 @@ class _Counting:
                 yield "resolved"
             if self._has_check_in(said) and item.outcome != "rejected":
                 yield "check_ins"
-        elif said.urgency == "blocking":
-            yield "blocking"
-        elif said.deadline_at is not None and said.deadline_at <= self._until + DUE_WITHIN:
-            yield "deadline"
-        elif said.urgency == "review":
-            yield "review"
+        elif is_snoozed(item.snoozed_until, self._until):
+            return
+        elif is_to_decide(said.urgency, said.deadline_at, self._until):
+            yield _part_of(said, self._until)
         elif any(is_overdue(part, self._today) for part in said.installments):
             yield "installments"
         elif is_new:
@@ -160,22 +144,6 @@ class _Counting:
         days = [detail.day for detail in said.details if detail.name == "check_in_date" and detail.day]
         is_near = any(self._today - CHECK_IN_OVER <= day <= self._today + DUE_WITHIN for day in days)
         return is_near or any(detail.flag for detail in said.details if detail.name == "check_in_due")
-
-    def _count_claim(self, item: Item) -> None:
-        said, since = item.snapshot, began_at(item)
-        self._oldest_at = min(self._oldest_at or since, since)
-        if said.amount is None or said.sides:  # a conflict is about claims that are counted themselves
-            return
-        key = (said.source, said.account, said.debt_id or said.case_id or said.key)
-        if item.twin and item.twin.is_sure and said.reference:  # one claim, though two systems show it
-            key = ("", "", said.reference)
-        claim = self._claims.get(key)
-        if claim is None:
-            self._claims[key] = _Claim(said.amount.minor, said.amount.currency, since)
-            return
-        claim.oldest_at = min(claim.oldest_at, since)
-        if claim.currency == said.amount.currency:
-            claim.minor = max(claim.minor, said.amount.minor)
 
     def _count_days(self, item: Item) -> None:
         first = self._today - timedelta(days=FLOW_DAYS - 1)
@@ -189,25 +157,12 @@ class _Counting:
             day = self._today - timedelta(days=ago)
             yield Day(day, self._opened.get(day, 0), self._resolved.get(day, 0))
 
-    def _at_risk(self) -> tuple[AtRisk, ...]:
-        sums: dict[str | None, list[Bucket]] = {}
-        for claim in self._claims.values():
-            if claim.minor == 0:
-                continue
-            buckets = sums.setdefault(claim.currency, [Bucket(0, 0)] * (len(AGE_BOUNDS) + 1))
-            days = (self._until - claim.oldest_at).days
-            place = sum(days >= bound for bound in AGE_BOUNDS)
-            buckets[place] = Bucket(buckets[place].minor + claim.minor, buckets[place].claims + 1)
-        found = [
-            AtRisk(Money(sum(b.minor for b in buckets), currency), sum(b.claims for b in buckets), tuple(buckets))
-            for currency, buckets in sums.items()
-        ]
-        return tuple(sorted(found, key=lambda one: (-one.claims, one.total.currency or "~")))
 
-
-def began_at(item: Item) -> datetime:
-    """Since when it waits: as the source says, else since Casebell heard of it."""
-    return min(item.snapshot.created_at or item.opened_at, item.opened_at)
+def _part_of(said: Snapshot, now: datetime) -> PartName:
+    """Where that stands which somebody has to decide."""
+    if said.urgency == "blocking":
+        return "blocking"
+    return "deadline" if said.deadline_at is not None and said.deadline_at <= now + DUE_WITHIN else "review"
 
 
 def is_overdue(part: Installment, today: date) -> bool:

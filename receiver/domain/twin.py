@@ -133,8 +133,8 @@ def told(other: Receivable, is_sure: bool) -> Twin:
 
 def filled(newer: Receivable, older: Receivable) -> Receivable:
     """The newer record; what it does not say of debtor, name and currency is what the older one said."""
-    currencies = {money.minor: money for money in older.amounts}
-    amounts = (money if money.currency else currencies.get(money.minor, money) for money in newer.amounts)
+    currencies = {money.amount: money for money in older.amounts}
+    amounts = (money if money.currency else currencies.get(money.amount, money) for money in newer.amounts)
     return replace(
         newer,
         debtor=newer.debtor or older.debtor,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Executable, and_, case, exists, func, insert,
 
 from receiver.domain.item import Item
 from receiver.domain.twin import reference_of
-from receiver.store import locks, upsert
+from receiver.store import locks, stakes, upsert
 from receiver.store.schema import history, item, outbox
 
 _whole = TypeAdapter(Item)
@@ -60,6 +60,7 @@ def values_of(changed: Item) -> dict[str, Any]:
         "resolved_at": changed.resolved_at,
         "reference": reference_of(said.reference),
         "wake_at": changed.snoozed_until or _button_goes_at(changed),
+        "stake": stakes.written(changed),
         "whole": _whole.dump_json(changed, exclude_defaults=True).decode(),
     }
 
@@ -194,17 +195,11 @@ def claimed(connection: Connection, most: int) -> list[Item]:
     return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
 
 
-def figures(connection: Connection, since: datetime) -> tuple[int, int, int, int]:
-    """How many are open, of these how many block, how many were opened since then, and how many resolved."""
-    is_open = item.c.state != "resolved"
-    counted = (
-        func.count().filter(is_open),
-        func.count().filter(is_open, item.c.urgency == "blocking"),
-        func.count().filter(item.c.opened_at >= since),
-        func.count().filter(item.c.resolved_at >= since),
-    )
+def figures(connection: Connection, since: datetime) -> tuple[int, int]:
+    """How many were opened since then, and how many resolved."""
+    counted = (func.count().filter(item.c.opened_at >= since), func.count().filter(item.c.resolved_at >= since))
     row = connection.execute(select(*counted).select_from(item)).one()
-    return row[0], row[1], row[2], row[3]
+    return row[0], row[1]
 
 
 def pulse(connection: Connection) -> tuple[int, datetime | None]:
@@ -238,11 +233,11 @@ def timeline(connection: Connection, item_id: str) -> list[Event]:
     ]
 
 
-def open_counts(connection: Connection) -> list[tuple[str, str, str, int, datetime]]:
-    """(source, kind, urgency, how many, opened_at of the oldest) of what is open, for the metrics."""
+def open_counts(connection: Connection, now: datetime) -> list[tuple[str, str, str, int, datetime]]:
+    """(source, kind, urgency, how many, opened_at of the oldest) of what waits, for the metrics; not of the snoozed."""
     rows = connection.execute(
         select(item.c.source, item.c.kind, item.c.urgency, func.count(), func.min(item.c.opened_at))
-        .where(item.c.state != "resolved")
+        .where(item.c.state != "resolved", or_(item.c.wake_at.is_(None), item.c.wake_at <= now))
         .group_by(item.c.source, item.c.kind, item.c.urgency)
     )
     return [(source, kind, urgency, n, oldest) for source, kind, urgency, n, oldest in rows]

@@ -1,18 +1,16 @@
-"""What the inbox's page lists: a page of items at a time, what blocks first, and the figures above them. Only reads."""
+"""What the inbox's page lists: a page of items at a time, what blocks first, and the totals above them. Only reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import (
     JSON,
-    BigInteger,
     ColumnElement,
     Connection,
     and_,
     case,
     cast,
-    func,
     literal,
     or_,
     select,
@@ -20,8 +18,8 @@ from sqlalchemy import (
 )
 
 from receiver.domain.item import Item
-from receiver.domain.money import Money
-from receiver.store import items
+from receiver.domain.totals import Totals
+from receiver.store import items, stakes
 from receiver.store.schema import item
 
 MOST = 50
@@ -42,16 +40,6 @@ class Filter:
     mine: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """``at_risk``: one total a currency, of items that name one."""
-
-    count: int
-    blocking: int
-    oldest: datetime | None
-    at_risk: tuple[Money, ...]
-
-
 Place = tuple[int, datetime, str]  # rank, opened, key: where a page ends
 
 
@@ -67,17 +55,9 @@ def page(connection: Connection, wanted: Filter, after: Place | None) -> tuple[l
     return [items.whole(row[0]) for row in rows[:MOST]], None if last is None else (last[1], last[2], last[3])
 
 
-def figures(connection: Connection, wanted: Filter) -> Figures:
-    """What stands above the list."""
-    where = _where(connection, wanted)
-    blocking = func.sum(case((item.c.urgency == "blocking", 1), else_=0))
-    chosen = select(func.count(), blocking, func.min(item.c.opened_at)).where(*where)
-    count, blocked, oldest = connection.execute(chosen).one()
-    currency, minor = (_in_whole(connection, "snapshot", "amount", name) for name in ("currency", "minor"))
-    total = func.sum(cast(minor.as_string(), BigInteger))
-    sums = select(currency.as_string(), total).where(*where).group_by(currency.as_string())
-    totals = [Money(int(sum_), name) for name, sum_ in connection.execute(sums) if name and sum_]
-    return Figures(count, int(blocked or 0), oldest, tuple(sorted(totals, key=lambda money: money.currency or "")))
+def totals(connection: Connection, wanted: Filter, now: datetime) -> Totals:
+    """What stands above the list: what of it waits now, whatever state is asked for."""
+    return stakes.totals(connection, now, *_where(connection, replace(wanted, state="all")))
 
 
 def choices(connection: Connection) -> tuple[Sequence[str], Sequence[tuple[str, str]]]:

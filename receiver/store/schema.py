@@ -120,6 +120,7 @@ item = Table(
     Column("whole", Text, nullable=False),  # the Item as JSON; the columns beside it are for looking up
     Column("reference", Text),  # the creditor's own number, as twins are looked up by it
     Column("wake_at", Instant),  # when its snooze ends, or a rule's act can be undone no more
+    Column("stake", Text),  # what it adds to the totals, as JSON, while it is not resolved
     Index("ix_item_wake", "wake_at", **_only("wake_at IS NOT NULL")),
     Index("ix_item_open", "source", "account", **_only("state <> 'resolved'")),
     Index("ix_item_open_reference", "reference", **_only("state <> 'resolved'")),

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator
 
+from receiver.domain.money import is_too_fine
 from receiver.domain.words import fold, trim
 
 MOST_TEXT = 20_000
@@ -74,7 +75,7 @@ def number(value: Any) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     found = Decimal(trim(str(value))[:40])
-    return found if found.is_finite() and abs(found) < LARGEST else None
+    return found if found.is_finite() and abs(found) < LARGEST and not is_too_fine(found) else None
 
 
 def whole(value: Any) -> int | None:

@@ -1,13 +1,11 @@
 """``/``: what waits for somebody, what blocks first, a page at a time. It shows and changes nothing."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from babel.numbers import format_currency
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,20 +13,20 @@ from starlette.routing import Route
 
 from receiver.desk import Desk
 from receiver.domain.item import Item
-from receiver.domain.money import Money
+from receiver.domain.money import format_money
 from receiver.domain.routing import DEFAULT_ROUTE, route_at
+from receiver.domain.totals import Totals
 from receiver.notices import notice_of
 from receiver.store import listing
-from receiver.store.listing import Figures, Filter, Place
+from receiver.store.listing import Filter, Place
 from receiver.web import sessions
 from receiver.web.links import when
-from receiver.web.pages import LOCALES, page, preferred_locale, words_of
+from receiver.web.pages import page, preferred_locale, words_of
 from receiver.web.sessions import Session
 
 MOST_OF_A_WORD: Final = 200
 MOST_OF_A_PLACE: Final = 500  # a key may be long
 RANKS: Final = frozenset("012")
-_CODE: Final = re.compile(r"([A-Z]{3})(?=\d)")  # English leaves no space behind a code
 STATES: Final = ("open", "resolved", "all")
 
 
@@ -52,7 +50,8 @@ class Inbox:
         if session is None:
             return sessions.to_login(request)
         wanted, is_mine = _filter(request.query_params, session)
-        found, end, figures, choices = await self._desk.database.read(_look, wanted, _place(request.query_params))
+        now = self._desk.now()
+        found, end, totals, choices = await self._desk.database.read(_look, wanted, _place(request.query_params), now)
         locale = preferred_locale(request)
         kinds, accounts = choices
         return page(
@@ -63,9 +62,9 @@ class Inbox:
             here="/",
             wanted=wanted,
             is_mine=is_mine,
-            figures=figures,
-            at_risk=[amount(money, locale) for money in figures.at_risk],
-            oldest=when(figures.oldest, self._timezone, locale) if figures.oldest else "",
+            totals=totals,
+            at_risk=[format_money(one.total, locale) for one in totals.at_risk] if totals else [],
+            oldest=when(totals.oldest_at, self._timezone, locale) if totals and totals.oldest_at else "",
             rows=[self._row(item, locale) for item in found],
             more=f"/?{_query(wanted, is_mine, end)}" if end else None,
             kinds=kinds,
@@ -88,10 +87,12 @@ class Inbox:
 
 
 def _look(
-    connection: Connection, wanted: Filter, after: Place | None
-) -> tuple[list[Item], Place | None, Figures, tuple[Any, Any]]:
+    connection: Connection, wanted: Filter, after: Place | None, now: datetime
+) -> tuple[list[Item], Place | None, Totals | None, tuple[Any, Any]]:
+    """No totals of what is resolved: they are about what waits."""
     found, end = listing.page(connection, wanted, after)
-    return found, end, listing.figures(connection, wanted), listing.choices(connection)
+    totals = None if wanted.state == "resolved" else listing.totals(connection, wanted, now)
+    return found, end, totals, listing.choices(connection)
 
 
 def _filter(query: Mapping[str, str], session: Session) -> tuple[Filter, bool]:
@@ -122,9 +123,3 @@ def _query(wanted: Filter, is_mine: bool, end: Place) -> str:
     named = {"state": wanted.state, "kind": wanted.kind, "account": account, "q": wanted.words}
     named |= {"mine": "1" if is_mine else "", "after": f"{rank}~{opened_at.isoformat()}~{key}"}
     return urlencode({name: value for name, value in named.items() if value})
-
-
-def amount(money: Money, locale: str) -> str:
-    """As the language writes it."""
-    figures = locale if locale in LOCALES and locale != "en" else "en_GB"
-    return _CODE.sub("\\1\u00a0", str(format_currency(money.amount, money.currency or "", locale=figures)))

@@ -2,17 +2,21 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from receiver.apply import apply_facts
 from receiver.domain.fact import SourceSaid
 from receiver.domain.item import Snapshot
 from receiver.domain.money import Money
-from receiver.store import listing
+from receiver.domain.totals import Totals, add_up
+from receiver.store import items, listing
 from receiver.store.database import Database
 from receiver.store.listing import Filter
+from receiver.store.schema import item
 from tests.factories import NOW, make_snapshot
 
 pytestmark = pytest.mark.anyio
@@ -82,21 +86,51 @@ async def test_what_is_looked_for_are_words_of_the_case_and_not_our_own(
     await opens(database, *said)
 
     assert await found(database, Filter(words=words)) == expected
-    assert (await database.read(listing.figures, Filter(words=words))).count == len(expected)
+    assert (await database.read(listing.totals, Filter(words=words), NOW)).waiting == len(expected)
 
 
-async def test_sums_are_of_what_has_an_amount_and_a_currency(database: Database) -> None:
-    amounts = [Money(150_000, "EUR"), Money(1, "EUR"), Money(99, "DKK"), Money(5), None]
-    await opens(database, *(numbered(n, amount=amount) for n, amount in enumerate(amounts)))
+async def test_what_was_stored_adds_up_as_the_items_themselves_do(database: Database) -> None:
+    euros = (Money(Decimal("1500.555"), "EUR"), Money(Decimal(1), "EUR"))
+    amounts = [*euros, Money(Decimal(99), "DKK"), Money(Decimal(5)), None]
+    changes: list[dict[str, Any]] = [{"debt_id": f"d{n}", "amount": amount} for n, amount in enumerate(amounts)]
+    changes += [{"debt_id": "d0", "kind": "ai_dispute", "urgency": "review"}, {"urgency": "info", "deadline_at": NOW}]
+    await opens(database, *(numbered(n, **change) for n, change in enumerate(changes)))
+    stored = await database.read(lambda connection: list(items.listed(connection)))
 
-    figures = await database.read(listing.figures, Filter())
+    totals = await database.read(listing.totals, Filter(), NOW)
 
-    assert (figures.count, figures.blocking, figures.oldest) == (5, 5, NOW)
-    assert figures.at_risk == (Money(99, "DKK"), Money(150_001, "EUR"))
+    assert totals == add_up(stored, NOW)
+    assert [(one.total, one.claims) for one in totals.at_risk] == [
+        (Money(Decimal("3001.555"), "EUR"), 3),
+        (Money(Decimal(99), "DKK"), 1),
+    ]
+    assert (totals.waiting, totals.unknown) == (7, 2)
+
+
+async def test_what_an_older_version_stored_adds_up_too(database: Database) -> None:
+    await opens(database, numbered(1), numbered(2, debt_id="other"))
+    before = await database.read(listing.totals, Filter(), NOW)
+    await database.write(lambda connection: connection.execute(update(item).values(stake=None)))
+
+    assert await database.read(listing.totals, Filter(), NOW) == before
+
+
+async def test_totals_are_of_what_waits_whatever_state_is_listed(database: Database) -> None:
+    await opens(database, numbered(1, debt_id="one"), numbered(2, debt_id="two"), numbered(3, debt_id="three"))
+    one, two, _ = await database.read(lambda connection: list(items.listed(connection)))
+    snoozed = replace(one, snoozed_until=NOW + timedelta(days=1))
+    await database.write(items.save, replace(two, state="resolved", resolved_at=NOW))
+    await database.write(items.save, snoozed)
+
+    for state in ("open", "all"):
+        totals = await database.read(listing.totals, Filter(state=state), NOW)
+        assert (totals.waiting, totals.snoozed, totals.at_risk[0].claims) == (1, 1, 1)
+    assert await database.read(items.open_counts, NOW) == [("getbill", "portal_dispute", "blocking", 1, NOW)]
+    assert (await database.read(items.open_counts, NOW + timedelta(days=1)))[0][3] == 2
 
 
 async def test_nothing_at_all_is_no_fault(database: Database) -> None:
-    figures = await database.read(listing.figures, Filter(state="all", mine="anna@creditor.example"))
+    totals = await database.read(listing.totals, Filter(state="all", mine="anna@creditor.example"), NOW)
 
-    assert (figures.count, figures.oldest, figures.at_risk) == (0, None, ())
+    assert totals == Totals()
     assert await database.read(listing.choices) == ([], [])

@@ -1,6 +1,7 @@
 """Which items a rule takes, what it writes, and what it leaves to people."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -25,14 +26,14 @@ SURE = Automation("sure", "validate", Match(kind=("ai_dispute",), max_amount=500
         ({"confidence": 89}, False),
         ({"confidence": None}, False),
         ({"kind": "objection"}, False),
-        ({"amount": Money(50_001, "EUR")}, False),
+        ({"amount": Money(Decimal("500.01"), "EUR")}, False),
         ({"amount": None}, False),
     ],
 )
 def test_a_rule_takes_what_a_route_would_and_only_with_the_confidence_it_asks_for(
     changes: dict[str, object], is_taken: bool
 ) -> None:
-    said = make_snapshot(**{"kind": "ai_dispute", "confidence": 90, "amount": Money(50_000, "EUR"), **changes})
+    said = make_snapshot(**{"kind": "ai_dispute", "confidence": 90, "amount": Money(Decimal(500), "EUR"), **changes})
 
     assert SURE.accepts(said) is is_taken
 
@@ -74,7 +75,14 @@ def test_what_somebody_has_begun_with_or_opened_again_is_left_to_people(changes:
 
 def test_above_the_limit_of_four_eyes_and_where_it_cannot_be_judged_no_rule_decides() -> None:
     people = People(four_eyes_above={"EUR": 500.0})
-    judged = (Money(50_000, "EUR"), Money(50_001, "EUR"), Money(1, "SEK"), Money(1, None), None, Money(-50_001, "EUR"))
+    judged = (
+        Money(Decimal(500), "EUR"),
+        Money(Decimal("500.01"), "EUR"),
+        Money(Decimal("0.01"), "SEK"),
+        Money(Decimal("0.01"), None),
+        None,
+        Money(Decimal("-500.01"), "EUR"),
+    )
 
     assert [people.may_decide_alone(money) for money in judged] == [True, *[False] * 5]
     assert People().may_decide_alone(None)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def test_a_chat_task_with_its_case_says_everything_a_person_needs() -> None:
         reference="INV-2024-001",
         case_reference="Q8OAXF3W",
         debtor="Acme Ltd",
-        amount=Money(106_050, "DKK"),
+        amount=Money(Decimal("1060.50"), "DKK"),
         created_at=datetime(2026, 3, 6, 9, 0, 0, 123456, UTC),
         deadline_at=datetime(2026, 3, 10, 9, 0, tzinfo=UTC),
         solution_url="https://app.debitura.com/Task?id=1",
@@ -240,11 +241,11 @@ def test_an_instant_without_a_zone_is_utc_and_no_date_is_none(given: object, exp
 @pytest.mark.parametrize(
     ("remainder", "currency", "expected"),
     [
-        (1060.5, "eur", Money(106_050, "EUR")),
-        (1060, "JPY", Money(1060, "JPY")),
-        ("12.345", None, Money(1235, None)),
-        (0, "EUR", Money(0, "EUR")),
-        (12, "EURO", Money(1200, None)),
+        (1060.5, "eur", Money(Decimal("1060.50"), "EUR")),
+        (1060, "JPY", Money(Decimal(1060), "JPY")),
+        ("12.345", None, Money(Decimal("12.345"), None)),
+        (0, "EUR", Money(Decimal(0), "EUR")),
+        (12, "EURO", Money(Decimal(12), None)),
         (None, "EUR", None),
         (True, "EUR", None),
         (10**20, "EUR", None),

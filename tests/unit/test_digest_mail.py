@@ -2,12 +2,15 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP, default
 from io import BytesIO
 
 import pytest
+from babel.numbers import list_currencies
 from PIL import Image
 
 from notifiers.digest_words import tell
@@ -15,17 +18,19 @@ from notifiers.email import chart
 from notifiers.email.digest import render_digest
 from notifiers.slack import digest as slack_digest
 from notifiers.teller import Teller
-from receiver.cli.sample_digest import edition, sample_digest
+from receiver.cli.sample_digest import RULE, edition, sample_digest
 from receiver.domain.digest import Digest, Edition
 from receiver.domain.money import Money
+from receiver.domain.sum_up import sum_up
+from receiver.domain.totals import Totals
 from receiver.sandbox.slack_rules import violations
-from tests.factories import NOW, make_snapshot
+from tests.factories import NOW, make_item, make_snapshot
 
 SENDER, TO, HOST = "Casebell <casebell@creditor.example>", "cfo@creditor.example", "casebell.example.com"
 LOCALES = ("en", "fr", "da", "de")
 MORNING = sample_digest("en", NOW)
 CROWDED = sample_digest("de", NOW, many=400)
-EMPTY = replace(MORNING, parts=(), at_risk=(), flow=(), figures=(), silent=(), oldest_at=None, new=0)
+EMPTY = replace(MORNING, parts=(), totals=Totals(), flow=(), figures=(), silent=(), new=0)
 
 
 def mail_of(shown: Edition) -> EmailMessage:
@@ -210,12 +215,72 @@ def test_a_hidden_debtor_stays_hidden() -> None:
 
 
 def test_amounts_of_several_currencies_are_never_added() -> None:
-    at_risk = MORNING.at_risk
+    at_risk = MORNING.totals.at_risk
     subject = mail_of(edition(MORNING))["Subject"]
 
     assert len(at_risk) == 2
     for one in at_risk:
         assert str(one.total.amount.quantize(1)).lstrip("-")[:2] in re.sub(r"[^\d]", "", subject)
+
+
+def worth(*amounts: tuple[int, str | None]) -> Digest:
+    """A digest of one debt for each amount."""
+    said = [
+        make_snapshot(key=f"getbill:main:x:{n}", debt_id=f"d{n}", amount=Money(Decimal(amount), currency))
+        for n, (amount, currency) in enumerate(amounts)
+    ]
+    items = [make_item(one, id=f"item{n:08}") for n, one in enumerate(said)]
+    return sum_up(RULE, items, NOW - timedelta(days=1), NOW)
+
+
+def figure_of(digest: Digest) -> str:
+    label, first, beside = tell(digest).key_figures[0]
+    return f"{label}: {first} ({beside})".replace("\xa0", " ")
+
+
+def test_a_fifth_currency_is_told_and_so_is_what_no_sum_takes_in() -> None:
+    five = worth((1, "EUR"), (2, "DKK"), (3, "SEK"), (4, "NOK"), (5_000_000, "GBP"), (7, None), (8, None))
+
+    assert figure_of(five) == (
+        "Amount at risk: DKK 2.00 (+ €1.00 + £5,000,000.00 + NOK 4.00 + SEK 3.00"
+        " + 2 items, amount or currency not known yet)"
+    )
+    assert len(tell(five).ages) == 5
+    subject = tell(five).subject.replace("\xa0", " ")
+    assert "DKK 2.00 + €1.00" in subject
+    assert subject.endswith(" + 2 items, amount or currency not known yet")
+
+
+def test_yen_euros_and_what_has_no_currency_are_never_added() -> None:
+    after_a_burst = worth((4_743_865, "JPY"), (29_735, "EUR"), *((n, None) for n in range(1, 201)))
+    unread = worth(*((n, None) for n in range(1, 201)))
+
+    assert tell(after_a_burst).subject.endswith(
+        "€29,735.00 + JP¥4,743,865 + 200 items, amount or currency not known yet"
+    )
+    assert tell(unread).subject.endswith("· 200 items, amount or currency not known yet")
+    assert figure_of(unread) == "Amount at risk: – (200 items, amount or currency not known yet)"
+    assert tell(unread).ages == ()
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_currencies_that_do_not_fit_a_subject_are_counted(locale: str) -> None:
+    currencies = sorted(list_currencies())[:40]
+    many = replace(worth(*((10**6, currency) for currency in currencies), (1, None)), locale=locale)
+    told = tell(many)
+
+    sums, more, unknown = told.subject.partition(" · ")[2].rsplit(" + ", 2)
+    assert len(sums.split(" + ")) + int(more.split()[0]) == 40
+    assert unknown.startswith("1 ")
+    assert mail_of(edition(many))["Subject"] == told.subject
+    assert violations(slack_digest.render_digest(edition(many)).blocks, "x") == []
+
+
+def test_what_is_snoozed_is_said_where_the_digest_sums_up() -> None:
+    asleep = replace(make_item(), snoozed_until=NOW + timedelta(days=1))
+    digest = sum_up(RULE, [asleep, make_item(make_snapshot(debt_id="d2"), id="b")], NOW - timedelta(days=1), NOW)
+
+    assert tell(digest).summary.startswith("1 to decide, 1 new, 1 snoozed (")
 
 
 @pytest.mark.parametrize("digest", [*(sample_digest(locale, NOW) for locale in LOCALES), CROWDED, EMPTY])
@@ -228,7 +293,7 @@ def test_slack_takes_the_same_digest(digest: Digest) -> None:
 
 
 def test_slack_takes_it_with_the_longest_words_there_are() -> None:
-    digest = with_title(CROWDED, title="&" * 300, debtor="<!channel>" * 30, amount=Money(10**17, "EUR"))
+    digest = with_title(CROWDED, title="&" * 300, debtor="<!channel>" * 30, amount=Money(Decimal(10**15), "EUR"))
 
     message = slack_digest.render_digest(edition(digest))
 

@@ -24,7 +24,7 @@ RULE = Person(name="automation:sure")
 
 
 def money(amount: str, currency: str | None) -> Money:
-    return Money.of(Decimal(amount), currency)
+    return Money(Decimal(amount), currency)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_a_portal_dispute_says_everything_a_person_needs() -> None:
         reference="INV-2024-001",
         case_reference="DEBT-2024-001",
         debtor="Jane Roe",
-        amount=Money(150_000, "EUR"),
+        amount=Money(Decimal(1500), "EUR"),
         is_collection_paused=True,
         severity="urgent",
         theme="Payment Issues",
@@ -109,7 +109,7 @@ def test_a_proposed_plan_shows_its_amounts_in_the_debt_s_currency_and_the_debtor
     found = said(payload("todo_payment_plan"), debt(currency="DKK"))
 
     assert found.quote == "Could we pay in six parts?"
-    assert detail(found, "monthly_amount") == Detail("monthly_amount", money=Money(25_000, "DKK"))
+    assert detail(found, "monthly_amount") == Detail("monthly_amount", money=Money(Decimal(250), "DKK"))
     assert detail(found, "number_of_installments") == Detail("number_of_installments", number=6)
     assert detail(found, "start_date") == Detail("start_date", day=date(2024, 2, 1))
 
@@ -117,7 +117,7 @@ def test_a_proposed_plan_shows_its_amounts_in_the_debt_s_currency_and_the_debtor
 def test_a_grouped_agreement_owes_its_total_in_its_own_currency() -> None:
     found = said(payload("todo_agreement__grouped"), debt(currency="DKK"))
 
-    assert found.amount == Money(450_000, "EUR")
+    assert found.amount == Money(Decimal(4500), "EUR")
     assert detail(found, "debt_count") == Detail("debt_count", number=3)
     assert found.verbs == ("update_plan",)
 
@@ -125,7 +125,7 @@ def test_a_grouped_agreement_owes_its_total_in_its_own_currency() -> None:
 def test_without_a_debt_the_number_stands_without_a_currency() -> None:
     found = said(payload("todos_list")["todos"][1])
 
-    assert found.amount == Money(150_000, None)
+    assert found.amount == Money(Decimal(1500), None)
     assert found.debtor is None
 
 
@@ -279,7 +279,7 @@ def test_times_are_aware_in_utc_or_not_there(raw: object, at: datetime | None) -
 def test_an_amount_beyond_reason_is_no_amount(amount: str) -> None:
     found = said(request(debt=BRIEF | {"amount": amount})).amount
 
-    assert found is None or abs(found.minor) < 10**18
+    assert found is None or abs(found.amount) < 10**16
 
 
 def test_proofs_that_share_a_name_can_be_told_apart() -> None:

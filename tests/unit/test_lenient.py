@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from receiver.domain.routing import Match
-from receiver.domain.sum_up import began_at
+from receiver.domain.totals import began_at
 from receiver.domain.words import BLANK, fold, trim
 from receiver.upstream import lenient
 from receiver.upstream.debitura import cases

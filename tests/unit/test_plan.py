@@ -16,7 +16,7 @@ from receiver.domain.refusal import SENTENCES
 from tests.factories import make_snapshot
 
 TODAY = date(2026, 3, 2)
-OWED = Money(150_000, "EUR")
+OWED = Money(Decimal(1500), "EUR")
 GOOD = PlanWish("6", "2026-04-01", "250")
 
 
@@ -60,7 +60,9 @@ def test_each_fault_is_told_at_its_field(change: dict[str, str], found: dict[str
 
 
 def test_a_yen_has_no_decimals_and_one_month_pays_it_all() -> None:
-    assert codes(replace(GOOD, first_payment="10.5"), Money(5000, "JPY")) == {"first_payment": "plan_amount_too_fine"}
+    assert codes(replace(GOOD, first_payment="10.5"), Money(Decimal(5000), "JPY")) == {
+        "first_payment": "plan_amount_too_fine"
+    }
     assert codes(PlanWish("1", "2026-03-02", "1.500,00")) == {}
 
 
@@ -68,7 +70,7 @@ def test_the_plan_as_it_is_is_no_change() -> None:
     details = (
         Detail("plan_months", number=6),
         Detail("plan_start_date", day=date(2026, 4, 1)),
-        Detail("first_payment_amount", money=Money(25_000, "EUR")),
+        Detail("first_payment_amount", money=Money(Decimal(250), "EUR")),
     )
     now = current(make_snapshot(kind="agreement", details=details))
 

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 
 import pytest
@@ -140,7 +141,7 @@ def test_a_reply_form_shows_the_conversation_and_a_rejection_the_debtors_words()
 
 
 def test_an_amount_without_a_currency_is_still_named() -> None:
-    notice = make_notice(make_item(make_snapshot(amount=Money(150_000))))
+    notice = make_notice(make_item(make_snapshot(amount=Money(Decimal(1500)))))
     (button,) = [part for part in pressable(told(notice)) if part["value"].endswith("validate")]
 
     assert "1,500" in button["accessibility_label"]

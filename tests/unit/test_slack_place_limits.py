@@ -1,8 +1,10 @@
 """Every limit of Slack holds in its optional places too, whatever a debtor, a source or a colleague writes."""
 
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 
+from babel.numbers import list_currencies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,16 +12,19 @@ from notifiers.slack import command, home, modals, templates, unfurl, wire
 from notifiers.slack.rows import Told
 from receiver.board import MOST_FOUND, MOST_MINE, MOST_WAITING
 from receiver.domain.item import Item
+from receiver.domain.money import Money
 from receiver.domain.notice import Story
 from receiver.domain.overview import Overview
 from receiver.domain.reply_template import ReplyTemplate
 from receiver.domain.routing import Route
+from receiver.domain.totals import AtRisk, Totals
 from receiver.sandbox.slack_rules import view_violations, violations
 from tests.factories import NOW, make_notice
 from tests.slack_cases import ALL_VERBS, LINKS, LOCALES, TELLER, chat_item
 from tests.unit.test_slack_limits import HOSTILE, ITEMS, STORIES
 
 SAY = TELLER.say
+EVERY_CURRENCY = tuple(AtRisk(Money(Decimal(10**14), one), 1, ()) for one in sorted(list_currencies()))
 
 
 def told(item: Item, story: Story, name: str, locale: str = "en") -> Told:
@@ -32,8 +37,9 @@ def told(item: Item, story: Story, name: str, locale: str = "en") -> Told:
 def test_a_full_home_tab_and_a_full_list_are_taken_by_slack(item: Item, story: Story, name: str, locale: str) -> None:
     one = told(item, story, name, locale)
     mine, waiting = [one] * MOST_MINE, [told(replace(item, id="another"), story, name, locale)] * MOST_WAITING
-    counts = (10**9, 10**9, 0, 10**9)
-    overview = Overview(tuple(n for n, _ in mine), tuple(n for n, _ in waiting), *counts, route=one[0].route, now=NOW)
+    totals = Totals(10**9, 10**9, 10**9, 10**9, NOW, EVERY_CURRENCY, 10**9)
+    notices = (tuple(n for n, _ in mine), tuple(n for n, _ in waiting))
+    overview = Overview(*notices, totals, 0, 10**9, route=one[0].route, now=NOW)
     words = partial(SAY, locale)
 
     listed = command.found([one] * MOST_FOUND, name[: command.MAX_REFERENCE], words, SAY)

@@ -5,6 +5,7 @@ import os
 import re
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,7 @@ def test_what_quiet_hours_held_back_fits_into_one_message(locale: str, count: in
     hostile = "<!channel> & co " * 40
     notices = [
         make_notice(
-            make_item(make_snapshot(title=hostile, debtor=hostile, amount=Money(n * 100, "EUR"))),
+            make_item(make_snapshot(title=hostile, debtor=hostile, amount=Money(Decimal(n), "EUR"))),
             route=replace(make_notice().route, locale=locale),
         )
         for n in range(count)

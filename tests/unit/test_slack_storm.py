@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -29,8 +30,8 @@ def of(*items: Item, route: Route = ROUTE, may_repeat: bool = False, inbox: str 
 
 
 def worth(minor: int, currency: str | None = "EUR", **changes: object) -> Item:
-    amount = Money(minor, currency)
-    return make_item(make_snapshot(reference=f"INV-{minor}", amount=amount, **changes))
+    amount = Money(Decimal(minor) / 100, currency)
+    return make_item(make_snapshot(reference=f"INV-{minor}", debt_id=f"d{minor}", amount=amount, **changes))
 
 
 def drawn(storm: Storm) -> Message:

@@ -1,5 +1,7 @@
 """A reply template is filled in once, from what the source said, and chosen text can always be edited."""
 
+from decimal import Decimal
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,7 +18,9 @@ def test_the_settings_know_the_same_placeholders() -> None:
 
 
 def test_what_is_known_is_filled_in_and_what_is_not_is_a_hole_to_be_seen() -> None:
-    notice = make_notice(make_item(make_snapshot(reference="INV-7", debtor=None, amount=Money(125_050, "EUR"))))
+    notice = make_notice(
+        make_item(make_snapshot(reference="INV-7", debtor=None, amount=Money(Decimal("1250.50"), "EUR")))
+    )
     template = ReplyTemplate("x", "{reference}: {amount} of {debtor}", "de")
 
     assert filled(template, notice).replace("\xa0", " ") == "INV-7: 1.250,50 € of …"

@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ UNSAID: dict[str, Any] = dict.fromkeys(
 
 
 def euros(cents: int) -> Money:
-    return Money(cents, "EUR")
+    return Money(Decimal(cents) / 100, "EUR")
 
 
 def installment(cents: int, due_on: date, *, is_paid: bool = False) -> Installment:
@@ -196,20 +197,28 @@ def test_no_place_stays_unfilled(kind: str, locale: str) -> None:
         (euros(150_000), "fr", "1\u202f500,00\xa0€"),
         (euros(150_000), "da", "1.500,00\xa0€"),
         (euros(150_000), "de", "1.500,00\xa0€"),
-        (Money(150_000, "DKK"), "da", "1.500,00\xa0kr."),
-        (Money(150_000, "DKK"), "en", "DKK\xa01,500.00"),
-        (Money(-150_000, "SEK"), "en", "-SEK\xa01,500.00"),
-        (Money(1_500, "JPY"), "en", "JP¥1,500"),
-        (Money(150_000, None), "en", "1,500.00"),
-        (Money(150_000, "XQQ"), "en", "1,500.00"),
-        (Money(-150_000, "<B>"), "en", "-1,500.00"),
-        (Money(10**40, "EUR"), "en", "1.000E+38"),
+        (Money(Decimal(1500), "DKK"), "da", "1.500,00\xa0kr."),
+        (Money(Decimal(1500), "DKK"), "en", "DKK\xa01,500.00"),
+        (Money(Decimal(-1500), "SEK"), "en", "-SEK\xa01,500.00"),
+        (Money(Decimal(1500), "JPY"), "en", "JP¥1,500"),
+        (Money(Decimal(1500), None), "en", "1,500.00"),
+        (Money(Decimal(1500), "XQQ"), "en", "1,500.00"),
+        (Money(Decimal(-1500), "<B>"), "en", "-1,500.00"),
+        (Money(Decimal(10**38), "EUR"), "en", "1.000E+38"),
     ],
 )
 def test_an_amount_is_written_as_its_readers_do_and_a_currency_never_guessed(
     money: Money, locale: str, written: str
 ) -> None:
     assert written in story(make_snapshot(amount=money), locale=locale).headline
+
+
+@pytest.mark.parametrize("money", [Money(Decimal(0), "JPY"), Money(Decimal("0.00"), "EUR"), Money(Decimal(0))])
+def test_an_amount_of_nothing_is_told_nowhere(money: Money) -> None:
+    told = story(make_snapshot(amount=money))
+
+    assert told.headline == story(make_snapshot(amount=None)).headline
+    assert "Amount" not in dict(told.facts)
 
 
 @pytest.mark.parametrize(

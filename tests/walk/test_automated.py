@@ -4,6 +4,7 @@ import asyncio
 import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -187,8 +188,10 @@ async def test_nothing_is_pressed_that_the_source_does_not_offer(desk: Desk) -> 
 
 async def test_no_rule_decides_what_takes_two_people(desk: Desk) -> None:
     desk.people = People(desk.people.resolvers, four_eyes_above={"EUR": 500.0})
-    assert await hear(desk, dispute(1, amount=Money(50_001, "EUR")), dispute(2, amount=None)) == []
-    assert await hear(desk, dispute(3, amount=Money(1, "SEK")), dispute(4, amount=Money(50_000, "EUR"))) == ["taken"]
+    assert await hear(desk, dispute(1, amount=Money(Decimal("500.01"), "EUR")), dispute(2, amount=None)) == []
+    assert await hear(
+        desk, dispute(3, amount=Money(Decimal("0.01"), "SEK")), dispute(4, amount=Money(Decimal(500), "EUR"))
+    ) == ["taken"]
 
 
 async def test_the_first_rule_that_takes_it_acts_and_no_other(desk: Desk) -> None:

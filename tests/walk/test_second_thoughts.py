@@ -34,7 +34,7 @@ EVE = Person(email="eve@elsewhere.example", name="Eve")
 LISTED = frozenset({"@creditor.example", "anna@creditor.example", "ben@creditor.example"})
 PEOPLE = People(resolvers=LISTED, four_eyes_above={"EUR": 10_000.0})
 ROUTES = (Route("disputes", slack=("C1",), timezone="Europe/Paris", calendar=Calendar("Europe/Paris", "FR")),)
-DEAR = Money(1_000_001, "EUR")
+DEAR = Money(Decimal("10000.01"), "EUR")
 AGREEMENT = make_snapshot(kind="agreement", quote=None, verbs=("update_plan",))
 WISH = PlanWish("6", "2026-04-01", "250")
 

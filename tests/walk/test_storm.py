@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def key(n: int) -> str:
 
 
 def said(n: int) -> SourceSaid:
-    amount = Money(10_000 + n, "EUR" if n % 3 else "DKK")
+    amount = Money(Decimal(10_000 + n) / 100, "EUR" if n % 3 else "DKK")
     return SourceSaid(make_snapshot(key=key(n), reference=f"INV-{n}", amount=amount), NOW)
 
 

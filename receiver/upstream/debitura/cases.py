@@ -145,7 +145,7 @@ def receivables(case_id: str, case: wire.Case, account: str, case_url: str | Non
         reference=reference,
         name=case.reference,
         debtor=case.debtor.name if case.debtor else None,
-        amounts=tuple(dict.fromkeys(Money.of(amount, case.currency) for amount in amounts if amount is not None)),
+        amounts=tuple(dict.fromkeys(Money(amount, case.currency) for amount in amounts if amount is not None)),
         stage=case.lifecycle,
         partner=case.collection_partner.name if case.collection_partner else None,
         standing=tuple(sorted(_standing(case))),

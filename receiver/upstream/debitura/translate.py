@@ -75,7 +75,7 @@ def snapshot(
         reference=case.creditor_reference,
         case_reference=case.reference or task.case_reference,
         debtor=case.debtor.name if case.debtor else None,
-        amount=None if case.remainder is None else Money.of(case.remainder, case.currency),
+        amount=None if case.remainder is None else Money(case.remainder, case.currency),
         created_at=task.date_created,
         deadline_at=task.deadline,
         solution_url=link if is_safe else None,

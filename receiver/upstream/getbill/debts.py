@@ -39,7 +39,7 @@ def receivables(
             reference=reference,
             name=whole.internal_id if is_first else None,
             debtor=debtor_of(whole),
-            amounts=() if amount is None else (Money.of(amount, currency),),
+            amounts=() if amount is None else (Money(amount, currency),),
             stage=_word(brief) or None,
             standing=tuple(sorted(_standing(todo, brief, today))),
             url=page_of(todo, todo_url),

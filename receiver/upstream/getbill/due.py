@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 
 from receiver.domain.item import Detail, Snapshot
 from receiver.domain.money import Money
@@ -96,7 +97,7 @@ def _alert(said: Snapshot, what: str, day: date | None) -> Snapshot:
 
 def _sum(amounts: list[Money | None]) -> Money | None:
     known = [money for money in amounts if money is not None]
-    return replace(known[0], minor=sum(money.minor for money in known)) if known else None
+    return replace(known[0], amount=sum((money.amount for money in known), Decimal())) if known else None
 
 
 def _is_check_in_due(todo: wire.Todo, today: date) -> bool:

@@ -148,7 +148,7 @@ def _owed(todo: wire.Todo, brief: wire.Debt, whole: wire.Debt) -> Decimal | None
 
 
 def _money(amount: Decimal | None, currency: str | None) -> Money | None:
-    return None if amount is None else Money.of(amount, currency)
+    return None if amount is None else Money(amount, currency)
 
 
 def debtor_of(debt: wire.Debt) -> str | None:
@@ -218,7 +218,7 @@ def _details(todo: wire.Todo, currency: str | None) -> Iterator[Detail]:
             case int():
                 yield Detail(name, number=value)
             case Decimal():
-                yield Detail(name, money=Money.of(value, currency))
+                yield Detail(name, money=Money(value, currency))
             case date():
                 yield Detail(name, day=value)
             case str():
