@@ -29,7 +29,7 @@ from receiver.domain.fact import (
 from receiver.domain.item import Attempt, Item
 from receiver.domain.ledger import Applied, Decision, Ignored, decide
 from receiver.domain.people import Person
-from receiver.domain.routing import Route, routes_for
+from receiver.domain.routing import Route, knows_more, routes_for
 from receiver.store import actions, items, messages, outbox, passes, reminders, twins
 from receiver.store.opening import Opening
 
@@ -125,9 +125,14 @@ def _write(
             _mail_refusal(connection, item, fact, now)
             if before is not None and before.waiting_since != item.waiting_since:
                 reminders.forget(connection, item.id)
-            rings = transition in {"opened", "reopened", "rang"}
+            rings = transition in {"opened", "reopened", "rang"} or _is_routed_anew(before, item)
             is_urgent = _is_somebody_waiting(before, fact)
             _show_everywhere(connection, item, now, routes, rings=rings, is_urgent=is_urgent)
+
+
+def _is_routed_anew(before: Item | None, item: Item) -> bool:
+    """Whether a route that asks for the amount or its currency can be judged only now."""
+    return before is not None and item.state != "resolved" and knows_more(item.snapshot, before.snapshot)
 
 
 def _is_somebody_waiting(before: Item | None, fact: Fact) -> bool:

@@ -23,12 +23,14 @@ from receiver.domain.people import Person
 from receiver.errors import CasebellError, DeliveryError, PermanentError, RetryLaterError
 from receiver.join import join
 from receiver.observe import log
-from receiver.ports import Hint, Upstream
+from receiver.ports import Hint, KeepsDetails, Upstream
 from receiver.store import inbox, items, receivables
 from receiver.store.inbox import Arrival, Row
 
 MOST_AT_ONCE = 100
 MOST_EVENTS = 1_000  # hints: one look at a source may answer them all
+MANY_EVENTS = 20
+REMEMBERED_FOR = timedelta(days=35)  # decided items of a source whose regular list reaches back a month
 FACTS_IN_ONE_COMMIT = 500
 LONGEST_WAIT_S = 300.0
 HELD_LOOK_S = 0.5
@@ -93,7 +95,8 @@ async def _understand_all(desk: Desk, bell: str, rows: Sequence[Row], claim_id: 
     upstream = desk.upstreams[rows[0].source, rows[0].account]
     pointed = await _read_all(desk, upstream, rows, claim_id)
     passed_at = await _passed_at(desk, upstream, rows)
-    hints = {hint for row, hint in pointed if hint is not None and row.received_at >= passed_at}
+    pointed_since = [(row, hint) for row, hint in pointed if hint is not None and row.received_at >= passed_at]
+    hints = await _unanswered(desk, upstream, pointed_since)
     ids = [row.id for row, _ in pointed]
     async with _renewing(desk, ids, claim_id):
         try:
@@ -306,6 +309,25 @@ async def _passed_at(desk: Desk, upstream: Upstream, rows: Sequence[Row]) -> dat
     return heard.get((upstream.source, upstream.account), _LONG_AGO)
 
 
+async def _unanswered(desk: Desk, upstream: Upstream, pointed: Sequence[tuple[Row, Hint]]) -> set[Hint]:
+    """What must be looked at. Of very many events, or of one that waited for long, those are answered whose item was
+    heard of since: a look at a list shows the todos of others too."""
+    hints = {hint for _, hint in pointed}
+    is_late = any(row.attempts > inbox.SUSPECT_AFTER for row, _ in pointed)
+    if not isinstance(upstream, KeepsDetails) or (len(hints) <= MANY_EVENTS and not is_late):
+        return hints
+    keys = {hint: key for hint in hints if (key := upstream.key_of(hint)) is not None}
+    said_at = await desk.database.read(items.said_at, sorted(keys.values()))
+    return {hint for row, hint in pointed if said_at.get(keys.get(hint, ""), _LONG_AGO) < row.received_at}
+
+
+async def recall(desk: Desk, upstream: Upstream) -> None:
+    """Hand a source that is read in parts what the store has of it, so that a restart reads no part again."""
+    if isinstance(upstream, KeepsDetails):
+        since = desk.now() - REMEMBERED_FOR
+        upstream.recall(*await desk.database.read(items.whole_keys, upstream.source, upstream.account, since))
+
+
 def _check_attempts(row: Row) -> None:
     if row.attempts > inbox.MOST_ATTEMPTS:
         raise ValueError(f"given up after {inbox.MOST_ATTEMPTS} attempts")
@@ -315,6 +337,7 @@ async def _look(desk: Desk, upstream: Upstream, hints: set[Hint]) -> list[Fact]:
     if not hints:
         return []
     keys = await desk.database.read(items.open_keys, upstream.source, upstream.account)
+    await recall(desk, upstream)
     return await upstream.look(hints, keys)
 
 

@@ -114,6 +114,17 @@ class KeepsFigures(Protocol):
         """What the source counts now. Raises DeliveryError, also when its allowance is needed for people."""
 
 
+@runtime_checkable
+class KeepsDetails(Protocol):
+    """An account whose items are read in parts: a list, and beside it what takes a request for each."""
+
+    def recall(self, keys: Collection[str], heard_at: datetime | None) -> None:
+        """Before a look or a sweep: items of which the store has every part, and when one was last heard of."""
+
+    def key_of(self, hint: Hint) -> str | None:
+        """Key of the one item that the hint names; None when it names none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """``reference`` finds the message again (Slack: "C1/171.2", mail: Message-ID); None: nothing had to be said.

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from receiver.desk import Desk
 from receiver.domain.fact import SourceRefused
 from receiver.errors import DeliveryError
-from receiver.ingest import apply_in_chunks
+from receiver.ingest import apply_in_chunks, recall
 from receiver.join import join
 from receiver.observe import log
 from receiver.ports import Upstream
@@ -50,6 +50,7 @@ async def _pass(desk: Desk, upstream: Upstream, labels: tuple[str, str], *, is_f
     is_sequel = last is not None and last.said_at == desk.passes.get(labels)  # ours, and all its facts were applied
     mark = await desk.database.read(items.open_mark, *labels)
     known = await desk.database.read(items.open_versions, *labels, last.said_at if last else None)
+    await recall(desk, upstream)
     found = await upstream.sweep(known, is_full=is_full, versions=known if is_sequel else None)
     desk.passes.pop(labels, None)
     await desk.database.write(passes.begin, *labels, found.said_at, found.unheard, desk.now())

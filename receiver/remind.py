@@ -18,12 +18,13 @@ from receiver.domain.fact import ClockStruck
 from receiver.domain.item import Item
 from receiver.domain.ledger import Applied
 from receiver.domain.notice import Nudge
-from receiver.domain.routing import DEFAULT_ROUTE, Route, routes_for
+from receiver.domain.routing import DEFAULT_ROUTE, Route, possible_routes, routes_for
 from receiver.store import items, messages, outbox, quiet, reminders
 from receiver.store.quiet import Held
 
 MOST_AT_ONCE = 200
 ESCALATE = "escalate"
+LONGEST_UNKNOWN = timedelta(hours=1)  # the amount or its currency: what Getbill allows in an hour may be used up
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ async def remind_due(desk: Desk) -> int:
         done += await desk.database.write(_wake, desk.routes, [item.id for item in woken], now)
     if await desk.database.read(quiet.held):
         done += await desk.database.write(_let_go, desk, now)
+    asks_for_money = any(route.match.asks_for_money() for route in desk.routes)
+    if asks_for_money and (late := await desk.database.read(reminders.unknown_and_unshown, now - LONGEST_UNKNOWN)):
+        done += await desk.database.write(_ring_unknown, desk.routes, [item.id for item in late], now)
     for route in desk.routes:
         if due := await desk.database.read(_due_reminders, route, desk.routes, now):
             done += await desk.database.write(_give, route, due, now)
@@ -61,6 +65,20 @@ def _wake(connection: Connection, routes: Sequence[Route], ids: Sequence[str], n
         elif isinstance(apply_fact(connection, ClockStruck(item.key, "woken"), now, routes), Applied):
             _nudge(connection, item, next(routes_for(item.snapshot, routes), DEFAULT_ROUTE), "woken", now)
             done += 1
+    return done
+
+
+def _ring_unknown(connection: Connection, routes: Sequence[Route], ids: Sequence[str], now: datetime) -> int:
+    """The amount or its currency is still not known: it rings wherever it may belong, rather than nowhere."""
+    done = 0
+    for item in filter(None, (items.find_to_change(connection, item_id) for item_id in ids)):
+        if item.state != "open" or not reminders.claim(connection, item.id, "", reminders.UNKNOWN, now):
+            continue
+        for route in possible_routes(item.snapshot, routes):
+            is_held = route.holds(item.snapshot, now)
+            for destination in route.destinations():
+                outbox.put_show(connection, item.id, destination, route.name, now, is_held=is_held)
+                done += 1
     return done
 
 

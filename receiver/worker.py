@@ -17,7 +17,7 @@ from receiver.ports import Upstream
 from receiver.reconcile import give_back_stuck, reconcile_quietly
 from receiver.remind import remind_due
 from receiver.repair import repair
-from receiver.store import breakers, items, messages, outbox
+from receiver.store import breakers, digests, items, messages, outbox
 from receiver.storm import follow
 from receiver.summarise import make_if_due
 from receiver.tidy import heal_clock, tidy_all
@@ -104,9 +104,13 @@ async def _guarded(name: str, work: Callable[[], Awaitable[int]]) -> int:
 
 
 async def _sweep(desk: Desk, upstream: Upstream) -> None:
-    """Reconcile at once, then every ``poll_every_s``, sooner when a webhook or a reply says so; fully once a day."""
+    """Reconcile every ``poll_every_s``, sooner when a webhook or a reply says so; fully once a day.
+
+    At a start at once, unless another process has done so a moment ago: restarts must not use up what a source allows.
+    """
     bell = sweep_bell(upstream.source, upstream.account)
     full_at = desk.now()
+    await desk.bells.wait(bell, await _not_due_for_s(desk, upstream))
     while True:
         is_full = desk.now() >= full_at
 
@@ -118,6 +122,17 @@ async def _sweep(desk: Desk, upstream: Upstream) -> None:
         spread = random.uniform(0.9, 1.1)  # noqa: S311 - keeps accounts from polling in step
         if await desk.bells.wait(bell, upstream.poll_every_s * spread):
             await asyncio.sleep(min(SOONEST_SWEEP_S, upstream.poll_every_s))
+
+
+async def _not_due_for_s(desk: Desk, upstream: Upstream) -> float:
+    """Seconds until the next pass is due after the last one that any process has heard out."""
+    try:
+        heard = await desk.database.read(digests.last_heard)
+    except CasebellError:
+        return 0.0
+    last = heard.get((upstream.source, upstream.account))
+    since_s = (desk.now() - last).total_seconds() if last else upstream.poll_every_s
+    return upstream.poll_every_s - since_s if 0 <= since_s < upstream.poll_every_s else 0.0
 
 
 async def _tell(desk: Desk) -> None:

@@ -90,6 +90,7 @@ class Snapshot:
     debt_id: str | None = None
     case_id: str | None = None
     sides: tuple[Twin, ...] = ()  # of a conflict: who says what, the one that raises it first
+    is_partial: bool = False  # the source knows more that was not read yet, such as the currency
 
     @property
     def receivable_key(self) -> str:
@@ -188,4 +189,35 @@ def urgency_of(kind: str, *, is_paused: bool) -> Urgency:
 
 def same_words(one: Snapshot, other: Snapshot) -> bool:
     """Whether people would read the same from both; a fresh conversation or deadline is a difference."""
-    return replace(one, status=None) == replace(other, status=None)
+    return replace(one, status=None, is_partial=False) == replace(other, status=None, is_partial=False)
+
+
+def completed(said: Snapshot, known: Snapshot) -> Snapshot:
+    """What was said in part, with what was known before of the rest."""
+    if not said.is_partial:
+        return said
+    missing = {name: getattr(known, name) for name in _READ_BESIDE if getattr(said, name) is None}
+    currency = known.amount.currency if known.amount else None
+    details = {detail.name: detail for detail in known.details} | {detail.name: detail for detail in said.details}
+    return replace(
+        said,
+        **missing,
+        amount=_in_currency(said.amount, currency) or known.amount,
+        media=said.media + tuple(one for one in known.media if one not in said.media),
+        installments=tuple(replace(part, amount=_in_currency(part.amount, currency)) for part in said.installments),
+        details=tuple(replace(one, money=_in_currency(one.money, currency)) for one in details.values()),
+        is_partial=known.is_partial,
+    )
+
+
+_READ_BESIDE = (
+    "title", "question", "quote", "reference", "case_reference", "debtor", "is_collection_paused", "severity", "theme",
+    "confidence", "created_at", "solution_url", "status", "debt_id",
+)  # fmt: skip
+
+
+def _in_currency(money: Money | None, currency: str | None) -> Money | None:
+    """The sum in this currency, where its own is not known."""
+    if money is None or currency is None or money.currency is not None:
+        return money
+    return replace(money, currency=currency)

@@ -20,7 +20,7 @@ from receiver.domain.fact import (
     SourceSaid,
     TwinSaid,
 )
-from receiver.domain.item import Attempt, Foreseen, Item, Proposal, same_words
+from receiver.domain.item import Attempt, Foreseen, Item, Proposal, completed, same_words
 from receiver.domain.notice import STILL_OPEN
 
 # A source that took the request and still shows the item open half an hour later: people must know
@@ -90,8 +90,9 @@ def _open(fact: SourceSaid, now: datetime, new_id: str) -> Decision:
 def _source_said(item: Item, fact: SourceSaid, now: datetime) -> Decision:
     if _is_older(fact.said_at, item, now):
         return Ignored("older")
-    heard = replace(item, snapshot=fact.snapshot, said_at=fact.said_at, is_missing=False, is_believed=fact.is_believed)
-    is_changed = not same_words(item.snapshot, fact.snapshot)
+    said = completed(fact.snapshot, item.snapshot)
+    heard = replace(item, snapshot=said, said_at=fact.said_at, is_missing=False, is_believed=fact.is_believed)
+    is_changed = not same_words(item.snapshot, said)
     if not fact.snapshot.is_open:
         return _shown_closed(heard, fact, now)
     if item.state == "resolved" or (_is_reopening(item) and item.attempt and item.attempt.is_accepted):

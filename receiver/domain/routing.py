@@ -28,14 +28,31 @@ class Match:
 
     def accepts(self, said: Snapshot) -> bool:
         return (
+            self._accepts_all_but_money(said)
+            and _is_among(said.amount.currency if said.amount else None, self.currency)
+            and self._accepts_amount(said.amount)
+        )
+
+    def may_accept(self, said: Snapshot) -> bool:
+        """Whether it accepts this, or will once the amount and its currency are known."""
+        currency = said.amount.currency if said.amount else None
+        return (
+            self._accepts_all_but_money(said)
+            and (currency is None or _is_among(currency, self.currency))
+            and (said.amount is None or self._accepts_amount(said.amount))
+        )
+
+    def asks_for_money(self) -> bool:
+        return bool(self.currency or self.min_amount or self.max_amount is not None)
+
+    def _accepts_all_but_money(self, said: Snapshot) -> bool:
+        return (
             (not self.source or said.source in self.source)
             and _is_among(said.kind, self.kind)
             and (not self.account or said.account in self.account)
             and _is_among(said.severity, self.severity)
             and (not self.urgency or said.urgency in self.urgency)
-            and _is_among(said.amount.currency if said.amount else None, self.currency)
             and (not self.reference or any(fnmatchcase(said.reference or "", p) for p in self.reference))
-            and self._accepts_amount(said.amount)
         )
 
     def _accepts_amount(self, money: Money | None) -> bool:
@@ -133,3 +150,19 @@ def route_at(place: str, said: Snapshot, routes: Sequence[Route]) -> Route:
 def locale_at(place: str, routes: Sequence[Route]) -> str:
     """The language of a place, whatever it is told of; the first route's where no route names the place."""
     return next((route for route in (*filter(lambda one: one.names(place), routes), *routes)), DEFAULT_ROUTE).locale
+
+
+def possible_routes(said: Snapshot, routes: Iterable[Route]) -> Iterator[Route]:
+    """The routes that match or may do so once the amount and its currency are known."""
+    for route in routes:
+        if route.match.may_accept(said):
+            yield route
+            if route.match.accepts(said) and not route.is_continued:
+                return
+
+
+def knows_more(said: Snapshot, before: Snapshot) -> bool:
+    """Whether routes can be told apart now by an amount or a currency that was not known before."""
+    is_amount_new = before.amount is None and said.amount is not None
+    had_currency = before.amount is not None and before.amount.currency is not None
+    return is_amount_new or (not had_currency and said.amount is not None and said.amount.currency is not None)

@@ -15,6 +15,7 @@ from receiver.store.schema import history, item, outbox
 
 _whole = TypeAdapter(Item)
 MOST_KEYS = 500
+PARTIAL = '"is_partial":true'
 _CLAIMED = '"claimed_by":"'  # in the item's JSON, which leaves out what is not set
 
 
@@ -139,6 +140,29 @@ def open_versions(connection: Connection, source: str, account: str, since: date
     mine = (item.c.source == source, item.c.account == account, item.c.state != "resolved")
     rows = connection.execute(select(item.c.key, case((is_calm, item.c.version), else_=0)).where(*mine))
     return {key: version for key, version in rows}  # noqa: C416 - rows are no pairs to mypy
+
+
+def whole_keys(
+    connection: Connection, source: str, account: str, since: datetime
+) -> tuple[frozenset[str], datetime | None]:
+    """Keys of what is open in one account, or was changed since then, and was read in every part.
+
+    And when any open item of it was last heard of by itself.
+    """
+    mine = (item.c.source == source, item.c.account == account)
+    is_open = item.c.state != "resolved"
+    whole = select(item.c.key).where(*mine, or_(is_open, item.c.changed_at >= since), ~item.c.whole.contains(PARTIAL))
+    heard_at = select(func.max(item.c.said_at)).where(*mine, is_open)
+    return frozenset(connection.execute(whole).scalars()), connection.execute(heard_at).scalar()
+
+
+def said_at(connection: Connection, keys: Sequence[str]) -> dict[str, datetime]:
+    """When each of these was last heard of by itself."""
+    found: dict[str, datetime] = {}
+    for start in range(0, len(keys), MOST_KEYS):
+        chosen = select(item.c.key, item.c.said_at).where(item.c.key.in_(keys[start : start + MOST_KEYS]))
+        found.update((row.key, row.said_at) for row in connection.execute(chosen))
+    return found
 
 
 def open_mark(connection: Connection, source: str, account: str) -> tuple[int, int]:

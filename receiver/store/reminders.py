@@ -8,9 +8,11 @@ from sqlalchemy.sql.expression import ColumnElement
 
 from receiver.domain.item import Item
 from receiver.store import items, upsert
-from receiver.store.schema import item, message, reminder
+from receiver.store.outbox import SHOW
+from receiver.store.schema import item, message, outbox, reminder
 
 MOST_AT_ONCE = 200
+UNKNOWN = "unknown"  # the amount or its currency, for too long
 
 
 def claim(connection: Connection, item_id: str, route: str, step: str, now: datetime) -> bool:
@@ -34,6 +36,16 @@ def candidates(
         conditions.append(exists().where(message.c.item_id == item.c.id, message.c.route == route))
     chosen = select(item.c.whole).where(*conditions).order_by(item.c.opened_at)
     return (items.whole(text) for text in connection.execute(chosen).scalars())
+
+
+def unknown_and_unshown(connection: Connection, opened_before: datetime) -> list[Item]:
+    """Open items of that age that were read in part and are meant for no destination, nor were before."""
+    is_given = exists().where(reminder.c.item_id == item.c.id, reminder.c.step == UNKNOWN)
+    is_meant = exists().where(outbox.c.item_id == item.c.id, outbox.c.what == SHOW)
+    is_shown = exists().where(message.c.item_id == item.c.id)
+    waits = (item.c.state == "open", item.c.opened_at <= opened_before, ~is_given, ~is_meant, ~is_shown)
+    chosen = select(item.c.whole).where(*waits, item.c.whole.contains(items.PARTIAL)).order_by(item.c.opened_at)
+    return [items.whole(text) for text in connection.execute(chosen.limit(MOST_AT_ONCE)).scalars()]
 
 
 def woken(connection: Connection, now: datetime) -> list[Item]:

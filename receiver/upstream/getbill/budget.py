@@ -58,6 +58,13 @@ class Budget:
         """What is left, as a share of the limit."""
         return self.remaining(cls) / self._classes[cls].limit
 
+    def wait_s(self, cls: str, needed: int) -> float:
+        """Seconds until so many calls may be left; 0: they are."""
+        counted, now_s = self._classes[cls], self._now_s()
+        if counted.remaining(now_s) >= min(needed, counted.limit):
+            return 0.0
+        return min(max(counted.opens_in_s(now_s), 1.0), 3600.0)
+
     def spend(self, cls: str, *, is_interactive: bool = False) -> None:
         """Count one call. Raises RetryLaterError("budget") when polling would use what is kept back for people."""
         counted, now_s = self._classes[cls], self._now_s()

@@ -5,6 +5,7 @@ counts only while it is fresh, and as older than any look (getbill.md, Consequen
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,9 +31,8 @@ def carried(body: bytes, now: datetime, account: str, todo_url: str | None) -> S
             at = todo.updated_at or todo.created_at
             if at is None or abs(now - at) > FRESH_FOR:
                 return None
-            return SourceSaid(
-                snapshot(todo, None, account, todo_url=todo_url), min(at, now) - AT_LEAST_OLDER, is_believed=True
-            )
+            said = replace(snapshot(todo, None, account, todo_url=todo_url), is_partial=True)
+            return SourceSaid(said, min(at, now) - AT_LEAST_OLDER, is_believed=True)
     return None
 
 

@@ -3,6 +3,7 @@
 Decides what to read and when to write; how a todo is read stands in ``reader.py``, how it is sent in ``api.py``.
 """
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 
@@ -18,9 +19,11 @@ from receiver.upstream.getbill import inbound, media, wire
 from receiver.upstream.getbill.api import PAGE, Api, Json
 from receiver.upstream.getbill.budget import KEPT_BACK, READ, WRITE, Budget
 from receiver.upstream.getbill.carried import carried
+from receiver.upstream.getbill.details import MOST_AILING, ONE_AILS, SHARE_FOR_REFRESHING, Details
 from receiver.upstream.getbill.due import alerts_by_todo, parent_of
-from receiver.upstream.getbill.pace import Pace
-from receiver.upstream.getbill.reader import EVER, MOST_AILING, ONE_AILS, SHARE_FOR_DETAILS, Reader
+from receiver.upstream.getbill.listing import Listing, by_key
+from receiver.upstream.getbill.pace import for_events
+from receiver.upstream.getbill.reader import EVER, Reader
 from receiver.upstream.getbill.tokens import Tokens
 from receiver.upstream.getbill.translate import DECIDED, SOURCE, key_of, outcome_of, split_key
 from receiver.upstream.http import Http, OnReply, Transport, one_line
@@ -33,8 +36,9 @@ MOST_UNSEEN = 50  # open here and not in the list: read singly, so many a pass
 RECENT = "since_last_month"
 MOST_LABEL = 120
 NAMES = {"debtor_requests": "debtor requests", "ai_detections": "AI detections", "agreements": "agreements"}
-LEAST_FOR_LISTS = 0.3
-MOST_FOR_LISTS = 0.8  # of the hourly reads; a list longer than that is read as often as they last
+SHARE_FOR_LOOKS = 0.1  # of the hourly reads, besides one whole list
+LOOKS_APART_S = 10.0  # at the list: what comes meanwhile is answered by the next one
+AFTER_RESTART = 10.0  # reads for events one by one: what was left before is not known
 
 CURES = {
     "unauthorized": "check api_token, or client_id and client_secret, of this [[getbill]] account",
@@ -94,8 +98,12 @@ class Getbill:
         )
         self._api = Api(base_url, tokens, self.budget, transport=transport, observe=observe)
         self._books = Books(now)
-        self._pace = Pace(reads_per_hour, now_s)
-        self._reader = Reader(account, self._api, self.budget, self._books, now_s=now_s, todo_url=todo_url)
+        self._pace = for_events(reads_per_hour, now_s)
+        self._listing = Listing(account, self._api)
+        self._details = Details(account, self._api, self.budget, poll_every_s, now_s)
+        self._reader = Reader(account, self._api, self._listing, self._details, self._books, todo_url=todo_url)
+        self._known: Collection[str] | None = None  # not told yet
+        self._heard_at: datetime | None = None
         self._read_alone_at: dict[str, float] = {}
         self._passed_at_s = 0.0
 
@@ -106,6 +114,15 @@ class Getbill:
         found = carried(body, self._now(), self.account, self._todo_url)
         return [found] if found else []
 
+    def key_of(self, hint: Hint) -> str | None:
+        return key_of(self.account, hint.what, hint.id) if hint.what and hint.id else None
+
+    def recall(self, keys: Collection[str], heard_at: datetime | None) -> None:
+        if keys and self._known is None:
+            self._pace.lower(AFTER_RESTART)
+        self._known, self._heard_at = keys, heard_at
+        self._details.recall(keys)
+
     async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
         """What the todos and debts in ``hints`` say now; when there are many, as the newest pages of the list show.
 
@@ -115,22 +132,46 @@ class Getbill:
         named = {key_of(self.account, hint.what, hint.id) for hint in distinct if hint.what and hint.id}
         debt_ids = {hint.debt_id for hint in distinct if hint.debt_id and not (hint.what and hint.id)}
         is_vague = len(named) + len(debt_ids) < len(distinct)
+        self._expect(len(open_keys) + len(distinct))
         reads = READS_A_HINT * len(distinct)
-        if not is_vague and len(distinct) <= MOST_HINTS and not self._pace.wait_s(reads):
+        if not is_vague and len(distinct) <= MOST_HINTS and self._may_spend(reads):
             self._pace.spend(reads)
             return await self._singly(named, debt_ids, open_keys)
-        self._wait_for(self._reader.pages if is_vague else len(distinct) // PAGE + 1)
-        fresh = debt_ids | {hint.id for hint in distinct if hint.id} if len(distinct) <= MOST_FRESH else set[str]()
+        self._wait_for(self._listing.pages if is_vague else len(distinct) // PAGE + 1)
+        fresh = self._fresh(distinct, debt_ids)
         if not is_vague:
             return await self._among_newest(named, debt_ids, open_keys, fresh)
         found = await self._pass({*open_keys, *named}, RECENT, fresh)
-        self._pace.spend(self._reader.pages)
+        self._pace.spend(self._listing.pages)
         return found
+
+    def _expect(self, todos: int) -> None:
+        self._details.expect(max(self._listing.pages, todos // PAGE + 1))
+
+    def _may_spend(self, reads: int) -> bool:
+        """Whether events may still be answered one by one: half of their allowance is for looks at the list."""
+        left = self.budget.remaining(READ) - self._details.kept_back()
+        return self._pace.is_half_full(reads) and left > self.budget.limit(READ) * SHARE_FOR_LOOKS + reads
 
     def _wait_for(self, pages: int) -> None:
         """Events that cannot be afforded one by one wait until a look at the list can, which then answers them all."""
-        if wait_s := self._pace.wait_s(min(pages, self._reader.pages)):
+        wait_s = self._pace.wait_s(min(pages, self._listing.pages))
+        if self._heard_at is not None:
+            since_s = (self._now() - self._heard_at).total_seconds()
+            wait_s = max(wait_s, LOOKS_APART_S - since_s if since_s >= 0 else 0.0)
+        if wait_s > 0:
             raise RetryLaterError("burst", "many events at once; the next look at the list answers them", wait_s)
+
+    def _fresh(self, distinct: Collection[Hint], debt_ids: Collection[str]) -> set[str]:
+        """Ids of which the details are read at once; in a burst they are left for later."""
+        reads = READS_A_HINT * len(distinct)
+        if len(distinct) > MOST_FRESH:
+            self._details.wait_for_burst()
+            return set()
+        if not self._may_spend(reads):
+            return set()
+        self._pace.spend(reads)
+        return {*debt_ids, *(hint.id for hint in distinct if hint.id)}
 
     async def _singly(self, named: set[str], debt_ids: set[str], open_keys: Collection[str]) -> list[Fact]:
         alerts = alerts_by_todo(open_keys, self.account)
@@ -139,7 +180,7 @@ class Getbill:
             for debt_id in debt_ids:
                 found |= {fact.key: fact for fact in await self._of_debt(debt_id, open_keys)}
             for key in named - found.keys():
-                said = await self._reader.alone(key, self._now(), alerts.get(key, ()))
+                said = await self._reader.alone(key, self._now(), alerts.get(key, ()), is_fresh=True)
                 found |= {fact.key: fact for fact in said}
         except PermanentError as error:  # one odd id in an event must not hold up the others
             if error.code not in {"refused", "not_found"}:
@@ -155,10 +196,11 @@ class Getbill:
         said_at = self._now()
         types = {split[0] for key in named if (split := split_key(key, self.account))}
         what = types.pop() if len(types) == 1 and types <= wire.TYPES and not debt_ids else None
-        listed, pages = await self._reader.newest(RECENT, named, debt_ids, what)
+        known = {*open_keys, *(self._known or ())}
+        listed, pages = await self._listing.newest(RECENT, named, debt_ids, what, known)
         self._pace.spend(pages)
         found = await self._reader.facts(listed, open_keys, said_at, fresh)
-        return [*found, *await self._alone(named - self._reader.by_key(listed).keys(), said_at, open_keys)]
+        return [*found, *await self._alone(named - by_key(listed, self.account).keys(), said_at, open_keys)]
 
     async def survey(self) -> list[Book]:
         """How the debts stand that the todos read since are about; nothing is read for this."""
@@ -235,40 +277,43 @@ class Getbill:
 
     async def _of_debt(self, debt_id: str, open_keys: Collection[str]) -> list[Fact]:
         said_at = self._now()
-        listed = await self._reader.listed(EVER, debt_id)
+        listed = await self._listing.whole(EVER, debt_id)
         found = await self._reader.facts(listed, open_keys, said_at, {debt_id})
         agreement = key_of(self.account, "agreement", debt_id)
-        if agreement in open_keys and agreement not in self._reader.by_key(listed):
+        if agreement in open_keys and agreement not in by_key(listed, self.account):
             alerts = alerts_by_todo(open_keys, self.account)
-            found += await self._reader.alone(agreement, said_at, alerts.get(agreement, ()))
+            found += await self._reader.alone(agreement, said_at, alerts.get(agreement, ()), is_fresh=True)
         return found
 
     async def _pass(self, open_keys: set[str], period: str, fresh: Collection[str]) -> list[Fact]:
         """``said_at`` is when the first request began: a click answered meanwhile is newer than all of this."""
         said_at = self._now()
-        listed = await self._reader.listed(period)
-        self._keep_for_lists()
+        self._expect(len(open_keys))
+        self._check_whole_list()
+        listed = await self._listing.whole(period)
+        self._expect(len(open_keys))
         found = await self._reader.facts(listed, open_keys, said_at, fresh)
-        shown = self._reader.by_key(listed).keys()
+        shown = by_key(listed, self.account).keys()
         ours = {parent_of(key, self.account) or key for key in open_keys if split_key(key, self.account)}
         found += await self._alone(ours - shown, said_at, open_keys)
         self._books.note(said_at, (), is_pass=True, listed=frozenset(shown) if period == EVER else None)
         self._passed_at_s = said_at.timestamp()
         return found
 
-    def _keep_for_lists(self) -> None:
-        """What the regular lists of the next hour will cost, as a share of the hourly reads; more may come."""
-        an_hour = self._reader.pages * 3600 / max(self.poll_every_s, 1.0)
-        share = max(an_hour / self.budget.limit(READ), LEAST_FOR_LISTS) + KEPT_BACK
-        self._reader.kept_for_lists = min(share, MOST_FOR_LISTS)
+    def _check_whole_list(self) -> None:
+        """A list that cannot be read to its end is not begun."""
+        needed = math.ceil(self._details.kept_back())
+        if self._details.pages > 1 and (wait_s := self.budget.wait_s(READ, needed)):
+            what = f"a list of {self._details.pages} pages waits for allowance"
+            raise RetryLaterError("budget", what, wait_s, reach="ours")
 
     def _stretch(self) -> None:
         """Many pages and few reads left: then the list is read as often as they last."""
         left = max(self.budget.remaining(READ) - self.budget.limit(READ) * KEPT_BACK, 1.0)
-        pause_s = self._reader.pages * 3600 / left
+        pause_s = self._listing.pages * 3600 / left
         wait_s = self._passed_at_s + pause_s - self._now().timestamp()
-        if self._reader.pages > 1 and pause_s > self.poll_every_s and wait_s > 0:
-            what = f"a list of {self._reader.pages} pages is read less often"
+        if self._listing.pages > 1 and pause_s > self.poll_every_s and wait_s > 0:
+            what = f"a list of {self._listing.pages} pages is read less often"
             raise RetryLaterError("budget", what, wait_s, reach="ours")
 
     async def _alone(self, unseen: set[str], said_at: datetime, open_keys: Collection[str]) -> list[Fact]:
@@ -278,7 +323,7 @@ class Getbill:
         alerts = alerts_by_todo(open_keys, self.account)
         found: list[Fact] = []
         ailing = 0
-        most = MOST_UNSEEN if self.budget.share(READ) > SHARE_FOR_DETAILS else MOST_UNSEEN // 5
+        most = MOST_UNSEEN if self.budget.share(READ) > SHARE_FOR_REFRESHING else MOST_UNSEEN // 5
         for key in sorted(unseen, key=lambda key: (read_at[key], key))[:most]:
             try:
                 found += await self._reader.alone(key, said_at, alerts.get(key, ()))
@@ -311,7 +356,7 @@ class Getbill:
                 return [await self._reader.said(after, order.key, said_at, is_interactive=True), *_done(order)]
         except DeliveryError as error:
             log.warning("getbill.todo.unread_after_write", account=self.account, key=order.key, reason=error.code)
-        self._reader.forget(order.key)
+        self._details.forget(order.key)
         return [SourceAccepted(order.key, order.action_id)]
 
     def _decidable(self, order: Order) -> tuple[str, str]:

@@ -92,6 +92,7 @@ def _alert(said: Snapshot, what: str, day: date | None) -> Snapshot:
         amount=said.amount,
         solution_url=said.solution_url,
         debt_id=said.debt_id,
+        is_partial=said.is_partial,
     )
 
 

@@ -25,5 +25,10 @@ class Memory(Generic[T]):
         kept = self._kept.get(key)
         return kept[1] if kept and self._now_s() - kept[0] <= max_age_s else None
 
+    def age_s(self, key: str) -> float | None:
+        """Seconds since it was put; None: it is not kept."""
+        kept = self._kept.get(key)
+        return self._now_s() - kept[0] if kept else None
+
     def drop(self, key: str) -> None:
         self._kept.pop(key, None)
