@@ -110,7 +110,7 @@ async def _sweep(desk: Desk, upstream: Upstream) -> None:
     """
     bell = sweep_bell(upstream.source, upstream.account)
     full_at = desk.now()
-    await desk.bells.wait(bell, await _not_due_for_s(desk, upstream))
+    await desk.bells.wait(bell, await not_due_for_s(desk, upstream))
     while True:
         is_full = desk.now() >= full_at
 
@@ -124,7 +124,7 @@ async def _sweep(desk: Desk, upstream: Upstream) -> None:
             await asyncio.sleep(min(SOONEST_SWEEP_S, upstream.poll_every_s))
 
 
-async def _not_due_for_s(desk: Desk, upstream: Upstream) -> float:
+async def not_due_for_s(desk: Desk, upstream: Upstream) -> float:
     """Seconds until the next pass is due after the last one that any process has heard out."""
     try:
         heard = await desk.database.read(digests.last_heard)

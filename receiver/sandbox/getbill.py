@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from starlette.applications import Starlette
@@ -282,7 +283,12 @@ def _base_url(request: Request) -> str:
 
 
 def _created_at(todo: Json) -> datetime:
-    at = datetime.fromisoformat(str(todo["created_at"]))
+    return _instant(str(todo["created_at"]))
+
+
+@lru_cache(maxsize=50_000)
+def _instant(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 

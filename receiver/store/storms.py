@@ -89,11 +89,23 @@ def _sweep(connection: Connection, destination: str, burst: Pace, rows: Sequence
         (alone if on is None else swept).append(row)
         full_at = min(burst.take(full_at, now, 1), burst.empty(now))
     _mark(connection, [row.id for row in alone], storm_id=0)
+    _advance(connection, destination, [row.id for row in alone if row.shown is None])
     if full_at is not None:
         _save_bucket(connection, name, full_at)
     if on is not None and swept:
         connection.execute(update(storm).where(storm.c.id == on.id).values(until=full_at))
         _take_in(connection, on, swept, now)
+
+
+def _advance(connection: Connection, destination: str, ids: Sequence[int]) -> None:
+    """What rings by itself leaves before the replies of a storm that wait for their turn: they ring nobody."""
+    if not ids:
+        return
+    replies = (outbox.c.destination == destination, outbox.c.state == DUE, outbox.c.storm_id > 0)
+    first = connection.execute(select(func.min(outbox.c.due_at)).where(*replies, outbox.c.what == SHOW)).scalar()
+    if first is not None:
+        later = (outbox.c.id.in_(ids), outbox.c.due_at >= first)
+        connection.execute(update(outbox).where(*later).values(due_at=first - FIRST))
 
 
 def _take_in(connection: Connection, on: Stored, swept: Sequence[Found], now: datetime) -> None:

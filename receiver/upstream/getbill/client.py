@@ -19,7 +19,7 @@ from receiver.upstream.getbill import inbound, media, wire
 from receiver.upstream.getbill.api import PAGE, Api, Json
 from receiver.upstream.getbill.budget import KEPT_BACK, READ, WRITE, Budget
 from receiver.upstream.getbill.carried import carried
-from receiver.upstream.getbill.details import MOST_AILING, ONE_AILS, SHARE_FOR_REFRESHING, Details
+from receiver.upstream.getbill.details import MOST_AILING, ONE_AILS, SHARE_FOR_LISTS, SHARE_FOR_REFRESHING, Details
 from receiver.upstream.getbill.due import alerts_by_todo, parent_of
 from receiver.upstream.getbill.listing import Listing, by_key
 from receiver.upstream.getbill.pace import for_events
@@ -99,8 +99,8 @@ class Getbill:
         self._api = Api(base_url, tokens, self.budget, transport=transport, observe=observe)
         self._books = Books(now)
         self._pace = for_events(reads_per_hour, now_s)
-        self._listing = Listing(account, self._api)
-        self._details = Details(account, self._api, self.budget, poll_every_s, now_s)
+        self._listing = Listing(account, self._api, now_s)
+        self._details = Details(account, self._api, self._listing, self.budget, poll_every_s=poll_every_s, now_s=now_s)
         self._reader = Reader(account, self._api, self._listing, self._details, self._books, todo_url=todo_url)
         self._known: Collection[str] | None = None  # not told yet
         self._heard_at: datetime | None = None
@@ -308,8 +308,9 @@ class Getbill:
             raise RetryLaterError("budget", what, wait_s, reach="ours")
 
     def _stretch(self) -> None:
-        """Many pages and few reads left: then the list is read as often as they last."""
-        left = max(self.budget.remaining(READ) - self.budget.limit(READ) * KEPT_BACK, 1.0)
+        """Many pages and few reads for them: then the list is read as often as they last."""
+        limit = self.budget.limit(READ)
+        left = max(min(self.budget.remaining(READ) - limit * KEPT_BACK, limit * SHARE_FOR_LISTS), 1.0)
         pause_s = self._listing.pages * 3600 / left
         wait_s = self._passed_at_s + pause_s - self._now().timestamp()
         if self._listing.pages > 1 and pause_s > self.poll_every_s and wait_s > 0:

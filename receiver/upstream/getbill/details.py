@@ -13,7 +13,7 @@ from receiver.observe import log
 from receiver.upstream.getbill import wire
 from receiver.upstream.getbill.api import Api, Json
 from receiver.upstream.getbill.budget import KEPT_BACK, READ, Budget
-from receiver.upstream.getbill.listing import debt_id_of, is_over
+from receiver.upstream.getbill.listing import Listing, debt_id_of, is_over
 from receiver.upstream.getbill.memory import Memory
 from receiver.upstream.getbill.pace import Pace
 from receiver.upstream.getbill.translate import id_of, type_of
@@ -21,6 +21,7 @@ from receiver.upstream.getbill.translate import id_of, type_of
 MOST_REMEMBERED = 20_000
 DEBT_KEPT_S = 3600.0
 SINGLE_KEPT_S = 3600.0
+SHARE_FOR_LISTS = 0.4  # of the hourly reads; a list longer than that is read less often
 SHARE_FOR_OTHERS = 0.1  # of the hourly reads: for events
 SHARE_AT_ONCE = 0.6  # of what an hour leaves for details
 SHARE_FOR_REFRESHING = 0.5  # of the hourly reads must be left, to read again what is known
@@ -66,10 +67,20 @@ class Ailing:
 class Details:
     """The details of one account's todos. ``pages``: what a whole list is expected to take."""
 
-    def __init__(self, account: str, api: Api, budget: Budget, poll_every_s: float, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        account: str,
+        api: Api,
+        listing: Listing,
+        budget: Budget,
+        *,
+        poll_every_s: float,
+        now_s: Callable[[], float],
+    ) -> None:
         self.pages = 1
         self._account = account
         self._api = api
+        self._listing = listing
         self._budget = budget
         self._poll_every_s = max(poll_every_s, 1.0)
         self._now_s = now_s
@@ -211,17 +222,22 @@ class Details:
     def _rate(self) -> tuple[float, float]:
         """Reads an hour that lists, events and people leave for details, and how many of these at once."""
         limit = self._budget.limit(READ)
-        for_lists = self.pages * 3600 / self._poll_every_s
-        an_hour = max(limit * (1 - KEPT_BACK - SHARE_FOR_OTHERS) - for_lists, limit * SHARE_FOR_OTHERS)
+        an_hour = limit * (1 - KEPT_BACK - SHARE_FOR_OTHERS) - self._for_lists()
         return an_hour, an_hour * SHARE_AT_ONCE
+
+    def _for_lists(self) -> float:
+        """Pages of regular lists in an hour."""
+        return min(self.pages * 3600 / self._poll_every_s, self._budget.limit(READ) * SHARE_FOR_LISTS)
 
     def _affordable(self, wishes: Sequence[Wish]) -> list[Wish]:
         if self._now_s() < self._listed_only_until_s:
             wishes = [wish for wish in wishes if wish.rank == CHANGED]
         if self._budget.share(READ) <= SHARE_FOR_REFRESHING:
             wishes = [wish for wish in wishes if wish.rank != REFRESH]
-        others = self._budget.limit(READ) * SHARE_FOR_OTHERS
-        room = min(self._budget.remaining(READ) - self.kept_back() - others, self._pace.left())
+        limit = self._budget.limit(READ)
+        for_lists = max(self._for_lists() - self._listing.read_lately(), 0.0)  # what was read comes back in time
+        kept_back = self.kept_back() + limit * SHARE_FOR_OTHERS + for_lists
+        room = min(self._budget.remaining(READ) - kept_back, self._pace.left())
         n_changed = sum(wish.rank == CHANGED for wish in wishes)  # the allowance of events pays for these
         distinct: dict[str, Wish] = {}
         for wish in wishes:

@@ -6,7 +6,8 @@ again.
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from receiver.errors import PermanentError, RetryLaterError
@@ -15,6 +16,7 @@ from receiver.upstream.getbill import wire
 from receiver.upstream.getbill.api import PAGE, Api, Json
 from receiver.upstream.getbill.translate import id_of, key_of, outcome_of, type_of
 
+AN_HOUR_S = 3600.0
 MOST_PAGES = 200
 MOST_CAUGHT_UP = 5  # pages of todos that came while a list was read; the next look finds the others
 FEW = 5  # todos wanted: so many are read singly rather than searched for on all later pages
@@ -54,8 +56,10 @@ class _Reading:
 class Listing:
     """One account's list. ``pages``: of the last whole one."""
 
-    def __init__(self, account: str, api: Api) -> None:
+    def __init__(self, account: str, api: Api, now_s: Callable[[], float]) -> None:
         self.pages = 1
+        self._now_s = now_s
+        self._read_at: deque[float] = deque()
         self._account = account
         self._api = api
 
@@ -74,6 +78,12 @@ class Listing:
                 return found.entries
             before = found.entries
         raise RetryLaterError("incomplete", "Getbill's list of todos changed while it was read")
+
+    def read_lately(self) -> int:
+        """Pages of whole lists that were read within the hour."""
+        while self._read_at and self._read_at[0] <= self._now_s() - AN_HOUR_S:
+            self._read_at.popleft()
+        return len(self._read_at)
 
     async def newest(
         self,
@@ -122,6 +132,8 @@ class Listing:
         reading, number = _Reading(), 1
         for _ in range(MOST_PAGES):
             page = await self._api.page(number, period, debt_id)
+            if debt_id is None:
+                self._read_at.append(self._now_s())
             grown, fresh = reading.add(page, number)
             is_further, reading.last = number > reading.last, max(number, reading.last)
             if grown < 0 and number > 1:
