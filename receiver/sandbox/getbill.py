@@ -194,7 +194,7 @@ class GetbillStand:
         since = datetime.min.replace(tzinfo=UTC)
         if days is not None:
             since = self._clock().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days)
-        newest_first = sorted(self.todos.values(), key=_created_at, reverse=True)
+        newest_first = sorted(self.todos.values(), key=_created_at)[::-1]  # also within one second
         return [todo for todo in newest_first if _created_at(todo) >= since]
 
     def _stats(self, request: Request, _body: bytes) -> Json:

@@ -1,0 +1,130 @@
+"""Getbill's list while todos come and go between its pages, and what a restart costs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from receiver.domain.fact import SourceSaid
+from receiver.ports import Hint
+from receiver.sandbox.getbill import GetbillStand
+from receiver.upstream.getbill.client import Getbill
+from tests.getbill_side import Watch, asked, client_of, failure, key, said
+
+pytestmark = pytest.mark.anyio
+
+
+def moving(stand: GetbillStand, move: Callable[[], Any]) -> Any:
+    """The stand-in, whose list is changed by ``move`` after each of its pages."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await stand.app(scope, receive, send)
+        if scope["path"].endswith("/todos"):
+            move()
+
+    return app
+
+
+async def swept(getbill: Getbill, *open_keys: str) -> list[Any]:
+    return list((await getbill.sweep(open_keys, is_full=False)).facts)
+
+
+@pytest.mark.parametrize(("each_time", "most"), [(1, 7), (7, 7), (130, 18)])
+async def test_a_list_that_grows_while_it_is_read_is_whole_after_one_reading(each_time: int, most: int) -> None:
+    watch, stand = Watch(), GetbillStand(clock=Watch())
+    todos = [stand.add("agreement") for _ in range(450)]
+    pages = iter(range(5))
+
+    def grow() -> None:
+        count = each_time if next(pages, None) is not None else 0
+        todos.extend(stand.add("agreement") for _ in range(count))
+
+    found = {fact.key for fact in await swept(client_of(moving(stand, grow), watch))}
+
+    assert {key(todo) for todo in todos} <= found
+    assert len(asked(stand, "/todos")) <= most
+
+
+@pytest.mark.parametrize("gone", [0, 1, 3, 120])
+async def test_a_list_that_shrinks_while_it_is_read_loses_none_of_those_that_stay(gone: int) -> None:
+    watch, stand = Watch(), GetbillStand(clock=Watch())
+    todos = [stand.add("agreement") for _ in range(450)]
+    newest_first = [todo["id"] for todo in reversed(todos)]
+    pages = iter(range(3))
+
+    def shrink() -> None:
+        if next(pages, None) == 1:  # after the second page, what stood on the first two
+            for todo_id in newest_first[20 : 20 + gone]:
+                stand.remove(todo_id)
+
+    found = {fact.key for fact in await swept(client_of(moving(stand, shrink), watch))}
+
+    stay = {key(todo) for todo in todos if todo["id"] in stand.todos}
+    assert stay <= found
+    assert len(asked(stand, "/todos")) <= 8
+
+
+async def test_a_few_events_about_old_todos_cost_no_walk_through_the_whole_list() -> None:
+    watch = Watch()
+    stand = GetbillStand(clock=watch)
+    old = [stand.add("portal_dispute") for _ in range(900)]
+    watch.move(minutes=1)
+    new = [stand.add("portal_dispute") for _ in range(5)]
+    getbill = client_of(stand.app, watch)
+    open_keys = [key(todo) for todo in old]
+    getbill.recall(open_keys, None)
+    hints = [Hint(what=todo["type"], id=todo["id"]) for todo in [*new, old[3]]]
+
+    found = said(await getbill.look(hints, open_keys))
+
+    assert {key(todo) for todo in [*new, old[3]]} <= found.keys()
+    assert len([path for path in asked(stand) if path.endswith("/todos")]) <= 2
+
+
+async def test_a_restart_reads_nothing_but_pages_of_todos_that_are_known_and_unchanged() -> None:
+    watch = Watch()
+    stand = GetbillStand(clock=watch)
+    kinds = ["portal_dispute", "hardship", "ai_dispute"]
+    todos = [stand.add(kinds[n % 3]) for n in range(600)]
+    decided = [stand.add("hardship", status="validated") for _ in range(20)]
+    getbill = client_of(stand.app, watch)
+    open_keys = [key(todo) for todo in todos]
+
+    getbill.recall([*open_keys, *map(key, decided)], None)
+    facts = await swept(getbill, *open_keys)
+
+    assert set(asked(stand)) == {"/external-api/v1/todos"}
+    assert len(asked(stand)) == 7
+    assert {fact.key for fact in facts} == set(open_keys)
+    assert all(isinstance(fact, SourceSaid) and fact.snapshot.is_partial and fact.snapshot.is_open for fact in facts)
+
+
+async def test_currencies_are_read_before_everything_else_that_is_missing() -> None:
+    watch = Watch()
+    stand = GetbillStand(clock=watch)
+    for _ in range(300):
+        stand.add("portal_dispute")
+    stand.access.reads.limit = 200
+
+    found = said(await swept(client_of(stand.app, watch, reads_per_hour=200)))
+
+    n_debts, n_singles = len(asked(stand, "/debts/")), len(asked(stand, "/debtor_request/"))
+    assert n_debts > 50
+    assert n_singles == 0
+    assert sum(one.amount is not None and one.amount.currency is not None for one in found.values()) == n_debts
+
+
+async def test_a_list_that_cannot_be_read_to_its_end_is_not_begun() -> None:
+    watch = Watch()
+    stand = GetbillStand(clock=watch)
+    todos = [stand.add("agreement") for _ in range(900)]
+    open_keys = [key(todo) for todo in todos]
+    stand.access.reads.limit = 20
+    getbill = client_of(stand.app, watch, reads_per_hour=20)
+    for _ in range(2):
+        list((await getbill.sweep(open_keys, is_full=True)).facts)
+
+    error = await failure(getbill.sweep(open_keys, is_full=True))
+
+    assert (error.code, len(asked(stand))) == ("budget", 18)
