@@ -1,7 +1,6 @@
 """The real thing for tests: the service as a process of its own, the sandbox beside it, both over real sockets."""
 
 import itertools
-import json
 import os
 import signal
 import socket
@@ -11,19 +10,24 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from sqlalchemy import create_engine
 
+from receiver.cli.ledger import document_of
 from receiver.sandbox.demo import write_configuration
 from receiver.sandbox.server import Sandbox, SandboxThread
+from receiver.store import items
+from tests.forked import Forked, casebell
 
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
-PATIENCE_S = 30.0
-
+PATIENCE_S = 60.0
+# A connection each, as the service may be killed and started again on the same port; TLS is not needed here.
+HTTP = httpx.Client(trust_env=False, verify=False, timeout=15, limits=httpx.Limits(max_keepalive_connections=0))
 
 PORTS_EACH = 1_000
 _ports = itertools.count()
@@ -43,45 +47,47 @@ def free_port() -> int:
     raise AssertionError("unreachable: the count has no end")
 
 
-def eventually(look: Callable[[], T], what: str, patience_s: float = PATIENCE_S) -> T:
+def eventually(look: Callable[[], T | None], what: str, patience_s: float = PATIENCE_S, every_s: float = 0.02) -> T:
     """The first true answer of ``look``; fails with ``what`` when there is none in time."""
     until = time.monotonic() + patience_s
     while time.monotonic() < until:
         found = look()
         if found:
             return found
-        time.sleep(0.02)
+        time.sleep(every_s)
     raise AssertionError(f"waited {patience_s:.0f} s in vain: {what}")
 
 
 class Service:
-    """``casebell serve`` on a configuration; can be killed and started again on the same database."""
+    """``casebell serve`` on a configuration; can be killed and started again on the same database.
+
+    ``is_forked`` False: by an interpreter of its own, as a bench needs it and a test of how ``python -m`` ends.
+    """
+
+    is_forked = True
 
     def __init__(self, config: Path, port: int, log_name: str = "service.log") -> None:
         self.config = config
         self.url = f"http://127.0.0.1:{port}"
         self.log = config.with_name(log_name)
+        self.log.touch()
         self.environment: dict[str, str] = {}
         self._port = port
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Forked | subprocess.Popen[bytes] | None = None
 
     def start(self, *extra: str, module: str = "receiver") -> None:
         """Start and wait until it is ready. ``module`` and ``extra``: a launcher that dies at a named point."""
-        command = [
-            sys.executable,
-            "-m",
-            module,
-            *extra,
-            "serve",
-            "--port",
-            str(self._port),
-            "--config",
-            str(self.config),
-        ]
+        words = [*extra, "serve", "--port", str(self._port), "--config", str(self.config)]
+        is_forked = self.is_forked and not self.environment
+        self._process = Forked(module, words, self.log, self.log) if is_forked else self._opened(module, words)
+        eventually(self._is_ready, f"the service to be ready; its log is {self.log}")
+
+    def _opened(self, module: str, words: list[str]) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            environment = {**os.environ, **self.environment}
-            self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        eventually(self._is_ready, f"the service to be ready; its log:\n{self.log.read_text()[-3000:]}")
+            return subprocess.Popen(
+                [sys.executable, "-m", module, *words],
+                cwd=ROOT, env={**os.environ, **self.environment}, stdout=log, stderr=log,
+            )  # fmt: skip
 
     @property
     def database_url(self) -> str:
@@ -97,6 +103,13 @@ class Service:
         """Its memory now; 0 where there is no /proc."""
         status = Path(f"/proc/{self.pid}/statm")
         return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if status.exists() else 0
+
+    def start_deadly(self, when: str, work: str) -> None:
+        """Start it so that it dies ``before`` or ``after`` this work is written, from now on (``tests/crash``)."""
+        armed = self.config.with_name("armed")
+        armed.unlink(missing_ok=True)
+        self.start(when, work, str(armed), module="tests.crash")
+        armed.touch()
 
     def kill(self) -> None:
         """As the kernel or a power cut would: no goodbye."""
@@ -122,24 +135,26 @@ class Service:
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run ``casebell WORDS`` on the same configuration."""
-        return subprocess.run(
-            [sys.executable, "-m", "receiver", *words, "--config", str(self.config)],
-            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        return casebell(*words, "--config", str(self.config))
 
     def items(self) -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = json.loads(self.command("items", "--json").stdout)
-        return listed
+        """What ``casebell items --json`` lists, read from the database: many tests wait for it."""
+        engine = create_engine(self.database_url)
+        try:
+            with engine.connect() as connection:
+                return [document_of(item) for item in items.listed(connection)]
+        finally:
+            engine.dispose()
 
     def post(self, path: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
-        return httpx.post(f"{self.url}{path}", content=body, headers=headers, timeout=15, trust_env=False)
+        return HTTP.post(f"{self.url}{path}", content=body, headers=headers)
 
     def _is_ready(self) -> bool:
         assert self._process is not None
-        if self._process.poll() is not None:
-            raise AssertionError(f"the service ended with {self._process.returncode}:\n{self.log.read_text()[-3000:]}")
+        if (code := self._process.poll()) is not None:
+            raise AssertionError(f"the service ended with {code}:\n{self.log.read_text()[-3000:]}")
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200
+            return HTTP.get(f"{self.url}/readyz").status_code == 200
         except httpx.TransportError:
             return False
 
@@ -169,8 +184,23 @@ class World:
         assert self.getbill_event(self.getbill.event(todo)).status_code in {200, 202}
         return todo
 
+    def send_until_dead(self, event: bytes) -> None:
+        """Send an event that kills the service, before or after it is answered."""
+        with suppress(httpx.TransportError):
+            self.getbill_event(event)
+        eventually(lambda: not self.service.is_running(), "the service to die at the named point")
+
     def posts(self, channel: str) -> list[Any]:
         return list(self.slack.posts(channel))
+
+    def heal(self) -> None:
+        """Switch off what is to go wrong at the stand-ins, open the channels, and close the forms."""
+        for stand in (self.getbill, self.debitura, self.slack):
+            stand.faults.down, stand.faults.hang_s, stand.faults.refuse = False, 0.0, None
+        for channel in self.slack.channels.values():
+            channel["is_archived"] = False
+        for user in list(self.slack.views):
+            self.slack.close_view(user)
 
 
 @contextmanager

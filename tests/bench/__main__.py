@@ -150,6 +150,7 @@ BENCHES: dict[str, Callable[[Path], None]] = {
 }
 
 if __name__ == "__main__":
+    Service.is_forked = False
     for name in sys.argv[1:] or BENCHES:
         with tempfile.TemporaryDirectory(prefix="casebell-bench-") as made:
             BENCHES[name](Path(made))

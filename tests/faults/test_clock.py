@@ -7,8 +7,7 @@ import pytest
 from tests.broken.preload import preloading
 from tests.faults.ledger import Ledger
 from tests.harness import World, eventually, world
-from tests.system.test_kill import _send_until_dead, _start_deadly
-from tests.system.test_main_job import buttons, posted
+from tests.person import buttons, posted
 
 TWO_HOURS_S = 7200
 
@@ -37,5 +36,5 @@ def test_what_came_under_a_wrong_clock_is_told_under_the_right_one(tmp_path: Pat
 
 def _killed_with_leases_held(here: World) -> None:
     here.service.stop()
-    _start_deadly(here, "after", "gate.take")
-    _send_until_dead(here, here.getbill.event(here.getbill.add("portal_dispute", reference="INV-CLOCK-K")))
+    here.service.start_deadly("after", "gate.take")
+    here.send_until_dead(here.getbill.event(here.getbill.add("portal_dispute", reference="INV-CLOCK-K")))

@@ -14,7 +14,7 @@ import httpx
 from tests.broken.preload import preloading
 from tests.faults.ledger import Ledger, check_invariant
 from tests.harness import World, eventually, world
-from tests.system.test_main_job import posted, press
+from tests.person import posted, press
 
 CLOSES_S = 5.0  # for answers that are under way, once the loops have drained
 A_WHILE_S = 10.0  # for a busy machine

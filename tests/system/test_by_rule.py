@@ -124,9 +124,7 @@ DEATHS = [
 def test_a_kill_around_a_decision_of_a_rule_loses_and_doubles_nothing(tmp_path: Path, when: str, work: str) -> None:
     with ruled(tmp_path) as here:
         here.service.stop()
-        armed = here.service.config.with_name("armed")
-        here.service.start(when, work, str(armed), module="tests.crash")
-        armed.touch()
+        here.service.start_deadly(when, work)
         todo = detected(here, "INV-KILL")
         eventually(lambda: not here.service.is_running(), "the service to die at the named point")
 

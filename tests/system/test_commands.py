@@ -2,15 +2,17 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.harness import World, eventually, free_port, world
+from tests.harness import ROOT, World, eventually, free_port, world
+from tests.person import buttons, posted
 from tests.postgres import fresh_database
-from tests.system.test_main_job import buttons, posted
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -23,6 +25,12 @@ def here(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield stack.enter_context(world(folder, getbill_poll="1h", debitura_poll="1h", database_url=url))
 
 
+def by_hand(here: World, *words: str) -> subprocess.CompletedProcess[str]:
+    """As a shell starts it, in an interpreter of its own."""
+    command = [sys.executable, "-m", "receiver", *words, "--config", str(here.service.config)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
 def key_of(here: World, reference: str) -> str:
     listed = [i for i in here.service.items() if i["snapshot"].get("reference") == reference]
     return str(listed[0]["snapshot"]["key"])
@@ -32,7 +40,7 @@ def test_items_are_listed_for_people_and_for_programs(here: World) -> None:
     here.dispute(reference="INV-CMD-1")
     posted(here, "C0DISPUTES", "INV-CMD-1")
 
-    for_people = here.service.command("items", "--open")
+    for_people = by_hand(here, "items", "--open")
     only_others = here.service.command("items", "--kind", "hardship", "--json")
 
     assert for_people.returncode == 0
@@ -164,10 +172,11 @@ def test_a_server_that_is_away_is_said_to_be_without_its_password(tmp_path: Path
 
 
 def test_it_ends_cleanly_when_asked_and_starts_again(tmp_path: Path) -> None:
-    with world(tmp_path) as here:
-        assert here.service.stop() == 0
-        here.service.start()
-        assert here.service.stop() == 0
+    with world(tmp_path, is_started=False) as here:
+        here.service.is_forked = False
+        for _ in range(2):
+            here.service.start()
+            assert here.service.stop() == 0
 
 
 @pytest.mark.parametrize("what", ["slack", "alert"])

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.harness import World, eventually, world
+from tests.person import LOOKS_AGAIN_S
 
 
 def rows(here: World) -> dict[str, dict[str, Any]]:
@@ -16,7 +17,7 @@ def test_the_doctor_names_the_cure_for_a_dead_channel_and_sees_the_way_of_the_bu
         well = rows(here)
         here.slack.channels["C0DISPUTES"]["is_archived"] = True
         here.dispute(reference="INV-ILL")
-        eventually(lambda: "slack:C0DISPUTES" in rows(here), "a red row")
+        eventually(lambda: "slack:C0DISPUTES" in rows(here), "a red row", every_s=LOOKS_AGAIN_S)
         ill = rows(here)
         asked = here.service.post("/slack/interactions", b"ssl_check=1", {})
 

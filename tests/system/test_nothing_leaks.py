@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.harness import World, eventually, world
-from tests.system.test_main_job import buttons, fill, posted, press
+from tests.person import buttons, fill, posted, press
 
 SECRETS = (
     "key", "getbill-token", "getbill-secret", "debitura-key", "debitura-secret", "slack-token", "slack-secret",

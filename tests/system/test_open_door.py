@@ -3,21 +3,19 @@
 import json
 import resource
 import socket
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import httpx
 import pytest
 
-from tests.harness import World, free_port, world
+from tests.harness import World, free_port
 
 MANY = 600
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("door"), getbill_poll="1h", debitura_poll="1h") as made:
-        yield made
+@pytest.fixture(scope="session")
+def here(quiet: World) -> World:
+    return quiet
 
 
 def body(event: str) -> bytes:

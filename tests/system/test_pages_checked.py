@@ -1,35 +1,24 @@
 """What others say of our pages: html-validate in every language, axe-core in a real Chromium by day and by night."""
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import browser, somebody
+from tests.browser import somebody
 from tests.checkers import checked, tools, violations
-from tests.harness import World, eventually, world
-from tests.office import text_of
-from tests.system.test_main_job import posted
+from tests.harness import World, eventually
+from tests.person import link_in, mails_about, posted
 
 __all__ = ["tools"]  # a fixture
 LOCALES = ("en", "fr", "da", "de")
 ANNA, OPS = "anna@creditor.example", "ops@creditor.example"
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("checked"), getbill_poll="1h", debitura_poll="1h") as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def chromium(tools: Path) -> Iterator[Browser]:
-    assert tools.is_dir()
-    with browser() as opened:
-        yield opened
+@pytest.fixture(scope="session")
+def here(quiet: World) -> World:
+    return quiet
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +27,7 @@ def paths(here: World) -> dict[str, str]:
     here.dispute(reference="INV-9001")
     posted(here, "C0DISPUTES", "INV-9001")
     item = next(i for i in here.service.items() if i["snapshot"].get("reference") == "INV-9001")
-    mail = eventually(
-        lambda: [m for m in here.mail.messages if "INV-9001" in str(m.message["subject"])], "the mail of INV-9001"
-    )[0]
-    act = re.search(r"/act/[\w.\-]+", text_of(mail.message))
-    assert act is not None
+    mail = eventually(lambda: mails_about(here, "INV-9001"), "the mail of INV-9001")[0]
     enter = here.service.command("login", ANNA).stdout.strip()
     return {
         "inbox": "/",
@@ -52,7 +37,7 @@ def paths(here: World) -> dict[str, str]:
         "sources": "/sources",
         "sessions": "/sessions",
         "deliveries": "/deliveries?state=done",
-        "act": act[0],
+        "act": link_in(mail).removeprefix(here.service.url),
         "no link": "/act/nothing",
         "enter": enter.removeprefix(here.service.url),
         "nowhere": "/nowhere",

@@ -12,8 +12,8 @@ import pytest
 
 from tests.faults.ledger import Ledger
 from tests.harness import Service, World, eventually, world
+from tests.person import buttons, posted, press, words
 from tests.postgres import NoPostgresError, fresh_database, own_server
-from tests.system.test_main_job import buttons, posted, press, words
 
 TAKES_OVER_WITHIN_S = 60.0  # 25 s of waiting for the lease, and a machine that has other things to do
 

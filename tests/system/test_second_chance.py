@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.harness import World, eventually, world
-from tests.system.test_main_job import buttons, posted, press, words
+from tests.person import LOOKS_AGAIN_S, buttons, posted, press, words
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_an_archived_channel_kills_its_message_and_a_retry_brings_it(here: World
 
     posted(here, "C0TASKS", "INV-DEAD-2")  # the other channel is well
     eventually(lambda: here.mail.messages, "mail, which is well too")
-    (dead,) = eventually(lambda: of(todo, deliveries(here, "dead")), "the message to be dead")
+    (dead,) = eventually(lambda: of(todo, deliveries(here, "dead")), "the message to be dead", every_s=LOOKS_AGAIN_S)
     item = here.service.command("item", dead["key"])
     here.slack.channels["C0DISPUTES"]["is_archived"] = False
     retried = here.service.command("retry", str(dead["id"]))
@@ -61,7 +61,11 @@ def test_a_refused_token_kills_nothing_and_its_renewal_needs_no_hand(here: World
     here.slack.bot_token = "another"
     try:
         todos = [here.dispute(reference=f"INV-TOKEN-{n}") for n in range(8)]
-        eventually(lambda: "is left alone until" in here.service.command("deliveries").stderr, "Slack to be left alone")
+        eventually(
+            lambda: "is left alone until" in here.service.command("deliveries").stderr,
+            "Slack to be left alone",
+            every_s=LOOKS_AGAIN_S,
+        )
         waiting = deliveries(here, "due")
     finally:
         here.slack.bot_token = "xoxb-sandbox"
@@ -81,7 +85,7 @@ def test_an_event_that_is_replayed_rings_no_second_time(here: World) -> None:
 
     once = here.service.command("replay", "--event", "again-1")
     since = here.service.command("replay", "--since", "1h")
-    eventually(lambda: not events(here, "new"), "everything to be understood again")
+    eventually(lambda: not events(here, "new"), "everything to be understood again", every_s=LOOKS_AGAIN_S)
     here.dispute(reference="INV-AGAIN-2")
     posted(here, "C0DISPUTES", "INV-AGAIN-2")
 
@@ -93,12 +97,12 @@ def test_an_event_that_is_replayed_rings_no_second_time(here: World) -> None:
 def test_what_nobody_can_read_is_listed_with_its_reason_and_can_be_tried_again(here: World) -> None:
     here.getbill_event(b'["no object"]')
 
-    (event,) = eventually(lambda: events(here, "quarantined"), "the event to be set aside")
+    (event,) = eventually(lambda: events(here, "quarantined"), "the event to be set aside", every_s=LOOKS_AGAIN_S)
     again = here.service.command("replay", "--quarantined")
 
     assert "not a JSON object" in event["reason"]
     assert again.stdout == "1 to be understood again\n"
-    eventually(lambda: events(here, "quarantined"), "it to be set aside again")
+    eventually(lambda: events(here, "quarantined"), "it to be set aside again", every_s=LOOKS_AGAIN_S)
 
 
 def test_an_order_that_was_reported_as_failed_is_not_sent_behind_peoples_backs(here: World) -> None:
@@ -137,7 +141,7 @@ def test_the_commands_work_without_a_running_service(tmp_path: Path) -> None:
     with world(tmp_path, getbill_poll="1h", debitura_poll="1h") as here:
         here.slack.channels["C0DISPUTES"]["is_archived"] = True
         here.dispute(reference="INV-ALONE-1")
-        (dead,) = eventually(lambda: deliveries(here, "dead"), "the message to be dead")
+        (dead,) = eventually(lambda: deliveries(here, "dead"), "the message to be dead", every_s=LOOKS_AGAIN_S)
         here.service.stop()
         here.slack.channels["C0DISPUTES"]["is_archived"] = False
 
@@ -148,7 +152,7 @@ def test_the_commands_work_without_a_running_service(tmp_path: Path) -> None:
         posted(here, "C0DISPUTES", "INV-ALONE-1")
         assert "once `casebell serve` runs" in retried.stdout
         assert replayed.returncode == 0
-        eventually(lambda: not events(here, "new"), "the event to be understood again")
+        eventually(lambda: not events(here, "new"), "the event to be understood again", every_s=LOOKS_AGAIN_S)
         assert len(about(here, "C0DISPUTES", "INV-ALONE-1")) == 1
 
 

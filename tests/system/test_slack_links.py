@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.harness import World, eventually, world
-from tests.system.test_main_job import posted
+from tests.person import posted
 
 CHANNEL = "C0DISPUTES"
 FURTHER = ",links:read,links:write"

@@ -11,13 +11,14 @@ import pytest
 
 from receiver.sandbox import slack_payloads as payloads
 from tests.harness import World, eventually, world
-from tests.system.test_main_job import posted
+from tests.person import posted
 
 CHANNEL = "C0DISPUTES"
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Its own: a Home tab shows what waits first, and others leave much that waits."""
     with world(tmp_path_factory.mktemp("places"), getbill_poll="1h", debitura_poll="1h") as one:
         yield one
 

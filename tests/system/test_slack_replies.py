@@ -2,43 +2,15 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-import pytest
-
-from tests.harness import World, eventually, world
-from tests.system.test_main_job import posted, press
-
-TEMPLATES = """
-[[reply_templates]]
-name = "Ordre"
-text = "Ordren for {reference} ligger på sagen."
-locale = "da"
-
-[[reply_templates]]
-name = "Order"
-text = "The order for {reference} of {debtor} is on the case."
-
-[[reply_templates]]
-name = "Wait"
-text = "Please wait."
-"""
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("replies"), is_started=False, getbill_poll="1h") as one:
-        with one.service.config.open("a") as config:
-            config.write(TEMPLATES)
-        one.service.start()
-        yield one
+from tests.harness import World, eventually
+from tests.person import posted, press
 
 
 def form(here: World, reference: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The task, and the form of its reply in front of Anna."""
-    here.slack.close_view("U0ANNA")
     task = here.debitura.add_task("ReplyToChat", "Can you send us the signed order?", reference=reference)
     press(here, posted(here, "C0TASKS", reference), "reply")
     eventually(lambda: "Your reply" in str(here.slack.views.get("U0ANNA")), "the form")

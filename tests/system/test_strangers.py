@@ -2,19 +2,12 @@
 
 import json
 import socket
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
-from tests.harness import World, eventually, world
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("strangers")) as made:
-        yield made
+from tests.harness import World, eventually
 
 
 def body(event: str) -> bytes:

@@ -1,8 +1,8 @@
 """Twenty people decide at the same moment, half in Slack and half by mail: one effect, and everybody is told."""
 
 import asyncio
-import re
 from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,10 @@ import httpx
 import pytest
 
 from tests.harness import World, eventually, world
-from tests.system.test_main_job import buttons, nonce_of, posted, words
+from tests.person import LOOKS_AGAIN_S, buttons, link_in, mails_about, nonce_in, posted, was_too_quick, words
 
 EACH = 10
 REFERENCE = "INV-TWENTY-1"
-READ_S = 2.1  # the page is for people, who read before they press
 
 
 @pytest.fixture
@@ -33,43 +32,35 @@ def here(database_url: str, tmp_path: Path) -> Iterator[World]:
 
 def links(here: World) -> list[str]:
     """The link of each of the ten mails."""
-
-    def found() -> list[str]:
-        mails = [m.message for m in here.mail.messages if REFERENCE in str(m.message["subject"])]
-        bodies = [part.get_content() for mail in mails if (part := mail.get_body(("plain",))) is not None]
-        return [link[0] for body in bodies if (link := re.search(r"http://127\.0\.0\.1:\d+/act/[\w.\-]+", body))]
-
-    eventually(lambda: len(found()) == EACH, "ten mails with a link")
-    return found()
+    eventually(lambda: len(mails_about(here, REFERENCE)) == EACH, "ten mails with a link")
+    return [link_in(mail) for mail in mails_about(here, REFERENCE)]
 
 
-async def at_once(
-    here: World, message: Any, clients: list[httpx.AsyncClient], forms: list[dict[str, str]]
-) -> list[str]:
+async def at_once(here: World, message: Any, readers: dict[str, httpx.Client], nonces: dict[str, str]) -> list[str]:
     """All twenty press; the pages that those by mail see then."""
-    await asyncio.sleep(READ_S)
-    slack = [here.slack.press(message.channel, message.ts, "validate", f"U0SLACK{n}") for n in range(EACH)]
-    mail = [client.post("", data=form) for client, form in zip(clients, forms, strict=True)]
-    answers = await asyncio.gather(*slack, *mail)
+    async with AsyncExitStack() as opened:
+        slack = [here.slack.press(message.channel, message.ts, "validate", f"U0SLACK{n}") for n in range(EACH)]
+        mail = []
+        for link, reader in readers.items():
+            made = httpx.AsyncClient(cookies=reader.cookies, trust_env=False, follow_redirects=True)
+            client = await opened.enter_async_context(made)
+            mail.append(client.post(link, data={"nonce": nonces[link], "verb": "validate"}))
+        answers = await asyncio.gather(*slack, *mail)
     assert [answer.status_code for answer in answers[:EACH]] == [200] * EACH
     return [answer.text for answer in answers[EACH:]]
 
 
 def decide(here: World, message: Any) -> list[str]:
-    async def all_of_them() -> list[str]:
-        clients, forms = [], []
-        for link in links(here):
-            with httpx.Client(trust_env=False) as browser:
-                forms.append({"nonce": nonce_of(browser, link), "verb": "validate"})
-                clients.append(
-                    httpx.AsyncClient(base_url=link, cookies=browser.cookies, trust_env=False, follow_redirects=True)
-                )
-        pages = await at_once(here, message, clients, forms)
-        for client in clients:
-            await client.aclose()
-        return pages
-
-    return asyncio.run(all_of_them())
+    with ExitStack() as opened:
+        readers = {link: opened.enter_context(httpx.Client(trust_env=False)) for link in links(here)}
+        nonces = {link: nonce_in(reader.get(link).text) for link, reader in readers.items()}
+        last, reader = next(reversed(readers.items()))
+        eventually(
+            lambda: not was_too_quick(reader.post(last, data={"nonce": nonces[last]})),
+            "the page that was opened last to be old enough",
+            every_s=LOOKS_AGAIN_S,
+        )
+        return asyncio.run(at_once(here, message, readers, nonces))
 
 
 def told(here: World) -> dict[str, list[str]]:

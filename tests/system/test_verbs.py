@@ -1,79 +1,30 @@
 """Every verb end to end, in the real process over real sockets: in Slack, behind a mail's link, and in a terminal."""
 
-import asyncio
 import re
-import time
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.harness import World, eventually, world
-from tests.office import text_of
+from tests.harness import World, eventually
+from tests.person import choose, elements, fill, link_in, mails_about, options, posted, press, words
 
-ANYBODY = 'resolvers = ["@creditor.example"]\n'
-LISTED = ANYBODY.replace("]", ', "anna@creditor.example", "ben@creditor.example", "ar@creditor.example"]')
-FOUR_EYES = f"{LISTED}four_eyes_above = {{ EUR = 10000 }}\n"
 START = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("verbs"), is_started=False) as made:
-        config = made.service.config
-        config.write_text(config.read_text().replace(ANYBODY, FOUR_EYES))
-        made.service.start()
-        yield made
-
-
-def words(message: Any) -> str:
-    return f"{message.text} {message.blocks}"
-
-
-def elements(message: Any) -> list[dict[str, Any]]:
-    return [e for block in message.blocks if block["type"] == "actions" for e in block["elements"]]
-
-
-def options(message: Any) -> dict[str, str]:
-    """What the menu of a message offers, by verb."""
-    found = [o["value"] for e in elements(message) if e["type"] == "overflow" for o in e["options"]]
-    return {value.rpartition(".")[2]: value for value in found}
-
-
-def posted(here: World, reference: str, channel: str = "C0DISPUTES") -> Any:
-    def look() -> Any:
-        return next((m for m in here.posts(channel) if reference in words(m)), None)
-
-    return eventually(look, f"a message about {reference} in {channel}")
+DEAR = {"amount": 25_000_000.0, "currency": "CHF"}
 
 
 def dispute(here: World, reference: str, **facts: Any) -> tuple[dict[str, Any], Any]:
     todo = here.dispute(reference=reference, **{"amount": 1500.0, "currency": "EUR", **facts})
-    return todo, posted(here, reference)
+    return todo, posted(here, "C0DISPUTES", reference)
 
 
 def add(here: World, kind: str, reference: str, **facts: Any) -> tuple[dict[str, Any], Any]:
     todo = here.getbill.add(kind, reference=reference, **{"amount": 1500.0, "currency": "EUR", **facts})
     here.getbill_event(here.getbill.event(todo))
-    return todo, posted(here, reference)
-
-
-def press(here: World, message: Any, verb: str, user: str = "U0ANNA") -> None:
-    """Press a verb, be it a button or in the menu."""
-    option = options(message).get(verb)
-    action = "more" if option else verb
-    assert asyncio.run(here.slack.press(message.channel, message.ts, action, user, option)).status_code == 200
-
-
-def fill(here: World, user: str, **values: str) -> dict[str, str]:
-    """Fill in the form in front of this person; what it says is wrong."""
-    view = eventually(lambda: here.slack.views.get(user), f"a form in front of {user}")
-    assert view is not None
-    eventually(lambda: here.slack.views.get(user, view)["submit"], "the form itself")
-    asyncio.run(here.slack.submit(here.slack.views[user]["id"], values, user))
-    return dict(here.slack.view_errors.get(user, {}))
+    return todo, posted(here, "C0DISPUTES", reference)
 
 
 def whispered(here: World, user: str, sentence: str) -> None:
@@ -86,25 +37,19 @@ def whispered(here: World, user: str, sentence: str) -> None:
 class Link:
     """Somebody with a mail about an item, who reads before they press."""
 
-    def __init__(self, here: World, reference: str, n: int = -1) -> None:
-        def mails() -> list[Any]:
-            return [m for m in here.mail.messages if reference in str(m.message["subject"])]
+    def __init__(self, here: World, reference: str, n: int = -1, says: str = "") -> None:
+        def mails() -> list[str]:
+            return [mail for mail in mails_about(here, reference) if says in mail]
 
-        eventually(lambda: len(mails()) > max(n, 0), f"a mail about {reference}")
-        text = text_of(mails()[n].message)
-        found = re.search(r"http://127\.0\.0\.1:\d+/act/[\w.\-]+", text)
-        assert found is not None, text
-        self.url = found[0]
+        eventually(lambda: len(mails()) > max(n, 0), f"a mail about {reference} {says}")
+        self.url = link_in(mails()[n])
 
     def page(self) -> str:
         return httpx.get(self.url, trust_env=False).text
 
     def choose(self, **fields: str) -> httpx.Response:
         with httpx.Client(trust_env=False) as browser:
-            nonce = re.search(r'name="nonce" value="([^"]+)"', browser.get(self.url).text)
-            assert nonce is not None
-            time.sleep(2.1)  # the page is for people
-            return browser.post(self.url, data={"nonce": nonce[1], **fields})
+            return choose(browser, self.url, **fields)
 
     def verbs(self) -> list[str]:
         return re.findall(r'name="verb" value="(\w+)"', self.page())
@@ -222,7 +167,7 @@ def test_a_kind_whose_status_the_source_does_not_take_says_so(here: World) -> No
 
 
 def test_a_dear_decision_takes_two_people_on_every_message(here: World) -> None:
-    todo, message = dispute(here, "INV-V-8", amount=25_000.0)
+    todo, message = dispute(here, "INV-V-8", **DEAR)
     assert "proposes" not in Link(here, "INV-V-8", 0).page()
     press(here, message, "reject")
     fill(here, "U0ANNA", words="The bank shows no payment")
@@ -243,7 +188,7 @@ def test_a_dear_decision_takes_two_people_on_every_message(here: World) -> None:
 
 
 def test_a_change_at_the_source_voids_a_proposal(here: World) -> None:
-    todo, message = dispute(here, "INV-V-9", amount=25_000.0)
+    todo, message = dispute(here, "INV-V-9", **DEAR)
     press(here, message, "validate")
     eventually(lambda: "proposes to validate" in words(message), "the proposal")
 
@@ -267,11 +212,10 @@ def test_a_mail_decides_undoes_and_reopens(here: World) -> None:
     first.choose(verb="undo")
     eventually(lambda: here.getbill.todos[todo["id"]]["status"] == "suggested", "Getbill to take it back")
 
+    before = len([mail for mail in mails_about(here, "INV-V-10") if "Undo or reopen" in mail])
     here.service.command("act", f"getbill:main:debtor_request:{todo['id']}", "validate")
     eventually(lambda: here.getbill.todos[todo["id"]]["status"] == "validated", "Getbill to be told")
-    last = Link(here, "INV-V-10")
-    eventually(lambda: "Undo or reopen" in text_of(here.mail.messages[-1].message), "the way")
-    last = Link(here, "INV-V-10")
+    last = Link(here, "INV-V-10", before, says="Undo or reopen")
     assert last.choose(verb="reopen").status_code == 422
     last.choose(verb="reopen", note="wrong debtor")
     eventually(lambda: here.getbill.todos[todo["id"]]["status"] == "suggested", "Getbill to open it again")
@@ -293,7 +237,7 @@ def test_a_mail_snoozes_assigns_and_checks_a_plan(here: World) -> None:
 
 
 def test_a_mail_obeys_four_eyes(here: World) -> None:
-    todo, message = dispute(here, "INV-V-12", amount=25_000.0)
+    todo, message = dispute(here, "INV-V-12", **DEAR)
     Link(here, "INV-V-12", 0).choose(verb="validate")
     eventually(lambda: "ar@creditor.example proposes to validate" in words(message), "the proposal")
 
@@ -333,7 +277,7 @@ def test_a_terminal_changes_a_plan_with_the_same_check(here: World) -> None:
 
 
 def test_a_terminal_obeys_four_eyes(here: World) -> None:
-    todo, message = dispute(here, "INV-V-15", amount=25_000.0)
+    todo, message = dispute(here, "INV-V-15", **DEAR)
 
     assert "Say who you are" in act(here, todo, "validate")[1]
     code, said = act(here, todo, "validate", "--as", "anna@creditor.example")

@@ -6,8 +6,8 @@ from pathlib import Path
 from tests.faults.ledger import Ledger
 from tests.harness import eventually, world
 from tests.newer.migrations import newer_migrations
+from tests.person import buttons, posted, press
 from tests.postgres import fresh_database
-from tests.system.test_main_job import buttons, posted, press
 
 
 def test_a_version_goes_on_beside_the_next_one_and_can_come_back(tmp_path: Path, postgres: str) -> None:

@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,17 +10,16 @@ import httpx
 import pytest
 
 from receiver.web.sessions import local
-from tests.harness import World, eventually, world
+from tests.harness import World, eventually
 from tests.office import text_of
-from tests.system.test_main_job import posted, words
+from tests.person import choose, mails_about, nonce_in, posted, words
 
 ANNA, OPS = "anna@creditor.example", "ops@creditor.example"
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("inbox"), getbill_poll="1h", debitura_poll="1h") as made:
-        yield made
+@pytest.fixture(scope="session")
+def here(quiet: World) -> World:
+    return quiet
 
 
 def links_for(here: World, address: str) -> list[str]:
@@ -57,13 +55,6 @@ def opened(here: World, reference: str, **facts: Any) -> str:
     posted(here, "C0DISPUTES", reference)
     found = next(i for i in here.service.items() if i["snapshot"].get("reference") == reference)
     return f"/items/{found['id']}"
-
-
-def choose(browser: httpx.Client, page: str, **fields: str) -> httpx.Response:
-    nonce = re.search(r'name="nonce" value="([^"]+)"', browser.get(page).text)
-    assert nonce is not None
-    time.sleep(2.1)  # the page is for people
-    return browser.post(page, data={"nonce": nonce[1], **fields})
 
 
 def test_a_mailed_link_lets_somebody_in_where_they_wanted_to_go(here: World, visitor: httpx.Client) -> None:
@@ -181,12 +172,10 @@ def test_an_item_s_page_shows_all_of_it_and_takes_a_decision(here: World, anna: 
 
 def test_messages_in_slack_and_mail_lead_to_the_item_s_page(here: World) -> None:
     page = here.service.url + opened(here, "INV-WEB-6")
-    mails = eventually(
-        lambda: [m.message for m in here.mail.messages if "INV-WEB-6" in str(m.message["subject"])], "the mail"
-    )
+    mails = eventually(lambda: mails_about(here, "INV-WEB-6"), "the mail")
 
     assert page in json.dumps(posted(here, "C0DISPUTES", "INV-WEB-6").blocks)
-    assert page in text_of(mails[0])
+    assert page in mails[0]
 
 
 def test_a_note_and_a_release_are_taken_too(here: World, anna: httpx.Client) -> None:
@@ -202,15 +191,14 @@ def test_a_note_and_a_release_are_taken_too(here: World, anna: httpx.Client) -> 
 
 def test_a_page_that_is_not_one_s_own_decides_nothing(here: World, anna: httpx.Client) -> None:
     page = opened(here, "INV-WEB-3")
-    nonce = re.search(r'name="nonce" value="([^"]+)"', anna.get(page).text)
-    assert nonce is not None
-    time.sleep(2.1)
+    nonce = nonce_in(anna.get(page).text)
     with httpx.Client(base_url=here.service.url, trust_env=False) as other:
         other.post(here.service.command("login", OPS).stdout.strip())
-        stolen = other.post(page, data={"nonce": nonce[1], "verb": "validate"})
+        stolen = other.post(page, data={"nonce": nonce, "verb": "validate"})
     blind = anna.post(page, data={"verb": "validate"})
 
     assert (stolen.status_code, blind.status_code) == (403, 403)
+    assert "opened again somewhere else" in stolen.text
     assert next(i for i in here.service.items() if page.endswith(i["id"]))["state"] == "open"
 
 
@@ -221,23 +209,16 @@ def test_an_item_that_is_not_there_says_so(anna: httpx.Client) -> None:
 
 def test_deliveries_are_for_admins_who_can_try_again(here: World, anna: httpx.Client) -> None:
     here.slack.channels["C0DISPUTES"]["is_archived"] = True
-    try:
-        here.dispute(reference="INV-WEB-4")
-        with httpx.Client(base_url=here.service.url, trust_env=False) as admin:
-            admin.post(here.service.command("login", OPS).stdout.strip())
-            eventually(lambda: "is_archived" in admin.get("/deliveries").text, "the dead delivery")
-            shown = admin.get("/deliveries").text
-            here.slack.channels["C0DISPUTES"]["is_archived"] = False
-            ids, nonce = (
-                re.findall(r'name="id" value="(\d+)"', shown),
-                re.search(r'name="nonce" value="([^"]+)"', shown),
-            )
-            assert nonce is not None
-            without = admin.post("/deliveries", data={"id": ids[0]})
-            by_anna = anna.post("/deliveries", data={"nonce": nonce[1], "id": ids[0]})
-            tried = admin.post("/deliveries", data={"nonce": nonce[1], "id": ids})
-    finally:
+    here.dispute(reference="INV-WEB-4")
+    with httpx.Client(base_url=here.service.url, trust_env=False) as admin:
+        admin.post(here.service.command("login", OPS).stdout.strip())
+        eventually(lambda: "is_archived" in admin.get("/deliveries").text, "the dead delivery", every_s=0.1)
+        shown = admin.get("/deliveries").text
         here.slack.channels["C0DISPUTES"]["is_archived"] = False
+        ids, nonce = re.findall(r'name="id" value="(\d+)"', shown), nonce_in(shown)
+        without = admin.post("/deliveries", data={"id": ids[0]})
+        by_anna = anna.post("/deliveries", data={"nonce": nonce, "id": ids[0]})
+        tried = admin.post("/deliveries", data={"nonce": nonce, "id": ids})
 
     posted(here, "C0DISPUTES", "INV-WEB-4")
     assert (without.status_code, by_anna.status_code, tried.status_code) == (403, 403, 303)
