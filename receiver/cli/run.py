@@ -5,6 +5,8 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,22 +80,38 @@ async def _demo(folder: Path, port: int) -> None:
     from receiver import observe
     from receiver.main import serve
     from receiver.sandbox.demo import write_configuration
-    from receiver.sandbox.server import Sandbox
     from receiver.settings import load
 
-    url, page_port = f"http://127.0.0.1:{port}", port + 10
-    config = write_configuration(
-        folder, public_url=url, sandbox_url=f"http://127.0.0.1:{page_port}", smtp_port=page_port + 1, has_rule=True
-    )
-    sandbox = Sandbox(casebell_url=url)
+    url, page_port, log = f"http://127.0.0.1:{port}", port + 10, folder / "casebell.log"
+    page = f"http://127.0.0.1:{page_port}"
+    config = write_configuration(folder, public_url=url, sandbox_url=page, smtp_port=page_port + 1, is_demo=True)
+    settings = load(config)
+    with log.open("w") as stream:
+        observe.set_up(level=settings.log_level, secrets=settings.secrets(), stream=stream)
+        async with _stand_ins(url, page_port):
+            click.echo(f"Open {page}/ in a browser: press a button there and watch it ring.")
+            click.echo(f"Commands on this demo take --config {config}; its log is {log}")
+            await serve(settings, "127.0.0.1", port)
+
+
+@asynccontextmanager
+async def _stand_ins(casebell_url: str, port: int) -> AsyncIterator[None]:
+    """The demo's sandbox, which answers before anything asks it. Raises ConfigError when its port is taken."""
+    from receiver.errors import ConfigError
+    from receiver.sandbox.server import Sandbox
+
+    sandbox, ready = Sandbox(casebell_url), asyncio.Event()
     sandbox.slack.scopes += ",links:read,links:write"  # of the optional places, the one that asks for more scopes
-    stand_ins = asyncio.create_task(sandbox.serve("127.0.0.1", page_port, smtp_port=page_port + 1))
-    click.echo(f"Open http://127.0.0.1:{page_port}/ in a browser: press a button there and watch it ring.")
-    click.echo(f"Commands on this demo take --config {config}")
+    serving = asyncio.create_task(
+        sandbox.serve("127.0.0.1", port, smtp_port=port + 1, on_ready=lambda _url: ready.set())
+    )
+    waiting = asyncio.create_task(ready.wait())
     try:
-        settings = load(config)
-        observe.set_up(level="warning", secrets=settings.secrets())
-        await serve(settings, "127.0.0.1", port)
+        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done() and isinstance(error := serving.exception(), OSError):
+            raise ConfigError(f"the demo's sandbox needs ports {port} and {port + 1}: {error}; take others with --port")
+        yield
     finally:
-        stand_ins.cancel()
-        await asyncio.gather(stand_ins, return_exceptions=True)
+        serving.cancel()
+        waiting.cancel()
+        await asyncio.gather(serving, waiting, return_exceptions=True)

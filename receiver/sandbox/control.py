@@ -1,5 +1,6 @@
 """The sandbox's own page: it shows what each outside system holds now, and runs ``scenarios``."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +15,13 @@ from receiver.sandbox.faults import Json
 from receiver.sandbox.getbill_todos import digits_of, kind_of
 from receiver.sandbox.pages import page
 from receiver.sandbox.posted import posted
-from receiver.sandbox.scenarios import SCENARIOS, is_undecided
+from receiver.sandbox.scenarios import SCENARIOS, Done, Run, is_undecided
 from receiver.sandbox.slack_workspace import Message
 from receiver.sandbox.stand_ins import StandIns
 
 SHOWN = 5
+# What takes longer goes on behind the page, which shows how far it is.
+PAGE_WITHIN_S = 0.5
 KINDS = {
     "portal_dispute": "Formal dispute",
     "hardship": "Hardship",
@@ -49,6 +52,7 @@ class ControlPage:
     def __init__(self, world: StandIns) -> None:
         self._world = world
         self._last = ""
+        self._running: set[asyncio.Task[Done]] = set()
         self.routes = [
             Route("/", self._show, methods=["GET"]),
             Route("/control/{name}", self._control, methods=["POST"]),
@@ -62,7 +66,7 @@ class ControlPage:
             "control.html",
             casebell_url=world.casebell_url,
             next_reference=invented.claim(len(world.getbill.debts) + 1).reference,
-            last=self._last,
+            last=world.progress or self._last,
             open_todos=sum(one.is_open for one in todos),
             todos=todos[:SHOWN],
             open_tasks=sum(one.is_open for one in tasks),
@@ -79,7 +83,7 @@ class ControlPage:
         )
 
     async def _control(self, request: Request) -> Response:
-        """Runs a scenario: back to the page for a browser, JSON for a program."""
+        """Runs a scenario: a browser is sent back to the page soon, a program gets JSON when it is done."""
         run = SCENARIOS.get(request.path_params["name"])
         if run is None:
             raise HTTPException(404, f"There is no scenario {request.path_params['name']!r}.")
@@ -87,11 +91,19 @@ class ControlPage:
             asked = await posted(request)
         except ValueError as error:
             raise HTTPException(400, str(error)) from None
+        work = asyncio.create_task(self._do(run, asked))
+        self._running.add(work)
+        work.add_done_callback(self._running.discard)
+        if "text/html" in request.headers.get("accept", ""):
+            await asyncio.wait({work}, timeout=PAGE_WITHIN_S)
+            return RedirectResponse("../", 303)
+        done = await work
+        return JSONResponse({"ok": done.is_done, "did": done.did, **done.facts}, 200 if done.is_done else 409)
+
+    async def _do(self, run: Run, asked: Json) -> Done:
         done = await run(self._world, asked)
         self._last = done.did
-        if "text/html" in request.headers.get("accept", ""):
-            return RedirectResponse("../", 303)
-        return JSONResponse({"ok": done.is_done, "did": done.did, **done.facts}, 200 if done.is_done else 409)
+        return done
 
     async def _state(self, _request: Request) -> Response:
         world = self._world
@@ -163,7 +175,7 @@ class ControlPage:
 
     def _channels(self) -> list[tuple[Json, list[Message]]]:
         slack = self._world.slack
-        return [(channel, slack.posts(channel["id"])) for channel in list(slack.channels.values())]
+        return [(channel, slack.roots(channel["id"])) for channel in list(slack.channels.values())]
 
 
 def _money(todo: Json, debt: Json) -> str:

@@ -50,13 +50,13 @@ match    = {{ source = ["getbill"] }}
 slack    = ["C0DISPUTES"]
 email    = ["ar@creditor.example"]
 timezone = "{timezone}"
-
+{burst}
 [[routes]]
 name     = "tasks"
 slack    = ["C0TASKS"]
 email    = ["ar@creditor.example"]
 timezone = "{timezone}"
-
+{burst}
 [[digests]]
 name     = "daily"
 to       = ["cfo@creditor.example"]
@@ -65,7 +65,8 @@ schedule = "30 8 * * 1-5"
 timezone = "{timezone}"
 """
 
-# What a rule would do, told in the message and done by nobody: for whoever looks around.
+# For whoever looks around: many alerts at once become one message, and a rule only says what it would do.
+BURST = 'burst    = { over = 10, within = "1m" }\n'
 RULE = """
 [[automations]]
 name    = "confident-disputes"
@@ -86,12 +87,12 @@ def write_configuration(
     debitura_poll: str = "2s",
     database_url: str | None = None,
     secrets_of: dict[str, str] | None = None,
-    has_rule: bool = False,
+    is_demo: bool = False,
 ) -> Path:
     """Write ``casebell.toml`` and its secret files into ``folder``; the file's path.
 
-    ``secrets_of``: what the stand-ins expect, by file name; their own defaults when not given. ``has_rule``: with one
-    that only says what it would do.
+    ``secrets_of``: what the stand-ins expect, by file name; their own defaults when not given. ``is_demo``: with
+    BURST in each route, and with RULE.
     """
     values = {
         "key": secrets.token_urlsafe(32),
@@ -116,7 +117,8 @@ def write_configuration(
             smtp_port=smtp_port,
             getbill_poll=getbill_poll,
             debitura_poll=debitura_poll,
+            burst=BURST if is_demo else "",
         )
-        + (RULE if has_rule else "")
+        + (RULE if is_demo else "")
     )
     return path

@@ -61,12 +61,18 @@ async def burst(world: StandIns, asked: Json) -> Done:
     count = str(asked.get("count", BURST))
     number = min(int(count), LARGEST_BURST) if count.isdecimal() and len(count) < 9 else BURST
     todos, gate = [world.getbill.add("portal_dispute") for _ in range(number)], asyncio.Semaphore(AT_ONCE)
+    taken: list[bool] = []
 
-    async def tell(todo: Json) -> int:
+    async def tell(todo: Json) -> None:
         async with gate:
-            return await world.getbill_tells(todo)
+            taken.append(200 <= await world.getbill_tells(todo) < 300)
+            world.progress = f"{len(taken)} of {number} disputes are sent; Casebell took {sum(taken)}"
 
-    taken = [200 <= status < 300 for status in await asyncio.gather(*map(tell, todos))]
+    world.progress = f"0 of {number} disputes are sent"
+    try:
+        await asyncio.gather(*map(tell, todos))
+    finally:
+        world.progress = ""
     return Done(f"{number} disputes at once; Casebell took {sum(taken)}", {"sent": number, "accepted": sum(taken)})
 
 

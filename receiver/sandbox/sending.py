@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 import httpx
 
@@ -14,6 +15,7 @@ DEBITURA_RETRIES_S = (60, 120, 240, 480, 960, 1800, 1800)
 Headers = Mapping[str, str] | Callable[[], Mapping[str, str]]
 
 _retrying: set[asyncio.Task[None]] = set()
+tls = cache(httpx.create_ssl_context)  # reading the certificates takes longer than the request
 
 
 async def send(
@@ -30,7 +32,7 @@ async def send(
     ``headers`` may be a function, so that each attempt is signed afresh. Further attempts, ``scale`` times
     ``retries_s`` apart, go on in the background until one is answered with 2xx or 410.
     """
-    async with httpx.AsyncClient(transport=transport, timeout=DEADLINE_S, trust_env=False) as client:
+    async with httpx.AsyncClient(transport=transport, timeout=DEADLINE_S, trust_env=False, verify=tls()) as client:
         status = await _attempt(client, url, body, headers)
     if retries_s and not _is_over(status):
         waits = [wait * scale for wait in retries_s]
@@ -56,7 +58,7 @@ async def _attempt(client: httpx.AsyncClient, url: str, body: bytes, headers: He
 async def _retry(
     url: str, body: bytes, headers: Headers, waits: Sequence[float], transport: httpx.AsyncBaseTransport | None
 ) -> None:
-    async with httpx.AsyncClient(transport=transport, timeout=DEADLINE_S, trust_env=False) as client:
+    async with httpx.AsyncClient(transport=transport, timeout=DEADLINE_S, trust_env=False, verify=tls()) as client:
         for wait in waits:
             await asyncio.sleep(wait)
             if _is_over(await _attempt(client, url, body, headers)):

@@ -14,6 +14,7 @@ import httpx
 
 from receiver.sandbox import slack_payloads as payloads
 from receiver.sandbox.faults import Clock, Faults, Json, utc_now
+from receiver.sandbox.sending import tls
 from receiver.sandbox.slack_api import SlackApi, too_many
 from receiver.sandbox.slack_limits import SlackLimits
 from receiver.sandbox.slack_payloads import NotPressableError
@@ -186,7 +187,7 @@ class SlackStand(Workspace):
         if self.interactivity_url is None:
             raise httpx.ConnectError("the app has no interactivity URL")
         url = httpx.URL(self.interactivity_url)
-        async with httpx.AsyncClient(timeout=self.ack_s, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=self.ack_s, trust_env=False, verify=tls()) as client:
             return await client.post(url.copy_with(path=path) if path else url, content=body, headers=headers)
 
     def _obey(self, user: str, view_id: str, answer: httpx.Response) -> None:

@@ -19,7 +19,7 @@ from receiver.sandbox.slack import SlackStand
 from receiver.sandbox.slack_payloads import NotPressableError
 from receiver.sandbox.slack_workspace import Message
 
-SHOWN = 60
+SHOWN, SHOWN_BELOW = 60, 5  # messages of a channel, replies in a thread
 # After a press the page waits so long for the redrawn message or the form, for browsers that do not poll.
 REDRAW_S = 1.2
 VALUE = "value:"
@@ -32,6 +32,7 @@ class Entry:
 
     message: Message
     replies: list[Message]
+    left_out: int  # replies that are not drawn
 
 
 class SlackView:
@@ -85,9 +86,9 @@ class SlackView:
         return mine.get(channel_id) or next(iter(mine.values()))
 
     def _channels(self, user: Json) -> list[tuple[Json, int]]:
-        """Everybody's channels and one's own conversations, each with the number of its messages."""
+        """Everybody's channels and one's own conversations, each with the number of its messages, replies aside."""
         mine = [one for one in list(self._stand.channels.values()) if one.get("user", user["id"]) == user["id"]]
-        return [(channel, len(self._stand.posts(channel["id"]))) for channel in mine]
+        return [(channel, len(self._stand.roots(channel["id"]))) for channel in mine]
 
     def _entries(self, channel: str, user: str) -> list[Entry]:
         """What this person sees in the channel, in order; a reply whose message is gone stands by itself."""
@@ -99,7 +100,7 @@ class SlackView:
             return message.thread_ts if message.thread_ts in roots and message.thread_ts else message.ts
 
         threads = groupby(sorted(seen, key=lambda one: (_order(root_of(one)), _order(one.ts))), root_of)
-        return [Entry(first, list(rest)) for _, (first, *rest) in threads]
+        return [Entry(first, rest[-SHOWN_BELOW:], len(rest[:-SHOWN_BELOW])) for _, (first, *rest) in threads]
 
     def _name(self, some_id: str) -> str:
         known = self._stand.users.get(some_id) or self._stand.channels.get(some_id) or {}

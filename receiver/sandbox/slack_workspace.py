@@ -93,6 +93,10 @@ class Workspace:
         """What everybody in the channel sees, in order, replies in threads included."""
         return [message for message in list(self.messages.values()) if message.channel == channel]
 
+    def roots(self, channel: str) -> list[Message]:
+        """What stands in the channel itself: posts, and replies that were also sent to it."""
+        return [post for post in self.posts(channel) if post.thread_ts is None or post.is_broadcast]
+
     def find(self, channel: str, ts: str) -> Message:
         """A message, seen by all or by one. Raises NotPressableError."""
         if (channel, ts) in self.messages:

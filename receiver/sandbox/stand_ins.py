@@ -38,6 +38,7 @@ class StandIns:
         self.slack = SlackStand(interactivity_url=casebell_url + INTERACTIONS if casebell_url else None)
         self.mail = MailStand()
         self.sent: deque[Sent] = deque(maxlen=300)
+        self.progress = ""  # of a scenario that takes long
 
     async def getbill_tells(self, todo: Json, event: str = "dispute.created") -> int:
         """Send Getbill's webhook about a todo; the status it was answered with."""

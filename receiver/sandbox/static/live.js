@@ -46,4 +46,8 @@ document.addEventListener("click", (event) => {
 document.querySelectorAll("[data-keep]").forEach((box) => {
   if (!location.hash) box.scrollTop = box.scrollHeight;
 });
-setInterval(() => look().catch(() => {}), EVERY_MS);
+// The next look begins when this one has ended: a slow page is not asked for twice at a time.
+function keepLooking() {
+  setTimeout(() => look().catch(() => {}).finally(keepLooking), EVERY_MS);
+}
+keepLooking();
