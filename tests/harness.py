@@ -21,6 +21,7 @@ from receiver.cli.ledger import document_of
 from receiver.sandbox.demo import write_configuration
 from receiver.sandbox.server import Sandbox, SandboxThread
 from receiver.store import items
+from tests import sqlite_file
 from tests.forked import Forked, casebell
 
 T = TypeVar("T")
@@ -210,6 +211,8 @@ def world(folder: Path, *, is_started: bool = True, replicas: int = 1, **configu
     ``replicas``: so many services on the same database, which then is PostgreSQL; started at the same moment.
     """
     port = free_port()
+    if "database_url" not in configuration:
+        sqlite_file.lay(folder)
     with SandboxThread(casebell_url=f"http://127.0.0.1:{port}") as stand_ins:
         config = write_configuration(
             folder,

@@ -7,6 +7,7 @@ named for what the caller may do next, and the outbox decides.
 import asyncio
 import json
 from contextlib import suppress
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ MAX_RETRY_AFTER_S = 600.0
 
 # Slack never saw these requests.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+_tls = cache(httpx.create_ssl_context)  # one for all clients: reading the certificates takes longer than a call
 
 
 class SlackClient:
@@ -40,6 +42,7 @@ class SlackClient:
             headers={"authorization": f"Bearer {token}", "accept-encoding": "identity"},
             timeout=httpx.Timeout(total_s, connect=min(CONNECT_S, total_s)),
             follow_redirects=False,
+            verify=_tls(),
             trust_env=base_url.startswith("https:"),  # else a proxy would read the token
             transport=transport,
         )
@@ -90,7 +93,7 @@ class SlackClient:
         if urlsplit(response_url)[:2] not in self._own_places:
             return
         with suppress(httpx.HTTPError, TimeoutError):
-            async with httpx.AsyncClient(timeout=self._total_s, trust_env=False) as plain:
+            async with httpx.AsyncClient(timeout=self._total_s, trust_env=False, verify=_tls()) as plain:
                 await plain.post(response_url, json={"delete_original": True})
 
     async def respond(self, response_url: str, text: str, blocks: list[Json]) -> None:
@@ -99,7 +102,7 @@ class SlackClient:
             return
         told: Json = {"response_type": "ephemeral", "text": text} | ({"blocks": blocks} if blocks else {})
         with suppress(httpx.HTTPError, TimeoutError):
-            async with httpx.AsyncClient(timeout=self._total_s, trust_env=False) as plain:
+            async with httpx.AsyncClient(timeout=self._total_s, trust_env=False, verify=_tls()) as plain:
                 await plain.post(response_url, json=told)
 
     async def publish_view(self, user: str, view: Json) -> None:

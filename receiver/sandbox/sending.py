@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 
 import httpx
+
+from receiver.upstream.http import tls
 
 DEADLINE_S = 10.0
 NO_ANSWER = 0
@@ -15,7 +16,6 @@ DEBITURA_RETRIES_S = (60, 120, 240, 480, 960, 1800, 1800)
 Headers = Mapping[str, str] | Callable[[], Mapping[str, str]]
 
 _retrying: set[asyncio.Task[None]] = set()
-tls = cache(httpx.create_ssl_context)  # reading the certificates takes longer than the request
 
 
 async def send(

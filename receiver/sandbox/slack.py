@@ -14,12 +14,12 @@ import httpx
 
 from receiver.sandbox import slack_payloads as payloads
 from receiver.sandbox.faults import Clock, Faults, Json, utc_now
-from receiver.sandbox.sending import tls
 from receiver.sandbox.slack_api import SlackApi, too_many
 from receiver.sandbox.slack_limits import SlackLimits
 from receiver.sandbox.slack_payloads import NotPressableError
 from receiver.sandbox.slack_rules import view_violations, violations
 from receiver.sandbox.slack_workspace import Workspace
+from receiver.upstream.http import tls
 
 ACK_S = 3.0  # the answer to a press (contract A2)
 _LINK = re.compile(r"https?://[^\s<>|&]{1,500}")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -52,6 +53,9 @@ class Reply:
 
 Parameter = str | int | list[str]  # a list: the parameter as often as it has members
 
+# One for all clients: reading the certificates takes longer than a call.
+tls = cache(httpx.create_ssl_context)
+
 
 class Http:
     """One vendor's API. ``headers`` go with every call; a call's own headers win.
@@ -86,6 +90,7 @@ class Http:
             timeout=timeout,
             transport=transport,
             follow_redirects=False,
+            verify=tls(),
             # A proxy has no way to this machine, and without TLS it would read the credentials.
             trust_env=base_url.startswith("https:") and self._host not in {"127.0.0.1", "::1", "localhost"},
         )
