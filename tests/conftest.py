@@ -1,4 +1,6 @@
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -6,17 +8,27 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from receiver.store.database import Database, open_database
-from tests import postgres as postgres_server
+from tests import sqlite_file
+from tests.postgres import NoPostgresError, SharedServer, empty, fresh_database
+
+SHARED = "CASEBELL_TEST_SHARED_FOLDER"
 
 # How long a machine takes is measured by `make bench`, never by a test.
 settings.register_profile("casebell", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("casebell")
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """More workers than cores: most of the time a test waits for a process, a socket or a moment to come."""
-    ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    return len(ours) + 2
+def pytest_configure(config: pytest.Config) -> None:
+    """The controller of a run makes a folder for what its workers share."""
+    if not hasattr(config, "workerinput"):
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="casebell-run-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shared = Path(os.environ.pop(SHARED))
+        SharedServer(shared).stop()
+        shutil.rmtree(shared)
 
 
 @pytest.fixture
@@ -25,25 +37,32 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """A PostgreSQL server of this worker's own, started when the first test asks for it."""
+def postgres() -> str:
+    """The PostgreSQL server of this run, started when the first test asks for it."""
     try:
-        with postgres_server.running() as url, postgres_server.template(url):
-            yield url
-    except postgres_server.NoPostgresError as error:
+        return SharedServer(Path(os.environ[SHARED])).url()
+    except NoPostgresError as error:
         pytest.skip(f"no PostgreSQL here: {error}")
 
 
-@pytest.fixture
-def postgres_url(postgres: str) -> Iterator[str]:
-    """A fresh database on it."""
-    with postgres_server.fresh_database(postgres) as url:
+@pytest.fixture(scope="session")
+def worker_database(postgres: str) -> Iterator[str]:
+    """The one database of this worker, with all tables."""
+    with fresh_database(postgres) as url:
         yield url
 
 
 @pytest.fixture
+def postgres_url(worker_database: str) -> str:
+    """A migrated database without rows."""
+    empty(worker_database)
+    return worker_database
+
+
+@pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'casebell.db'}"
+    """A migrated file without rows."""
+    return sqlite_file.lay(tmp_path)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -22,6 +22,7 @@ from receiver.sandbox.slack import SlackStand
 from receiver.sandbox.slack_workspace import Message
 from receiver.settings import load
 from receiver.store import items, outbox
+from tests import sqlite_file
 from tests.factories import NOW, make_snapshot
 
 ROUTE = """
@@ -101,6 +102,7 @@ async def office(folder: Path, routes: str = ROUTE, at: datetime = NOW) -> Async
         config = write_configuration(
             folder, public_url="http://127.0.0.1:9", sandbox_url=stand_ins.url, smtp_port=stand_ins.smtp_port
         )
+        sqlite_file.lay(folder)
         config.write_text(config.read_text().partition("[[routes]]")[0] + routes)
         async with open_desk(load(config)) as desk:
             made = Office(desk, stand_ins.sandbox.slack, stand_ins.sandbox.mail, at)
