@@ -8,6 +8,9 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 UV     := .build/uv/bin/uv
 CONFIG := $(or $(CASEBELL_CONFIG),casebell.toml)
 
+# A process that may not keep what it compiled compiles it at every start; the tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 

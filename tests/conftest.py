@@ -1,5 +1,6 @@
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ from receiver.store.database import Database, open_database
 from tests import sqlite_file
 from tests.postgres import NoPostgresError, SharedServer, empty, fresh_database
 
+# Else every process that a test starts would compile the whole program.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 SHARED = "CASEBELL_TEST_SHARED_FOLDER"
 
 # How long a machine takes is measured by `make bench`, never by a test.

@@ -6,10 +6,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import URL, make_url
 
@@ -116,10 +112,16 @@ def migrate(database_url: str) -> None:
         make_private(sqlite_path(database_url))
     with together.in_our_words(), _engine(database_url) as engine, engine.begin() as connection:
         locks.hold(connection, ["migration"])
+        there = _revision(connection)
+        if there == newest_revision():
+            return
+        from alembic import command  # a fifth of what a start loads, needed at the first start of a version only
+        from alembic.config import Config
+        from alembic.script import ScriptDirectory
+
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
-        there = MigrationContext.configure(connection).get_current_revision()
         if there and there not in {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}:
             if not inspect(connection).has_table("item"):
                 what = f"{_place(database_url)}: another program's tables are there (its schema is at {there!r})"
@@ -129,9 +131,22 @@ def migrate(database_url: str) -> None:
         command.upgrade(config, "head")
 
 
+def newest_revision() -> str:
+    """This program's schema: what the name of its newest migration begins with."""
+    return max(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py")).partition("_")[0]
+
+
 def is_ready(connection: Connection) -> bool:
     """Whether the database answers and is migrated."""
     return bool(connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one())
+
+
+def _revision(connection: Connection) -> str | None:
+    """The schema that is there."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
 
 
 def _place(database_url: str) -> str:

@@ -140,6 +140,12 @@ def test_each_step_only_adds_what_the_version_before_need_not_know(empty_url: st
                 assert hard == [], f"{revision}: whoever does not know them cannot insert into {table}"
 
 
+def test_the_newest_migration_is_named_for_its_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert store.newest_revision() == STEPS[-1]
+    monkeypatch.setattr(store, "MIGRATIONS", newer_migrations(tmp_path))
+    assert store.newest_revision() == "9000"
+
+
 def _schema(engine: sa.Engine) -> dict[str, dict[str, Any]]:
     looks = sa.inspect(engine)
     return {name: {one["name"]: one for one in looks.get_columns(name)} for name in looks.get_table_names()}
