@@ -9,32 +9,33 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from tests.adapters.test_mail_checks import html_of, mails
 from tests.browser import browser, somebody
 from tests.harness import ROOT, eventually, world
+from tests.mail_cases import alarms, html_of, in_language
 from tests.slack_pictures import draw_slack, keep
 
 FOLDER = ROOT / "docs" / "pictures"
 DESK, PHONE = 680, 390
 # file: mail, width, colours
 MAILS = {
-    "alert-mail-desktop": ("portal_dispute.en", DESK, "light"),
-    "alert-mail-phone": ("portal_dispute.en", PHONE, "dark"),
-    "digest-desktop": ("digest.en", DESK, "light"),
-    "digest-phone": ("digest.en", PHONE, "light"),
-    "digest-phone-dark": ("digest.en", PHONE, "dark"),
+    "alert-mail-desktop": ("portal_dispute", DESK, "light"),
+    "alert-mail-phone": ("portal_dispute", PHONE, "dark"),
+    "digest-desktop": ("digest", DESK, "light"),
+    "digest-phone": ("digest", PHONE, "light"),
+    "digest-phone-dark": ("digest", PHONE, "dark"),
     "alarm-mail-desktop": ("alarm source_refuses", DESK, "light"),
 }
 
 
 def draw_mails(chromium: Browser) -> None:
     """Every mail of the page."""
+    mails = in_language("en") | alarms()
     for name, (mail, width, colours) in MAILS.items():
         with somebody(chromium) as person:
             page = person.new_page()
             page.set_viewport_size({"width": width, "height": 300})
             page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
-            page.set_content(_with_pictures(mails()[mail]))
+            page.set_content(_with_pictures(mails[mail]))
             keep(page.screenshot(full_page=True), FOLDER / f"{name}.png")
 
 

@@ -7,32 +7,18 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
-from email.message import EmailMessage
-from functools import lru_cache
 from mailbox import mbox, mboxMessage
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
-from notifiers.email import gathered, word
-from notifiers.teller import Teller
-from receiver.cli.preview import notice_of_sample
-from receiver.cli.sample_digest import edition, sample_digest
-from receiver.cli.samples import SAMPLES, sample
-from receiver.domain.alarm import SENTENCES
-from receiver.main import render_mail, render_mail_digest
 from tests.browser import browser, somebody
 from tests.checkers import checked, tools, violations
+from tests.mail_cases import html_of, mails
 
-LOCALES = ("en", "fr", "da", "de")
-SENDER, ADDRESS, HOST = "Casebell <casebell@creditor.example>", "ar@creditor.example", "casebell.example.com"
-TELLER = Teller()
 COLOURS = ("color-contrast",)  # all that night changes
 LANDMARKS = ("region", "landmark-one-main")  # a mail is shown inside its client's page, which has them
-MORNING = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
 
 # What some client or other does not draw, and what then happens: nothing that anybody would miss.
 HARMLESS = {
@@ -52,37 +38,6 @@ HARMLESS = {
 
 
 __all__ = ["tools"]  # a fixture
-
-
-@lru_cache
-def mails() -> dict[str, EmailMessage]:
-    """Every kind open, one of each other state, many in one, and the digest, in every language; and the alarms."""
-    made = {}
-    for locale in LOCALES:
-        for kind in SAMPLES:
-            made[f"{kind}.{locale}"] = render_mail(notice_of_sample(sample(kind), locale))
-        done = replace(
-            sample("portal_dispute"), state="resolved", resolved_at=MORNING, outcome="validated", resolved_by="Anna"
-        )
-        made[f"resolved.{locale}"] = render_mail(notice_of_sample(done, locale))
-        refused = replace(sample("hardship"), problem="The debt was closed in the meantime.")
-        made[f"refused.{locale}"] = render_mail(notice_of_sample(refused, locale))
-        twice = replace(notice_of_sample(sample("hardship"), locale), may_repeat=True)
-        made[f"in doubt.{locale}"] = render_mail(twice)
-        told = [(one, TELLER.story(one)) for one in (notice_of_sample(sample(kind), locale) for kind in SAMPLES)]
-        made[f"gathered.{locale}"] = gathered.render(told, TELLER.say, SENDER, ADDRESS, HOST)
-        made[f"digest.{locale}"] = render_mail_digest(edition(sample_digest(locale, MORNING)))
-    values = {"about": "Getbill (main)", "since": "2026-03-02 08:30 UTC", "reason": "unauthorized: 401"}
-    for code, sentence in SENTENCES.items():
-        text = TELLER.say("en", sentence, **values)
-        made[f"alarm {code}"] = word.render(text, code, TELLER.say, SENDER, ADDRESS, HOST, MORNING)
-    return made
-
-
-def html_of(mail: EmailMessage) -> str:
-    part = mail.get_body(("html",))
-    assert part is not None
-    return str(part.get_content())
 
 
 def test_html_validate_and_caniemail_find_nothing_in_any_mail(tools: Path) -> None:
