@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from receiver.store.database import Database, open_database
@@ -15,6 +16,13 @@ from tests.postgres import NoPostgresError, SharedServer, empty, fresh_database
 # Else every process that a test starts would compile the whole program.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Drawing the frames of a traceback takes half a second; structlog does that for whoever does not set it up.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 SHARED = "CASEBELL_TEST_SHARED_FOLDER"
 
 # How long a machine takes is measured by `make bench`, never by a test.

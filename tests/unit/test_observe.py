@@ -25,13 +25,13 @@ JANE = "Jane Roe"
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, before = root.handlers[:], root.level, structlog.get_config()
     written = io.StringIO()
     set_up(as_json=True, secrets=[SECRET], stream=written)
     yield written
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 def last_line(stream: io.StringIO) -> dict[str, Any]:
