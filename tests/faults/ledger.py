@@ -1,8 +1,11 @@
 """What was acknowledged to a sender, and the one invariant that must hold after any fault."""
 
+import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -11,7 +14,7 @@ from sqlalchemy import create_engine, select
 
 from receiver.store.schema import inbox, outbox
 from tests.faults.much import times
-from tests.harness import World
+from tests.harness import World, eventually
 
 SETTLES_WITHIN_S = float(times(120, 900))
 
@@ -22,6 +25,7 @@ class Ledger:
 
     here: World
     acknowledged: dict[str, str] = field(default_factory=dict)  # the identity of the event: its reference
+    refused: int = 0  # tries that were not acknowledged
     prefix: str = "INV-F"
     _made: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -38,6 +42,25 @@ class Ledger:
                 pass
             stop.wait(every_s)
 
+    @contextmanager
+    def load(self, senders: int = 2, every_s: float = 0.05) -> Iterator[None]:
+        """So many send at the same time while this lasts."""
+        stop = threading.Event()
+        threads = [threading.Thread(target=self.send_until, args=(stop, every_s)) for _ in range(senders)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+    def wait_for_more(self, least: int = 1, most: int = 8) -> None:
+        """Until a random number of disputes more is acknowledged: a moment that nobody chose."""
+        enough = len(self.acknowledged) + random.randint(least, most)
+        eventually(lambda: len(self.acknowledged) >= enough, "webhooks to be taken")
+
     def _new(self) -> tuple[str, bytes]:
         with self._lock:
             self._made += 1
@@ -49,15 +72,23 @@ class Ledger:
         try:
             answer = self.here.getbill_event(event)
         except httpx.TransportError:
+            self.refused += 1
             return False
         if answer.is_success:
             self.acknowledged[f"id:event-{reference}"] = reference
+        else:
+            self.refused += 1
         return answer.is_success
 
     def told(self) -> Counter[str]:
         """How many messages in the channel are about each reference."""
         words = Counter(word for text in self._texts() for word in set(_words(text)))
         return Counter({reference: words[reference] for reference in self.acknowledged.values()})
+
+    def assert_no_silent_repeat(self, told: Counter[str]) -> None:
+        """Whatever was told twice says so."""
+        silent = [name for name, n in told.items() if self.says_it_repeats(name) < n - 1]
+        assert silent == [], "told twice without a word of it"
 
     def says_it_repeats(self, reference: str) -> int:
         """How many messages about it say that there may be another."""

@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -30,10 +28,10 @@ MOODS: dict[str, Mood] = {
 }
 
 
-@contextmanager
-def rude_slack(folder: Path) -> Iterator[tuple[World, RudeWay]]:
+@pytest.fixture(scope="module")
+def rude_slack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, RudeWay]]:
     with (
-        world(folder, is_started=False, getbill_poll="1h") as here,
+        world(tmp_path_factory.mktemp("rude"), is_started=False, getbill_poll="1h") as here,
         RudeWay(here.sandbox_url.removeprefix("http://")) as way,
     ):
         text = here.service.config.read_text()
@@ -43,17 +41,18 @@ def rude_slack(folder: Path) -> Iterator[tuple[World, RudeWay]]:
 
 
 @pytest.mark.parametrize("name", MOODS)
-def test_a_rude_destination_delays_no_other_and_heals(tmp_path: Path, name: str) -> None:
-    with rude_slack(tmp_path) as (here, way):
-        ledger = Ledger(here, prefix="INV-RUDE")
-        way.mood = MOODS[name]
-        for _ in range(5):
-            assert ledger.send()
+def test_a_rude_destination_delays_no_other_and_heals(rude_slack: tuple[World, RudeWay], name: str) -> None:
+    here, way = rude_slack
+    ledger = Ledger(here, prefix=f"INV-RUDE{list(MOODS).index(name)}")
+    calls, mails = way.calls, len(here.mail.messages)
+    way.mood = MOODS[name]
+    for _ in range(3):
+        assert ledger.send()
 
-        eventually(lambda: way.calls >= 1, "Slack to be tried")
-        eventually(lambda: len(here.mail.messages) >= 5, "mail to go its way meanwhile")
-        assert here.service.resident_bytes() < MUCH_MEMORY
-        assert here.posts("C0DISPUTES") == []
+    eventually(lambda: way.calls > calls, "Slack to be tried")
+    eventually(lambda: len(here.mail.messages) >= mails + 3, "mail to go its way meanwhile")
+    assert here.service.resident_bytes() < MUCH_MEMORY
+    assert not any(ledger.told().values())
 
-        way.mood = None
-        assert ledger.settle()
+    way.mood = None
+    assert ledger.settle()

@@ -1,9 +1,6 @@
 """A replica that is frozen for longer than its leases, and goes on afterwards as if nothing had been."""
 
-import random
 import signal
-import threading
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,10 +9,9 @@ from sqlalchemy import create_engine, update
 from receiver.store.schema import inbox, lease, outbox
 from tests.faults.ledger import Ledger
 from tests.faults.much import times
-from tests.harness import World, eventually, world
+from tests.harness import World, world
 
 FREEZES = times(2, 30)
-SENDERS = 2
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -24,31 +20,23 @@ def test_a_replica_frozen_past_its_leases_overwrites_nothing_and_repeats_nothing
 ) -> None:
     with world(tmp_path, replicas=3, getbill_poll="1h", database_url=postgres_url) as here:
         everybody = list(here.replicas)
-        ledger, stop = Ledger(here), threading.Event()
-        senders = [threading.Thread(target=ledger.send_until, args=(stop, 0.02)) for _ in range(SENDERS)]
-        for sender in senders:
-            sender.start()
-        for n in range(FREEZES):
-            time.sleep(random.uniform(0.1, 0.7))
-            frozen = everybody[n % len(everybody)]
-            frozen.signal(signal.SIGSTOP)
-            here.replicas.remove(frozen)
-            end_all_leases(here)
-            n_told = len(ledger.acknowledged)
-            eventually(lambda n_told=n_told: len(ledger.acknowledged) > n_told + 20, "the others to go on")  # type: ignore[misc]
-            frozen.signal(signal.SIGCONT)
-            here.replicas.append(frozen)
-        stop.set()
-        for sender in senders:
-            sender.join()
+        ledger = Ledger(here)
+        with ledger.load():
+            for n in range(FREEZES):
+                ledger.wait_for_more()
+                frozen = everybody[n % len(everybody)]
+                frozen.signal(signal.SIGSTOP)
+                here.replicas.remove(frozen)
+                end_all_leases(here)
+                ledger.wait_for_more(least=10, most=10)
+                frozen.signal(signal.SIGCONT)
+                here.replicas.append(frozen)
 
         told = ledger.settle()
-
-        repeated = {reference: n for reference, n in told.items() if n > 1}
-        silent = [reference for reference, n in repeated.items() if ledger.says_it_repeats(reference) < n - 1]
+        ledger.assert_no_silent_repeat(told)
         ended = [service for service in everybody if not service.is_running()]
-    assert silent == [], "told twice without a word of it"
     assert ended == []
+    repeated = [reference for reference, n in told.items() if n > 1]
     print(f"{FREEZES} freezes, {len(told)} acknowledged, {len(repeated)} told again, saying so")  # noqa: T201 - a figure
 
 

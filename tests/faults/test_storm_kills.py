@@ -12,7 +12,7 @@ from tests.faults.ledger import Ledger
 from tests.faults.much import times
 from tests.harness import World, eventually, world
 
-ALERTS = times(40, 400)
+ALERTS = times(24, 400)
 OVER = 5
 
 
