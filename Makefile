@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-.PHONY: help run test faults lint format bench lock words docs pictures clean
+.PHONY: help run test check faults lint format bench lock words docs pictures clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -24,6 +24,10 @@ run: $(VENV)/.ready-run ## start the service (casebell.toml, else the demo); ARG
 
 test: $(VENV)/.ready-dev .build/tools .build/prism .build/mailcheck .build/slackschema ## run every test; ARGS="-k clicks" is passed on
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+check: $(VENV)/.ready-dev ## the inner loop: what needs no server, browser or node, then lint; a minute or so
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not (postgres or prism or tools)" tests/unit tests/adapters tests/walk $(ARGS)
+	@$(MAKE) --no-print-directory lint
 
 faults: $(VENV)/.ready-dev ## break it for long, on purpose: all of what make test does in short
 	@CASEBELL_FAULTS=long $(BIN)/python -m pytest -n auto -s tests/faults tests/store tests/walk/test_ledger_follows_sources.py $(ARGS)

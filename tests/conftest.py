@@ -43,6 +43,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(shared)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs PostgreSQL, by a fixture or as one of the two databases."""
+    for item in items:
+        wanted = {*getattr(item, "fixturenames", ())}
+        if callspec := getattr(item, "callspec", None):
+            wanted |= {value for value in callspec.params.values() if isinstance(value, str)}
+        if wanted & {"postgres", "postgresql"}:
+            item.add_marker("postgres")
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"

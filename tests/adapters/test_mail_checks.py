@@ -20,6 +20,8 @@ from tests.mail_cases import html_of, mails
 COLOURS = ("color-contrast",)  # all that night changes
 LANDMARKS = ("region", "landmark-one-main")  # a mail is shown inside its client's page, which has them
 
+pytestmark = pytest.mark.tools
+
 # What some client or other does not draw, and what then happens: nothing that anybody would miss.
 HARMLESS = {
     "<body> element",  # Gmail makes it a div; its colours are on the table too
