@@ -22,6 +22,9 @@ from receiver.domain.routing import Route
 from tests.factories import NOW, make_item, make_notice
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "email"
+SHEET = re.compile(r"(?<=<style>).*?(?=</style>)", re.DOTALL)
+STYLED = re.compile(r' style="[^"]*"')
+WRITTEN = re.compile(r'<(\w+(?: class="[^"]*")?)[^<>]*? style="([^"]*)"')
 SENDER, ADDRESS, HOST = "Casebell <casebell@creditor.example>", "ar@creditor.example", "casebell.example.com"
 
 DECIDE = Link("decide", f"https://{HOST}/act/InQxIg.aaaa.bbbb")
@@ -133,19 +136,31 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+def golden(name: str, text: str) -> str:
+    """The reviewed text; REWRITE_GOLDEN=1 puts this one in its place."""
+    path = GOLDEN / name
+    if os.environ.get("REWRITE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    return path.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_what_people_read_is_what_was_reviewed(case: str) -> None:
     mail = mailed(*CASES[case])
     head = "".join(f"{name}: {value}\n" for name, value in mail.items() if name != "Content-Type")
-    shown = {"txt": f"{head}\n{part(mail, 'plain')}", "html": part(mail, "html")}
+    shown = {"txt": f"{head}\n{part(mail, 'plain')}", "html": STYLED.sub("", SHEET.sub("", part(mail, "html")))}
 
-    for ending, text in shown.items():
-        path = GOLDEN / f"{case}.{ending}"
-        if os.environ.get("REWRITE_GOLDEN"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+    assert shown == {ending: golden(f"{case}.{ending}", text) for ending, text in shown.items()}
 
-        assert text == path.read_text(encoding="utf-8")
+
+def test_each_style_is_what_was_reviewed() -> None:
+    """The lines of the sheets, and what is written at the elements, by their class: once for all mails."""
+    pages = [part(mailed(*case), "html") for case in CASES.values()]
+    inline = {f"{tag} {style}\n" for page in pages for tag, style in WRITTEN.findall(page)}
+    lines = dict.fromkeys(line for page in pages for line in "".join(SHEET.findall(page)).splitlines(keepends=True))
+    shown = {"sheet.css": "".join(lines), "inline.txt": "".join(sorted(inline))}
+
+    assert shown == {name: golden(name, text) for name, text in shown.items()}
 
 
 def test_the_text_part_comes_first_and_says_all_that_the_other_says() -> None:
