@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from receiver.store.database import Database, open_database
 from tests import sqlite_file
+from tests.faults.much import IS_LONG, times
 from tests.postgres import NoPostgresError, SharedServer, empty, fresh_database
 
 # Else every process that a test starts would compile the whole program.
@@ -26,7 +27,14 @@ structlog.configure(
 SHARED = "CASEBELL_TEST_SHARED_FOLDER"
 
 # How long a machine takes is measured by `make bench`, never by a test.
-settings.register_profile("casebell", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Fixed examples in short runs, so that a run is as the one before; CASEBELL_FAULTS=long looks for new ones.
+settings.register_profile(
+    "casebell",
+    deadline=None,
+    max_examples=times(40, 1_000),
+    derandomize=not IS_LONG,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("casebell")
 
 

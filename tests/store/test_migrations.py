@@ -1,5 +1,6 @@
 """Every schema there ever was is brought forward with its rows, and each step lets the program before it go on."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -24,6 +25,7 @@ from receiver.store import inbox, items, messages, outbox
 from receiver.store.database import Database, open_database
 from receiver.store.inbox import Arrival
 from receiver.store.messages import Shown
+from tests import sqlite_file
 from tests.factories import NOW, make_snapshot
 from tests.newer.migrations import newer_migrations
 from tests.postgres import fresh_database
@@ -97,16 +99,28 @@ def put_what_fits(engine: sa.Engine, rows: dict[str, list[dict[str, Any]]]) -> N
                 connection.execute(table.insert().values(**known))
 
 
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], dict[str, list[dict[str, Any]]]]:
+    """What is filled in today: both items, and the rows of each table."""
+    url = sqlite_file.lay(tmp_path_factory.mktemp("today"))
+
+    async def filled() -> list[Any]:
+        today = open_database(url)
+        await fill(today)
+        both = await today.read(_both)
+        await today.close()
+        return both
+
+    both = asyncio.run(filled())
+    with engine_of(url) as engine:
+        return both, rows_of(engine)
+
+
 @pytest.mark.parametrize("revision", STEPS)
 async def test_what_an_older_version_stored_is_worked_on_after_the_upgrade(
-    empty_url: str, tmp_path: Path, revision: str
+    empty_url: str, stored: tuple[list[Any], dict[str, list[dict[str, Any]]]], revision: str
 ) -> None:
-    today = open_database(f"sqlite:///{tmp_path / 'today.db'}")
-    await fill(today)
-    before = await today.read(_both)
-    await today.close()
-    with engine_of(f"sqlite:///{tmp_path / 'today.db'}") as engine:
-        rows = rows_of(engine)
+    before, rows = stored
     with engine_of(empty_url) as engine:
         with engine.begin() as connection:
             upgrade(connection, revision)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.domain.item import Detail, Line, Snapshot
@@ -291,7 +291,6 @@ CASE_FIELDS = sorted(wire.Case.model_json_schema(by_alias=True)["properties"])
 CHAT_FIELDS = sorted(wire.Chat.model_json_schema(by_alias=True)["properties"])
 
 
-@settings(max_examples=200)
 @given(
     st.dictionaries(st.sampled_from(TASK_FIELDS), json_values),
     st.dictionaries(st.sampled_from(CASE_FIELDS), json_values),

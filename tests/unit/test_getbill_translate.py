@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.domain.item import Detail, Medium, Snapshot
@@ -335,7 +335,6 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from(sorted(wire.Todo.model_fields)), anything))
 def test_no_todo_however_strange_raises_and_what_comes_out_can_be_stored(raw: dict[str, Any]) -> None:
     raw = json.loads(json.dumps(raw))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.domain.schedule import Schedule
@@ -105,7 +105,6 @@ def told(schedule: Schedule, start: datetime, end: datetime) -> list[datetime]:
     return slots
 
 
-@settings(max_examples=120, deadline=None)
 @given(CRONS, st.sampled_from(ZONES), st.sampled_from(NIGHTS), st.integers(0, 1_200))
 def test_every_slot_comes_once_and_none_is_left_out(cron: str, timezone: str, night: datetime, shift: int) -> None:
     start = night + shift * MINUTE
@@ -114,7 +113,6 @@ def test_every_slot_comes_once_and_none_is_left_out(cron: str, timezone: str, ni
     assert told(Schedule(cron, timezone), start, start + DAYS) == expected
 
 
-@settings(max_examples=80, deadline=None)
 @given(CRONS, st.sampled_from(ZONES), st.sampled_from(NIGHTS), st.integers(0, 1_200), st.integers(0, 2_000))
 def test_after_an_outage_the_newest_slot_is_the_one(
     cron: str, timezone: str, night: datetime, shift: int, away: int
@@ -126,7 +124,6 @@ def test_after_an_outage_the_newest_slot_is_the_one(
     assert Schedule(cron, timezone).newest_within(start, end) == (missed[-1] if missed else None)
 
 
-@settings(max_examples=60, deadline=None)
 @given(CRONS, st.sampled_from(ZONES), st.integers(0, 3_000_000))
 def test_the_next_slot_is_always_later(cron: str, timezone: str, minutes: int) -> None:
     start = datetime(2024, 1, 1, tzinfo=UTC) + minutes * MINUTE
@@ -168,7 +165,6 @@ def test_a_schedule_that_is_never_due_is_a_fault_of_the_configuration(cron: str)
         check_cron(cron)
 
 
-@settings(max_examples=100, deadline=None)
 @given(CRONS)
 def test_what_the_settings_accept_can_be_scheduled(cron: str) -> None:
     try:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from notifiers.slack import forms, modals, plain, wire
@@ -60,7 +60,6 @@ ITEMS = st.sampled_from([make_item(), acting(), resolved(), make_item(problem="n
 
 
 @given(item=ITEMS, story=STORIES, name=HOSTILE, is_repeated=st.booleans())
-@settings(max_examples=150, deadline=None)
 def test_no_words_however_hostile_break_a_limit_or_cost_a_button(
     item: Item, story: Story, name: str, is_repeated: bool
 ) -> None:
@@ -109,7 +108,6 @@ def test_a_language_with_endless_words_breaks_no_limit() -> None:
 
 
 @given(story=STORIES, locale=st.sampled_from(LOCALES), verb=st.sampled_from(sorted(forms.WITH_FORM)))
-@settings(max_examples=100, deadline=None)
 def test_slack_takes_every_form(story: Story, locale: str, verb: str) -> None:
     notice = make_notice(chat_item(), route=Route("r", locale=locale))
     press = wire.Press("k7f3q9x2m4ab", 1, verb, "C1", "171.2")

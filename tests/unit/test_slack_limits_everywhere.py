@@ -24,6 +24,7 @@ from receiver.domain.storm import Storm
 from receiver.domain.twin import Twin
 from receiver.sandbox.slack_rules import view_violations, violations
 from tests.factories import NOW, make_item
+from tests.faults.much import times
 from tests.slack_cases import ALL_VERBS, LOCALES, judge, visible, walk
 from tests.unit import test_wording, test_wording_joined
 from tests.unit.test_slack_limits import HOSTILE
@@ -32,6 +33,7 @@ SAID = test_wording.KINDS | test_wording_joined.KINDS
 TELLER = Teller()
 SOON = NOW + timedelta(minutes=10)
 HIDDEN = re.compile("[\x00-\x08\u200b\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+PIECES = ("<!channel> & <@U1> ", "\u202eevil\u2066\x00", "👩‍👩‍👧\ud83d")
 MENTION = re.compile(r"<[!@#]")
 
 
@@ -108,7 +110,6 @@ def url_buttons(message: Message) -> Iterator[dict[str, Any]]:
 
 
 @given(notice=notices())
-@settings(max_examples=80)
 def test_slack_takes_every_kind_in_every_state_and_language_whatever_anybody_wrote(notice: Notice) -> None:
     story = TELLER.story(notice)
     message, plainest = render(notice, story, TELLER.say), minimal(notice, story).text
@@ -124,7 +125,7 @@ def test_slack_takes_every_kind_in_every_state_and_language_whatever_anybody_wro
 
 
 @given(notice=notices())
-@settings(max_examples=40)
+@settings(max_examples=times(20, 800))
 def test_what_is_said_below_a_message_or_to_one_person_mentions_nobody(notice: Notice) -> None:
     shown = offer(replace(notice, verbs=("undo", "reopen")), TELLER.story(notice), TELLER.say)
     below = [TELLER.nudge(notice, Nudge(what, by=notice.item.claimed_by)) for what in ("reminder", "assigned", "woken")]
@@ -134,7 +135,7 @@ def test_what_is_said_below_a_message_or_to_one_person_mentions_nobody(notice: N
 
 
 @given(told=st.lists(notices(), min_size=1, max_size=4), n=st.sampled_from([1, 10]))
-@settings(max_examples=20)
+@settings(max_examples=times(10, 400))
 def test_slack_takes_what_is_told_together_whatever_anybody_wrote(told: list[Notice], n: int) -> None:
     many = [(notice, TELLER.story(notice)) for notice in told] * n
     raging = Storm(tuple(one.item for one, _ in many), told[0].route, NOW, NOW, "https://casebell.example.com/", True)
@@ -144,7 +145,7 @@ def test_slack_takes_what_is_told_together_whatever_anybody_wrote(told: list[Not
 
 
 @given(notice=notices(), verb=st.sampled_from(sorted(forms.WITH_FORM)))
-@settings(max_examples=40)
+@settings(max_examples=times(20, 800))
 def test_slack_takes_every_form_of_every_kind_whatever_anybody_wrote(notice: Notice, verb: str) -> None:
     press = wire.Press("k7f3q9x2m4ab", 999_999_999, verb, "C" + "1" * 31, "1" * 12 + "." + "2" * 12)
     view = modals.form(press, notice, TELLER.story(notice), TELLER.say)
@@ -157,7 +158,7 @@ def test_slack_takes_every_form_of_every_kind_whatever_anybody_wrote(notice: Not
 
 
 @given(words=HOSTILE, code=st.sampled_from(sorted(SENTENCES)), locale=st.sampled_from(LOCALES))
-@settings(max_examples=40)
+@settings(max_examples=times(20, 800))
 def test_slack_takes_every_refusal_in_place_of_a_form(words: str, code: str, locale: str) -> None:
     def say(message: str, **values: object) -> str:
         return TELLER.say(locale, message, **values)
@@ -172,8 +173,9 @@ def test_slack_takes_every_refusal_in_place_of_a_form(words: str, code: str, loc
     assert [view_violations(view) for view in shown] == [[], []]
 
 
-@pytest.mark.parametrize(("state", "kind"), list(zip(itertools.cycle(STATES), SAID, strict=False)))
-@pytest.mark.parametrize("piece", ["<!channel> & <@U1> ", "\u202eevil\u2066\x00", "👩‍👩‍👧\ud83d"])
+@pytest.mark.parametrize(
+    ("state", "kind", "piece"), list(zip(itertools.cycle(STATES), SAID, itertools.cycle(PIECES), strict=False))
+)
 def test_100_000_characters_in_every_field_cost_nobody_a_button(kind: str, state: str, piece: str) -> None:
     flood = piece * (100_000 // len(piece))
     item: Item = make_item(hostile(SAID[kind], flood), **STATES[state](flood))

@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import partial
 
 from babel.numbers import list_currencies
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from notifiers.slack import command, home, modals, templates, unfurl, wire
@@ -33,7 +33,6 @@ def told(item: Item, story: Story, name: str, locale: str = "en") -> Told:
 
 
 @given(item=ITEMS, story=STORIES, name=HOSTILE, locale=st.sampled_from(LOCALES))
-@settings(max_examples=60, deadline=None)
 def test_a_full_home_tab_and_a_full_list_are_taken_by_slack(item: Item, story: Story, name: str, locale: str) -> None:
     one = told(item, story, name, locale)
     mine, waiting = [one] * MOST_MINE, [told(replace(item, id="another"), story, name, locale)] * MOST_WAITING
@@ -50,7 +49,6 @@ def test_a_full_home_tab_and_a_full_list_are_taken_by_slack(item: Item, story: S
 
 
 @given(item=ITEMS, story=STORIES, name=HOSTILE)
-@settings(max_examples=60, deadline=None)
 def test_one_item_found_or_linked_is_taken_by_slack(item: Item, story: Story, name: str) -> None:
     one = told(item, story, name)
     nothing = command.found([], name, partial(SAY, "en"), SAY)
@@ -61,7 +59,6 @@ def test_one_item_found_or_linked_is_taken_by_slack(item: Item, story: Story, na
 
 
 @given(story=STORIES, name=HOSTILE, text=st.text(max_size=2_000), times=st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
 def test_a_reply_begun_with_any_template_is_taken_by_slack(story: Story, name: str, text: str, times: int) -> None:
     notice, _ = told(chat_item(), story, name)
     chosen = [ReplyTemplate(f"{n} {name[:70]}", "{debtor}" * 200 + text, "da") for n in range(120)]

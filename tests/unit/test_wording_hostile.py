@@ -2,7 +2,7 @@
 
 from datetime import UTC
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from notifiers.phrases import KINDS
@@ -82,7 +82,6 @@ def words_in(told: Story) -> list[str]:
     return [*(text for text in single if text), *(text for row in rows for text in row)]
 
 
-@settings(max_examples=150, deadline=None)
 @given(ITEMS, st.sampled_from(LOCALES), st.booleans())
 def test_whatever_a_stranger_writes_the_story_is_short_plain_and_complete(
     item: Item, locale: str, masked: bool
