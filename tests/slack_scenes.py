@@ -19,10 +19,10 @@ from receiver.domain.routing import Route
 from receiver.domain.storm import Storm
 from receiver.notices import twin_links
 from receiver.sandbox.slack import SlackStand
+from tests import wordings, wordings_joined
 from tests.factories import NOW, make_item, make_snapshot
-from tests.unit import test_wording, test_wording_joined
 
-SAID = test_wording.KINDS | test_wording_joined.KINDS
+SAID = wordings.KINDS | wordings_joined.KINDS
 ROUTE = Route("disputes", slack=("C0DISPUTES",), timezone="Europe/Paris")
 ANNA = Person(email="anna@creditor.example", name="Anna Krogh", slack_id="U0ANNA")
 DISPUTE = SAID["portal_dispute"]

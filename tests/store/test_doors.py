@@ -5,30 +5,20 @@ import asyncio
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from receiver.errors import RetryLaterError
 from receiver.store.database import Database, open_as_it_is, open_database
-from receiver.store.schema import inbox, metadata
-from tests.factories import NOW
+from receiver.store.schema import metadata
+from tests.store.events import add, events
 
 pytestmark = pytest.mark.anyio
-
-
-def add(connection: Connection, event_id: str) -> str:
-    values = {"source": "s", "account": "a", "event_id": event_id, "headers": "{}", "body": b"", "state": "new"}
-    connection.execute(insert(inbox).values(received_at=NOW, due_at=NOW, **values))
-    return event_id
 
 
 def add_and_fail(connection: Connection, event_id: str) -> str:
     add(connection, event_id)
     raise ValueError(event_id)
-
-
-def events(connection: Connection) -> set[str]:
-    return set(connection.execute(text("SELECT event_id FROM inbox")).scalars())
 
 
 async def test_a_write_is_seen_by_another_connection_once_it_is_answered(database: Database, database_url: str) -> None:

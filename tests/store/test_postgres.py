@@ -19,7 +19,7 @@ from receiver.store.inbox import Arrival
 from receiver.store.postgres import PostgresDatabase, postgres_url
 from tests import postgres as postgres_server
 from tests.harness import ROOT, free_port
-from tests.store.test_doors import add, events
+from tests.store.events import add, events
 
 pytestmark = pytest.mark.anyio
 TWO_HOURS_S = 7_200.0

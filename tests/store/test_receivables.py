@@ -18,7 +18,7 @@ from receiver.store import items, receivables
 from receiver.store.database import MIGRATIONS, Database
 from receiver.store.schema import item as item_table
 from tests.factories import NOW, make_snapshot
-from tests.unit.test_twin import case, debt
+from tests.receivables import case, debt
 
 pytestmark = pytest.mark.anyio
 

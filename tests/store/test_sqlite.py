@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from receiver.errors import ConfigError, RetryLaterError
 from receiver.store.database import Database, open_database, sqlite_path
 from receiver.store.sqlite import FileLock
-from tests.store.test_doors import add, events
+from tests.store.events import add, events
 
 pytestmark = pytest.mark.anyio
 

@@ -1,7 +1,6 @@
 """Which alerts ring by themselves and which become part of a storm, with several claimers on one database."""
 
 import asyncio
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from sqlalchemy import Connection, select
 from receiver.apply import apply_fact
 from receiver.domain.fact import SourceGone, SourceSaid
 from receiver.domain.item import Item
-from receiver.domain.pace import Pace, Paces
 from receiver.domain.routing import Route
 from receiver.store import gate, items, messages, outbox, storms
 from receiver.store.database import Database
@@ -18,26 +16,9 @@ from receiver.store.messages import Shown
 from receiver.store.schema import outbox as rows
 from receiver.store.schema import storm as storm_rows
 from tests.factories import NOW, make_snapshot
+from tests.store.storms import PACES, ROOM, ROUTES, at, come, key
 
 pytestmark = pytest.mark.anyio
-
-ROUTES = (Route("disputes", slack=("C1",)),)
-FAST = Pace(1_000.0, 1_000)
-PACES = Paces(slack=FAST, bursts={"slack:C1": Pace(3 / 60, 3)})  # three a minute
-ROOM = gate.Room(urgent=64, calm=48)
-
-
-def at(seconds: float) -> datetime:
-    return NOW + timedelta(seconds=seconds)
-
-
-def key(n: object) -> str:
-    return f"getbill:main:debtor_request:{n}"
-
-
-async def come(database: Database, *numbers: object, seconds: float = 0) -> None:
-    for n in numbers:
-        await database.write(apply_fact, SourceSaid(make_snapshot(key=key(n)), NOW), at(seconds), ROUTES)
 
 
 async def item_of(database: Database, n: object) -> Item:

@@ -8,7 +8,7 @@ from receiver.domain import conflict
 from receiver.domain.notice import verbs_for
 from receiver.domain.twin import Pair
 from tests.factories import make_item
-from tests.unit.test_twin import case, debt
+from tests.receivables import case, debt
 
 WORDS = st.sets(st.sampled_from(["paid", "owed", "disputed", "planned", "broken", "pursued"])).map(sorted).map(tuple)
 

@@ -22,7 +22,7 @@ from receiver.store import items, outbox
 from receiver.store.schema import history, metadata
 from receiver.store.schema import item as item_table
 from tests.factories import NOW, make_snapshot
-from tests.unit.test_twin import case, debt
+from tests.receivables import case, debt
 
 ROUTES = (Route("all", slack=("C1",)),)
 GETBILL, DEBITURA = ("getbill", "main"), ("debitura", "main")

@@ -14,46 +14,16 @@ from receiver.settings import Settings, load, masked, parse
 from receiver.settings.document import INLINE, keys_of, table_in
 from receiver.settings.inline_tables import join_inline_tables
 from receiver.settings.toml_text import toml_value
+from tests.unit.settings_text import ENVIRON, GETBILL, ROUTE, SLACK, TOP, read
 
-ENVIRON = {
-    "KEYS": "a-newest-key-of-24-chars, an-older-key-of-24-chars",
-    "TOKEN": "t0ken-of-getbill",
-    "B64": "c2VjcmV0LW9mLWRlYml0dXJh",
-    "EMPTY": "  ",
-    "SHORT": "short",
-    "DATABASE_URL": "postgresql://casebell:p4ss%2Fword@db.example/casebell",
-}
-TOP = """
-public_url = "https://casebell.example.com"
-secret_keys = ["env:KEYS"]
-"""
-GETBILL = """
-[[getbill]]
-name = "main"
-api_token = "env:TOKEN"
-"""
-SLACK = """
-[slack]
-bot_token = "env:TOKEN"
-signing_secrets = ["env:TOKEN"]
-"""
 EMAIL = """
 [email]
 smtp_url = "smtp+starttls://casebell%40example.com@smtp.example.com"
 password = "env:TOKEN"
 sender = "Casebell <casebell@creditor.example>"
 """
-ROUTE = """
-[[routes]]
-name = "all"
-slack = ["C0123456789"]
-"""
 
 RULE = '[[automations]]\nname = "a"\nverb = "validate"\n'
-
-
-def read(*parts: str, environ: Mapping[str, str] = ENVIRON) -> Settings:
-    return parse("".join(parts), "casebell.toml", environ)
 
 
 def faults(*parts: str, environ: Mapping[str, str] = ENVIRON) -> list[str]:

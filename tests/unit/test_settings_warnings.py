@@ -1,6 +1,6 @@
 """What `casebell check` warns of: allowed, and yet hardly meant."""
 
-from tests.unit.test_settings import GETBILL, ROUTE, SLACK, TOP, read
+from tests.unit.settings_text import GETBILL, ROUTE, SLACK, TOP, read
 
 DEBITURA = '[[debitura]]\nname = "nordic"\napi_key = "env:TOKEN"\n'
 

@@ -18,45 +18,20 @@ from receiver.domain.notice import Link, Story
 from receiver.domain.routing import Route
 from receiver.sandbox.slack_rules import view_violations, violations
 from tests.factories import make_item, make_notice, make_snapshot
+from tests.hostile import HOSTILE, ITEMS, STORIES
 from tests.slack_cases import (
     ALL_VERBS,
     CASES,
     LINKS,
     LOCALES,
     TELLER,
-    acting,
     chat_item,
     judge,
     pressable,
-    resolved,
     texts,
     told,
     walk,
 )
-
-HOSTILE = st.one_of(
-    st.text(max_size=300),
-    st.text(st.characters(codec=None), max_size=100),
-    st.builds(
-        lambda piece, count: piece * count,
-        st.sampled_from(["&", "<!channel>", "\u202e", "\u200b", "\x00", "👩‍👩‍👧", "é\n", "\n", "a", "\ud800", ">"]),
-        st.sampled_from([1, 149, 150, 2_800, 100_000]),
-    ),
-)
-MAYBE = st.none() | HOSTILE
-STORIES = st.builds(
-    Story,
-    headline=HOSTILE,
-    sentence=HOSTILE,
-    asked=MAYBE,
-    quote=MAYBE,
-    facts=st.lists(st.tuples(HOSTILE, HOSTILE), max_size=14).map(tuple),
-    conversation=st.lists(st.tuples(HOSTILE, HOSTILE, HOSTILE), max_size=10).map(tuple),
-    status=MAYBE,
-    problem=MAYBE,
-    footer=HOSTILE,
-)
-ITEMS = st.sampled_from([make_item(), acting(), resolved(), make_item(problem="no"), chat_item()])
 
 
 @given(item=ITEMS, story=STORIES, name=HOSTILE, is_repeated=st.booleans())

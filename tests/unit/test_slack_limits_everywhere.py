@@ -23,13 +23,13 @@ from receiver.domain.routing import Route
 from receiver.domain.storm import Storm
 from receiver.domain.twin import Twin
 from receiver.sandbox.slack_rules import view_violations, violations
+from tests import wordings, wordings_joined
 from tests.factories import NOW, make_item
 from tests.faults.much import times
+from tests.hostile import HOSTILE
 from tests.slack_cases import ALL_VERBS, LOCALES, judge, visible, walk
-from tests.unit import test_wording, test_wording_joined
-from tests.unit.test_slack_limits import HOSTILE
 
-SAID = test_wording.KINDS | test_wording_joined.KINDS
+SAID = wordings.KINDS | wordings_joined.KINDS
 TELLER = Teller()
 SOON = NOW + timedelta(minutes=10)
 HIDDEN = re.compile("[\x00-\x08\u200b\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -135,7 +135,7 @@ def test_what_is_said_below_a_message_or_to_one_person_mentions_nobody(notice: N
 
 
 @given(told=st.lists(notices(), min_size=1, max_size=4), n=st.sampled_from([1, 10]))
-@settings(max_examples=times(10, 400))
+@settings(max_examples=times(5, 400))
 def test_slack_takes_what_is_told_together_whatever_anybody_wrote(told: list[Notice], n: int) -> None:
     many = [(notice, TELLER.story(notice)) for notice in told] * n
     raging = Storm(tuple(one.item for one, _ in many), told[0].route, NOW, NOW, "https://casebell.example.com/", True)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import partial
 
 from babel.numbers import list_currencies
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifiers.slack import command, home, modals, templates, unfurl, wire
@@ -20,8 +20,9 @@ from receiver.domain.routing import Route
 from receiver.domain.totals import AtRisk, Totals
 from receiver.sandbox.slack_rules import view_violations, violations
 from tests.factories import NOW, make_notice
+from tests.faults import much
+from tests.hostile import HOSTILE, ITEMS, STORIES
 from tests.slack_cases import ALL_VERBS, LINKS, LOCALES, TELLER, chat_item
-from tests.unit.test_slack_limits import HOSTILE, ITEMS, STORIES
 
 SAY = TELLER.say
 EVERY_CURRENCY = tuple(AtRisk(Money(Decimal(10**14), one), 1, ()) for one in sorted(list_currencies()))
@@ -33,6 +34,7 @@ def told(item: Item, story: Story, name: str, locale: str = "en") -> Told:
 
 
 @given(item=ITEMS, story=STORIES, name=HOSTILE, locale=st.sampled_from(LOCALES))
+@settings(max_examples=much.times(8, 400))
 def test_a_full_home_tab_and_a_full_list_are_taken_by_slack(item: Item, story: Story, name: str, locale: str) -> None:
     one = told(item, story, name, locale)
     mine, waiting = [one] * MOST_MINE, [told(replace(item, id="another"), story, name, locale)] * MOST_WAITING

@@ -19,8 +19,8 @@ from receiver.domain.storm import Storm
 from receiver.sandbox.slack_rules import violations
 from tests.factories import NOW, make_item, make_snapshot
 from tests.faults.much import times
+from tests.hostile import HOSTILE
 from tests.slack_cases import LOCALES, chat_item, judge, resolved, texts
-from tests.unit.test_slack_limits import HOSTILE
 
 ROUTE = Route("disputes", slack=("C1",), timezone="Europe/Paris")
 INBOX = "https://casebell.example.com/"
@@ -44,7 +44,7 @@ def told(storm: Storm) -> str:
 
 
 @given(words=HOSTILE, n=st.sampled_from([1, 6]), is_repeated=st.booleans(), locale=st.sampled_from(LOCALES))
-@settings(max_examples=times(10, 400))
+@settings(max_examples=times(5, 400))
 def test_no_words_however_hostile_break_a_limit(words: str, n: int, is_repeated: bool, locale: str) -> None:
     item = make_item(make_snapshot(reference=words, debtor=words, title=words, quote=words, question=words))
     message = drawn(of(*[item] * n, route=replace(ROUTE, locale=locale), may_repeat=is_repeated))

@@ -1,6 +1,5 @@
 """One receivable in two systems: recognised by the creditor's own number, sure only when something else agrees."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,42 +9,7 @@ from hypothesis import strategies as st
 
 from receiver.domain.money import Money
 from receiver.domain.twin import Receivable, best_twin, certainty, filled, pairs, reference_of, sides, twin_of
-
-EUR = Money(Decimal(1500), "EUR")
-
-
-def debt(**changes: Any) -> Receivable:
-    calm = Receivable(
-        key="getbill:main:debtor_request:1",
-        source="getbill",
-        account="main",
-        side="getbill:main:debt:9",
-        reference="INV-2024-001",
-        name="DEBT-2024-001",
-        debtor="Jane Roe",
-        amounts=(EUR,),
-        stage="on_hold",
-        standing=("disputed", "owed"),
-    )
-    return replace(calm, **changes)
-
-
-def case(**changes: Any) -> Receivable:
-    key = changes.pop("key", "debitura:main:case:a")
-    calm = Receivable(
-        key=key,
-        source="debitura",
-        account="main",
-        side=key,
-        reference="INV-2024-001",
-        name="Q8OAXF3W",
-        debtor="Jane Roe",
-        amounts=(EUR, Money(Decimal(1590), "EUR")),
-        stage="Active",
-        partner="Nordic Collect",
-        standing=("owed", "pursued"),
-    )
-    return replace(calm, **changes)
+from tests.receivables import EUR, case, debt
 
 
 @pytest.mark.parametrize(

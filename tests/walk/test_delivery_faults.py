@@ -1,17 +1,13 @@
 """Steps 7 and 9 when things end badly: what was perhaps said is said to be so, and the newest is what stays."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
 
-from notifiers.slack.client import SlackClient
-from notifiers.slack.notifier import SlackNotifier
-from notifiers.teller import Teller
 from receiver.act import take_action
 from receiver.apply import apply_fact
 from receiver.desk import Desk
@@ -19,23 +15,20 @@ from receiver.dispatch import deliver
 from receiver.domain.action import Click
 from receiver.domain.fact import SourceSaid
 from receiver.domain.item import Item
-from receiver.domain.people import People, Person
-from receiver.domain.routing import Route
-from receiver.domain.token import Tokens
+from receiver.domain.people import Person
 from receiver.errors import RetryLaterError
-from receiver.observe import Metrics
 from receiver.ports import Delivered, Notifier
 from receiver.store import items, messages, outbox
 from receiver.store.database import Database
 from receiver.store.messages import Shown
 from receiver.store.outbox import Delivery
 from receiver.store.schema import outbox as outbox_table
-from tests.adapters.slack_wire import OK, Wire, http, no, slack
+from tests.adapters.slack_wire import OK, http, no, slack
 from tests.factories import NOW, make_snapshot
+from tests.walk.delivering import ROUTES, desk_of
 
 pytestmark = pytest.mark.anyio
 
-ROUTES = (Route("disputes", slack=("C1",)),)
 ANNA = Person(email="anna@creditor.example", name="Anna")
 
 
@@ -54,18 +47,6 @@ class FailsOnce:
             self._work = None
             raise RetryLaterError("store_unavailable", "the disk is full")
         return await self._database.write(work, *args)
-
-
-@asynccontextmanager
-async def desk_of(database: Any, wire: Wire) -> AsyncIterator[Desk]:
-    notifier = SlackNotifier(SlackClient(wire.url, "xoxb-1", total_s=5), Teller())
-    people, tokens = People(frozenset({"@creditor.example"})), Tokens(["0123456789abcdef"])
-    desk = Desk(database, ROUTES, people, tokens, Teller(), Metrics(), "http://x", now=lambda: NOW)
-    desk.notifiers = {"slack": notifier}
-    try:
-        yield desk
-    finally:
-        await notifier.close()
 
 
 class Late:

@@ -21,7 +21,7 @@ from receiver.observe import Metrics
 from receiver.store import outbox
 from receiver.store.database import Database
 from receiver.store.schema import outbox as outbox_table
-from tests.adapters.test_email_client import HANG_UP, SENDER, Mailbox, client, mail_server
+from tests.adapters.mail_server import HANG_UP, SENDER, Mailbox, client, mail_server
 from tests.factories import NOW, make_snapshot
 
 pytestmark = pytest.mark.anyio

@@ -20,7 +20,7 @@ from receiver.store.messages import Shown
 from receiver.store.schema import outbox as outbox_table
 from tests.adapters.slack_wire import HANG_UP, OK, http, no, slack
 from tests.factories import NOW, make_snapshot
-from tests.walk.test_delivery_faults import ROUTES, desk_of
+from tests.walk.delivering import ROUTES, desk_of
 
 pytestmark = pytest.mark.anyio
 KEY = make_snapshot().key

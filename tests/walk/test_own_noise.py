@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.office import ROUTE, Office, office
-from tests.walk.test_turning_clock import NIGHT, QUIET, did
+from tests.walk.nights import NIGHT, QUIET, did
 
 pytestmark = pytest.mark.anyio
 

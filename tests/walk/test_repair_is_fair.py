@@ -15,7 +15,7 @@ from receiver.store.messages import Shown
 from receiver.store.schema import outbox as rows
 from tests.adapters.slack_wire import slack
 from tests.factories import NOW, make_snapshot
-from tests.walk.test_delivery_faults import desk_of
+from tests.walk.delivering import desk_of
 
 pytestmark = pytest.mark.anyio
 ROUTES = (Route("dead", slack=("C1",)),)

@@ -3,35 +3,23 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from receiver.act import Taken, take_action
-from receiver.apply import apply_fact, apply_facts
-from receiver.dispatcher import Dispatcher
 from receiver.domain.action import Click
-from receiver.domain.fact import SourceGone, SourceSaid
-from receiver.domain.money import Money
 from receiver.domain.pace import Paces
 from receiver.domain.people import People, Person
 from receiver.sandbox.slack_workspace import Message
 from receiver.store import messages
 from receiver.storm import follow
-from tests.factories import NOW, make_snapshot
 from tests.faults.much import times
 from tests.office import Office, office
+from tests.walk.alerts import BURST, come, decided, key, turn
 
 pytestmark = pytest.mark.anyio
 
-BURST = """
-[[routes]]
-name     = "disputes"
-slack    = ["C0DISPUTES"]
-timezone = "Europe/Paris"
-burst    = {{ over = {over}, within = "1m" }}
-"""
 ALERTS = times(150, 500)  # all in less than a minute
 PEOPLE = People(resolvers=frozenset({"@creditor.example"}))
 ANNA = Person(email="anna@creditor.example", name="Anna")
@@ -41,36 +29,6 @@ ANNA = Person(email="anna@creditor.example", name="Anna")
 async def small(tmp_path: Path) -> AsyncIterator[Office]:
     async with office(tmp_path, BURST.format(over=3)) as made:
         yield made
-
-
-def key(n: int) -> str:
-    return f"getbill:main:debtor_request:{n}"
-
-
-def said(n: int) -> SourceSaid:
-    amount = Money(Decimal(10_000 + n) / 100, "EUR" if n % 3 else "DKK")
-    return SourceSaid(make_snapshot(key=key(n), reference=f"INV-{n}", amount=amount), NOW)
-
-
-async def come(here: Office, *numbers: int) -> None:
-    await here.desk.database.write(apply_facts, [said(n) for n in numbers], here.at, here.desk.routes)
-
-
-async def turn(here: Office, rounds: int = 40) -> None:
-    """What the loops do until there is nothing to do at this moment."""
-    dispatcher = Dispatcher(here.desk)
-    for _ in range(rounds):
-        await follow(here.desk)
-        started = await dispatcher.dispatch_due()
-        await dispatcher.drain(30)
-        if not started:
-            return
-
-
-async def decided(here: Office, *numbers: int) -> None:
-    for n in numbers:
-        fact = SourceGone(key(n), here.at, outcome="validated")
-        await here.desk.database.write(apply_fact, fact, here.at, here.desk.routes)
 
 
 def summary(here: Office) -> Message:

@@ -17,10 +17,10 @@ from receiver.tidy import heal_clock
 from receiver.watch import watch
 from tests.factories import NOW, make_snapshot
 from tests.office import office
-from tests.store.test_storms import PACES, ROOM, ROUTES, at
-from tests.store.test_storms import come as come_in
-from tests.store.test_storms import key as key_of
-from tests.walk.test_storm import BURST, come, decided, turn
+from tests.store.storms import PACES, ROOM, ROUTES, at
+from tests.store.storms import come as come_in
+from tests.store.storms import key as key_of
+from tests.walk.alerts import BURST, come, decided, turn
 
 pytestmark = pytest.mark.anyio
 

@@ -5,37 +5,26 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from receiver.act import take_action
 from receiver.apply import apply_fact
 from receiver.domain.action import Click
-from receiver.domain.fact import PersonDid, SourceSaid
-from receiver.domain.item import Item
+from receiver.domain.fact import SourceSaid
 from receiver.domain.money import Money
 from receiver.domain.people import People, Person
 from receiver.remind import remind_due
 from receiver.sandbox.slack_workspace import Message
 from receiver.store import items
-from tests.office import ROUTE, Office, office, text_of
+from tests.office import ROUTE, office, text_of
+from tests.walk.nights import ANNA, NIGHT, QUIET, did
 
 pytestmark = pytest.mark.anyio
 
-ANNA = Person(email="anna@creditor.example", name="Anna", slack_id="U0ANNA")
 BEN = Person(email="ben@creditor.example", name="Ben")
 PEOPLE = People(resolvers=frozenset({"@creditor.example"}))
 REMINDING = ROUTE + 'remind_after = ["4h", "1d"]\n'
-QUIET = 'quiet_hours = { from = "19:00", to = "08:00", weekends = true, except = ["blocking"] }\n'
-NIGHT = datetime.fromisoformat("2026-03-06T23:00+01:00")  # a Friday
-
-
-async def did(here: Office, item: Item, verb: str, person: Person = ANNA, **more: Any) -> Item:
-    fact = PersonDid(item.key, verb, person, "slack", **more)
-    await here.desk.database.write(apply_fact, fact, here.at, here.desk.routes)
-    await here.settle()
-    return await here.item(item.key)
 
 
 def words(message: Message) -> str:

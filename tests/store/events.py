@@ -1,0 +1,16 @@
+"""Events in a store by their names, put there and listed."""
+
+from sqlalchemy import Connection, insert, text
+
+from receiver.store.schema import inbox
+from tests.factories import NOW
+
+
+def add(connection: Connection, event_id: str) -> str:
+    values = {"source": "s", "account": "a", "event_id": event_id, "headers": "{}", "body": b"", "state": "new"}
+    connection.execute(insert(inbox).values(received_at=NOW, due_at=NOW, **values))
+    return event_id
+
+
+def events(connection: Connection) -> set[str]:
+    return set(connection.execute(text("SELECT event_id FROM inbox")).scalars())

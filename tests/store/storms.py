@@ -1,0 +1,35 @@
+"""Alerts that come to a store at once."""
+
+from datetime import datetime, timedelta
+
+from receiver.apply import apply_fact
+from receiver.domain.fact import SourceSaid
+from receiver.domain.pace import Pace, Paces
+from receiver.domain.routing import Route
+from receiver.store import gate
+from receiver.store.database import Database
+from tests.factories import NOW, make_snapshot
+
+ROUTES = (Route("disputes", slack=("C1",)),)
+
+
+FAST = Pace(1_000.0, 1_000)
+
+
+PACES = Paces(slack=FAST, bursts={"slack:C1": Pace(3 / 60, 3)})  # three a minute
+
+
+ROOM = gate.Room(urgent=64, calm=48)
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def key(n: object) -> str:
+    return f"getbill:main:debtor_request:{n}"
+
+
+async def come(database: Database, *numbers: object, seconds: float = 0) -> None:
+    for n in numbers:
+        await database.write(apply_fact, SourceSaid(make_snapshot(key=key(n)), NOW), at(seconds), ROUTES)

@@ -1,0 +1,30 @@
+"""A desk that delivers to a Slack of the test."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from notifiers.slack.client import SlackClient
+from notifiers.slack.notifier import SlackNotifier
+from notifiers.teller import Teller
+from receiver.desk import Desk
+from receiver.domain.people import People
+from receiver.domain.routing import Route
+from receiver.domain.token import Tokens
+from receiver.observe import Metrics
+from tests.adapters.slack_wire import Wire
+from tests.factories import NOW
+
+ROUTES = (Route("disputes", slack=("C1",)),)
+
+
+@asynccontextmanager
+async def desk_of(database: Any, wire: Wire) -> AsyncIterator[Desk]:
+    notifier = SlackNotifier(SlackClient(wire.url, "xoxb-1", total_s=5), Teller())
+    people, tokens = People(frozenset({"@creditor.example"})), Tokens(["0123456789abcdef"])
+    desk = Desk(database, ROUTES, people, tokens, Teller(), Metrics(), "http://x", now=lambda: NOW)
+    desk.notifiers = {"slack": notifier}
+    try:
+        yield desk
+    finally:
+        await notifier.close()
