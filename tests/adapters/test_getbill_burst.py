@@ -1,135 +1,19 @@
-"""Very many disputes in two minutes: how many reads they cost, how soon all are known, how often a channel rings.
+"""Very many disputes in two minutes: how many reads they cost, how soon all are known, how often a channel rings."""
 
-The real inbox, outbox and dispatcher on a clock that is moved by hand. The stand-in counts reads in a sliding hour as
-Getbill does, and its list grows while it is read. Somebody restarts the service in the middle.
-"""
-
-from collections import Counter, deque
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from starlette.types import Receive, Scope, Send
 
-from receiver.desk import Bells, Desk, inbox_bell
-from receiver.dispatcher import Dispatcher
-from receiver.ingest import drain
-from receiver.reconcile import reconcile_quietly
-from receiver.sandbox.getbill import GetbillStand
-from receiver.store import inbox, items
-from receiver.store.inbox import Arrival
 from receiver.upstream.getbill.budget import READ
-from receiver.upstream.getbill.client import Getbill
-from receiver.worker import not_due_for_s
 from tests.faults.much import times
-from tests.getbill_side import client_of, key, order
-from tests.office import Office, office
+from tests.flood import OVER, ROUTES, flood_on
+from tests.getbill_side import order
+from tests.office import office
 
 pytestmark = pytest.mark.anyio
 
-DISPUTES, MINUTES, STEP_S = times(1_000, 5_000), 2, 5
-STEPS = MINUTES * 60 // STEP_S
+DISPUTES = times(1_000, 5_000)
 MOST_READS = times(160, 300)
-OVER = 5
-ROUTES = f"""
-[[routes]]
-name     = "francs"
-match    = {{ currency = ["CHF"] }}
-slack    = ["C0TASKS"]
-burst    = {{ over = {OVER}, within = "1m" }}
-continue = true
-
-[[routes]]
-name  = "all"
-slack = ["C0DISPUTES"]
-burst = {{ over = {OVER}, within = "1m" }}
-"""
-
-
-@dataclass
-class Flood:
-    """A service under events; todos come between the pages of a list too, and their events a moment later."""
-
-    here: Office
-    stand: GetbillStand
-    desk: Desk = field(init=False)
-    getbill: Getbill = field(init=False)
-    todos: list[dict[str, Any]] = field(default_factory=list)
-    statuses: Counter[str] = field(default_factory=Counter)
-    is_growing: bool = False
-    n_events: int = 0
-    _told: int = 0
-    _untold: list[dict[str, Any]] = field(default_factory=list)
-
-    def start(self) -> None:
-        """A process begins: it has nothing but the store."""
-        self.getbill = client_of(self._app, self._now, observe=self._observe)  # type: ignore[arg-type]
-        upstreams = {("getbill", "main"): self.getbill}
-        self.desk = replace(self.here.desk, upstreams=upstreams, holds={}, passes={}, passing={}, bells=Bells())
-
-    def _now(self) -> datetime:
-        return self.here.at
-
-    def _observe(self, _operation: str, status: str, _headers: Any) -> None:
-        self.statuses[status] += 1
-
-    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.is_growing and scope["path"].endswith("/todos"):
-            self.add(currency="EUR")
-        await self.stand.app(scope, receive, send)
-
-    def add(self, about: int | None = None, **fields: Any) -> None:
-        """An event is on its way, about a new todo or, once there are ``about`` of these, about one of them again."""
-        if about is not None and len(self.todos) >= about:
-            self._untold.append(self.todos[self.n_events % about])
-        else:
-            self.todos.append(self.stand.add("portal_dispute", **fields))
-            self._untold.append(self.todos[-1])
-        self.n_events += 1
-
-    async def step(self, seconds: float = STEP_S) -> None:
-        """Some seconds: what the loops of ``worker.py`` would do in them."""
-        untold, self._untold = self._untold, []
-        for todo in untold:
-            self._told += 1
-            arrival = Arrival("getbill", "main", f"id:e-{self._told}", {}, self.stand.event(todo), self._now())
-            await self.desk.database.write_together(inbox.append, arrival)
-        self.here.at += timedelta(seconds=seconds)
-        if await not_due_for_s(self.desk, self.getbill) == 0:
-            await reconcile_quietly(self.desk, self.getbill)
-        hold = self.desk.holds.get(inbox_bell("getbill", "main"))
-        while hold is None or self._now() >= hold.until:
-            if not await drain(self.desk, "getbill", "main"):
-                break
-            hold = self.desk.holds.get(inbox_bell("getbill", "main"))
-        dispatcher = Dispatcher(self.desk)
-        await dispatcher.dispatch_due()
-        await dispatcher.drain(30)
-
-    async def until(self, is_done: Callable[[], Any], most_s: float) -> float:
-        """Seconds that it took; fails when it takes longer."""
-        began_at = self._now()
-        while not await is_done():
-            assert (self._now() - began_at).total_seconds() < most_s, await self.unknown()
-            await self.step()
-        return (self._now() - began_at).total_seconds()
-
-    async def unknown(self) -> int:
-        known = await self.desk.database.read(items.open_keys, "getbill", "main")
-        return len({key(todo) for todo in self.todos} - {*known})
-
-    async def is_at_rest(self) -> bool:
-        return not (await self.desk.database.read(inbox.counts)).get("new", 0) and not await self.unknown()
-
-    async def n_with_currency(self) -> int:
-        found = await self.desk.database.read(lambda connection: list(items.listed(connection)))
-        return sum(one.snapshot.amount is not None and one.snapshot.amount.currency is not None for one in found)
-
-    def reads(self) -> int:
-        return sum(call.method == "GET" for call in self.stand.faults.calls)
 
 
 @pytest.mark.parametrize("about", [DISPUTES, DISPUTES // 25], ids=["each about another", "many about few"])
@@ -137,26 +21,8 @@ async def test_very_many_events_are_answered_within_one_sweep_and_ring_once_a_ch
     tmp_path: Path, about: int
 ) -> None:
     async with office(tmp_path, ROUTES) as here:
-        stand = GetbillStand(clock=lambda: here.at)
-        stand.faults.calls = deque(maxlen=100_000)
-        flood = Flood(here, stand)
-        flood.start()
-        await flood.step()
-
-        for _ in range(25):  # the first ones come a few at a time, and are read one by one
-            flood.add(about, currency="EUR")
-            flood.add(about, currency="EUR")
-            flood.add(about, currency="EUR")
-            await flood.step(0.1)
-        flood.is_growing = about == DISPUTES
-        for step in range(1, STEPS + 1):
-            while flood.n_events < DISPUTES * step // STEPS:
-                flood.add(about, currency="EUR")
-            await flood.step()
-            if step == STEPS // 2:
-                flood.start()
-        flood.is_growing = False
-        took_s = await flood.until(flood.is_at_rest, flood.getbill.poll_every_s)
+        flood = flood_on(here)
+        took_s = await flood.come(DISPUTES, about)
         reads = flood.reads()
         print(f"{flood.n_events} events, {reads} reads, all answered after {took_s:.0f} s")  # noqa: T201 - a figure
 

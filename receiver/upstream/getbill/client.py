@@ -24,6 +24,7 @@ from receiver.upstream.getbill.due import alerts_by_todo, parent_of
 from receiver.upstream.getbill.listing import Listing, by_key
 from receiver.upstream.getbill.pace import for_events
 from receiver.upstream.getbill.reader import EVER, Reader
+from receiver.upstream.getbill.stats import counts_of, summary_of
 from receiver.upstream.getbill.tokens import Tokens
 from receiver.upstream.getbill.translate import DECIDED, SOURCE, key_of, outcome_of, split_key
 from receiver.upstream.http import Http, OnReply, Transport, one_line
@@ -35,7 +36,6 @@ MOST_FRESH = 20  # hinted at together: more, and what is remembered of their deb
 MOST_UNSEEN = 50  # open here and not in the list: read singly, so many a pass
 RECENT = "since_last_month"
 MOST_LABEL = 120
-NAMES = {"debtor_requests": "debtor requests", "ai_detections": "AI detections", "agreements": "agreements"}
 SHARE_FOR_LOOKS = 0.1  # of the hourly reads, besides one whole list
 LOOKS_APART_S = 10.0  # at the list: what comes meanwhile is answered by the next one
 AFTER_RESTART = 10.0  # reads for events one by one: what was left before is not known
@@ -263,14 +263,12 @@ class Getbill:
         except DeliveryError as error:
             return [Health(name, False, error.message, CURES.get(error.code, ""))]
         left = f"{self.budget.remaining(READ)} reads and {self.budget.remaining(WRITE)} writes left this hour"
-        return [Health(name, True, f"{_tally(stats)}; {left}")]
+        return [Health(name, True, f"{summary_of(stats)}; {left}")]
 
     async def figures(self) -> SourceFigures:
         """Getbill's own count of the last month's todos, unless its allowance is needed for people."""
         stats = await self._api.stats(is_interactive=False)
-        counts = [(name, tally.total) for name, tally in _tallies(stats).items()]
-        counts.append(("agreements_overdue", stats.agreements.overdue if stats.agreements else None))
-        return SourceFigures(SOURCE, self.account, tuple((name, n) for name, n in counts if n is not None))
+        return SourceFigures(SOURCE, self.account, counts_of(stats))
 
     async def close(self) -> None:
         await self._api.close()
@@ -389,17 +387,3 @@ def _notes(order: Order) -> str:
     who = f"{one_line(order.person.label, MOST_LABEL)}{second} via Casebell"
     note = (order.note or "").encode("utf-8", "ignore").decode().replace("\x00", "").strip()
     return f"{note} ({who})" if note else who
-
-
-def _tally(stats: wire.Stats) -> str:
-    words = [f"{tally.total} {NAMES[name]}" for name, tally in _tallies(stats).items() if tally.total is not None]
-    return ", ".join(words) or "answers"
-
-
-def _tallies(stats: wire.Stats) -> dict[str, wire.Tally]:
-    counted = {
-        "debtor_requests": stats.debtor_requests or stats.blocking_disputes,
-        "ai_detections": stats.ai_detections or stats.non_blocking_disputes,
-        "agreements": stats.agreements,
-    }
-    return {name: tally for name, tally in counted.items() if tally}

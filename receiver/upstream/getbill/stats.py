@@ -1,0 +1,28 @@
+"""Getbill's own counts of todos, for digests and ``casebell doctor``. Pure."""
+
+from receiver.upstream.getbill import wire
+
+NAMES = {"debtor_requests": "debtor requests", "ai_detections": "AI detections", "agreements": "agreements"}
+
+
+def counts_of(stats: wire.Stats) -> tuple[tuple[str, int], ...]:
+    """How many todos there are of each type, and how many agreements are overdue; only what Getbill says."""
+    counts = [(name, tally.total) for name, tally in _tallies(stats).items()]
+    counts.append(("agreements_overdue", stats.agreements.overdue if stats.agreements else None))
+    return tuple((name, n) for name, n in counts if n is not None)
+
+
+def summary_of(stats: wire.Stats) -> str:
+    """The same on one line for an operator."""
+    words = [f"{tally.total} {NAMES[name]}" for name, tally in _tallies(stats).items() if tally.total is not None]
+    return ", ".join(words) or "answers"
+
+
+def _tallies(stats: wire.Stats) -> dict[str, wire.Tally]:
+    """Older names of the types count as the present ones (docs/vendors/getbill.md#todos)."""
+    counted = {
+        "debtor_requests": stats.debtor_requests or stats.blocking_disputes,
+        "ai_detections": stats.ai_detections or stats.non_blocking_disputes,
+        "agreements": stats.agreements,
+    }
+    return {name: tally for name, tally in counted.items() if tally}
