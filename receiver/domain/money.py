@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import cast
 
@@ -20,6 +20,7 @@ _OTHER_DIGITS = {
 _DIGITS = {currency: digits for digits, currencies in _OTHER_DIGITS.items() for currency in currencies.split()}
 _MOST_PLAIN_DIGITS = 15
 _MOST_DIGITS = 20
+_MOST_PRECISION = 60
 _ENGLISH = "en_GB"  # English figures as Europe reads them: US$ beside €
 # Unicode's currency spacing, which Babel leaves out: "DKK 12,450.50", yet "€1,500.00" and "US$1,500.00".
 _LETTER_BEFORE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)")
@@ -72,8 +73,9 @@ def format_money(money: Money, locale: str) -> str:
         return f"{money.amount:.3E}"
     locale = _ENGLISH if locale == "en" else locale
     figures = f"{0:.{money.digits}f}"
-    if money.currency is None or not is_known(money.currency):
-        return str(format_decimal(money.amount, f"#,##{figures}", locale=locale))
-    pattern = Locale.parse(locale).currency_formats["standard"].pattern.replace("0.00", figures)
-    written = format_currency(money.amount, money.currency, pattern, locale=locale, currency_digits=False)
+    with localcontext(prec=_MOST_PRECISION):  # Babel rounds in the context, which has too few digits for some amounts
+        if money.currency is None or not is_known(money.currency):
+            return str(format_decimal(money.amount, f"#,##{figures}", locale=locale))
+        pattern = Locale.parse(locale).currency_formats["standard"].pattern.replace("0.00", figures)
+        written = format_currency(money.amount, money.currency, pattern, locale=locale, currency_digits=False)
     return _LETTER_BEFORE_DIGIT.sub("\N{NO-BREAK SPACE}", str(written))

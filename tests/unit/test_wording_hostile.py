@@ -22,7 +22,8 @@ HOSTILE = st.lists(
     max_size=30,
 ).map("".join)
 INSTANTS = st.datetimes(timezones=st.just(UTC))
-MONEY = st.builds(Money, st.integers(-(10**60), 10**60), st.none() | st.sampled_from(["EUR", "JPY"]) | HOSTILE)
+AMOUNTS = st.decimals(-(10**60), 10**60, allow_nan=False, allow_infinity=False)
+MONEY = st.builds(Money, AMOUNTS, st.none() | st.sampled_from(["EUR", "JPY"]) | HOSTILE)
 DETAILS = st.builds(
     Detail,
     st.sampled_from(["plan_months", "monthly_amount", "partner", "type_label", "admin_notes", "objection_type"])
