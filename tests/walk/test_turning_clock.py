@@ -194,7 +194,8 @@ async def test_whoever_decided_is_offered_an_undo_that_nobody_else_sees(tmp_path
 async def test_quiet_hours_hold_alerts_and_end_with_one_message(tmp_path: Path) -> None:
     async with office(tmp_path, ROUTE + QUIET, NIGHT) as here:
         for n in range(3):
-            await here.say(f"INV-{n}", urgency="review", amount=Money(Decimal(100 * (n + 1)), "EUR"))
+            amount = Money(Decimal(100 * (n + 1)), "EUR")
+            await here.say(f"INV-{n}", urgency="review", amount=amount, debt_id=f"debt-{n}")
         await here.until("2026-03-08T12:00+01:00")
         asleep = list(here.slack.posts("C0DISPUTES"))
         await here.until("2026-03-09T08:00+01:00")
