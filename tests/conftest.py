@@ -38,6 +38,11 @@ settings.register_profile(
 settings.load_profile("casebell")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """More workers than cores: most of the time a test waits for a process, a socket or a moment to come."""
+    return len(os.sched_getaffinity(0)) + 2 if hasattr(os, "sched_getaffinity") else 4
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """The controller of a run makes a folder for what its workers share."""
     if not hasattr(config, "workerinput"):
