@@ -1,7 +1,7 @@
 """Beside the walk: what people look up in a channel's own pages and commands, and step 8 for what they typed."""
 
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 
 from sqlalchemy import Connection
 
@@ -18,13 +18,11 @@ from receiver.domain.refusal import SENTENCES
 from receiver.domain.routing import DEFAULT_ROUTE, Route
 from receiver.domain.totals import Totals
 from receiver.notices import notice_of
-from receiver.store import homes, items, messages, stakes
-from receiver.store.schema import EPOCH
+from receiver.store import homes, items, messages
 
 MOST_FOUND = 10
 MOST_MINE = 8
 MOST_WAITING = 8
-TOTALS_FOR = timedelta(minutes=1)  # while nothing changes: by the clock alone something may fall due
 MOST_CLAIMED = 500  # looked through for one person's
 
 
@@ -33,7 +31,6 @@ class DeskBoard:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._totals: tuple[object, Totals] = (None, Totals())
 
     def may_look(self, person: Person) -> bool:
         return self._desk.people.may_resolve(person)
@@ -77,11 +74,9 @@ class DeskBoard:
     def _look(
         self, connection: Connection, since: datetime, now: datetime
     ) -> tuple[list[Item], list[Item], Totals, tuple[int, int]]:
-        mark = (items.pulse(connection), (now - EPOCH) // TOTALS_FOR)
-        if self._totals[0] != mark:  # everybody's Home tab is drawn after a change: they share one sum
-            self._totals = (mark, stakes.totals(connection, now))
+        totals = self._desk.totals.read(connection, now)
         claimed, waiting = items.claimed(connection, MOST_CLAIMED), items.waiting_longest(connection, MOST_WAITING)
-        return claimed, waiting, self._totals[1], items.figures(connection, since)
+        return claimed, waiting, totals, items.figures(connection, since)
 
     async def _notices(self, found: Sequence[Item], place: str) -> list[Notice]:
         """Each as the place is told of it: in its language, and masked where it masks."""

@@ -21,6 +21,7 @@ from receiver.observe import Metrics, log
 from receiver.ports import Clicks, Notifier, Places, Teller, Upstream, Verify
 from receiver.store.database import Database
 from receiver.store.retention import Kept
+from receiver.store.stakes import AllTotals
 
 T = TypeVar("T")
 _limit = ContextVar[asyncio.Timeout | None]("limit", default=None)
@@ -109,6 +110,7 @@ class Desk:
     passing: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)  # one pass over an account at a time
     is_draining: bool = False
     kept: Kept = field(default_factory=Kept)
+    totals: AllTotals = field(default_factory=AllTotals)
     holder: str = field(default_factory=lambda: secrets.token_hex(8))  # who this process is among the replicas
 
     def route(self, name: str, place: str, said: Snapshot) -> Route:

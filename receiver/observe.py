@@ -224,7 +224,15 @@ class Metrics:
         self.items_open = self._gauge(
             "items_open", "Items that are neither resolved nor snoozed.", "source kind urgency"
         )
-        self.items_oldest_seconds = self._gauge("items_oldest_seconds", "Age in seconds of the oldest of them.")
+        self.items_oldest_seconds = self._gauge(
+            "items_oldest_seconds", "Age in seconds of the oldest item to decide, since its source opened it."
+        )
+        self.amount_at_risk = self._gauge(
+            "amount_at_risk", "What open items to decide are about, in major units, each receivable once.", "currency"
+        )
+        self.items_without_amount = self._gauge(
+            "items_without_amount", "Open items to decide whose amount or currency is not known yet."
+        )
         self.outbox_due = self._gauge("outbox_due", "Deliveries that are due and not yet made.")
         self.outbox_oldest_seconds = self._gauge(
             "outbox_oldest_seconds", "Seconds by which the oldest due delivery is late."

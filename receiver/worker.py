@@ -186,11 +186,14 @@ async def measure_store(desk: Desk) -> int:
     desk.metrics.outbox_oldest_seconds.set((now - oldest_due).total_seconds() if oldest_due else 0)
     desk.metrics.messages_out_of_sync.set(await desk.database.read(messages.out_of_sync))
     desk.metrics.items_open.clear()
-    oldest = now
-    for source, kind, urgency, count, opened_at in await desk.database.read(items.open_counts, now):
+    for source, kind, urgency, count in await desk.database.read(items.open_counts, now):
         desk.metrics.items_open.labels(source, kind, urgency).set(count)
-        oldest = min(oldest, opened_at)
-    desk.metrics.items_oldest_seconds.set((now - oldest).total_seconds())
+    totals = await desk.database.read(desk.totals.read, now)
+    desk.metrics.items_oldest_seconds.set((now - (totals.oldest_at or now)).total_seconds())
+    desk.metrics.amount_at_risk.clear()
+    for sum_ in totals.at_risk:
+        desk.metrics.amount_at_risk.labels(sum_.total.currency).set(float(sum_.total.amount))
+    desk.metrics.items_without_amount.set(totals.unknown)
     desk.metrics.breakers_open.clear()
     for one in await desk.database.read(breakers.opened):
         desk.metrics.breakers_open.labels(one.name).set(1)

@@ -257,14 +257,14 @@ def timeline(connection: Connection, item_id: str) -> list[Event]:
     ]
 
 
-def open_counts(connection: Connection, now: datetime) -> list[tuple[str, str, str, int, datetime]]:
-    """(source, kind, urgency, how many, opened_at of the oldest) of what waits, for the metrics; not of the snoozed."""
+def open_counts(connection: Connection, now: datetime) -> list[tuple[str, str, str, int]]:
+    """(source, kind, urgency, how many) of what waits, for the metrics; not of the snoozed."""
     rows = connection.execute(
-        select(item.c.source, item.c.kind, item.c.urgency, func.count(), func.min(item.c.opened_at))
+        select(item.c.source, item.c.kind, item.c.urgency, func.count())
         .where(item.c.state != "resolved", or_(item.c.wake_at.is_(None), item.c.wake_at <= now))
         .group_by(item.c.source, item.c.kind, item.c.urgency)
     )
-    return [(source, kind, urgency, n, oldest) for source, kind, urgency, n, oldest in rows]
+    return [(source, kind, urgency, n) for source, kind, urgency, n in rows]
 
 
 def whole(text: str) -> Item:

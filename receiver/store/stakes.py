@@ -4,16 +4,18 @@ The column ``stake`` is written with its item; where an older version has writte
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, case, select
 
 from receiver.domain.item import Item
 from receiver.domain.totals import Stake, Totals, add_stakes, stake_of
-from receiver.store.schema import item
+from receiver.store import items
+from receiver.store.schema import EPOCH, item
 
 ROWS_AT_ONCE = 500
+KEPT_FOR = timedelta(minutes=1)  # while nothing changes: by the clock alone something may fall due
 _stake = TypeAdapter(Stake)
 _whole = TypeAdapter(Item)
 
@@ -21,6 +23,20 @@ _whole = TypeAdapter(Item)
 def totals(connection: Connection, now: datetime, *where: ColumnElement[bool]) -> Totals:
     """The totals of the items for which this is so."""
     return add_stakes(_stakes(connection, *where), now)
+
+
+class AllTotals:
+    """The totals of all items, added up again after a change and once a minute: Home tabs and metrics share them."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[object, Totals] = (None, Totals())
+
+    def read(self, connection: Connection, now: datetime) -> Totals:
+        """The totals now."""
+        mark = (items.pulse(connection), (now - EPOCH) // KEPT_FOR)
+        if self._kept[0] != mark:
+            self._kept = (mark, totals(connection, now))
+        return self._kept[1]
 
 
 def written(of: Item) -> str | None:

@@ -125,7 +125,7 @@ async def test_totals_are_of_what_waits_whatever_state_is_listed(database: Datab
     for state in ("open", "all"):
         totals = await database.read(listing.totals, Filter(state=state), NOW)
         assert (totals.waiting, totals.snoozed, totals.at_risk[0].claims) == (1, 1, 1)
-    assert await database.read(items.open_counts, NOW) == [("getbill", "portal_dispute", "blocking", 1, NOW)]
+    assert await database.read(items.open_counts, NOW) == [("getbill", "portal_dispute", "blocking", 1)]
     assert (await database.read(items.open_counts, NOW + timedelta(days=1)))[0][3] == 2
 
 

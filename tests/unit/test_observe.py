@@ -209,8 +209,8 @@ def test_a_strange_request_id_is_replaced() -> None:
     assert len(request_id) == 16
 
 
-NAMES = """webhooks_total webhook_ack_seconds inbox_lag_seconds items_open items_oldest_seconds outbox_due
-outbox_oldest_seconds deliveries_total delivery_seconds actions_total reconcile_seconds
+NAMES = """webhooks_total webhook_ack_seconds inbox_lag_seconds items_open items_oldest_seconds items_without_amount
+amount_at_risk outbox_due outbox_oldest_seconds deliveries_total delivery_seconds actions_total reconcile_seconds
 reconcile_last_success_timestamp_seconds upstream_requests_total upstream_budget_remaining messages_out_of_sync
 leases_reaped_total breakers_open connections_refused_total"""
 
