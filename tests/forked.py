@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 _server = multiprocessing.get_context("forkserver")
 _server.set_forkserver_preload(["tests.imported"])

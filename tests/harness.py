@@ -26,7 +26,7 @@ from tests.forked import Forked, casebell
 
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 # A connection each, as the service may be killed and started again on the same port; TLS is not needed here.
 HTTP = httpx.Client(trust_env=False, verify=False, timeout=15, limits=httpx.Limits(max_keepalive_connections=0))
 

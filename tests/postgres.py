@@ -23,7 +23,7 @@ from receiver.store.database import migrate
 from tests.harness import free_port
 
 OWN_SERVER = "CASEBELL_TEST_DATABASE_URL"
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 _names = count(1)
 _running: list["Server"] = []  # a process that nobody holds would be warned of
 OTHERS_AWAY = b"""

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.prism]
 ROOT = Path(__file__).parents[2]
 PRISM = ROOT / ".build" / "prism" / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
 CASE = "8f19c2b0-1111-4222-8333-444455556666"
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 MEMBER = Person(email="anna.k@creditor.example")
 
 
@@ -57,7 +57,7 @@ def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if node is None or shutil.which("npm") is None:
         pytest.skip("node is not installed")
     install = ["bash", str(ROOT / "tests" / "prism" / "install.sh")]
-    if subprocess.run(install, check=False, timeout=300).returncode:
+    if subprocess.run(install, check=False, timeout=600).returncode:
         pytest.skip("the mock could not be installed; .build/prism.log says why")
     folder = tmp_path_factory.mktemp("prism")
     document = folder / "customer-api.json"
@@ -72,7 +72,7 @@ def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_S)
 
 
 def _wait_until_it_listens(process: subprocess.Popen[bytes], log: Path) -> None:

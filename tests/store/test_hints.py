@@ -11,7 +11,7 @@ from receiver.desk import Bells
 from receiver.store.database import Database, open_database
 
 pytestmark = pytest.mark.anyio
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 LISTENERS = "FROM pg_stat_activity WHERE query = 'LISTEN casebell' AND datname = current_database()"
 
 

@@ -23,7 +23,7 @@ def casebell(*words: str, folder: Path, **variables: str) -> subprocess.Complete
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8", **variables}
     command = [sys.executable, "-m", "receiver", *words]
     return subprocess.run(
-        command, cwd=folder, env=environ, capture_output=True, text=True, encoding="utf-8", check=False, timeout=60
+        command, cwd=folder, env=environ, capture_output=True, text=True, encoding="utf-8", check=False, timeout=180
     )
 
 

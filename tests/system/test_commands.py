@@ -28,7 +28,7 @@ def here(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def by_hand(here: World, *words: str) -> subprocess.CompletedProcess[str]:
     """As a shell starts it, in an interpreter of its own."""
     command = [sys.executable, "-m", "receiver", *words, "--config", str(here.service.config)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=180)
 
 
 def key_of(here: World, reference: str) -> str:

@@ -79,7 +79,7 @@ def test_a_preview_writes_every_form_without_a_service_and_for_its_owner_only(wh
     out = tmp_path / "out"
     command = [sys.executable, "-m", "receiver", "preview", what, "--locale", "da", "--out", str(out)]
 
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60, umask=0)
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=180, umask=0)
 
     assert said.returncode == 0, said.stderr
     written = {path.suffix: path for path in out.iterdir()}

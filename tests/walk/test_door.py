@@ -63,7 +63,7 @@ class House:
 async def all_of(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
     said = b""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while part := await reader.read(65536):
                 said += part
     except ConnectionError:
@@ -256,6 +256,6 @@ async def test_who_does_not_read_the_answer_is_hung_up_on(version: bytes) -> Non
 
 
 async def until(look: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not look():  # noqa: ASYNC110 - what another side sees has no event here
             await asyncio.sleep(0.02)

@@ -100,7 +100,7 @@ async def form(here: Office) -> str:
 
 async def until(look: Callable[[], object]) -> None:
     """What comes after Slack has its answer needs a moment."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not look():  # noqa: ASYNC110 - the stand-in has no event for it
             await asyncio.sleep(0.01)
 
