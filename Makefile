@@ -30,7 +30,7 @@ check: $(VENV)/.ready-dev ## the inner loop: what needs no server, browser or no
 	@$(MAKE) --no-print-directory lint
 
 faults: $(VENV)/.ready-dev ## break it for long, on purpose: all of what make test does in short
-	@CASEBELL_FAULTS=long $(BIN)/python -m pytest -n auto -s tests/faults tests/store tests/unit tests/walk/test_ledger_follows_sources.py $(ARGS)
+	@CASEBELL_FAULTS=long $(BIN)/python -m pytest -n auto -s tests/faults tests/store tests/unit tests/adapters tests/walk/test_ledger_follows_sources.py $(ARGS)
 
 lint: $(VENV)/.ready-dev ## format, rules, types, and the walls between the rooms
 	@$(BIN)/ruff format --check .
