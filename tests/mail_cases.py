@@ -54,9 +54,10 @@ def mails() -> dict[str, EmailMessage]:
 
 def alarms() -> dict[str, EmailMessage]:
     values = {"about": "Getbill (main)", "since": "2026-03-02 08:30 UTC", "reason": "unauthorized: 401"}
+    values["url"] = f"https://{HOST}/login/WyJhIiwiLyJd.awpB-w.tw5_Q"
     return {
         f"alarm {code}": word.render(
-            TELLER.say("en", sentence, **values), code, TELLER.say, SENDER, ADDRESS, HOST, MORNING
+            TELLER.say("en", sentence, **values), f"{code} 1", TELLER.say, SENDER, ADDRESS, HOST, MORNING
         )
         for code, sentence in SENTENCES.items()
     }

@@ -13,6 +13,13 @@ LOCALE = "en"
 MAX_WORDS = 2_000
 
 
+def around_link(text: str) -> tuple[str, str, str]:
+    """What stands before the first address of a page, that address, and what stands after it."""
+    link = next((word for word in text.split() if word.startswith(("https://", "http://"))), "")
+    before, _, after = text.partition(link) if link else (text, "", "")
+    return before, link, after
+
+
 def render(text: str, mark: str, say: Say, sender: str, address: str, host: str, now: datetime) -> EmailMessage:
     """The first sentence is the subject. Raises ValueError for a bad address."""
     sentence = cut(one_line(text), MAX_WORDS)
@@ -28,8 +35,12 @@ def render(text: str, mark: str, say: Say, sender: str, address: str, host: str,
     mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
     mail["List-Id"] = f"<admins.{slug(host)}>"
     is_login = mark.startswith("login ")  # whoever asked for it need not be an admin
+    before, link, after = around_link(rest) if is_login else (rest, "", "")
     context = {
         "is_login": is_login,
+        "before": before,
+        "link": link,
+        "after": after,
         "_": partial(say, LOCALE),
         "locale": LOCALE,
         "title": title,
