@@ -96,8 +96,10 @@ async def reconcile_quietly(desk: Desk, upstream: Upstream, *, is_full: bool = F
         await reconcile(desk, upstream, is_full=is_full)
     except DeliveryError as error:
         labels = (upstream.source, upstream.account)
-        log.warning("reconcile.pass.failed", source=labels[0], account=labels[1], reason=error.code)
-        if error.reach != "ours":  # such as our own budget
+        if error.reach == "ours":  # such as our own budget: nothing has failed
+            log.info("reconcile.pass.put_off", source=labels[0], account=labels[1], reason=error.code)
+        else:
+            log.warning("reconcile.pass.failed", source=labels[0], account=labels[1], reason=error.code)
             await desk.database.write(alarms.remember_failure, *labels, f"{error.code}: {error.message}", desk.now())
         return False
     return True
