@@ -17,6 +17,7 @@ from receiver.domain.words import fold, trim
 MOST_TEXT = 20_000
 MOST_WORD = 200
 MOST_LINK = 2_000
+MOST_FIGURES = 40
 LARGEST = Decimal(10) ** 15
 
 # Outside of these no date is meant: .NET's "no date" is year 1, SQL Server's 1 January 1900, an open end year 9999.
@@ -24,7 +25,7 @@ FIRST_DAY, LAST_DAY = date(1900, 1, 2), date(2999, 12, 31)
 EPOCH_DAY = date(1970, 1, 1)  # Unix time zero
 
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")  # PostgreSQL takes neither
-_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+_CURRENCY = re.compile(r"(?!XXX)[A-Z]{3}", re.ASCII)  # ISO 4217: XXX stands for no currency
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 T = TypeVar("T")
@@ -74,7 +75,10 @@ def one_of(known: Iterable[str]) -> Callable[[Any], str | None]:
 def number(value: Any) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
-    found = Decimal(trim(str(value))[:40])
+    written = trim(str(value))
+    if len(written) > MOST_FIGURES:
+        return None  # cut, it might be another number
+    found = Decimal(written) or Decimal()  # zero has no sign
     return found if found.is_finite() and abs(found) < LARGEST and not is_too_fine(found) else None
 
 

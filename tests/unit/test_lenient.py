@@ -1,6 +1,7 @@
 """What both sources may write for "no date", and the words that decide, however they are dressed up."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -52,6 +53,7 @@ DATES = fields(lenient.Instant, lenient.Day)
 FLAGS = fields(lenient.Flag)
 CURRENCIES = fields(lenient.CurrencyCode)
 CODES = fields(lenient.Code)
+NUMBERS = fields(lenient.Number)
 KINDS = fields(getbill_wire.Type, getbill_wire.SubType, debitura_wire.Type)
 
 
@@ -118,6 +120,19 @@ def test_an_item_opened_on_no_date_waits_since_it_was_first_heard_of() -> None:
 @given(dress=dresses)
 def test_a_currency_is_one_however_it_is_dressed_up(wire: type[BaseModel], name: str, told: str, dress: Any) -> None:
     assert value(wire, name, told, dressed("EUR", dress)) == "EUR"
+
+
+@pytest.mark.parametrize(("wire", "name", "told"), CURRENCIES)
+def test_the_code_for_no_currency_is_no_currency(wire: type[BaseModel], name: str, told: str) -> None:
+    assert [value(wire, name, told, written) for written in ("XXX", " xxx\u00a0", "\u20ac", 978)] == [None] * 4
+
+
+@pytest.mark.parametrize(("wire", "name", "told"), NUMBERS)
+def test_a_number_is_never_read_as_another_one(wire: type[BaseModel], name: str, told: str) -> None:
+    long = f"1.{'0' * 40}e5"
+
+    assert [value(wire, name, told, written) for written in (long, Decimal(long))] == [None, None]
+    assert str(value(wire, name, told, Decimal("-0.0"))) == "0"
 
 
 @pytest.mark.parametrize(("wire", "name", "told"), CODES)
