@@ -27,7 +27,8 @@ def render(storm: Storm, teller: Teller) -> Message:
     n, is_open = len(storm.items), storm.open
     lead = RAGING if is_open else OVER
     title = f"{lead} {voice.numbered('{n} more alert at once', '{n} more alerts at once', n)}"
-    standing, at_stake = _standing(len(is_open), n, voice), at_risk(add_up(is_open, storm.now), voice)
+    totals = add_up(is_open, storm.now)
+    standing, at_stake = _standing(len(is_open), n, voice), at_risk(totals, voice)
     lines = [_line(notice, teller) for notice in _worst(storm)]
     if len(is_open) > WORST:
         lines.append((voice.numbered("and {n} more", "and {n} more", len(is_open) - WORST), None, ""))
@@ -40,7 +41,7 @@ def render(storm: Storm, teller: Teller) -> Message:
     ]
     blocks = [
         pieces.header(title),
-        pieces.section(" · ".join(filter(None, (standing, _urgencies(storm, voice), at_stake)))),
+        pieces.section(" · ".join(filter(None, (standing, _urgencies(totals.blocking, voice), at_stake)))),
         *([pieces.bullets(lines)] if lines else []),
         *([pieces.actions(door)] if door else []),
         *(pieces.context(note) for note in notes if note),
@@ -57,9 +58,8 @@ def _standing(n_open: int, n: int, voice: Voice) -> str:
     return voice.numbered("{n} of {all} still to decide", "{n} of {all} still to decide", n_open, all=voice.number(n))
 
 
-def _urgencies(storm: Storm, voice: Voice) -> str:
+def _urgencies(n: int, voice: Voice) -> str:
     """How many hold up a collection, which is what tells one storm from another at a glance."""
-    n = sum(item.snapshot.urgency == "blocking" for item in storm.open)
     return voice.numbered("{n} decision holds up collection", "{n} decisions hold up collection", n) if n else ""
 
 

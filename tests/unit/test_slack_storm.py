@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -75,6 +76,14 @@ def test_amounts_are_added_for_each_currency_of_what_is_open() -> None:
     assert "€2,000.00" in words
     assert "DKK" in words
     assert "3 of 4 still to decide" in words
+
+
+def test_what_is_snoozed_holds_nothing_up_and_is_not_at_risk() -> None:
+    asleep = replace(worth(90_000), snoozed_until=NOW + timedelta(hours=1))
+    words = told(of(worth(10_000), worth(30_000), asleep))
+
+    assert "2 decisions hold up collection" in words
+    assert "€400.00" in words
 
 
 def test_what_is_decided_is_not_named_any_more() -> None:
