@@ -7,6 +7,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from receiver.domain.fact import SourceSaid
+from receiver.errors import RetryLaterError
 from receiver.ports import Hint
 from receiver.sandbox.getbill import GetbillStand
 from receiver.upstream.getbill.client import Getbill
@@ -128,3 +129,23 @@ async def test_a_list_that_cannot_be_read_to_its_end_is_not_begun() -> None:
     error = await failure(getbill.sweep(open_keys, is_full=True))
 
     assert (error.code, len(asked(stand))) == ("budget", 18)
+
+
+async def test_many_todos_of_which_only_the_single_one_says_enough_leave_the_list_its_reads() -> None:
+    watch = Watch()
+    stand = GetbillStand(clock=watch)
+    for _ in range(1_200):
+        stand.add("hardship")
+    getbill = client_of(stand.app, watch)
+    known = set(said(await swept(getbill)))
+    new = stand.add("portal_dispute")
+
+    for _ in range(3):
+        watch.move(minutes=5)
+        try:
+            known |= {fact.key for fact in await swept(getbill, *known)}
+        except RetryLaterError as error:
+            assert error.code == "budget"  # a long list is read less often
+
+    assert len(known) > 300
+    assert key(new) in known

@@ -159,7 +159,7 @@ class Details:
 
         Raises RetryLaterError when more than a few ail: then Getbill does.
         """
-        room = int(self._budget.remaining(READ) - self.kept_back())
+        room = int(self._room())
         wanted = [key for key in entries if key in needed]
         unknown = set(wanted[max(room, 0) :])
         ailing = Ailing(self._account)
@@ -229,15 +229,18 @@ class Details:
         """Pages of regular lists in an hour."""
         return min(self.pages * 3600 / self._poll_every_s, self._budget.limit(READ) * SHARE_FOR_LISTS)
 
+    def _room(self) -> float:
+        """Reads that are left now when people, events and the lists of this hour have theirs."""
+        limit = self._budget.limit(READ)
+        for_lists = max(self._for_lists() - self._listing.read_lately(), 0.0)  # what was read comes back in time
+        return self._budget.remaining(READ) - self.kept_back() - limit * SHARE_FOR_OTHERS - for_lists
+
     def _affordable(self, wishes: Sequence[Wish]) -> list[Wish]:
         if self._now_s() < self._listed_only_until_s:
             wishes = [wish for wish in wishes if wish.rank == CHANGED]
         if self._budget.share(READ) <= SHARE_FOR_REFRESHING:
             wishes = [wish for wish in wishes if wish.rank != REFRESH]
-        limit = self._budget.limit(READ)
-        for_lists = max(self._for_lists() - self._listing.read_lately(), 0.0)  # what was read comes back in time
-        kept_back = self.kept_back() + limit * SHARE_FOR_OTHERS + for_lists
-        room = min(self._budget.remaining(READ) - kept_back, self._pace.left())
+        room = min(self._room(), self._pace.left())
         n_changed = sum(wish.rank == CHANGED for wish in wishes)  # the allowance of events pays for these
         distinct: dict[str, Wish] = {}
         for wish in wishes:
