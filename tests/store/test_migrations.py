@@ -1,6 +1,7 @@
 """Every schema there ever was is brought forward with its rows, and each step lets the program before it go on."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -99,6 +100,21 @@ def put_what_fits(engine: sa.Engine, rows: dict[str, list[dict[str, Any]]]) -> N
                 connection.execute(table.insert().values(**known))
 
 
+def as_stored_at(revision: str, rows: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """The rows as that version wrote them: before 0016 an amount stood in minor units."""
+    if revision >= "0016":
+        return rows
+
+    def in_minor_units(value: Any) -> Any:
+        whole = isinstance(value, str) and re.sub(r'{"amount":"(\d+)(?:\.00)?"', r'{"minor":\g<1>00', value)
+        return whole or value
+
+    return {
+        table: [{name: in_minor_units(value) for name, value in row.items()} for row in known]
+        for table, known in rows.items()
+    }
+
+
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], dict[str, list[dict[str, Any]]]]:
     """What is filled in today: both items, and the rows of each table."""
@@ -124,7 +140,7 @@ async def test_what_an_older_version_stored_is_worked_on_after_the_upgrade(
     with engine_of(empty_url) as engine:
         with engine.begin() as connection:
             upgrade(connection, revision)
-        put_what_fits(engine, rows)
+        put_what_fits(engine, as_stored_at(revision, rows))
 
     database = open_database(empty_url)
     found = await database.read(_both)
