@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from receiver.domain.action import Plan
+from receiver.domain.fact import SourceDid, SourceSaid
 from receiver.domain.money import Money
 from receiver.errors import PermanentError, RetryLaterError
 from receiver.ports import Hint
@@ -105,6 +108,20 @@ async def test_when_the_allowance_is_nearly_used_up_polling_waits_and_a_person_d
     assert isinstance(error, RetryLaterError)
     assert error.after_s == 3600
     assert said(done)[key(todo)].outcome == "validated"
+
+
+async def test_a_plan_can_be_changed_with_the_last_reads(stand: GetbillStand, watch: Watch) -> None:
+    todo = stand.add("agreement")
+    stand.access.reads.limit = 100
+    getbill = client_of(stand.app, watch, reads_per_hour=100)
+    for _ in range(95):
+        getbill.budget.spend("read")
+    plan = Plan(3, date(2026, 4, 1), Decimal(50))
+
+    done = await getbill.carry_out(order(todo, "update_plan", plan=plan))
+
+    assert said([fact for fact in done if isinstance(fact, SourceSaid)])[key(todo)].installments
+    assert SourceDid(key(todo), 7) in done
 
 
 async def test_a_new_hardship_waits_for_allowance_rather_than_ring_for_one_already_decided(

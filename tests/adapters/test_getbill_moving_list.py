@@ -5,6 +5,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from receiver.domain.fact import SourceSaid
@@ -12,7 +14,7 @@ from receiver.errors import RetryLaterError
 from receiver.ports import Hint
 from receiver.sandbox.getbill import GetbillStand
 from receiver.upstream.getbill.client import Getbill
-from tests.getbill_side import Watch, asked, client_of, failure, key, said
+from tests.getbill_side import Watch, asked, client_of, failure, key, page, plain, said, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -46,6 +48,51 @@ async def test_a_list_that_grows_while_it_is_read_is_whole_after_one_reading(eac
 
     assert {key(todo) for todo in todos} <= found
     assert len(asked(stand, "/todos")) <= most
+
+
+async def test_a_list_that_grows_at_its_end_is_whole_after_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, stand = Watch(), GetbillStand(clock=Watch())
+    newest_first = stand._since
+    monkeypatch.setattr(stand, "_since", lambda request: newest_first(request)[::-1])
+    todos = [stand.add("agreement") for _ in range(450)]
+
+    found = {fact.key for fact in await swept(client_of(moving(stand, lambda: stand.add("agreement")), watch))}
+
+    assert {key(todo) for todo in todos} <= found
+    assert len([path for path in asked(stand) if path.endswith("/todos")]) <= 6
+
+
+async def test_what_came_while_a_list_was_read_is_left_to_the_next_when_the_allowance_ends() -> None:
+    watch, stand = Watch(), GetbillStand(clock=Watch())
+    todos = [stand.add("agreement") for _ in range(450)]
+    stand.access.reads.limit = 5
+
+    def grow() -> None:
+        stand.add("agreement")
+
+    found = {fact.key for fact in await swept(client_of(moving(stand, grow), watch, reads_per_hour=5))}
+
+    assert {key(todo) for todo in todos} <= found
+
+
+@pytest.mark.parametrize("says_pages", [True, False])
+@pytest.mark.parametrize("most", [1, 3], ids=["knows no pages", "shows its last page again"])
+async def test_the_search_for_todos_ends_though_no_page_is_short(most: int, says_pages: bool) -> None:
+    todos, pages = [plain(f"enc_{n}") for n in range(300)], list[int]()
+
+    def answer(request: Request) -> Response:
+        asked_for = int(request.query_params["page"])
+        if "debt_id" not in request.query_params:
+            pages.append(asked_for)
+        number = min(asked_for, most)
+        said = {"total": 300, "pages": 3} if says_pages else {}
+        return page(todos[(number - 1) * 100 : number * 100], page=number, limit=100, **said)
+
+    hints = [Hint(what="agreement", id=f"enc_gone_{n}") for n in range(8)]
+
+    await client_of(serving(answer), Watch()).look(hints, [])
+
+    assert len(pages) <= 12, "three searches, by either name of the type and by none"
 
 
 @pytest.mark.parametrize("gone", [0, 1, 3, 120])

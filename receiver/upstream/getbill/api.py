@@ -57,7 +57,13 @@ class Api:
         )
 
     async def page(
-        self, number: int, period: str, debt_id: str | None = None, what: str | None = None
+        self,
+        number: int,
+        period: str,
+        debt_id: str | None = None,
+        what: str | None = None,
+        *,
+        is_interactive: bool = False,
     ) -> wire.TodoPage:
         """One page of the list, or of one debt's part of it, or of one type's by either of its names."""
         params: dict[str, str | int] = {"page": number, "limit": PAGE, "period": period}
@@ -65,7 +71,7 @@ class Api:
             params["type"] = what
         if debt_id is not None:
             params["debt_id"] = debt_id
-        found = _inside(await self._call(LIST, "/todos", params=params), "todos", list)
+        found = _inside(await self._call(LIST, "/todos", params=params, is_interactive=is_interactive), "todos", list)
         return wire.TodoPage.model_validate(found)
 
     async def todo(self, what: str, todo_id: str, *, is_interactive: bool = False) -> Json:

@@ -8,6 +8,7 @@ again.
 import math
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from receiver.errors import PermanentError, RetryLaterError
@@ -49,6 +50,8 @@ class _Reading:
         return grown, len(fresh)
 
     def is_whole(self) -> bool:
+        if self.totals[-1] == len(self.entries):
+            return True  # wherever it has grown
         is_still = len(set(self.totals)) == 1
         return self.is_joined and (not is_still or self.totals[0] in {None, len(self.entries)})
 
@@ -63,18 +66,19 @@ class Listing:
         self._account = account
         self._api = api
 
-    async def whole(self, period: str, debt_id: str | None = None) -> list[Json]:
+    async def whole(self, period: str, debt_id: str | None = None, *, is_interactive: bool = False) -> list[Json]:
         """A complete list. Raises RetryLaterError("incomplete") when its pages do not join up.
 
         A list that looks odd but is the same twice is taken as it is.
         """
         before: list[Json] | None = None
         for _ in range(3):
-            found = await self._read(period, debt_id)
+            found = await self._read(period, debt_id, is_interactive=is_interactive)
             if debt_id is None:
                 self.pages = found.last
             if found.is_whole() or (before is not None and _names(found.entries) == _names(before)):
-                await self._catch_up(found, period, debt_id)
+                with suppress(RetryLaterError):  # the next look finds them
+                    await self._catch_up(found, period, debt_id)
                 return found.entries
             before = found.entries
         raise RetryLaterError("incomplete", "Getbill's list of todos changed while it was read")
@@ -117,21 +121,24 @@ class Listing:
     ) -> tuple[list[Json], set[str], int]:
         """Of the todos of that type: what was found, what of ``wanted`` was not, and how many pages that took."""
         found: list[Json] = []
+        names: list[Name] = []
         for number in range(1, MOST_PAGES + 1):
             page = await self._api.page(number, period, what=name)
+            before, names = names, _names(page.todos)
             found += page.todos
             shown = by_key(page.todos, self._account).keys()
             there = wanted & (shown | {debt_id_of(raw) or "" for raw in page.todos})
             wanted -= there
             is_old = not there and len(wanted) <= FEW and wanted <= keys and all(key in known for key in shown)
-            if not wanted or is_old or len(page.todos) < (page.pagination.limit or PAGE):
+            is_last = number >= page.pagination.pages if page.pagination.pages else names == before
+            if not wanted or is_old or is_last or len(page.todos) < (page.pagination.limit or PAGE):
                 break
         return found, wanted, number
 
-    async def _read(self, period: str, debt_id: str | None) -> _Reading:
+    async def _read(self, period: str, debt_id: str | None, *, is_interactive: bool) -> _Reading:
         reading, number = _Reading(), 1
         for _ in range(MOST_PAGES):
-            page = await self._api.page(number, period, debt_id)
+            page = await self._api.page(number, period, debt_id, is_interactive=is_interactive)
             if debt_id is None:
                 self._read_at.append(self._now_s())
             grown, fresh = reading.add(page, number)

@@ -54,7 +54,7 @@ class Reader:
         single = {"type": what, "id": todo_id} | told(single)
         todo = wire.Todo.model_validate(single)
         if todo.sub_type is None and todo.debt and todo.debt.id:
-            single = await self._with_list_entry(single, todo.debt.id)
+            single = await self._with_list_entry(single, todo.debt.id, is_interactive=is_interactive)
         self._details.put(key_of(self._account, what, todo_id), single)
         return single
 
@@ -132,15 +132,16 @@ class Reader:
     async def _agreement(self, debt_id: str, *, is_interactive: bool) -> Json:
         """The list of the debt shows the instalments; only when it is not there, the single answer decides."""
         key = key_of(self._account, "agreement", debt_id)
-        entry = by_key(await self._listing.whole(EVER, debt_id), self._account).get(key)
+        entries = await self._listing.whole(EVER, debt_id, is_interactive=is_interactive)
+        entry = by_key(entries, self._account).get(key)
         if entry is not None:
             return entry
         single = await self._api.todo("agreement", debt_id, is_interactive=is_interactive)
         return {"type": "agreement", "id": debt_id} | told(single)
 
-    async def _with_list_entry(self, single: Json, debt_id: str) -> Json:
+    async def _with_list_entry(self, single: Json, debt_id: str, *, is_interactive: bool) -> Json:
         try:
-            entries = await self._listing.whole(EVER, debt_id)
+            entries = await self._listing.whole(EVER, debt_id, is_interactive=is_interactive)
         except DeliveryError:
             return single  # what it does not say is shown without
         same = next((raw for raw in entries if wire.identifier(raw.get("id")) == str(single["id"])), {})
