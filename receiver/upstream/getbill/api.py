@@ -14,6 +14,7 @@ from receiver.upstream.getbill.tokens import Tokens
 from receiver.upstream.http import Http, OnReply, Reply, Transport, default_message_of, one_line, segment
 
 PAGE = 100
+UNTOLD_S = 60.0  # after a 429 that does not say for how long
 
 Json = dict[Any, Any]
 
@@ -146,8 +147,8 @@ class Api:
                 operation.method, path, params=params, json=json, headers=headers, operation=operation.name
             )
         except RetryLaterError as error:
-            if error.code == "rate_limited" and error.after_s:
-                self._budget.close(operation.cls, error.after_s)
+            if error.code == "rate_limited" and (error.after_s or self._budget.remaining(operation.cls)):
+                self._budget.close(operation.cls, error.after_s or UNTOLD_S)
             raise
         except PermanentError as error:
             if error.code == "forbidden" and "scope" not in error.message.lower():

@@ -19,7 +19,14 @@ from receiver.upstream.getbill import inbound, media, wire
 from receiver.upstream.getbill.api import PAGE, Api, Json
 from receiver.upstream.getbill.budget import KEPT_BACK, READ, WRITE, Budget
 from receiver.upstream.getbill.carried import carried
-from receiver.upstream.getbill.details import MOST_AILING, ONE_AILS, SHARE_FOR_LISTS, SHARE_FOR_REFRESHING, Details
+from receiver.upstream.getbill.details import (
+    ALLOWANCE_ENDED,
+    MOST_AILING,
+    ONE_AILS,
+    SHARE_FOR_LISTS,
+    SHARE_FOR_REFRESHING,
+    Details,
+)
 from receiver.upstream.getbill.due import alerts_by_todo, parent_of
 from receiver.upstream.getbill.listing import Listing, by_key
 from receiver.upstream.getbill.pace import for_events
@@ -293,7 +300,9 @@ class Getbill:
         found = await self._reader.facts(listed, open_keys, said_at, fresh)
         shown = by_key(listed, self.account).keys()
         ours = {parent_of(key, self.account) or key for key in open_keys if split_key(key, self.account)}
-        found += await self._alone(ours - shown, said_at, open_keys)
+        unseen = ours - shown
+        self._read_alone_at = {key: at for key, at in self._read_alone_at.items() if key in unseen}
+        found += await self._alone(unseen, said_at, open_keys)
         self._books.note(said_at, (), is_pass=True, listed=frozenset(shown) if period == EVER else None)
         self._passed_at_s = said_at.timestamp()
         return found
@@ -317,19 +326,18 @@ class Getbill:
 
     async def _alone(self, unseen: set[str], said_at: datetime, open_keys: Collection[str]) -> list[Fact]:
         """The todos that were read longest ago, as many as a pass may."""
-        read_at = {key: self._read_alone_at.get(key, 0.0) for key in unseen}
-        self._read_alone_at = read_at
+        read_at = self._read_alone_at
         alerts = alerts_by_todo(open_keys, self.account)
         found: list[Fact] = []
         ailing = 0
         most = MOST_UNSEEN if self.budget.share(READ) > SHARE_FOR_REFRESHING else MOST_UNSEEN // 5
-        for key in sorted(unseen, key=lambda key: (read_at[key], key))[:most]:
+        for key in sorted(unseen, key=lambda key: (read_at.get(key, 0.0), key))[:most]:
             try:
                 found += await self._reader.alone(key, said_at, alerts.get(key, ()))
             except PermanentError as error:
                 log.warning("getbill.todo.unreadable", account=self.account, key=key, reason=error.code)
             except RetryLaterError as error:
-                if error.code == "budget":
+                if error.code in ALLOWANCE_ENDED:
                     break
                 ailing += 1
                 if error.code not in ONE_AILS or ailing > MOST_AILING:

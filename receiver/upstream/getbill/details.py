@@ -26,6 +26,7 @@ SHARE_FOR_OTHERS = 0.1  # of the hourly reads: for events
 SHARE_AT_ONCE = 0.6  # of what an hour leaves for details
 SHARE_FOR_REFRESHING = 0.5  # of the hourly reads must be left, to read again what is known
 BURST_S = 120.0
+ALLOWANCE_ENDED = frozenset({"budget", "rate_limited"})  # says nothing of the todo
 ONE_AILS = frozenset({"server_error", "unexpected_answer"})  # what may be true of one todo alone
 MOST_AILING = 10  # in one list; more are no coincidence
 SIDE_BY_SIDE = 4
@@ -55,8 +56,8 @@ class Ailing:
         self._count = 0
 
     def add(self, key: str, error: RetryLaterError) -> None:
-        """Raises ``error`` when it is not about this todo alone, unless it is our own allowance that ended."""
-        if error.code == "budget":
+        """Raises ``error`` when it is not about this todo alone, unless it is the allowance that ended."""
+        if error.code in ALLOWANCE_ENDED:
             return
         self._count += 1
         if error.code not in ONE_AILS or self._count > MOST_AILING:
@@ -212,7 +213,7 @@ class Details:
                     unsaid.add(wish.key)
             except RetryLaterError as error:
                 misses += 1
-                if wish.rank == DECISION and error.code != "budget":
+                if wish.rank == DECISION and error.code not in ALLOWANCE_ENDED:
                     ailing.add(wish.key, error)
                     unsaid.add(wish.key)  # else: what the list says is shown without
 
