@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ from receiver.errors import CasebellError, DeliveryError, PermanentError, RetryL
 from receiver.join import join
 from receiver.observe import log
 from receiver.ports import Hint, KeepsDetails, Upstream
-from receiver.store import inbox, items, receivables
+from receiver.store import inbox, items, passes, receivables
 from receiver.store.inbox import Arrival, Row
 
 MOST_AT_ONCE = 100
@@ -94,8 +94,12 @@ async def _understand(desk: Desk, bell: str, rows: Sequence[Row], claim_id: str)
 async def _understand_all(desk: Desk, bell: str, rows: Sequence[Row], claim_id: str) -> int:
     upstream = desk.upstreams[rows[0].source, rows[0].account]
     pointed = await _read_all(desk, upstream, rows, claim_id)
-    passed_at = await _passed_at(desk, upstream, rows)
-    pointed_since = [(row, hint) for row, hint in pointed if hint is not None and row.received_at >= passed_at]
+    passed_at, unheard = await _passed(desk, upstream, rows)
+    pointed_since = [
+        (row, hint)
+        for row, hint in pointed
+        if hint is not None and (row.received_at >= passed_at or _key_of(upstream, hint) in unheard)
+    ]
     hints = await _unanswered(desk, upstream, pointed_since)
     ids = [row.id for row, _ in pointed]
     async with _renewing(desk, ids, claim_id):
@@ -297,16 +301,24 @@ async def _read_all(
     return read
 
 
-async def _passed_at(desk: Desk, upstream: Upstream, rows: Sequence[Row]) -> datetime:
-    """Since when events must be looked at; long ago unless some had to wait.
+async def _passed(desk: Desk, upstream: Upstream, rows: Sequence[Row]) -> tuple[datetime, Collection[str]]:
+    """Since when events must be looked at, long ago unless some had to wait; and open keys to look at in any case.
 
     What came before a pass that was complete has been said by it meanwhile. A pass over recent todos does not show the
-    oldest ones; the daily one does.
+    oldest ones: of those that are open here it heard a few.
     """
     if desk.now() - min(row.received_at for row in rows) < LONG_WAIT:
-        return _LONG_AGO
+        return _LONG_AGO, ()
+    account = upstream.source, upstream.account
     heard = await desk.database.read(receivables.heard_at)
-    return heard.get((upstream.source, upstream.account), _LONG_AGO)
+    last = (await desk.database.read(passes.last)).get(account)
+    if last is None:  # it heard nothing of very many
+        return _LONG_AGO, ()
+    return heard.get(account, _LONG_AGO), last.but_not
+
+
+def _key_of(upstream: Upstream, hint: Hint) -> str | None:
+    return upstream.key_of(hint) if isinstance(upstream, KeepsDetails) else None
 
 
 async def _unanswered(desk: Desk, upstream: Upstream, pointed: Sequence[tuple[Row, Hint]]) -> set[Hint]:

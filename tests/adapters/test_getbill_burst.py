@@ -1,13 +1,18 @@
 """Very many disputes in two minutes: how many reads they cost, how soon all are known, how often a channel rings."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from receiver.ingest import drain
+from receiver.reconcile import reconcile
+from receiver.store import inbox
+from receiver.store.inbox import Arrival
 from receiver.upstream.getbill.budget import READ
 from tests.faults.much import times
 from tests.flood import OVER, ROUTES, flood_on
-from tests.getbill_side import order
+from tests.getbill_side import key, order
 from tests.office import office
 
 pytestmark = pytest.mark.anyio
@@ -45,3 +50,24 @@ async def test_very_many_events_are_answered_within_one_sweep_and_ring_once_a_ch
         assert "INV-LATER" in str([(post.text, post.blocks) for post in here.posts("C0TASKS")])
         assert flood.statuses.keys() == {"200"}, "Getbill never had to refuse a read"
         assert flood.getbill.budget.remaining(READ) >= 50
+
+
+async def test_an_event_that_waited_is_looked_at_though_a_pass_was_made_that_did_not_show_its_todo(
+    tmp_path: Path,
+) -> None:
+    async with office(tmp_path, ROUTES) as here:
+        flood = flood_on(here)
+        old = [flood.stand.add("portal_dispute") for _ in range(60)]
+        await reconcile(flood.desk, flood.getbill, is_full=True)
+        here.at += timedelta(days=60)
+        last = max(old, key=key)
+        flood.stand.set_status(last["id"], "validated")
+        arrival = Arrival("getbill", "main", "id:e-1", {}, flood.stand.event(last), here.at)
+        await here.desk.database.write_together(inbox.append, arrival)
+        here.at += timedelta(seconds=40)
+
+        await reconcile(flood.desk, flood.getbill)
+        assert (await here.item(key(last))).state == "open", "too many are old: a pass reads a part of them"
+        await drain(flood.desk, "getbill", "main")
+
+        assert (await here.item(key(last))).state == "resolved"
