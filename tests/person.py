@@ -34,11 +34,16 @@ def buttons(message: Any) -> list[str]:
     return visible + list(options(message))
 
 
+def is_about(reference: str, text: str) -> bool:
+    """Whether the text names this reference, and not one that only begins like it."""
+    return re.search(rf"(?<![\w-]){re.escape(reference)}(?![\w-])", text) is not None
+
+
 def posted(here: World, channel: str, reference: str) -> Any:
     """The message about it, once it is there."""
 
     def look() -> Any:
-        return next((m for m in here.posts(channel) if reference in words(m)), None)
+        return next((m for m in here.posts(channel) if is_about(reference, words(m))), None)
 
     return eventually(look, f"a message about {reference} in {channel}")
 
@@ -61,7 +66,7 @@ def fill(here: World, user: str, typed: str = "", **values: str) -> dict[str, st
 
 def mails_about(here: World, reference: str) -> list[str]:
     """The plain words of each mail with the reference in its subject."""
-    return [text_of(m.message) for m in list(here.mail.messages) if reference in str(m.message["subject"])]
+    return [text_of(m.message) for m in list(here.mail.messages) if is_about(reference, str(m.message["subject"]))]
 
 
 def link_in(mail: str) -> str:

@@ -35,6 +35,7 @@ HARMLESS = {
     "overflow",
     "role attribute",
     "aria-label attribute",  # of links whose own words are left then
+    "word-break",  # the address of a link then stays on one line
     "white-space",  # an amount may break into two lines
 }
 

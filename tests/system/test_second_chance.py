@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.harness import World, eventually, world
-from tests.person import LOOKS_AGAIN_S, buttons, posted, press, words
+from tests.person import LOOKS_AGAIN_S, buttons, is_about, posted, press, words
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def events(here: World, state: str) -> list[dict[str, Any]]:
 
 
 def about(here: World, channel: str, reference: str) -> list[Any]:
-    return [message for message in here.posts(channel) if reference in words(message)]
+    return [message for message in here.posts(channel) if is_about(reference, words(message))]
 
 
 def test_an_archived_channel_kills_its_message_and_a_retry_brings_it(here: World) -> None:

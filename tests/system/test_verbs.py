@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.harness import World, eventually
-from tests.person import choose, elements, fill, link_in, mails_about, options, posted, press, words
+from tests.person import choose, elements, fill, is_about, link_in, mails_about, options, posted, press, words
 
 START = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
 
@@ -79,7 +79,7 @@ def offer(here: World, user: str, reference: str) -> Any:
     """The way back, which only this person sees."""
 
     def look() -> Any:
-        mine = (m for m in here.slack.ephemerals if m.ephemeral_to == user and reference in words(m))
+        mine = (m for m in here.slack.ephemerals if m.ephemeral_to == user and is_about(reference, words(m)))
         return next((m for m in mine if any(e["action_id"] == "undo" for e in elements(m))), None)
 
     return eventually(look, f"{user} to be offered an undo of {reference}")
