@@ -116,13 +116,14 @@ class Desk:
     def route(self, name: str, place: str, said: Snapshot) -> Route:
         """How ``place`` is told of an item: by the route of this name.
 
-        When the configuration no longer has it, by the route that the place has now. A digest has no masking of its
-        own: it takes that of the item's routes.
+        When the configuration no longer has it, by the route that the place has now. One that masks the debtor there
+        is enough. A digest has no masking of its own: it takes that of the item's routes, too.
         """
+        here = route_at(place, said, self.routes)
         digest = next((rule.as_route() for rule in self.digests if rule.as_route().name == name), None)
-        if digest:
-            return replace(digest, mask_debtor=any(route.mask_debtor for route in routes_for(said, self.routes)))
-        return next((route for route in self.routes if route.name == name), None) or route_at(place, said, self.routes)
+        told = digest or next((route for route in self.routes if route.name == name), here)
+        counted = (told, here, *(routes_for(said, self.routes) if digest else ()))
+        return replace(told, mask_debtor=any(route.mask_debtor for route in counted))
 
     async def write_down(self, work: Callable[..., T], *args: Any) -> T:
         """Write what has already happened outside, such as a message that was posted: wait for a store that is away.

@@ -8,6 +8,7 @@ the next digest instead of by many.
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
@@ -15,10 +16,10 @@ from sqlalchemy import Connection
 
 from receiver.desk import OUTBOX_BELL, Desk
 from receiver.domain.action import SOURCE_VERBS
-from receiver.domain.digest import FLOW_DAYS, Digest, DigestRule, Edition, Silence, SourceFigures
+from receiver.domain.digest import FLOW_DAYS, Digest, DigestRule, Edition, Part, Silence, SourceFigures
 from receiver.domain.item import Item
 from receiver.domain.people import Person
-from receiver.domain.routing import Route, routes_for
+from receiver.domain.routing import Route, route_at, routes_for
 from receiver.domain.sum_up import sum_up
 from receiver.errors import DeliveryError, PermanentError, UncertainError
 from receiver.notices import decide_token
@@ -229,6 +230,7 @@ async def deliver_digest(desk: Desk, delivery: Delivery, claim_id: str) -> None:
 
 async def edition_for(desk: Desk, told: Digest, channel: str, address: str) -> Edition:
     """With links: to decide by, for people who may and by mail alone (Slack's link expanders open what they see)."""
+    told = replace(told, parts=tuple(_masked_at(f"{channel}:{address}", part, desk.routes) for part in told.parts))
     shown = [entry.item for part in told.parts for entry in part.entries]
     source_links = {item.id: item.snapshot.solution_url for item in shown if item.snapshot.solution_url}
     if channel != "mail":
@@ -238,6 +240,15 @@ async def edition_for(desk: Desk, told: Digest, channel: str, address: str) -> E
     token = desk.tokens.make("unsubscribe.v1", subscription_id(told.name, address))
     inbox_url = f"{desk.public_url}/" if may_decide else None
     return Edition(told, decide_links, source_links, f"{desk.public_url}/unsubscribe/{token}", inbox_url)
+
+
+def _masked_at(place: str, part: Part, routes: tuple[Route, ...]) -> Part:
+    """A name that this place must not see is hidden, though no route of the item hides it."""
+    entries = (
+        replace(one, is_masked=one.is_masked or route_at(place, one.item.snapshot, routes).mask_debtor)
+        for one in part.entries
+    )
+    return replace(part, entries=tuple(entries))
 
 
 async def _decide_links(desk: Desk, told: Digest, address: str) -> dict[str, str]:

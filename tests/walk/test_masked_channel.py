@@ -20,6 +20,7 @@ from receiver.ingest import drain_clicks
 from receiver.notices import decide_token
 from receiver.sandbox.slack_workspace import Message
 from receiver.store import actions, outbox
+from receiver.summarise import make_now
 from receiver.web.app import build_app
 from receiver.web.login import make_link
 from tests.factories import make_snapshot
@@ -221,6 +222,41 @@ async def test_a_mail_its_page_and_the_page_of_a_digest_are_masked_as_the_route(
     for shown in pages:
         assert "INV-1" in shown
         assert not NAME.search(shown)
+
+
+async def test_a_channel_that_two_routes_name_is_told_nothing_unmasked_when_one_of_them_masks(here: Office) -> None:
+    first, masked = here.desk.routes
+    here.desk.routes = (replace(first, slack=(OPEN, MASKED)), masked)
+    await dispute(here)
+    await here.settle()
+
+    assert NAME.search(all_of(here, OPEN))
+    assert standing(here)
+    assert not NAME.search(all_of(here, MASKED))
+
+
+async def test_a_digest_is_masked_where_its_channel_is_though_no_masking_route_takes_the_item(here: Office) -> None:
+    first, masked = here.desk.routes
+    here.desk.routes = (replace(first, is_continued=False), masked)
+    (weekly,) = here.desk.digests
+    here.desk.digests = (replace(weekly, to=(AR, MASKED_AR), slack=(OPEN, MASKED)),)
+    await dispute(here)
+    await make_now(here.desk, weekly.name)
+    await here.settle()
+    mails = {str(mail.message["to"]): text_of(mail.message) for mail in here.mail.messages}
+
+    for told in (all_of(here, OPEN), mails[AR]):
+        assert NAME.search(told)
+    for told in (all_of(here, MASKED), mails[MASKED_AR]):
+        assert "INV-1" in told
+        assert not NAME.search(told)
+
+    found = re.search(r"/act/[\w.\-]+", mails[MASKED_AR])
+    assert found
+    async with visiting(here.desk) as browser:
+        page = (await browser.get(found[0])).text
+    assert "INV-1" in page
+    assert not NAME.search(page)
 
 
 def visiting(desk: Desk) -> httpx.AsyncClient:
