@@ -111,7 +111,8 @@ class Route:
 
     def names(self, place: str) -> bool:
         """Whether this route tells "slack:C1" or "mail:ar@x" of anything."""
-        return place in _addressed(self.slack, self.email) or place in self.escalated_to()
+        named = (*_addressed(self.slack, self.email), *self.escalated_to())
+        return place.lower() in (one.lower() for one in named)  # people write an address in any case
 
     def stand_ins(self) -> tuple[str, ...]:
         """Addresses that hear of it when a channel of this route takes nothing."""

@@ -23,6 +23,7 @@ DISPUTE, HARDSHIP = make_snapshot(), make_snapshot(kind="hardship")
         pytest.param("slack:C1", HARDSHIP, "open", False, id="the channel's own"),
         pytest.param("slack:C2", HARDSHIP, "masked", True, id="the masked channel's own"),
         pytest.param("mail:ar@x.example", HARDSHIP, "masked", True, id="the mail's own"),
+        pytest.param("mail:AR@X.example", DISPUTE, "masked", True, id="an address in any case"),
         pytest.param("slack:C2", DISPUTE, "masked", True, id="a channel that hears nothing of it"),
         pytest.param("slack:U1", HARDSHIP, "open", True, id="a person's own page, where one of its routes masks"),
         pytest.param("slack:U1", DISPUTE, "open", False, id="a person's own page"),
