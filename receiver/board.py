@@ -15,7 +15,7 @@ from receiver.domain.notice import Notice
 from receiver.domain.overview import Overview
 from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES
-from receiver.domain.routing import DEFAULT_ROUTE, Route
+from receiver.domain.routing import Route, first_route_at
 from receiver.domain.totals import Totals
 from receiver.notices import notice_of
 from receiver.store import homes, items, messages
@@ -43,8 +43,7 @@ class DeskBoard:
         return await self._notices(await self._desk.database.read(items.looked_for, words, MOST_FOUND), place)
 
     async def overview(self, person: Person, place: str) -> Overview:
-        now, routes = self._desk.now(), self._desk.routes
-        route = next((route for route in (*filter(lambda one: one.names(place), routes), *routes)), DEFAULT_ROUTE)
+        now, route = self._desk.now(), first_route_at(place, self._desk.routes)
         claimed, waiting, totals, figures = await self._desk.database.read(self._look, _midnight(route, now), now)
         mine = [item for item in claimed if is_theirs(item, person)]
         return Overview(

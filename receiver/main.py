@@ -38,7 +38,7 @@ from receiver.domain.notice import Notice, Nudge
 from receiver.domain.pace import Pace, Paces
 from receiver.domain.people import People
 from receiver.domain.reply_template import ReplyTemplate
-from receiver.domain.routing import Escalation, Match, Route, locale_at
+from receiver.domain.routing import Escalation, Match, Route, first_route_at
 from receiver.domain.schedule import Schedule
 from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError
@@ -365,7 +365,7 @@ def _listeners(settings: Settings, slack: sections.Slack, client: SlackClient, d
         now=desk.now,
         board=DeskBoard(desk),
         public_url=desk.public_url,
-        locale_at=lambda place: locale_at(place, desk.routes),
+        locale_at=lambda place: first_route_at(place, desk.routes).locale,
         team_ids=tuple(filter(None, [slack.team_id])),
         app_ids=tuple(filter(None, [slack.app_id])),
         templates=[ReplyTemplate(one.name, one.text, one.locale) for one in settings.reply_templates],

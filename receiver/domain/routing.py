@@ -148,9 +148,10 @@ def route_at(place: str, said: Snapshot, routes: Sequence[Route]) -> Route:
     return replace(counted[0], mask_debtor=any(route.mask_debtor for route in counted))
 
 
-def locale_at(place: str, routes: Sequence[Route]) -> str:
-    """The language of a place, whatever it is told of; the first route's where no route names the place."""
-    return next((route for route in (*filter(lambda one: one.names(place), routes), *routes)), DEFAULT_ROUTE).locale
+def first_route_at(place: str, routes: Sequence[Route]) -> Route:
+    """The route whose language and time zone a place has, whatever it is told of: one that names it, else the first."""
+    naming = (route for route in routes if route.names(place))
+    return next(naming, routes[0] if routes else DEFAULT_ROUTE)
 
 
 def possible_routes(said: Snapshot, routes: Iterable[Route]) -> Iterator[Route]:

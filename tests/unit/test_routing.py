@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from receiver.domain.item import Snapshot
-from receiver.domain.routing import DEFAULT_ROUTE, Escalation, Match, Route, locale_at, route_at
+from receiver.domain.routing import DEFAULT_ROUTE, Escalation, Match, Route, first_route_at, route_at
 from tests.factories import make_snapshot
 
 OPEN = Route("open", slack=("C1",), is_continued=True)
@@ -58,5 +58,5 @@ def test_what_no_route_takes_is_told_calmly() -> None:
 
 
 def test_a_place_is_spoken_to_in_the_language_of_a_route_that_names_it() -> None:
-    assert [locale_at(place, BOTH) for place in ("slack:C2", "slack:C3", "slack:U1")] == ["fr", "da", "en"]
-    assert locale_at("slack:C1", ()) == "en"
+    assert [first_route_at(place, BOTH).locale for place in ("slack:C2", "slack:C3", "slack:U1")] == ["fr", "da", "en"]
+    assert first_route_at("slack:C1", ()).locale == "en"

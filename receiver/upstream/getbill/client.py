@@ -109,7 +109,6 @@ class Getbill:
         self._listing = Listing(account, self._api, now_s)
         self._details = Details(account, self._api, self._listing, self.budget, poll_every_s=poll_every_s, now_s=now_s)
         self._reader = Reader(account, self._api, self._listing, self._details, self._books, todo_url=todo_url)
-        self._known: Collection[str] | None = None  # not told yet
         self._heard_at: datetime | None = None
         self._read_alone_at: dict[str, float] = {}
         self._passed_at_s = 0.0
@@ -125,9 +124,9 @@ class Getbill:
         return key_of(self.account, hint.what, hint.id) if hint.what and hint.id else None
 
     def recall(self, keys: Collection[str], heard_at: datetime | None) -> None:
-        if keys and self._known is None:
+        if keys and self._details.stored is None:
             self._pace.lower(AFTER_RESTART)
-        self._known, self._heard_at = keys, heard_at
+        self._heard_at = heard_at
         self._details.recall(keys)
 
     async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
@@ -203,7 +202,7 @@ class Getbill:
         said_at = self._now()
         types = {split[0] for key in named if (split := split_key(key, self.account))}
         what = types.pop() if len(types) == 1 and types <= wire.TYPES and not debt_ids else None
-        known = {*open_keys, *(self._known or ())}
+        known = {*open_keys, *(self._details.stored or ())}
         listed, pages = await self._listing.newest(RECENT, named, debt_ids, what, known)
         self._pace.spend(pages)
         found = await self._reader.facts(listed, open_keys, said_at, fresh)

@@ -87,16 +87,16 @@ class Details:
         self._now_s = now_s
         self._began_at_s = now_s()
         self._listed_only_until_s = 0.0
-        self._stored: frozenset[str] | None = None  # not told yet
+        self.stored: frozenset[str] | None = None  # keys that ``recall`` named; None: not called yet
         self._debts = Memory[wire.Debt](MOST_REMEMBERED, now_s)
         self._singles = Memory[Json](MOST_REMEMBERED, now_s)
         self._pace = Pace(*self._rate(), now_s)
 
     def recall(self, keys: Collection[str]) -> None:
         """Keys of items of which everything was read before, here or elsewhere: the store has it."""
-        if keys and self._stored is None:
+        if keys and self.stored is None:
             self._pace.spend_all()  # after a restart nothing is spent at once
-        self._stored = frozenset(keys)
+        self.stored = frozenset(keys)
 
     def expect(self, pages: int) -> None:
         """So many pages is a whole list; it is kept back before anything is spent on details."""
@@ -133,7 +133,7 @@ class Details:
         return has_single and (debt_id is None or self._debts.get(debt_id) is not None)
 
     def is_stored(self, key: str) -> bool:
-        return self._stored is not None and key in self._stored
+        return self.stored is not None and key in self.stored
 
     async def debt(
         self, debt_id: str | None, *, is_interactive: bool = False, is_fresh: bool = False
