@@ -21,7 +21,6 @@ from receiver.domain.fact import Fact
 from receiver.domain.ledger import Decision
 from receiver.domain.people import Person
 from receiver.errors import CasebellError, DeliveryError, PermanentError, RetryLaterError
-from receiver.join import join
 from receiver.observe import log
 from receiver.ports import Hint, KeepsDetails, Upstream
 from receiver.store import inbox, items, passes, receivables
@@ -111,7 +110,6 @@ async def _understand_all(desk: Desk, bell: str, rows: Sequence[Row], claim_id: 
         await apply_in_chunks(desk, facts)
     await desk.database.write(inbox.finish, ids, claim_id, desk.now())
     desk.holds.pop(bell, None)
-    await join(desk, upstream)
     return len(rows)
 
 

@@ -12,6 +12,7 @@ from receiver.dispatcher import Dispatcher
 from receiver.errors import CasebellError
 from receiver.homes import Homes
 from receiver.ingest import drain, drain_clicks
+from receiver.join import join
 from receiver.observe import log
 from receiver.ports import Upstream
 from receiver.reconcile import give_back_stuck, reconcile_quietly
@@ -82,7 +83,15 @@ async def run(desk: Desk, stop: asyncio.Event, *, grace_s: float = 10.0) -> None
 
 
 def _draining(desk: Desk, source: str, account: str) -> Callable[[], Awaitable[int]]:
-    return lambda: drain(desk, source, account)
+    """Understand what an account sent, and compare its receivables with those of the other systems."""
+
+    async def work() -> int:
+        taken = await drain(desk, source, account)
+        if taken:
+            await join(desk, desk.upstreams[source, account])
+        return taken
+
+    return work
 
 
 async def _forever(desk: Desk, name: str, bell: str, work: Callable[[], Awaitable[int]]) -> None:
