@@ -15,6 +15,7 @@ from receiver import beside, storm
 from receiver.apply import apply_facts
 from receiver.beside import held, item_and_messages, notice_for, notifier_of, place_of, route_of
 from receiver.desk import OUTBOX_BELL, Desk, outside, sweep_bell
+from receiver.digest_delivery import deliver_digest
 from receiver.domain import backoff, breaker, plan
 from receiver.domain.action import Order
 from receiver.domain.fact import Fact, SourceAccepted, SourceDid, SourceRefused
@@ -28,7 +29,6 @@ from receiver.ports import Notifier
 from receiver.store import actions, items, messages, outbox, suppressed
 from receiver.store.messages import Shown
 from receiver.store.outbox import CARRY_OUT, DIGEST, FRESH_LINK, GATHER, NUDGE, OFFER, SHOW, STORM, TELL, WARN, Delivery
-from receiver.summarise import deliver_digest
 
 MOST_BURIED = 50
 MOST_COPIES = 3  # of one mail whose end was never confirmed

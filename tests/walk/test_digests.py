@@ -15,6 +15,7 @@ from notifiers.email.notifier import MailNotifier
 from notifiers.teller import Teller
 from receiver.apply import apply_fact
 from receiver.desk import Desk
+from receiver.digest_delivery import subscription_id
 from receiver.dispatch import deliver
 from receiver.domain.digest import DigestRule, SourceFigures
 from receiver.domain.fact import SourceGone, SourceSaid
@@ -27,7 +28,7 @@ from receiver.observe import Metrics
 from receiver.sandbox.mailbox import Mail, MailStand
 from receiver.store import digests, outbox, suppressed
 from receiver.store.database import Database
-from receiver.summarise import make_if_due, make_now, subscription_id
+from receiver.summarise import make_if_due, make_now
 from receiver.web.app import build_app
 from tests.factories import make_snapshot
 
