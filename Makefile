@@ -32,7 +32,7 @@ check: $(VENV)/.ready-dev ## the inner loop: what needs no server, browser or no
 faults: $(VENV)/.ready-dev ## break it for long, on purpose: all of what make test does in short
 	@CASEBELL_FAULTS=long $(BIN)/python -m pytest -n auto -s tests/faults tests/store tests/unit tests/adapters tests/walk/test_ledger_follows_sources.py $(ARGS)
 
-lint: $(VENV)/.ready-dev ## format, rules, types, and the walls between the rooms
+lint: $(VENV)/.ready-dev ## format, rules, types and the import layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -46,7 +46,7 @@ bench: $(VENV)/.ready-dev ## measure how much it takes
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 words: $(VENV)/.ready-dev ## collect new sentences for the translators
-	@$(BIN)/python -m notifiers.locale_refresh
+	@$(BIN)/python -m notifiers.i18n.locale_refresh
 
 pictures: $(VENV)/.ready-dev .build/tools ## draw docs/pictures/ anew
 	@$(BIN)/python -m tests.pictures $(ARGS)

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from receiver.domain.action import Click, Order
+from receiver.domain.burst import Storm
 from receiver.domain.digest import Edition, SourceFigures
 from receiver.domain.fact import Fact
 from receiver.domain.item import Item, Medium
 from receiver.domain.notice import Notice, Nudge, Story
 from receiver.domain.overview import Overview
 from receiver.domain.people import Person
-from receiver.domain.storm import Storm
 from receiver.domain.twin import Receivable
 
 Verify = Callable[[bytes, Mapping[str, str], datetime], str]

@@ -22,7 +22,7 @@ from receiver.domain.action import Click
 from receiver.domain.item import Attempt, Item, Medium
 from receiver.domain.notice import Link, Notice, Story, verbs_for
 from receiver.domain.token import Tokens
-from receiver.web.links import Found, Used, link_routes
+from receiver.web.action_pages import Found, Used, link_routes
 from receiver.web.media import media_routes
 from receiver.web.pages import STATIC, error_handlers
 from tests.factories import NOW, make_item, make_notice

@@ -12,15 +12,15 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from receiver.desk import Bells, Desk, inbox_bell
-from receiver.dispatcher import Dispatcher
-from receiver.ingest import drain
-from receiver.reconcile import reconcile_quietly
-from receiver.sandbox.getbill import GetbillStand
-from receiver.store import inbox, items
-from receiver.store.inbox import Arrival
+from casebell_sandbox.getbill import GetbillStand
+from receiver.context import Bells, Desk, inbox_bell
+from receiver.jobs.worker import not_due_for_s
+from receiver.pipeline.deliver.claims import Dispatcher
+from receiver.pipeline.ingest import drain
+from receiver.store import events, items
+from receiver.store.events import Arrival
+from receiver.sync.reconcile import reconcile_quietly
 from receiver.upstream.getbill.client import Getbill
-from receiver.worker import not_due_for_s
 from tests.getbill_side import client_of, key
 from tests.office import Office
 
@@ -89,7 +89,7 @@ class Flood:
         for todo in untold:
             self._told += 1
             arrival = Arrival("getbill", "main", f"id:e-{self._told}", {}, self.stand.event(todo), self._now())
-            await self.desk.database.write_together(inbox.append, arrival)
+            await self.desk.database.write_together(events.append, arrival)
         self.here.at += timedelta(seconds=seconds)
         if await not_due_for_s(self.desk, self.getbill) == 0:
             await reconcile_quietly(self.desk, self.getbill)
@@ -115,7 +115,7 @@ class Flood:
         return len({key(todo) for todo in self.todos} - {*known})
 
     async def is_at_rest(self) -> bool:
-        return not (await self.desk.database.read(inbox.counts)).get("new", 0) and not await self.unknown()
+        return not (await self.desk.database.read(events.counts)).get("new", 0) and not await self.unknown()
 
     async def n_with_currency(self) -> int:
         found = await self.desk.database.read(lambda connection: list(items.listed(connection)))

@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from casebell_sandbox.getbill import GetbillStand
 from receiver.domain.action import Order
 from receiver.domain.fact import Fact, SourceSaid
 from receiver.domain.item import Snapshot
 from receiver.domain.people import Person
 from receiver.errors import DeliveryError
-from receiver.sandbox.getbill import GetbillStand
 from receiver.upstream.getbill.client import Getbill
 from tests.factories import NOW
 

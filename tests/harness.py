@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 import httpx
 from sqlalchemy import create_engine
 
+from casebell_sandbox.demo import write_configuration
+from casebell_sandbox.server import Sandbox, SandboxThread
 from receiver.cli.ledger import document_of
-from receiver.sandbox.demo import write_configuration
-from receiver.sandbox.server import Sandbox, SandboxThread
 from receiver.store import items
 from tests import sqlite_file
 from tests.forked import Forked, casebell

@@ -5,8 +5,8 @@ import importlib
 
 from receiver.cli import FAMILIES
 
-LATE = ("anyio._backends._asyncio", "encodings.idna", "holidays.countries", "httpcore", "receiver.sandbox.demo",
-        "receiver.sandbox.server", "rich.console", "rich.progress", "rich.table", "uvicorn.lifespan.on")  # fmt: skip
+LATE = ("anyio._backends._asyncio", "encodings.idna", "holidays.countries", "httpcore", "casebell_sandbox.demo",
+        "casebell_sandbox.server", "rich.console", "rich.progress", "rich.table", "uvicorn.lifespan.on")  # fmt: skip
 LAUNCHERS = ("tests.broken.__main__", "tests.crash.__main__", "tests.newer.__main__")
 
 for name in (*FAMILIES, *LATE, *LAUNCHERS):

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import cache
 
-from notifiers.email import gathered, word
-from notifiers.teller import Teller
+from notifiers.email import admin_mail, grouped
+from notifiers.i18n.translator import Teller
+from receiver.app import render_mail, render_mail_digest
 from receiver.cli.preview import notice_of_sample
 from receiver.cli.sample_digest import edition, sample_digest
 from receiver.cli.samples import SAMPLES, sample
-from receiver.domain.alarm import SENTENCES
-from receiver.main import render_mail, render_mail_digest
+from receiver.domain.admin_alert import SENTENCES
 from tests.faults.much import IS_LONG
 
 LOCALES = ("en", "fr", "da", "de")
@@ -32,7 +32,7 @@ def in_language(locale: str) -> dict[str, EmailMessage]:
     made["refused"] = render_mail(notice_of_sample(refused, locale))
     made["in doubt"] = render_mail(replace(notice_of_sample(sample("hardship"), locale), may_repeat=True))
     told = [(one, TELLER.story(one)) for one in (notice_of_sample(sample(kind), locale) for kind in SAMPLES)]
-    made["gathered"] = gathered.render(told, TELLER.say, SENDER, ADDRESS, HOST)
+    made["gathered"] = grouped.render(told, TELLER.say, SENDER, ADDRESS, HOST)
     made["digest"] = render_mail_digest(edition(sample_digest(locale, MORNING)))
     return made
 
@@ -56,7 +56,7 @@ def alarms() -> dict[str, EmailMessage]:
     values = {"about": "Getbill (main)", "since": "2026-03-02 08:30 UTC", "reason": "unauthorized: 401"}
     values["url"] = f"https://{HOST}/login/WyJhIiwiLyJd.awpB-w.tw5_Q"
     return {
-        f"alarm {code}": word.render(
+        f"alarm {code}": admin_mail.render(
             TELLER.say("en", sentence, **values), f"{code} 1", TELLER.say, SENDER, ADDRESS, HOST, MORNING
         )
         for code, sentence in SENTENCES.items()

@@ -8,18 +8,18 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from receiver.apply import apply_fact
-from receiver.desk import Desk
-from receiver.dispatcher import Dispatcher
+from casebell_sandbox.demo import write_configuration
+from casebell_sandbox.mailbox import MailStand
+from casebell_sandbox.server import SandboxThread
+from casebell_sandbox.slack import SlackStand
+from casebell_sandbox.slack_workspace import Message
+from receiver.app import open_desk
+from receiver.context import Desk
 from receiver.domain.fact import SourceSaid
 from receiver.domain.item import Item, Snapshot
-from receiver.main import open_desk
-from receiver.remind import remind_due
-from receiver.sandbox.demo import write_configuration
-from receiver.sandbox.mailbox import MailStand
-from receiver.sandbox.server import SandboxThread
-from receiver.sandbox.slack import SlackStand
-from receiver.sandbox.slack_workspace import Message
+from receiver.jobs.reminders import remind_due
+from receiver.pipeline.apply import apply_fact
+from receiver.pipeline.deliver.claims import Dispatcher
 from receiver.settings import load
 from receiver.store import items, outbox
 from tests import sqlite_file

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from notifiers.slack import plain
+from notifiers.i18n.translator import Teller
+from notifiers.slack import escaping
 from notifiers.slack.render import Message, render
-from notifiers.teller import Teller
 from receiver.domain.action import PlanWish
 from receiver.domain.item import Attempt, Detail, Item, Line, Proposal
 from receiver.domain.notice import Link, Notice
@@ -147,7 +147,9 @@ def texts(drawn: object) -> list[str]:
 
 def judge(message: Message) -> list[str]:
     """What breaks the table of contract A1, counted escaped and in UTF-16 units."""
-    wrong = ["too long a message"] if sum(map(plain.weight, [message.text, *texts(message.blocks)])) >= 12_000 else []
+    wrong = (
+        ["too long a message"] if sum(map(escaping.weight, [message.text, *texts(message.blocks)])) >= 12_000 else []
+    )
     wrong += ["no text"] if not message.text.strip() or "\n" in message.text else []
     wrong += ["too many blocks"] if len(message.blocks) > 50 else []
     wrong += ["empty text"] if not all(texts(message.blocks)) else []
@@ -156,13 +158,15 @@ def judge(message: Message) -> list[str]:
     for part in walk(message.blocks):
         most = {"header": 150, "section": 3000, "button": 75}.get(str(part.get("type")))
         inner = part.get("text")
-        if most and isinstance(inner, dict) and plain.weight(inner["text"]) > most:
+        if most and isinstance(inner, dict) and escaping.weight(inner["text"]) > most:
             wrong.append(f"{part['type']} text")
         wrong += ["fields"] if len(part.get("fields", ())) > 10 else []
-        wrong += ["field text"] if any(plain.weight(field["text"]) > 2000 for field in part.get("fields", ())) else []
+        wrong += (
+            ["field text"] if any(escaping.weight(field["text"]) > 2000 for field in part.get("fields", ())) else []
+        )
         wrong += ["overflow"] if part.get("type") == "overflow" and not 1 <= len(part["options"]) <= 5 else []
         wrong += ["value"] if len(str(part.get("value", ""))) > 150 else []
-        wrong += ["label"] if plain.weight(str(part.get("accessibility_label", ""))) > 75 else []
+        wrong += ["label"] if escaping.weight(str(part.get("accessibility_label", ""))) > 75 else []
         wrong += ["mrkdwn"] if part.get("type") == "mrkdwn" else []
         wrong += ["visible"] if part.get("type") == "actions" and visible(part) > 3 else []
     return wrong

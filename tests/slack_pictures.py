@@ -8,9 +8,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page
 
+from casebell_sandbox.server import SandboxThread
+from casebell_sandbox.slack import SlackStand
 from notifiers.slack.client import SlackClient
-from receiver.sandbox.server import SandboxThread
-from receiver.sandbox.slack import SlackStand
 from tests.browser import somebody
 from tests.factories import NOW
 from tests.slack_scenes import FORMS, SHEETS, Channel

@@ -6,19 +6,19 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from casebell_sandbox.slack import SlackStand
+from notifiers.i18n.translator import Teller
 from notifiers.slack import modals, wire
 from notifiers.slack.client import SlackClient
 from notifiers.slack.notifier import SlackNotifier
-from notifiers.teller import Teller
+from receiver.domain.burst import Storm
 from receiver.domain.item import Attempt, Foreseen, Item, Proposal, Snapshot
 from receiver.domain.money import Money
 from receiver.domain.notice import Link, Notice, Nudge, verbs_for
 from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES
 from receiver.domain.routing import Route
-from receiver.domain.storm import Storm
-from receiver.notices import twin_links
-from receiver.sandbox.slack import SlackStand
+from receiver.pipeline.notices import twin_links
 from tests import wordings, wordings_joined
 from tests.factories import NOW, make_item, make_snapshot
 

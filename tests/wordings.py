@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from notifiers.teller import Teller
+from notifiers.i18n.translator import Teller
 from receiver.domain.item import Detail, Installment, Line, Medium, Snapshot
 from receiver.domain.money import Money
 from receiver.domain.notice import Story

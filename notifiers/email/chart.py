@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from notifiers.digest_words import Ages, Flow, Told
+from notifiers.story.digest_text import Ages, Flow, Told
 
 WIDTH = 544  # of the page; shown on screens at twice that
 SHOWN, DRAWN = 2, 4  # pixels to one of the page: drawn finer than shown, so that curves are smooth

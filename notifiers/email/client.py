@@ -14,9 +14,9 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from notifiers.email import answers
-from notifiers.email.answers import AUTH_CODES, NEEDS_HANDS_S, words
+from notifiers.email import smtp_errors
 from notifiers.email.headers import POLICY
+from notifiers.email.smtp_errors import AUTH_CODES, NEEDS_HANDS_S, words
 from receiver.errors import ConfigError, DeliveryError, RetryLaterError, UncertainError
 
 PORTS: Final = {"smtps": 465, "smtp+starttls": 587, "smtp": 25}
@@ -109,7 +109,7 @@ class SmtpClient:
                 await session.data(raw)
                 is_taken = True
         except aiosmtplib.SMTPDataError as error:
-            raise answers.of_message(error) from error
+            raise smtp_errors.of_message(error) from error
         except (aiosmtplib.SMTPException, TimeoutError, OSError) as error:
             if is_taken:
                 return  # it was the goodbye that took too long
@@ -121,7 +121,7 @@ class SmtpClient:
         try:
             await session.mail(sender)
         except aiosmtplib.SMTPSenderRefused as error:
-            if error.code in AUTH_CODES or error.code < answers.FOR_GOOD:
+            if error.code in AUTH_CODES or error.code < smtp_errors.FOR_GOOD:
                 raise
             # true of every message until the configuration changes, so it must not cost this one its life
             raise RetryLaterError("sender_refused", words(error), NEEDS_HANDS_S) from error
@@ -130,7 +130,7 @@ class SmtpClient:
         except aiosmtplib.SMTPRecipientRefused as error:
             if error.code in AUTH_CODES:
                 raise
-            raise answers.of_recipient(error) from error
+            raise smtp_errors.of_recipient(error) from error
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[aiosmtplib.SMTP]:
@@ -161,7 +161,7 @@ class SmtpClient:
         except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError):
             raise
         except aiosmtplib.SMTPException as error:  # refused, or no way of logging in that both know
-            raise answers.of_login(error) from error
+            raise smtp_errors.of_login(error) from error
 
     @asynccontextmanager
     async def _errors_by_code(self) -> AsyncIterator[None]:
@@ -179,7 +179,7 @@ class SmtpClient:
         except (TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
         except aiosmtplib.SMTPException as error:
-            raise RetryLaterError("smtp_tls", f"{self.server}: {answers.cut(str(error))}", NEEDS_HANDS_S) from error
+            raise RetryLaterError("smtp_tls", f"{self.server}: {smtp_errors.cut(str(error))}", NEEDS_HANDS_S) from error
 
     def _unreachable(self, error: Exception) -> RetryLaterError:
         cause = error.__cause__

@@ -9,10 +9,10 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from functools import partial
 
-from notifiers.digest_words import Row, Section, Told, tell
 from notifiers.email import chart
 from notifiers.email.headers import POLICY
 from notifiers.email.render import MAX_HTML, Say, address_of, drawn, is_openable, message_id, slug
+from notifiers.story.digest_text import Row, Section, Told, tell
 from notifiers.text import cut, one_line
 from receiver.domain.digest import Digest, Edition
 

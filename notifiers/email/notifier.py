@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from notifiers.email import gathered, word
+from notifiers.email import admin_mail, grouped
 from notifiers.email.client import SmtpClient
 from notifiers.email.digest import render_digest
 from notifiers.email.render import address_of, render, root_id
-from notifiers.teller import Teller
+from notifiers.i18n.translator import Teller
 from receiver.domain.digest import Edition
 from receiver.domain.notice import Notice, Nudge, is_news
 from receiver.errors import ConfigError, DeliveryError, PermanentError
@@ -76,7 +76,7 @@ class MailNotifier:
     async def gather(self, notices: Sequence[Notice], address: str) -> Gathered:
         """One mail with all of them, each with its own link."""
         to, told = _checked(address), [(notice, self._teller.story(notice)) for notice in notices]
-        mail = gathered.render(told, self._teller.say, self._sender, address, self._host)
+        mail = grouped.render(told, self._teller.say, self._sender, address, self._host)
         await self._client.send(mail, self._from, to)
         items = [notice.item for notice in notices]
         return Gathered(references={item.id: root_id(item, address, self._sender) for item in items})
@@ -87,7 +87,7 @@ class MailNotifier:
     async def warn(self, address: str, text: str, mark: str, now: datetime) -> None:
         """A short mail; the same Message-ID at every try."""
         to = _checked(address)
-        mail = word.render(text, mark, self._teller.say, self._sender, address, self._host, now)
+        mail = admin_mail.render(text, mark, self._teller.say, self._sender, address, self._host, now)
         await self._client.send(mail, self._from, to)
 
     async def health(self) -> list[Health]:

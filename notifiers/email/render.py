@@ -21,7 +21,7 @@ import css_inline
 import jinja2
 
 from notifiers.email.headers import POLICY
-from notifiers.phrases import file_name
+from notifiers.story.sentences import file_name
 from notifiers.text import clean, cut, one_line
 from receiver.domain.action import DECIDING
 from receiver.domain.item import Item

@@ -1,11 +1,11 @@
-"""What Slack sends us, put together for ``receiver/main.py``: presses and forms, and the optional places."""
+"""What Slack sends us, put together for ``receiver/app.py``: presses and forms, and the optional places."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from notifiers.slack.client import SlackClient
 from notifiers.slack.inbound import LocaleAt, SlackClicks
-from notifiers.slack.places import SlackPlaces
+from notifiers.slack.surfaces import SlackPlaces
 from receiver.domain.reply_template import ReplyTemplate
 from receiver.ports import Board, Teller
 

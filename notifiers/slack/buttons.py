@@ -4,11 +4,11 @@ from functools import partial
 
 from slack_sdk.models.blocks import ButtonElement, ConfirmObject, OverflowMenuElement
 
-from notifiers.phrases import ACCEPTED_KINDS
-from notifiers.slack import pieces, plain, wire
-from notifiers.teller import N_, Teller, language_of
+from notifiers.i18n.formats import Voice, zone_of
+from notifiers.i18n.translator import N_, Teller, language_of
+from notifiers.slack import block_kit, escaping, wire
+from notifiers.story.sentences import ACCEPTED_KINDS
 from notifiers.text import one_line
-from notifiers.voice import Voice, zone_of
 from receiver.domain.automation import VIA
 from receiver.domain.item import Item
 from receiver.domain.notice import Link, Notice
@@ -76,26 +76,28 @@ def label_of(verb: str, item: Item) -> str:
 
 
 def source_name(item: Item) -> str:
-    return plain.cut(one_line(item.snapshot.source), 20).capitalize() or "?"
+    return escaping.cut(one_line(item.snapshot.source), 20).capitalize() or "?"
 
 
 def doors(notice: Notice) -> list[Link]:
     """Where the matter is seen to: at its source; both sides of a conflict, which has none of its own."""
-    twins = pieces.openable(notice.links, "twin")[:2] if notice.item.snapshot.sides else []
-    return pieces.openable(notice.links, "solution")[:1] or twins
+    twins = block_kit.openable(notice.links, "twin")[:2] if notice.item.snapshot.sides else []
+    return block_kit.openable(notice.links, "solution")[:1] or twins
 
 
 def open_label(notice: Notice, link: Link, words: Words) -> str:
-    source = plain.cut(one_line(link.name or ""), 20).capitalize() if link.what == "twin" else source_name(notice.item)
-    return plain.cut(words("Open in {source}", source=source or "?"), pieces.MAX_LABEL)
+    source = (
+        escaping.cut(one_line(link.name or ""), 20).capitalize() if link.what == "twin" else source_name(notice.item)
+    )
+    return escaping.cut(words("Open in {source}", source=source or "?"), block_kit.MAX_LABEL)
 
 
 def what_of(notice: Notice) -> str:
     """Reference and amount: enough to know the case by, nothing about a person."""
     said = notice.item.snapshot
-    named = plain.cut(one_line(said.reference or said.case_reference or ""), 60)
+    named = escaping.cut(one_line(said.reference or said.case_reference or ""), 60)
     amount = voice_of(notice).money(said.amount) if said.amount else ""
-    return " · ".join(word for word in (named, amount) if word) or plain.cut(one_line(notice.item.key), 100)
+    return " · ".join(word for word in (named, amount) if word) or escaping.cut(one_line(notice.item.key), 100)
 
 
 def voice_of(notice: Notice) -> Voice:
@@ -109,23 +111,23 @@ def _verb_button(notice: Notice, verb: str, words: Words, *, is_main: bool = Fal
     style = "danger" if verb == "reject" else "primary" if is_main and verb in _GREEN else None
     confirm = _confirm(notice, label, words) if verb in _ASKING_TWICE else None
     value = _value(notice.item, verb)
-    return pieces.button(label, f"{label}: {what_of(notice)}", verb, value=value, style=style, confirm=confirm)
+    return block_kit.button(label, f"{label}: {what_of(notice)}", verb, value=value, style=style, confirm=confirm)
 
 
 def _open_button(notice: Notice, link: Link, words: Words, number: int) -> ButtonElement:
     label = open_label(notice, link, words)
     action_id = wire.OPEN if number == 0 else f"{wire.OPEN}_{number}"  # each its own within a message
-    return pieces.button(label, f"{label}: {what_of(notice)}", action_id, url=link.url)
+    return block_kit.button(label, f"{label}: {what_of(notice)}", action_id, url=link.url)
 
 
 def _menu(notice: Notice, verbs: list[str], words: Words) -> OverflowMenuElement:
     labels = [(_label(verb, notice.item, words), _value(notice.item, verb)) for verb in verbs]
-    return pieces.overflow(wire.MORE, labels)
+    return block_kit.overflow(wire.MORE, labels)
 
 
 def _confirm(notice: Notice, label: str, words: Words) -> ConfirmObject:
     told = words("{source} is told at once.", source=source_name(notice.item))
-    return pieces.confirm(f"{label}?", f"{what_of(notice)}\n{told}", label, words("Cancel"))
+    return block_kit.confirm(f"{label}?", f"{what_of(notice)}\n{told}", label, words("Cancel"))
 
 
 def _value(item: Item, verb: str) -> str:
@@ -133,4 +135,4 @@ def _value(item: Item, verb: str) -> str:
 
 
 def _label(verb: str, item: Item, words: Words) -> str:
-    return plain.cut(words(label_of(verb, item)), pieces.MAX_LABEL) or verb
+    return escaping.cut(words(label_of(verb, item)), block_kit.MAX_LABEL) or verb

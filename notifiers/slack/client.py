@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from notifiers.slack.codes import meaning_of
+from notifiers.slack.errors import meaning_of
 from receiver.errors import ConfigError, DeliveryError, RetryLaterError, UncertainError
 
 Json = dict[str, Any]

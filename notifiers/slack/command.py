@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from notifiers.slack import pieces, plain
+from notifiers.slack import block_kit, escaping
 from notifiers.slack.render import Message, Say, offer, render
-from notifiers.slack.rows import Told, rows
+from notifiers.slack.tables import Told, rows
 from notifiers.text import one_line
 from receiver.domain.notice import Notice
 from receiver.domain.snooze import CHOICES
@@ -80,12 +80,14 @@ def help_text(words: partial[str]) -> Message:
         ("/casebell help", words("shows this")),
     ]
     text = "\n".join(f"{typed}: {does}" for typed, does in lines)
-    return Message(plain.escape(text), pieces.drawn([pieces.bullets([(typed, None, does) for typed, does in lines])]))
+    return Message(
+        escaping.escape(text), block_kit.drawn([block_kit.bullets([(typed, None, does) for typed, does in lines])])
+    )
 
 
 def said(sentence: str) -> Message:
     """One sentence."""
-    return Message(plain.unstyled(plain.cut(one_line(sentence), 600)), [])
+    return Message(escaping.unstyled(escaping.cut(one_line(sentence), 600)), [])
 
 
 def found(told: Sequence[Told], about: str, words: partial[str], say: Say) -> Message:
@@ -100,5 +102,5 @@ def found(told: Sequence[Told], about: str, words: partial[str], say: Say) -> Me
 
 def listed(told: Sequence[Told], title: str, say: Say) -> Message:
     """A row for each, under a sentence."""
-    heading = plain.cut(one_line(title), 300)
-    return Message(plain.escape(heading), pieces.drawn([pieces.section(heading), *rows(told[:MAX_ROWS], say)]))
+    heading = escaping.cut(one_line(title), 300)
+    return Message(escaping.escape(heading), block_kit.drawn([block_kit.section(heading), *rows(told[:MAX_ROWS], say)]))

@@ -6,9 +6,9 @@ to an item's own message, which shows how things stand now.
 
 from slack_sdk.models.blocks import Block
 
-from notifiers.digest_words import Ages, Section, Told, tell
-from notifiers.slack import pieces, plain
+from notifiers.slack import block_kit, escaping
 from notifiers.slack.render import ROOM, WARNING, Message
+from notifiers.story.digest_text import Ages, Section, Told, tell
 from receiver.domain.digest import Edition
 
 MAX_TEXT = 1_000
@@ -40,33 +40,36 @@ def _drawn(edition: Edition, share: float) -> Message:
     told = tell(edition.digest, share)
     figures = [f"{label}: {figure}{f' ({beside})' if beside else ''}" for label, figure, beside in told.key_figures]
     blocks: list[Block] = [
-        pieces.header(f"🔔 {told.title}"),
-        pieces.context(plain.cut(told.summary, 300)),
-        *(pieces.section(f"{WARNING} {plain.cut(warning, 300)}") for warning in told.warnings[:5]),
-        pieces.fields([plain.cut(figure, 200) for figure in figures]),
+        block_kit.header(f"🔔 {told.title}"),
+        block_kit.context(escaping.cut(told.summary, 300)),
+        *(block_kit.section(f"{WARNING} {escaping.cut(warning, 300)}") for warning in told.warnings[:5]),
+        block_kit.fields([escaping.cut(figure, 200) for figure in figures]),
     ]
     for section in told.sections:
         blocks += _section(section, edition)
     if told.ages:
-        blocks.append(pieces.preformatted(_bars(told.ages[0])))
-    blocks += [pieces.context(plain.cut(line, 300)) for line in _last_lines(told) if line]
-    text = plain.escape(plain.cut(f"{told.title}. {told.summary}", MAX_TEXT))
-    return Message(text, pieces.drawn(blocks))
+        blocks.append(block_kit.preformatted(_bars(told.ages[0])))
+    blocks += [block_kit.context(escaping.cut(line, 300)) for line in _last_lines(told) if line]
+    text = escaping.escape(escaping.cut(f"{told.title}. {told.summary}", MAX_TEXT))
+    return Message(text, block_kit.drawn(blocks))
 
 
 def _section(section: Section, edition: Edition) -> list[Block]:
     lines = []
     for row in section.rows:
-        first = " ".join(part for part in (row.mark, plain.cut(row.title, 120)) if part)
-        rest = " · ".join(part for part in (row.amount, plain.cut(row.detail, 160)) if part)
+        first = " ".join(part for part in (row.mark, escaping.cut(row.title, 120)) if part)
+        rest = " · ".join(part for part in (row.amount, escaping.cut(row.detail, 160)) if part)
         lines.append((first, _link(edition.source_links.get(row.item_id)), rest))
     if section.more:
         lines.append((section.more, _link(edition.inbox_url), ""))
-    return [pieces.heading(f"{LEADS.get(section.tone, '')} {section.title} ({section.count})"), pieces.bullets(lines)]
+    return [
+        block_kit.heading(f"{LEADS.get(section.tone, '')} {section.title} ({section.count})"),
+        block_kit.bullets(lines),
+    ]
 
 
 def _link(url: str | None) -> str | None:
-    return url if url and pieces.is_openable(url) else None
+    return url if url and block_kit.is_openable(url) else None
 
 
 def _bars(ages: Ages) -> str:
@@ -84,13 +87,13 @@ def _last_lines(told: Told) -> list[str]:
     return [flow if opened or resolved else "", *told.sources[:5], told.next_at]
 
 
-def _weight(blocks: list[pieces.Drawn]) -> int:
+def _weight(blocks: list[block_kit.Drawn]) -> int:
     """Characters of all texts, the strictest way Slack might count them."""
 
     def texts(value: object) -> int:
         if isinstance(value, dict):
             own = value.get("text")
-            mine = plain.weight(own) if isinstance(own, str) else 0
+            mine = escaping.weight(own) if isinstance(own, str) else 0
             return mine + sum(texts(held) for held in value.values())
         return sum(texts(held) for held in value) if isinstance(value, list) else 0
 

@@ -1,7 +1,7 @@
 """The fields of the forms (step 8), and what was filled in: one table from a verb to what Slack asks for it. Pure.
 
 What is typed is checked here only so that the person hears of it in the form; whether it counts is decided later, with
-the item as it then is (``receiver/act.py``).
+the item as it then is (``receiver/pipeline/actions.py``).
 """
 
 from dataclasses import dataclass, field
@@ -19,10 +19,10 @@ from slack_sdk.models.blocks import (
     UserSelectElement,
 )
 
-from notifiers.phrases import ACCEPTED_KINDS
-from notifiers.slack import plain, wire
+from notifiers.i18n.translator import N_
+from notifiers.slack import escaping, wire
 from notifiers.slack.buttons import source_name, voice_of
-from notifiers.teller import N_
+from notifiers.story.sentences import ACCEPTED_KINDS
 from notifiers.text import one_line
 from receiver.domain import plan
 from receiver.domain.action import MAX_NOTE, NEEDS_WORDS, Plan, PlanWish, Terms, utf16_units
@@ -113,7 +113,7 @@ def read(verb: str, view: wire.Json, now: datetime) -> Filled:
 
 
 def _words_of(verb: str, typed: str) -> Filled:
-    words = plain.storable(typed)
+    words = escaping.storable(typed)
     if not one_line(typed):
         return Filled({wire.WORDS: ("needs_words", {})})
     if utf16_units(words) > MAX_TYPED[verb]:
@@ -173,4 +173,4 @@ def _input(
 
 
 def _plain(text: str, most: int) -> PlainTextObject:
-    return PlainTextObject(text=plain.cut(one_line(text), most) or "?", emoji=False)
+    return PlainTextObject(text=escaping.cut(one_line(text), most) or "?", emoji=False)

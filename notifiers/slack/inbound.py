@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from notifiers.slack import forms, modals, plain, signature, templates, wire
+from notifiers.slack import escaping, forms, modals, signature, templates, wire
 from notifiers.slack.client import SlackClient
 from notifiers.slack.people import SlackPeople
 from notifiers.text import one_line
@@ -209,7 +209,7 @@ class SlackClicks:
                 return
         if press.channel and user:
             with suppress(DeliveryError):
-                await self._client.whisper(press.channel, user, plain.escape(sentence))
+                await self._client.whisper(press.channel, user, escaping.escape(sentence))
 
     def _read_form(self, body: bytes, payload: wire.Json) -> Click | None:
         view = wire.part(payload, "view")
@@ -259,7 +259,7 @@ def _click(body: bytes, payload: wire.Json, press: wire.Press) -> Click:
     slack_id = wire.text(user, "id")
     if slack_id is None or not _IDENTITY.fullmatch(slack_id):
         raise ValueError("nobody pressed this")
-    name = plain.cut(one_line(wire.text(user, "name") or wire.text(user, "username") or ""), 80) or None
+    name = escaping.cut(one_line(wire.text(user, "name") or wire.text(user, "username") or ""), 80) or None
     return Click(
         item_id=press.item_id,
         version=press.version,

@@ -9,10 +9,10 @@ from typing import Any
 from slack_sdk.models.blocks import Block, PlainTextObject
 from slack_sdk.models.views import View
 
-from notifiers.slack import forms, pieces, plain, wire
+from notifiers.i18n.translator import N_
+from notifiers.slack import block_kit, escaping, forms, wire
 from notifiers.slack.buttons import Words, label_of, what_of
 from notifiers.slack.render import Room, Say, conversation
-from notifiers.teller import N_
 from notifiers.text import clean, one_line
 from receiver.domain import plan
 from receiver.domain.notice import Link, Notice, Story
@@ -63,35 +63,35 @@ def _held(notice: Notice) -> wire.Held:
 def loading(words: Words) -> Drawn:
     """Keeps the ticket, which lives three seconds, while the item is fetched (contract C4.7)."""
     return _view(
-        words("One moment"), [pieces.section(f"⏳ {words('The item is being fetched…')}")], close=words("Close")
+        words("One moment"), [block_kit.section(f"⏳ {words('The item is being fetched…')}")], close=words("Close")
     )
 
 
 def sorry(sentence: str, links: tuple[Link, ...], words: Words) -> Drawn:
     """Instead of a form: says why there is nothing to write any more."""
-    shown = [(words("Show in Casebell"), link.url) for link in pieces.openable(links, "item")[:1]]
-    blocks = [pieces.section(plain.cut(one_line(sentence), 500)), *([pieces.links(shown)] if shown else [])]
+    shown = [(words("Show in Casebell"), link.url) for link in block_kit.openable(links, "item")[:1]]
+    blocks = [block_kit.section(escaping.cut(one_line(sentence), 500)), *([block_kit.links(shown)] if shown else [])]
     return _view(words("Not any more"), blocks, close=words("Close"))
 
 
 def failed(press: wire.Press, sentence: str, words: Words) -> Drawn:
     """In place of a placeholder whose item never came."""
     return _view(
-        words(_FORMS[press.verb][0]), [pieces.section(plain.cut(one_line(sentence), 500))], close=words("Close")
+        words(_FORMS[press.verb][0]), [block_kit.section(escaping.cut(one_line(sentence), 500))], close=words("Close")
     )
 
 
 def _about(press: wire.Press, notice: Notice, story: Story, words: Words) -> list[Block]:
     """What the person answers to: the conversation for a reply, the debtor's words for a decision."""
     if press.verb in _BRIEF:
-        headline = plain.cut(one_line(story.headline), 300)
-        return [pieces.context(what_of(notice)), *([pieces.section(headline)] if headline else [])]
+        headline = escaping.cut(one_line(story.headline), 300)
+        return [block_kit.context(what_of(notice)), *([block_kit.section(headline)] if headline else [])]
     room = Room(ROOM)
-    asked = room.take(clean(story.asked or "") or one_line(story.headline), pieces.MAX_BODY)
-    blocks = [pieces.context(what_of(notice)), *([pieces.section(asked)] if asked else [])]
-    quote = room.take(clean(story.quote or ""), pieces.MAX_BODY)
+    asked = room.take(clean(story.asked or "") or one_line(story.headline), block_kit.MAX_BODY)
+    blocks = [block_kit.context(what_of(notice)), *([block_kit.section(asked)] if asked else [])]
+    quote = room.take(clean(story.quote or ""), block_kit.MAX_BODY)
     if quote:
-        blocks.append(pieces.rich([pieces.quote(quote)]))
+        blocks.append(block_kit.rich([block_kit.quote(quote)]))
     if press.verb == "reply":
         blocks += conversation(notice.item, story, words, room, LINES_SHOWN, LINE_SHOWN)
     return blocks
@@ -111,4 +111,4 @@ def _view(title: str, blocks: list[Block], *, close: str, submit: str | None = N
 
 
 def _plain(text: str, most: int) -> PlainTextObject:
-    return PlainTextObject(text=plain.cut(one_line(text), most) or "?", emoji=False)
+    return PlainTextObject(text=escaping.cut(one_line(text), most) or "?", emoji=False)

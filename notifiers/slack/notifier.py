@@ -8,19 +8,19 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from notifiers.slack import gathered, pieces, plain
+from notifiers.i18n.translator import Teller
+from notifiers.slack import block_kit, escaping, grouped
+from notifiers.slack.burst import render as storm_message
 from notifiers.slack.client import SlackClient
-from notifiers.slack.codes import GONE, LOST, REFUSED_BLOCKS, cure_for
 from notifiers.slack.digest import render_digest
+from notifiers.slack.errors import GONE, LOST, REFUSED_BLOCKS, cure_for
 from notifiers.slack.manifest import FURTHER, PLACES
 from notifiers.slack.render import Message, minimal, offer, render
-from notifiers.slack.storm import render as storm_message
-from notifiers.teller import Teller
 from notifiers.text import clean, one_line
+from receiver.domain.burst import Storm
 from receiver.domain.digest import Edition
 from receiver.domain.notice import Notice, Nudge, Story, is_alarm, is_news
 from receiver.domain.people import Person
-from receiver.domain.storm import Storm
 from receiver.errors import DeliveryError, PermanentError, UncertainError
 from receiver.ports import Delivered, Gathered, Health
 from receiver.ports import Teller as Tells
@@ -74,7 +74,7 @@ class SlackNotifier:
         del address  # the reference names the channel that Slack knows it by
         channel, _, root = place_of(reference)
         mention = await self._mention(nudge.to)
-        sentence = plain.escape(Teller().nudge(notice, nudge))
+        sentence = escaping.escape(Teller().nudge(notice, nudge))
         with suppress(PermanentError, UncertainError):
             await self._client.post_message(channel, f"{mention} {sentence}".strip(), [], thread_ts=root)
 
@@ -89,7 +89,7 @@ class SlackNotifier:
 
     async def gather(self, notices: Sequence[Notice], address: str) -> Gathered:
         """One message that lists the worst; each alert then stands in its thread, with its buttons."""
-        message = gathered.render([(notice, self._teller.story(notice)) for notice in notices])
+        message = grouped.render([(notice, self._teller.story(notice)) for notice in notices])
         channel, ts = await self._client.post_message(address, message.text, message.blocks)
         return Gathered(below=f"{channel}/{ts}")
 
@@ -115,7 +115,7 @@ class SlackNotifier:
     async def tell(self, address: str, text: str) -> None:
         """A word that only one person sees; ``address`` is "channel/user", or "user/user" for their own messages."""
         channel, user = _person_at(address)
-        await self._client.whisper(channel, user, plain.unstyled(plain.cut(clean(text), MAX_TOLD)))
+        await self._client.whisper(channel, user, escaping.unstyled(escaping.cut(clean(text), MAX_TOLD)))
 
     async def warn(self, address: str, text: str, mark: str, now: datetime) -> None:
         """A direct message; ``address``: a user id, or the mail address of somebody in this workspace."""
@@ -123,8 +123,8 @@ class SlackNotifier:
         user = address
         if "@" in address:
             user = str((await self._client.user_by_email(address)).get("id") or address)
-        words = plain.cut(clean(text), MAX_TOLD)
-        await self._client.post_message(user, plain.unstyled(words), [pieces.section(words).to_dict()])
+        words = escaping.cut(clean(text), MAX_TOLD)
+        await self._client.post_message(user, escaping.unstyled(words), [block_kit.section(words).to_dict()])
 
     async def health(self) -> list[Health]:
         """Whether the token works, and whether it may do what Casebell needs."""
@@ -133,7 +133,7 @@ class SlackNotifier:
         except DeliveryError as error:
             return [Health("slack", is_well=False, detail=error.message, cure=cure_for(error.code))]
         where = f"{said.get('user') or 'the bot'} in {said.get('team') or 'the workspace'}"
-        rows = [Health("slack", is_well=True, detail=plain.cut(one_line(where), 200))]
+        rows = [Health("slack", is_well=True, detail=escaping.cut(one_line(where), 200))]
         return [*rows, *_scopes(said.get("scopes")), *self._drawings()]
 
     async def close(self) -> None:
@@ -190,7 +190,7 @@ class SlackNotifier:
         self._refused[error.code] = self._refused.get(error.code, 0) + 1
         return minimal(notice, story)
 
-    async def _plainer(self, message: Message, send: Callable[[str, list[pieces.Drawn]], Awaitable[T]]) -> T:
+    async def _plainer(self, message: Message, send: Callable[[str, list[block_kit.Drawn]], Awaitable[T]]) -> T:
         """Send it; without its blocks when Slack refuses those."""
         try:
             return await send(message.text, message.blocks)
@@ -207,7 +207,7 @@ class SlackNotifier:
         """
         channel, _, root = place_of(reference)
         try:
-            text = plain.escape(plain.cut(one_line(sentence), MAX_TOLD))
+            text = escaping.escape(escaping.cut(one_line(sentence), MAX_TOLD))
             await self._client.post_message(channel, text, [], thread_ts=root, is_broadcast=is_loud)
         except (PermanentError, UncertainError):
             return  # the message itself is right; failing here would say it twice
@@ -225,7 +225,7 @@ class SlackNotifier:
 def _person_at(address: str) -> tuple[str, str]:
     channel, _, user = address.partition("/")
     if not channel or not user:
-        raise PermanentError("bad_address", f"{plain.cut(address, 60)}: no channel/user of Slack")
+        raise PermanentError("bad_address", f"{escaping.cut(address, 60)}: no channel/user of Slack")
     return channel, user
 
 

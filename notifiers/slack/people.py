@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from notifiers.slack import plain
+from notifiers.slack import escaping
 from notifiers.slack.client import SlackClient
 from notifiers.text import one_line
 from receiver.domain.people import Person
@@ -78,7 +78,7 @@ def _name(said: Json) -> str | None:
         _profile(said).get("display_name"),
         said.get("name"),
     )
-    names = (plain.cut(one_line(name), MAX_NAME) for name in named if isinstance(name, str))
+    names = (escaping.cut(one_line(name), MAX_NAME) for name in named if isinstance(name, str))
     return next((name for name in names if name), None)
 
 

@@ -10,8 +10,7 @@ from typing import Protocol
 
 from slack_sdk.models.blocks import Block
 
-from notifiers.phrases import file_name
-from notifiers.slack import pieces, plain
+from notifiers.slack import block_kit, escaping
 from notifiers.slack.buttons import (
     Words,
     buttons,
@@ -22,6 +21,7 @@ from notifiers.slack.buttons import (
     voice_of,
     what_of,
 )
+from notifiers.story.sentences import file_name
 from notifiers.text import clean, one_line
 from receiver.domain.item import Item
 from receiver.domain.notice import Notice, Story
@@ -50,7 +50,7 @@ class Message:
     """``text`` is what notifications show and screen readers read: never empty, one line, escaped."""
 
     text: str
-    blocks: list[pieces.Drawn]
+    blocks: list[block_kit.Drawn]
 
 
 class Room:
@@ -61,8 +61,8 @@ class Room:
 
     def take(self, text: str, most: int) -> str:
         """As much of the text as there is room for, and no longer than ``most``."""
-        taken = plain.cut(text, min(most, self._left))
-        self._left -= plain.weight(taken)
+        taken = escaping.cut(text, min(most, self._left))
+        self._left -= escaping.weight(taken)
         return taken
 
 
@@ -73,35 +73,35 @@ def render(notice: Notice, story: Story, say: Say) -> Message:
     text = _text(notice, story)
     room.take(text, MAX_TEXT)
     headline = one_line(story.headline).replace(" · ", "\N{NO-BREAK SPACE}· ")  # no line begins with the dot
-    header = pieces.header(room.take(f"{lead_of(notice.item)} {headline}", pieces.MAX_HEADER))
+    header = block_kit.header(room.take(f"{lead_of(notice.item)} {headline}", block_kit.MAX_HEADER))
     status = _status(notice.item, story, words, room)
     bottom = _bottom(notice, story, words, room)
     # What is done takes little room and repeats nobody's words.
     middle = [] if notice.item.state == "resolved" else _open(notice.item, story, words, room)
-    return Message(text, pieces.drawn([header, *middle, *status, *bottom]))
+    return Message(text, block_kit.drawn([header, *middle, *status, *bottom]))
 
 
 def offer(notice: Notice, story: Story, say: Say) -> Message:
     """What only the person who decided sees: what came of it, and the way back for as long as there is one."""
     words, item = partial(say, notice.route.locale), notice.item
-    done = plain.cut(one_line(story.status or ""), 600)
+    done = escaping.cut(one_line(story.status or ""), 600)
     until = words("It can be undone until {moment}.", moment=voice_of(notice).clock(item.undo_until or notice.now))
-    about = plain.cut(f"{RESOLVED} {what_of(notice)}: {done}", 900)
-    blocks = [pieces.section(about), pieces.actions(taking_back(notice, words)), pieces.context(until)]
-    return Message(plain.escape(f"{about}. {until}"), pieces.drawn(blocks))
+    about = escaping.cut(f"{RESOLVED} {what_of(notice)}: {done}", 900)
+    blocks = [block_kit.section(about), block_kit.actions(taking_back(notice, words)), block_kit.context(until)]
+    return Message(escaping.escape(f"{about}. {until}"), block_kit.drawn(blocks))
 
 
 def minimal(notice: Notice, story: Story) -> Message:
     """The same without blocks, for when Slack refuses them: an alert without buttons beats no alert (contract C4.9)."""
     told = [_text(notice, story)]
     if story.proposal:
-        told.append(plain.escape(plain.cut(one_line(story.proposal), 500)))
+        told.append(escaping.escape(escaping.cut(one_line(story.proposal), 500)))
     if story.problem:
-        told.append(f"{WARNING} {plain.unstyled(plain.cut(one_line(story.problem), 500))}")
+        told.append(f"{WARNING} {escaping.unstyled(escaping.cut(one_line(story.problem), 500))}")
     told += [
-        f"<{plain.escape(link.url)}>"
+        f"<{escaping.escape(link.url)}>"
         for what in ("solution", "twin", "item")
-        for link in pieces.openable(notice.links, what)[:1]
+        for link in block_kit.openable(notice.links, what)[:1]
     ]
     return Message("\n".join(told), [])
 
@@ -119,24 +119,24 @@ def lead_of(item: Item) -> str:
 
 def _text(notice: Notice, story: Story) -> str:
     sentence = one_line(story.sentence) or one_line(story.headline) or notice.item.kind
-    return f"{lead_of(notice.item)} {plain.unstyled(plain.cut(sentence, MAX_TEXT - 10))}"
+    return f"{lead_of(notice.item)} {escaping.unstyled(escaping.cut(sentence, MAX_TEXT - 10))}"
 
 
 def _open(item: Item, story: Story, words: Words, room: Room) -> list[Block]:
     """What is asked, the facts, the debtor's own words and the conversation; facts get their room first."""
     proposal = room.take(clean(story.proposal or ""), 1_200)
-    blocks: list[Block] = [pieces.section(proposal)] if proposal else []
+    blocks: list[Block] = [block_kit.section(proposal)] if proposal else []
     facts = _facts(story, words, room)
-    asked = room.take(clean(story.asked or ""), pieces.MAX_BODY)
-    quote = room.take(clean(story.quote or ""), pieces.MAX_BODY)
+    asked = room.take(clean(story.asked or ""), block_kit.MAX_BODY)
+    quote = room.take(clean(story.quote or ""), block_kit.MAX_BODY)
     if asked:
-        blocks.append(pieces.section(asked))
+        blocks.append(block_kit.section(asked))
     if quote:
-        blocks.append(pieces.rich([pieces.quote(quote)]))
+        blocks.append(block_kit.rich([block_kit.quote(quote)]))
     return [
         *blocks,
         *conversation(item, story, words, room, MAX_LINES_SHOWN, MAX_LINE),
-        *([pieces.fields(facts)] if facts else []),
+        *([block_kit.fields(facts)] if facts else []),
     ]
 
 
@@ -144,7 +144,7 @@ def _facts(story: Story, words: Words, room: Room) -> list[str]:
     """One line each: without bold labels, which plain text has none of, two lines would read as one list of words."""
     facts = []
     for label, value in story.facts[:MAX_FIELDS]:
-        name, shown = plain.cut(one_line(label), 60), plain.cut(one_line(value), 200)
+        name, shown = escaping.cut(one_line(label), 60), escaping.cut(one_line(value), 200)
         fact = words("{what}: {about}", what=name, about=shown) if name and shown else name or shown
         facts.append(room.take(fact, 280))
     return [fact for fact in facts if fact]
@@ -153,26 +153,26 @@ def _facts(story: Story, words: Words, room: Room) -> list[str]:
 def conversation(item: Item, story: Story, words: Words, room: Room, most: int, most_each: int) -> list[Block]:
     """The newest ``most`` messages, oldest first, each within ``most_each``, and a word about those left out."""
     lines = [line for line in story.conversation if clean(line[2])]
-    parts: list[pieces.Part] = []
+    parts: list[block_kit.Part] = []
     for who, when, text in reversed(lines[-most:]):  # the newest gets its room first
         quoted = room.take(clean(text), most_each)
         if quoted:
-            heading = pieces.said(room.take(one_line(who), 80) or "–", room.take(one_line(when), 40))
-            parts[:0] = [heading, pieces.quote(quoted)]
+            heading = block_kit.said(room.take(one_line(who), 80) or "–", room.take(one_line(when), 40))
+            parts[:0] = [heading, block_kit.quote(quoted)]
     earlier = max(len(lines), len(item.snapshot.conversation)) - len(lines[-most:])
     if earlier and parts:
-        parts.insert(0, pieces.aside(words("Earlier messages: {count}", count=earlier)))
-    return [pieces.rich(parts)] if parts else []
+        parts.insert(0, block_kit.aside(words("Earlier messages: {count}", count=earlier)))
+    return [block_kit.rich(parts)] if parts else []
 
 
 def _status(item: Item, story: Story, words: Words, room: Room) -> list[Block]:
     """What is going on, and why the last attempt came back."""
     status = room.take(one_line(story.status or "") or _plain_status(item, words), MAX_STATUS)
     problem = room.take(one_line(story.problem or ""), 600)
-    drawn = pieces.context if item.state == "open" and not item.escalated_at else pieces.section
+    drawn = block_kit.context if item.state == "open" and not item.escalated_at else block_kit.section
     return [
         *([drawn(status)] if status else []),
-        *([pieces.section(f"{WARNING} {problem}")] if problem else []),
+        *([block_kit.section(f"{WARNING} {problem}")] if problem else []),
     ]
 
 
@@ -180,14 +180,14 @@ def _bottom(notice: Notice, story: Story, words: Words, room: Room) -> list[Bloc
     """Evidence, buttons and footer; they get their room before anybody's words."""
     blocks: list[Block] = []
     if named := [(room.take(name, 60), url) for name, url in _named_links(notice, words)]:
-        blocks.append(pieces.links(named))
+        blocks.append(block_kit.links(named))
     if elements := buttons(notice, words):
-        blocks.append(pieces.actions(elements))
+        blocks.append(block_kit.actions(elements))
     if notice.may_repeat:
         again = words("This may appear twice: Slack did not confirm the first copy.")
-        blocks.append(pieces.context(room.take(again, 300)))
+        blocks.append(block_kit.context(room.take(again, 300)))
     if footer := room.take(one_line(story.footer), 300):
-        blocks.append(pieces.context(footer))
+        blocks.append(block_kit.context(footer))
     return blocks
 
 
@@ -200,10 +200,10 @@ def _plain_status(item: Item, words: Words) -> str:
 
 def _named_links(notice: Notice, words: Words) -> list[tuple[str, str]]:
     """Recordings and proofs while there is something to decide, then only the ways to look it up."""
-    item = [(words("Show in Casebell"), link.url) for link in pieces.openable(notice.links, "item")[:1]]
+    item = [(words("Show in Casebell"), link.url) for link in block_kit.openable(notice.links, "item")[:1]]
     if notice.item.state == "resolved":
         return [(open_label(notice, link, words), link.url) for link in doors(notice)] + item
-    media = pieces.openable(notice.links, "media")[:MAX_MEDIA]
+    media = block_kit.openable(notice.links, "media")[:MAX_MEDIA]
     files = [(f"📎 {file_name(link.name, words)}", link.url) for link in media]
-    twins = [link for link in pieces.openable(notice.links, "twin")[:1] if link not in doors(notice)]
+    twins = [link for link in block_kit.openable(notice.links, "twin")[:1] if link not in doors(notice)]
     return files + [(open_label(notice, link, words), link.url) for link in twins] + item

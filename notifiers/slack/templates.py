@@ -6,13 +6,13 @@ from functools import partial
 
 from slack_sdk.models.blocks import ActionsBlock, Block, Option, PlainTextObject, StaticSelectElement
 
-from notifiers.slack import pieces, plain, wire
+from notifiers.i18n.formats import Voice, zone_of
+from notifiers.i18n.translator import Teller, language_of
+from notifiers.slack import block_kit, escaping, wire
 from notifiers.slack.buttons import voice_of
 from notifiers.slack.forms import MAX_INPUT
-from notifiers.teller import Teller, language_of
-from notifiers.telling import Telling
+from notifiers.story.context import Telling
 from notifiers.text import clean, one_line
-from notifiers.voice import Voice, zone_of
 from receiver.domain.notice import Notice
 from receiver.domain.reply_template import PLACEHOLDERS, ReplyTemplate
 
@@ -37,20 +37,20 @@ def menu(templates: Sequence[ReplyTemplate], notice: Notice, words: partial[str]
 
 
 def offered(
-    form: pieces.Drawn,
+    form: block_kit.Drawn,
     templates: Sequence[ReplyTemplate],
     notice: Notice,
     words: partial[str],
     begun: tuple[ReplyTemplate, int] | None,
-) -> pieces.Drawn:
+) -> block_kit.Drawn:
     """The form of a reply with the menu above its text; ``begun``: the template it begins with, and for which time."""
     if not templates:
         return form
     *above, text = form["blocks"]
     if begun:
-        element = text["element"] | {"initial_value": plain.cut(filled(begun[0], notice), MAX_INPUT)}
+        element = text["element"] | {"initial_value": escaping.cut(filled(begun[0], notice), MAX_INPUT)}
         text = text | {"block_id": f"{wire.WORDS}.{begun[1]}", "element": element}
-    return form | {"blocks": [*above, *pieces.drawn(menu(templates, notice, words)), text]}
+    return form | {"blocks": [*above, *block_kit.drawn(menu(templates, notice, words)), text]}
 
 
 def named(templates: Sequence[ReplyTemplate], name: str | None) -> ReplyTemplate | None:
@@ -74,4 +74,4 @@ def filled(template: ReplyTemplate, notice: Notice) -> str:
 
 
 def _plain(text: str) -> PlainTextObject:
-    return PlainTextObject(text=plain.cut(one_line(text), MAX_LABEL) or "?", emoji=False)
+    return PlainTextObject(text=escaping.cut(one_line(text), MAX_LABEL) or "?", emoji=False)

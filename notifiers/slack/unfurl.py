@@ -6,10 +6,10 @@ Slack never draws it again, so that it has no buttons, and says as of when it is
 import re
 from functools import partial
 
-from notifiers.slack import pieces, plain, wire
+from notifiers.slack import block_kit, escaping, wire
 from notifiers.slack.buttons import voice_of
 from notifiers.slack.render import Say, lead_of
-from notifiers.slack.rows import MAX_LINE, Told
+from notifiers.slack.tables import MAX_LINE, Told
 from notifiers.text import one_line
 
 MOST_LINKS = 5
@@ -37,13 +37,13 @@ def place_of(happened: wire.Json) -> wire.Json | None:
     return {"channel": channel, "ts": ts} if channel and ts else None
 
 
-def card(told: Told, say: Say) -> pieces.Drawn:
+def card(told: Told, say: Say) -> block_kit.Drawn:
     """The preview of one item: what it is, what is asked, how it stands."""
     notice, story = told
     words, voice = partial(say, notice.route.locale), voice_of(notice)
-    headline = plain.cut(f"{lead_of(notice.item)} {one_line(story.headline)}", MAX_LINE)
-    status = plain.cut(one_line(story.status or ""), MAX_LINE)
+    headline = escaping.cut(f"{lead_of(notice.item)} {one_line(story.headline)}", MAX_LINE)
+    status = escaping.cut(one_line(story.status or ""), MAX_LINE)
     below = " · ".join(filter(None, [status, words("As of {moment}", moment=voice.moment(notice.now))]))
-    asked = plain.cut(one_line(story.asked or ""), MAX_LINE) if notice.item.state == "open" else ""
-    blocks = [pieces.section(headline), *([pieces.section(asked)] if asked else []), pieces.context(below)]
-    return {"blocks": pieces.drawn(blocks)}
+    asked = escaping.cut(one_line(story.asked or ""), MAX_LINE) if notice.item.state == "open" else ""
+    blocks = [block_kit.section(headline), *([block_kit.section(asked)] if asked else []), block_kit.context(below)]
+    return {"blocks": block_kit.drawn(blocks)}

@@ -103,7 +103,7 @@ def casebell() -> None:
 
     Exit codes: 0 done, 1 the thing asked about is not well, 2 wrong use or wrong configuration.
     """
-    from receiver import observe
+    from receiver import observability
 
     os.umask(0o077)  # whatever a command writes may hold debtors' data or secrets
-    observe.set_up(level="warning")  # logs on stderr, whatever the command; `serve` sets its own
+    observability.set_up(level="warning")  # logs on stderr, whatever the command; `serve` sets its own

@@ -64,8 +64,8 @@ def purge_command(config: Path) -> None:
 
 
 async def _purge(settings: Settings, step: Step) -> Counter[str]:
-    from receiver.main import open_desk
-    from receiver.tidy import tidy
+    from receiver.app import open_desk
+    from receiver.operations.retention import tidy
 
     counted: Counter[str] = Counter()
     while answer := await through_the_service(settings, {"do": "purge"}):

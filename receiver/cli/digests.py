@@ -14,7 +14,7 @@ from receiver.cli.output import plain, show_rows
 from receiver.domain.digest import DigestRule, Edition
 from receiver.errors import ConfigError
 from receiver.settings import Settings, load
-from receiver.store import digests, suppressed
+from receiver.store import digests, suppression
 
 PATIENCE_S = 60.0
 
@@ -52,7 +52,7 @@ def addresses_command(config: Path, allowed: str | None, as_json: bool) -> None:
             raise click.ClickException(f"{allowed} is not held back")
         click.echo(f"{allowed}: mail goes there again")
         return
-    rows = asyncio.run(read_store(settings, lambda connection: suppressed.listed(connection, datetime.now(UTC))))
+    rows = asyncio.run(read_store(settings, lambda connection: suppression.listed(connection, datetime.now(UTC))))
     told = [{**asdict(row), "list": row.list or "every mail"} for row in rows]
     show_rows(told, ("address", "list", "reason", "at", "until"), as_json=as_json, empty="Mail goes to every address.")
 
@@ -62,7 +62,7 @@ def plain_lines(text: str) -> str:
 
 
 def _rule(settings: Settings, name: str) -> DigestRule:
-    from receiver.main import digest_rule_of
+    from receiver.app import digest_rule_of
 
     found = next((rule for rule in settings.digests if rule.name == name), None)
     if found is None:
@@ -91,8 +91,8 @@ def _moment(at: datetime | None, rule: DigestRule) -> str:
 
 async def _dry(settings: Settings, rule: DigestRule) -> str:
     """The text part of the mail, counted from the store as it is; no source is asked."""
-    from receiver.main import render_mail_digest, route_of
-    from receiver.summarise import FIRST_COVERS, counted
+    from receiver.app import render_mail_digest, route_of
+    from receiver.operations.digests import FIRST_COVERS, counted
 
     now = datetime.now(UTC)
     routes = tuple(route_of(route) for route in settings.routes)
@@ -113,10 +113,10 @@ async def _make(settings: Settings, name: str) -> list[str]:
     answer = await through_the_service(settings, {"do": "digest", "name": name})
     if answer is not None:
         return list(answer["destinations"])
-    from receiver import worker
-    from receiver.main import open_desk
+    from receiver.app import open_desk
+    from receiver.jobs import worker
+    from receiver.operations.digests import make_now
     from receiver.store import outbox
-    from receiver.summarise import make_now
 
     stop = asyncio.Event()
     async with open_desk(settings) as desk:
@@ -137,7 +137,7 @@ async def _allow(settings: Settings, address: str) -> int:
     answer = await through_the_service(settings, {"do": "allow", "address": address})
     if answer is not None:
         return int(answer["lifted"])
-    from receiver.main import open_desk
+    from receiver.app import open_desk
 
     async with open_desk(settings) as desk:
-        return await desk.database.write(suppressed.lift, address)
+        return await desk.database.write(suppression.lift, address)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from receiver.cli.options import with_config, with_json
 from receiver.cli.output import progress, show_json, show_table
-from receiver.domain.alarm import refuses_place
+from receiver.domain.admin_alert import refuses_place
 from receiver.domain.breaker import Breaker
 from receiver.domain.token import Tokens
 from receiver.errors import CasebellError
@@ -46,7 +46,7 @@ def doctor_command(config: Path, as_json: bool) -> None:
 
 
 async def _examine(settings: Settings) -> list[Health]:
-    from receiver.main import systems_of
+    from receiver.app import systems_of
 
     systems = systems_of(settings)
     try:
@@ -64,8 +64,8 @@ async def _examine(settings: Settings) -> list[Health]:
 
 async def _deliveries(settings: Settings) -> list[Health]:
     """What keeps messages from where they belong, each reason with its cure; nothing when all is well."""
+    from receiver.app import cure_of
     from receiver.cli.ledger import read_store
-    from receiver.main import cure_of
 
     now = datetime.now(UTC)
     try:
@@ -107,20 +107,20 @@ def _code(one: Breaker) -> str:
 async def _addresses(settings: Settings) -> list[Health]:
     """Addresses of the configuration that get no mail: refused ones are red, who unsubscribed only is told."""
     from receiver.cli.ledger import read_store
-    from receiver.store import suppressed
+    from receiver.store import suppression
 
     named = {address.lower() for route in settings.routes for address in route.email}
     named |= {address.lower() for route in settings.routes if route.escalate_to for address in route.escalate_to.email}
     named |= {address.lower() for digest in settings.digests for address in digest.to}
     try:
-        found = await read_store(settings, lambda connection: suppressed.listed(connection, datetime.now(UTC)))
+        found = await read_store(settings, lambda connection: suppression.listed(connection, datetime.now(UTC)))
     except CasebellError:  # no database yet, or none that is to be had: nothing is known of addresses
         return []
     rows = []
     for one in found:
         if one.address not in named:
             continue
-        is_well = one.reason == suppressed.UNSUBSCRIBED
+        is_well = one.reason == suppression.UNSUBSCRIBED
         what = (
             f"{one.reason} from the digest {one.list}"
             if is_well
@@ -157,7 +157,7 @@ async def _server(settings: Settings) -> Sequence[Health]:
 
 async def _interactions(settings: Settings) -> Sequence[Health]:
     """The question Slack asks an address, signed with our own secret: a firewall may know only Slack's path."""
-    from receiver.main import slack_challenge
+    from receiver.app import slack_challenge
 
     name, word = "slack interactions", secrets.token_hex(8)
     asked = slack_challenge(settings, word, datetime.now(UTC))

@@ -29,8 +29,9 @@ from receiver.domain.token import Tokens
 from receiver.domain.totals import Totals, add_up
 from receiver.errors import CasebellError, ConfigError
 from receiver.settings import Settings, load
-from receiver.store import inbox, outbox
+from receiver.store import events as inbox
 from receiver.store import items as ledger
+from receiver.store import outbox
 from receiver.store.database import is_shared, open_as_it_is, sqlite_path
 from receiver.store.sqlite import FileLock
 
@@ -166,8 +167,8 @@ async def _act(settings: Settings, pressed: Click) -> tuple[str | None, Item | N
 
 
 async def _act_beside_others(settings: Settings, pressed: Click) -> str | None:
-    from receiver.main import open_desk
-    from receiver.web.desk_clicks import press_and_wait
+    from receiver.app import open_desk
+    from receiver.web.submit_action import press_and_wait
 
     async with open_desk(settings) as desk:
         refusal = await press_and_wait(desk, pressed, "en")
@@ -177,9 +178,9 @@ async def _act_beside_others(settings: Settings, pressed: Click) -> str | None:
 
 
 async def _act_alone(settings: Settings, pressed: Click) -> str | None:
-    from receiver import worker
-    from receiver.main import open_desk
-    from receiver.web.desk_clicks import press_and_wait
+    from receiver.app import open_desk
+    from receiver.jobs import worker
+    from receiver.web.submit_action import press_and_wait
 
     stop = asyncio.Event()
     async with open_desk(settings) as desk:
@@ -214,8 +215,8 @@ async def _reconcile(settings: Settings, account: str | None, full: bool) -> dic
     url = service_of(settings)
     if url:
         return await _control(settings, url, {"do": "reconcile", "account": account, "full": full})
-    from receiver.main import open_desk
-    from receiver.reconcile import reconcile_each
+    from receiver.app import open_desk
+    from receiver.sync.reconcile import reconcile_each
 
     async with open_desk(settings) as desk:
         return await reconcile_each(desk, account, is_full=full)

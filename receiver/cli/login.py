@@ -22,7 +22,7 @@ async def _link(settings: Settings, address: str) -> str:
     told = await through_the_service(settings, {"do": "login", "address": address})
     if told is not None:
         return str(told["url"])
-    from receiver.main import open_desk
+    from receiver.app import open_desk
     from receiver.web.login import make_link
 
     async with open_desk(settings) as desk:

@@ -17,7 +17,7 @@ from receiver.domain.item import Item
 from receiver.domain.notice import Link, Notice, Nudge, verbs_for
 from receiver.domain.routing import Route
 from receiver.errors import ConfigError
-from receiver.notices import twin_links
+from receiver.pipeline.notices import twin_links
 from receiver.settings import Settings, load
 from receiver.store import items as ledger
 
@@ -60,8 +60,8 @@ def _put_out(content: str | bytes, out: Path | None, name: str) -> None:
 
 def _rendered_digest(locale: str, title: str) -> dict[str, str | bytes]:
     """Every form of an invented digest; the page names its picture as the file beside it."""
+    from receiver.app import render_mail_digest, render_slack_digest
     from receiver.cli.sample_digest import edition, sample_digest
-    from receiver.main import render_mail_digest, render_slack_digest
 
     shown = edition(sample_digest(locale))
     mail = render_mail_digest(shown)
@@ -82,7 +82,7 @@ def _body(mail: EmailMessage, kind: str) -> str:
 
 
 def _rendered(what: str, notice: Notice, nudge: Nudge | None) -> dict[str, str | bytes]:
-    from receiver.main import render_mail, render_slack
+    from receiver.app import render_mail, render_slack
 
     if what == "slack":
         text, blocks = render_slack(notice, nudge)

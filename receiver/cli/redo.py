@@ -18,7 +18,7 @@ from receiver.cli.options import with_config, with_json
 from receiver.cli.output import plain, progress, show_rows, warn
 from receiver.domain.breaker import Breaker, names_over
 from receiver.settings import Settings, load
-from receiver.store import breakers, inbox, outbox
+from receiver.store import breakers, events, outbox
 
 MOST_LISTED = 200
 _AGO = re.compile(r"([1-9]\d{0,5})([smhd])")
@@ -82,8 +82,8 @@ def retry_command(config: Path, ids: tuple[int, ...], all_dead: bool) -> None:
 @with_config
 def events_command(config: Path, state: str | None, limit: int, as_json: bool) -> None:
     """List what arrived, newest first; what could not be understood is set aside as quarantined, with the reason."""
-    found = asyncio.run(read_store(load(config), lambda connection: inbox.listed(connection, state, limit)))
-    rows = [{name: getattr(event, name) for name in inbox.Listed.__slots__} for event in found]
+    found = asyncio.run(read_store(load(config), lambda connection: events.listed(connection, state, limit)))
+    rows = [{name: getattr(event, name) for name in events.Listed.__slots__} for event in found]
     columns = ("id", "state", "source", "account", "event_id", "received_at", "attempts", "reason")
     show_rows(rows, columns, as_json=as_json, empty="No events.")
 
@@ -109,8 +109,8 @@ async def _retry(settings: Settings, ids: list[int] | None) -> dict[str, Any]:
     told = await through_the_service(settings, {"do": "retry", "ids": ids})
     if told is not None:
         return told
-    from receiver.main import open_desk
-    from receiver.redo import retry
+    from receiver.app import open_desk
+    from receiver.operations.replay import retry
 
     async with open_desk(settings) as desk:
         retried = await retry(desk, ids)
@@ -122,8 +122,8 @@ async def _replay(settings: Settings, event: str | None, since: datetime | None,
     told = await through_the_service(settings, {"do": "replay", **wanted})
     if told is not None:
         return int(told["count"])
-    from receiver.main import open_desk
-    from receiver.redo import replay
+    from receiver.app import open_desk
+    from receiver.operations.replay import replay
 
     async with open_desk(settings) as desk:
         return await replay(desk, event_id=event, since=since, is_quarantined=is_quarantined)

@@ -27,14 +27,14 @@ NAMES_AT_ONCE = "16"  # threads that look up names; of four, as libuv has it, on
 @with_config
 def serve_command(config: Path, host: str, port: int) -> None:
     """Run the service: receiver, reconciler, dispatcher and pages, in one process."""
-    from receiver import observe
+    from receiver import observability
     from receiver.settings import load
 
     settings = load(config)
     as_json = {"json": True, "console": False}.get(settings.log_format)
-    observe.set_up(level=settings.log_level, as_json=as_json, secrets=settings.secrets())
+    observability.set_up(level=settings.log_level, as_json=as_json, secrets=settings.secrets())
     for sentence in settings.warnings:
-        observe.log.warning("settings.warning", about=sentence)
+        observability.log.warning("settings.warning", about=sentence)
     os.environ.setdefault("UV_THREADPOOL_SIZE", NAMES_AT_ONCE)
     uvloop.run(_serve_and_leave(settings, host, port))
 
@@ -44,7 +44,7 @@ async def _serve_and_leave(settings: "Settings", host: str, port: int) -> None:
 
     Nothing can interrupt the system's resolver, and an orderly end would last as long as it does.
     """
-    from receiver.main import serve
+    from receiver.app import serve
 
     await serve(settings, host, port)
     logging.shutdown()
@@ -70,16 +70,16 @@ def demo_command(config: Path, port: int) -> None:
 def sandbox_command(config: Path, host: str, port: int, casebell: str) -> None:
     """Run only the stand-ins for Getbill, Debitura, Slack and a mailbox, with the page that drives them."""
     del config  # the stand-ins have no configuration
-    from receiver.sandbox.server import Sandbox
+    from casebell_sandbox.server import Sandbox
 
     click.echo(f"The sandbox is at http://{host}:{port}/ and catches mail on port {port + 1}")
     uvloop.run(Sandbox(casebell_url=casebell).serve(host, port, smtp_port=port + 1))
 
 
 async def _demo(folder: Path, port: int) -> None:
-    from receiver import observe
-    from receiver.main import serve
-    from receiver.sandbox.demo import write_configuration
+    from casebell_sandbox.demo import write_configuration
+    from receiver import observability
+    from receiver.app import serve
     from receiver.settings import load
 
     url, page_port, log = f"http://127.0.0.1:{port}", port + 10, folder / "casebell.log"
@@ -87,7 +87,7 @@ async def _demo(folder: Path, port: int) -> None:
     config = write_configuration(folder, public_url=url, sandbox_url=page, smtp_port=page_port + 1, is_demo=True)
     settings = load(config)
     with log.open("w") as stream:
-        observe.set_up(level=settings.log_level, secrets=settings.secrets(), stream=stream)
+        observability.set_up(level=settings.log_level, secrets=settings.secrets(), stream=stream)
         async with _stand_ins(url, page_port):
             click.echo(f"Open {page}/ in a browser: press a button there and watch it ring.")
             click.echo(f"Commands on this demo take --config {config}; its log is {log}")
@@ -97,8 +97,8 @@ async def _demo(folder: Path, port: int) -> None:
 @asynccontextmanager
 async def _stand_ins(casebell_url: str, port: int) -> AsyncIterator[None]:
     """The demo's sandbox, which answers before anything asks it. Raises ConfigError when its port is taken."""
+    from casebell_sandbox.server import Sandbox
     from receiver.errors import ConfigError
-    from receiver.sandbox.server import Sandbox
 
     sandbox, ready = Sandbox(casebell_url), asyncio.Event()
     sandbox.slack.scopes += ",links:read,links:write"  # of the optional places, the one that asks for more scopes

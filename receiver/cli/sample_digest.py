@@ -8,10 +8,10 @@ from decimal import Decimal
 
 from receiver.cli.samples import DEBITURA_KINDS, GETBILL_KINDS, sample
 from receiver.domain.digest import Digest, DigestRule, Edition, Silence, SourceFigures
+from receiver.domain.digest_build import sum_up
 from receiver.domain.item import Detail, Installment, Item
 from receiver.domain.money import Money
 from receiver.domain.schedule import Schedule
-from receiver.domain.sum_up import sum_up
 
 DEBTORS = (
     "Jane Roe",

@@ -73,7 +73,7 @@ def _snapshot(kind: str) -> Snapshot:
 
 
 def _from_getbill(kind: str) -> Snapshot:
-    from receiver.sandbox.getbill import GetbillStand
+    from casebell_sandbox.getbill import GetbillStand
     from receiver.upstream.getbill import translate, wire
 
     stand = GetbillStand()
@@ -84,8 +84,8 @@ def _from_getbill(kind: str) -> Snapshot:
 
 def _in_both() -> tuple[Receivable, Receivable]:
     """One receivable as both systems show it: disputed in Getbill, collected by Debitura's partner."""
-    from receiver.sandbox.debitura import DebituraStand
-    from receiver.sandbox.getbill import GetbillStand
+    from casebell_sandbox.debitura import DebituraStand
+    from casebell_sandbox.getbill import GetbillStand
     from receiver.upstream.debitura import cases
     from receiver.upstream.debitura import wire as debitura
     from receiver.upstream.getbill import debts
@@ -102,8 +102,8 @@ def _in_both() -> tuple[Receivable, Receivable]:
 
 
 def _falling_due(kind: str) -> Snapshot:
-    from receiver.sandbox.getbill import GetbillStand
-    from receiver.upstream.getbill import due, translate, wire
+    from casebell_sandbox.getbill import GetbillStand
+    from receiver.upstream.getbill import installment_alerts, translate, wire
 
     stand, now = GetbillStand(), datetime.now(UTC)
     record, due_on = stand.add(kind), now - timedelta(days=3)
@@ -112,7 +112,7 @@ def _falling_due(kind: str) -> Snapshot:
         part["payment_date"] = due_on.isoformat()
     todo = wire.Todo.model_validate(_sent(record))
     debt = wire.Debt.model_validate(_sent(stand.debts[record["debt"]["id"]]))
-    return next(due.due(translate.snapshot(todo, debt, "main"), todo, now.date()))
+    return next(installment_alerts.due(translate.snapshot(todo, debt, "main"), todo, now.date()))
 
 
 def _switched_off() -> Snapshot:
@@ -124,7 +124,7 @@ def _switched_off() -> Snapshot:
 
 
 def _from_debitura(kind: str) -> Snapshot:
-    from receiver.sandbox.debitura import DebituraStand
+    from casebell_sandbox.debitura import DebituraStand
     from receiver.upstream.debitura import translate, wire
 
     stand = DebituraStand()

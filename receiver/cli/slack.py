@@ -22,7 +22,7 @@ def slack_command() -> None:
 @with_config
 def manifest_command(config: Path, public_url: str | None, **places: bool) -> None:
     """Print the app's manifest: on https://api.slack.com/apps choose Create New App, From a manifest, JSON."""
-    from receiver.main import describe_slack_app
+    from receiver.app import describe_slack_app
     from receiver.settings import load_public_url
 
     url = public_url or load_public_url(config)

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import URL, make_url
 
 from receiver.errors import ConfigError
-from receiver.observe import log
-from receiver.store import locks, together
+from receiver.observability import log
+from receiver.store import group_commit, locks
 from receiver.store.files import make_private, only_name_of
 from receiver.store.postgres import PostgresDatabase, postgres_url, reaching
 from receiver.store.sqlite import FileLock, SqliteDatabase
@@ -110,7 +110,7 @@ def migrate(database_url: str) -> None:
     """
     if not is_shared(database_url):
         make_private(sqlite_path(database_url))
-    with together.in_our_words(), _engine(database_url) as engine, engine.begin() as connection:
+    with group_commit.in_our_words(), _engine(database_url) as engine, engine.begin() as connection:
         locks.hold(connection, ["migration"])
         there = _revision(connection)
         if there == newest_revision():
@@ -158,7 +158,7 @@ def _place(database_url: str) -> str:
 
 
 def _has_tables(database_url: str) -> bool:
-    with together.in_our_words(), _engine(database_url) as engine, engine.connect() as connection:
+    with group_commit.in_our_words(), _engine(database_url) as engine, engine.connect() as connection:
         return inspect(connection).has_table("item")
 
 

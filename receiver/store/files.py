@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from receiver.errors import ConfigError
-from receiver.observe import log
+from receiver.observability import log
 
 PRIVATE = 0o600
 OTHERS = 0o077

@@ -1,4 +1,4 @@
-"""Who may run what only one process at a time may run. ``receiver/alone.py`` is how a loop uses it.
+"""Who may run what only one process at a time may run. ``receiver/jobs/leader.py`` is how a loop uses it.
 
 ``now`` is the database's clock (``Database.now``), so that replicas mean the same instant.
 """

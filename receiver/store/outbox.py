@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, insert, literal, select, update
 
 from receiver.domain.notice import Nudge
-from receiver.store import claiming, locks
+from receiver.store import claim_sql, locks
 from receiver.store.schema import Instant, item, outbox
 
 _nudge = TypeAdapter(Nudge)
@@ -25,7 +25,7 @@ ORDER_LEASE = timedelta(seconds=180)
 MOST_LOST = 10  # claims that ended without a word, counted when they are taken over: this row kills whoever takes it
 PLENTY = 1_000_000
 CLAIM = "claim of the outbox"
-SHOW, TELL, CARRY_OUT, FRESH_LINK, DIGEST = "show", "tell", claiming.CARRY_OUT, "fresh_link", "digest"
+SHOW, TELL, CARRY_OUT, FRESH_LINK, DIGEST = "show", "tell", claim_sql.CARRY_OUT, "fresh_link", "digest"
 NUDGE, GATHER = "nudge", "gather"  # a word below a message; what quiet hours held back, as one message
 OFFER = "offer"  # to whoever decided: the way to undo it
 WARN = "warn"  # to an admin, about Casebell itself
@@ -191,7 +191,7 @@ def claim(
         "order_until": now + ORDER_LEASE,
     }
     return sorted(
-        map(delivery_of, connection.execute(claiming.statement(only, Delivery.__slots__), values)),
+        map(delivery_of, connection.execute(claim_sql.statement(only, Delivery.__slots__), values)),
         key=lambda row: row.id,
     )
 
@@ -209,7 +209,7 @@ def renew(connection: Connection, ids: Collection[int], claim_id: str, now: date
 
 def reap(connection: Connection, now: datetime) -> int:
     """End the claims whose lease has run out: their rows are due again, and in doubt. How many there were."""
-    return connection.execute(claiming.REAPING, {"now": now}).rowcount
+    return connection.execute(claim_sql.REAPING, {"now": now}).rowcount
 
 
 def finish(connection: Connection, id_: int, claim_id: str, now: datetime) -> bool:

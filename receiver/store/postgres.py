@@ -20,8 +20,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from receiver.errors import ConfigError
-from receiver.store import clock, hints, together
-from receiver.store.together import Waiting
+from receiver.store import clock, group_commit, pg_notify
+from receiver.store.group_commit import Waiting
 
 T = TypeVar("T")
 WRITERS = 4
@@ -52,7 +52,7 @@ class PostgresDatabase:
         self._writing = _engine(url, WRITERS + 1, is_writer=True)
         self._reading = _engine(url, READERS, is_writer=False)
         self._clock = clock.ServerClock(ticks)
-        with together.in_our_words(), self._writing.begin() as connection:
+        with group_commit.in_our_words(), self._writing.begin() as connection:
             self._clock.look(connection)
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="casebell-write")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="casebell-read")
@@ -82,11 +82,11 @@ class PostgresDatabase:
 
     async def tell(self, me: str, names: Collection[str]) -> None:
         """Ring these bells on the other replicas. Raises RetryLaterError."""
-        await self.write(hints.tell, me, names)
+        await self.write(pg_notify.tell, me, names)
 
     async def listen(self, me: str, heard: Callable[[str], None]) -> None:
         """Call ``heard`` with what other replicas ring, for ever."""
-        await hints.listen(self.url, reaching(self.url), me, heard)
+        await pg_notify.listen(self.url, reaching(self.url), me, heard)
 
     async def close(self) -> None:
         """Finish what waits, let go."""
@@ -103,25 +103,25 @@ class PostgresDatabase:
                 self._clock.look(connection)
                 return work(connection, *args)
 
-        with together.in_our_words():
+        with group_commit.in_our_words():
             return _patiently(run)
 
     def _read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
-        with together.in_our_words(), self._reading.connect() as connection:
+        with group_commit.in_our_words(), self._reading.connect() as connection:
             return work(connection, *args)
 
     def _commit_forever(self) -> None:
         while pieces := self._waiting.take():
 
-            def run(pieces: list[together.Piece] = pieces) -> None:
+            def run(pieces: list[group_commit.Piece] = pieces) -> None:
                 with self._writing.connect() as connection:
-                    together.commit(connection, pieces)
+                    group_commit.commit(connection, pieces)
 
             try:
                 _patiently(run)
             except BaseException as error:  # noqa: BLE001 - the thread outlives any piece; the error goes to the callers
-                together.fail(pieces, error)
-            together.answer(pieces)
+                group_commit.fail(pieces, error)
+            group_commit.answer(pieces)
 
 
 def postgres_url(database_url: str) -> URL:

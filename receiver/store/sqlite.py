@@ -24,9 +24,9 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
 from receiver.errors import ConfigError, RetryLaterError
-from receiver.observe import log
-from receiver.store import together
-from receiver.store.together import Piece, Waiting
+from receiver.observability import log
+from receiver.store import group_commit
+from receiver.store.group_commit import Piece, Waiting
 
 T = TypeVar("T")
 READERS = 4
@@ -90,7 +90,7 @@ class SqliteDatabase:
         self._reader_engine.dispose()
 
     def _read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
-        with together.in_our_words(), self._reader_engine.connect() as connection:
+        with group_commit.in_our_words(), self._reader_engine.connect() as connection:
             return work(connection, *args)
 
     def _write_forever(self) -> None:
@@ -100,13 +100,13 @@ class SqliteDatabase:
                 if connection is None:
                     connection = self._writer_engine.connect()
                     self._files = (_file_at(self.path), None)
-                together.commit(connection, pieces)
+                group_commit.commit(connection, pieces)
                 self._check_files(connection)
             except BaseException as error:  # noqa: BLE001 - the writer outlives any piece; the error goes to the callers
                 _discard(connection)
                 connection = None
-                together.fail(pieces, error)
-            together.answer(pieces)
+                group_commit.fail(pieces, error)
+            group_commit.answer(pieces)
         if connection is not None:
             _checkpoint(connection, "TRUNCATE")
             connection.close()
@@ -126,7 +126,7 @@ class SqliteDatabase:
         raise RetryLaterError(
             "store_unavailable",
             f"{self.path.name} or its log was moved or deleted; bring it back, or restart to begin with an empty one",
-            after_s=together.STORE_RETRY_S,
+            after_s=group_commit.STORE_RETRY_S,
         )
 
     def _next(self, connection: Connection | None) -> list[Piece]:

@@ -6,17 +6,17 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from receiver.desk import Desk
-from receiver.web import health, hooks, slack_places
+from receiver.context import Desk
+from receiver.web import health, slack_surfaces, webhooks
+from receiver.web.action_pages import link_routes
+from receiver.web.action_service import DecideDesk
+from receiver.web.admin_pages import running_routes
 from receiver.web.control import control
-from receiver.web.decide import DecideDesk
 from receiver.web.inbox import inbox_routes
 from receiver.web.item import item_routes
-from receiver.web.links import link_routes
 from receiver.web.login import login_routes
 from receiver.web.media import media_routes
 from receiver.web.pages import STATIC, error_handlers
-from receiver.web.running import running_routes
 from receiver.web.session_pages import session_routes
 from receiver.web.unsubscribe import unsubscribe_routes
 
@@ -27,10 +27,10 @@ def build_app(desk: Desk, beside: Sequence[BaseRoute] = ()) -> Starlette:
     app = Starlette(
         routes=[
             *beside,
-            Route("/webhooks/{source}/{account}", hooks.receive, methods=["POST"]),
-            Route("/slack/interactions", hooks.interact, methods=["POST"]),
-            Route("/slack/commands", slack_places.command, methods=["POST"]),
-            Route("/slack/events", slack_places.event, methods=["POST"]),
+            Route("/webhooks/{source}/{account}", webhooks.receive, methods=["POST"]),
+            Route("/slack/interactions", webhooks.interact, methods=["POST"]),
+            Route("/slack/commands", slack_surfaces.command, methods=["POST"]),
+            Route("/slack/events", slack_surfaces.event, methods=["POST"]),
             *link_routes(decide),
             *media_routes(decide),
             *unsubscribe_routes(desk),

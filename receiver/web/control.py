@@ -12,17 +12,17 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from receiver.desk import Desk
+from receiver.context import Desk
 from receiver.domain.action import Click
 from receiver.errors import CasebellError, RejectedError, RetryLaterError
-from receiver.reconcile import reconcile_each
-from receiver.redo import replay, retry
-from receiver.store import suppressed
-from receiver.summarise import make_now
-from receiver.tidy import tidy
-from receiver.web.desk_clicks import press_and_wait
-from receiver.web.intake import STATUS, raw_body
+from receiver.operations.digests import make_now
+from receiver.operations.replay import replay, retry
+from receiver.operations.retention import tidy
+from receiver.store import suppression
+from receiver.sync.reconcile import reconcile_each
 from receiver.web.login import make_link
+from receiver.web.request_body import STATUS, raw_body
+from receiver.web.submit_action import press_and_wait
 
 LIVES_S = 60
 PURGE_S = 10.0  # then the command asks again
@@ -69,6 +69,6 @@ async def _do(desk: Desk, wanted: Any) -> dict[str, Any]:
         case {"do": "login", "address": str(address)}:
             return {"url": await make_link(desk, address)}
         case {"do": "allow", "address": str(address)}:
-            return {"lifted": await desk.database.write(suppressed.lift, address)}
+            return {"lifted": await desk.database.write(suppression.lift, address)}
         case _:
             raise RejectedError("unknown_command")

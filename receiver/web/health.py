@@ -7,7 +7,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from receiver.desk import Desk
+from receiver.context import Desk
 from receiver.errors import CasebellError
 from receiver.store.database import is_ready
 from receiver.store.probe import store_and_take_back

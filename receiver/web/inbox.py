@@ -11,16 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from receiver.desk import Desk
+from receiver.context import Desk
 from receiver.domain.item import Item
 from receiver.domain.money import format_money
 from receiver.domain.routing import DEFAULT_ROUTE, route_at
 from receiver.domain.totals import Totals
-from receiver.notices import notice_of
+from receiver.pipeline.notices import notice_of
 from receiver.store import listing
 from receiver.store.listing import Filter, Place
 from receiver.web import sessions
-from receiver.web.links import when
+from receiver.web.action_pages import when
 from receiver.web.pages import page, preferred_locale, words_of
 from receiver.web.sessions import Session
 

@@ -13,17 +13,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from receiver.desk import Desk
+from receiver.context import Desk
 from receiver.domain.action import Click, Terms
 from receiver.domain.refusal import N_
 from receiver.domain.routing import DEFAULT_ROUTE, route_at
-from receiver.notices import SIGNED_IN, notice_of
+from receiver.pipeline.notices import SIGNED_IN, notice_of
 from receiver.store import items, outbox
 from receiver.web import sessions
-from receiver.web.decide import DecideDesk
-from receiver.web.links import ActPages, Found, Visit, when
+from receiver.web.action_form import OFFERED, Shown
+from receiver.web.action_pages import ActPages, Found, Visit, when
+from receiver.web.action_service import DecideDesk
 from receiver.web.pages import message, preferred_locale, words_of
-from receiver.web.press_form import OFFERED, Shown
 
 CHOICES: Final = (*OFFERED, "release", "note")
 MOST_LINES: Final = 100

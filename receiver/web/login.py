@@ -15,15 +15,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from receiver.desk import OUTBOX_BELL, Desk
+from receiver.context import OUTBOX_BELL, Desk
 from receiver.domain.people import Person
 from receiver.domain.refusal import N_
 from receiver.errors import PermanentError, RefusedError, RejectedError
 from receiver.store import logins, outbox
 from receiver.store import sessions as store
 from receiver.web import sessions
-from receiver.web.intake import raw_body
 from receiver.web.pages import HEADERS, Words, message, page, preferred_locale, words_of
+from receiver.web.request_body import raw_body
 
 MOST_BYTES: Final = 4_096
 SLOWEST_S: Final = 10.0

@@ -11,7 +11,7 @@ from receiver.domain.item import Item, Medium
 from receiver.domain.refusal import N_
 from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError, PermanentError, RefusedError, RetryLaterError
-from receiver.notices import SIGNED_IN
+from receiver.pipeline.notices import SIGNED_IN
 from receiver.ports import Teller
 from receiver.web.pages import HEADERS, NO_SUCH_LINK, message, preferred_locale, words_of
 from receiver.web.sessions import to_login

@@ -16,7 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from receiver.errors import ConfigError
-from receiver.web.door import Door, Doorway
+from receiver.web.connection_limits import Door, Doorway
 
 BACKLOG = 2048
 CLOSES_WITHIN_S = 5  # at a stop, for answers that are under way

@@ -4,12 +4,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from receiver.desk import Desk
+from receiver.context import Desk
 from receiver.domain.refusal import N_
 from receiver.domain.routing import DEFAULT_ROUTE
 from receiver.store import sessions as store
 from receiver.web import sessions
-from receiver.web.links import when
+from receiver.web.action_pages import when
 from receiver.web.pages import HEADERS, message, page, preferred_locale, words_of
 from receiver.web.sessions import Session
 

@@ -12,12 +12,12 @@ from urllib.parse import parse_qs, urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from receiver.desk import Desk
+from receiver.context import Desk
 from receiver.domain.people import Person
 from receiver.errors import RefusedError, RejectedError
 from receiver.store import sessions
-from receiver.web.intake import raw_body
 from receiver.web.pages import HEADERS
+from receiver.web.request_body import raw_body
 
 COOKIE: Final = "casebell_session"
 MOST_TOKEN: Final = 1_000

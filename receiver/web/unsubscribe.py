@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from receiver.desk import Desk
+from receiver.context import Desk
 from receiver.domain.refusal import N_
 from receiver.errors import RefusedError
-from receiver.summarise import unsubscribe
+from receiver.operations.digests import unsubscribe
 from receiver.web.pages import message, page, preferred_locale, words_of
 
 SIGNED_FOR_S: Final = 10 * 366 * 86_400  # a mail may lie for years, and still its link must work

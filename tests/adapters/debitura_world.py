@@ -17,9 +17,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from casebell_sandbox.debitura import DebituraStand
 from receiver.domain.action import Order
 from receiver.domain.people import People, Person
-from receiver.sandbox.debitura import DebituraStand
 from receiver.upstream.debitura.client import Debitura
 from receiver.upstream.debitura.translate import key_of
 

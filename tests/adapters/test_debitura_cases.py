@@ -7,10 +7,10 @@ import httpx
 import pytest
 from starlette.responses import HTMLResponse, Response
 
+from casebell_sandbox.debitura import DebituraStand
 from receiver.domain.fact import Fact, SourceSaid
 from receiver.domain.item import Snapshot
 from receiver.ports import Hint
-from receiver.sandbox.debitura import DebituraStand
 from tests.adapters.debitura_world import Clock, World, calls, in_turn, key, page, payload, scripted, tasks, uuid, world
 
 pytestmark = pytest.mark.anyio

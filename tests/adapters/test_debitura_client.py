@@ -7,13 +7,13 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from casebell_sandbox.debitura import DebituraStand
+from casebell_sandbox.debitura_cases import LATER_TYPES, TYPES
 from receiver.domain.fact import Fact, SourceGone, SourceSaid
 from receiver.domain.item import Medium, Snapshot
 from receiver.domain.people import People
 from receiver.errors import PermanentError, RetryLaterError
 from receiver.ports import Upstream
-from receiver.sandbox.debitura import DebituraStand
-from receiver.sandbox.debitura_cases import LATER_TYPES, TYPES
 from tests.adapters.debitura_world import (
     Clock,
     World,

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-from receiver.sandbox.debitura import DebituraStand
-from receiver.sandbox.debitura_cases import LATER_TYPES, TYPES
-from receiver.sandbox.server import Sandbox, SandboxThread
+from casebell_sandbox.debitura import DebituraStand
+from casebell_sandbox.debitura_cases import LATER_TYPES, TYPES
+from casebell_sandbox.server import Sandbox, SandboxThread
 from tests.adapters.prism_spec import JSON, payload
 
 pytestmark = pytest.mark.anyio

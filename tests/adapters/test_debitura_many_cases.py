@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from casebell_sandbox.debitura import DebituraStand
+from casebell_sandbox.debitura_api import refusal
 from receiver.domain.fact import Fact, SourceSaid
 from receiver.domain.item import Snapshot
-from receiver.sandbox.debitura import DebituraStand
-from receiver.sandbox.debitura_api import refusal
 from tests.adapters.debitura_world import Clock, World, calls, world
 
 pytestmark = pytest.mark.anyio

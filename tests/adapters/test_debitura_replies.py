@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
+from casebell_sandbox.debitura import DebituraStand
 from receiver.domain.fact import Fact, SourceAccepted, SourceGone, SourceRefused
 from receiver.domain.people import Person
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError, UncertainError
-from receiver.sandbox.debitura import DebituraStand
 from receiver.upstream.debitura.client import Debitura
 from tests.adapters.debitura_world import (
     NOW,

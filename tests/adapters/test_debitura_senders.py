@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
+from casebell_sandbox.debitura import DebituraStand
 from receiver.domain.fact import Fact, SourceAccepted
 from receiver.domain.people import People, Person
 from receiver.errors import DeliveryError, PermanentError
-from receiver.sandbox.debitura import DebituraStand
 from receiver.upstream.debitura.client import Debitura
 from tests.adapters.debitura_world import (
     ANNA,

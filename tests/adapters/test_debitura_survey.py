@@ -7,11 +7,11 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from casebell_sandbox.debitura import DebituraStand
 from receiver.domain.fact import SourceGone, SourceSaid
 from receiver.domain.twin import Receivable
 from receiver.errors import DeliveryError
 from receiver.ports import Book, Hint
-from receiver.sandbox.debitura import DebituraStand
 from tests.adapters.debitura_world import Clock, World, calls, in_turn, page, scripted, uuid, world
 
 pytestmark = pytest.mark.anyio

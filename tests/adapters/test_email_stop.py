@@ -4,9 +4,9 @@ from email.message import EmailMessage
 
 import pytest
 
+from casebell_sandbox.mailbox import MailStand
 from notifiers.email.client import SmtpClient
 from receiver.errors import DeliveryError, RetryLaterError
-from receiver.sandbox.mailbox import MailStand
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from casebell_sandbox.getbill import GetbillStand
 from receiver.errors import RetryLaterError
 from receiver.ports import Hint
-from receiver.sandbox.getbill import GetbillStand
 from tests.getbill_side import Watch, client_of, failure, key
 
 pytestmark = pytest.mark.anyio

@@ -7,9 +7,9 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from casebell_sandbox.getbill import GetbillStand
 from receiver.domain.fact import Fact, SourceGone, SourceSaid
 from receiver.ports import Hint
-from receiver.sandbox.getbill import GetbillStand
 from receiver.upstream.getbill.client import Getbill
 from tests.factories import NOW
 from tests.getbill_side import Watch, asked, client_of, key, page, serving

@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from casebell_sandbox.getbill import GetbillStand
 from receiver.domain.action import Plan
 from receiver.domain.fact import SourceDid, SourceSaid
 from receiver.domain.money import Money
 from receiver.errors import PermanentError, RetryLaterError
 from receiver.ports import Hint
-from receiver.sandbox.getbill import GetbillStand
 from receiver.upstream.getbill.budget import Budget
 from receiver.upstream.getbill.client import Getbill
 from tests.getbill_side import (

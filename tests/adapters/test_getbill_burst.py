@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from receiver.ingest import drain
-from receiver.reconcile import reconcile
-from receiver.store import inbox
-from receiver.store.inbox import Arrival
+from receiver.pipeline.ingest import drain
+from receiver.store import events
+from receiver.store.events import Arrival
+from receiver.sync.reconcile import reconcile
 from receiver.upstream.getbill.budget import READ
 from tests.faults.much import times
 from tests.flood import OVER, ROUTES, flood_on
@@ -63,7 +63,7 @@ async def test_an_event_that_waited_is_looked_at_though_a_pass_was_made_that_did
         last = max(old, key=key)
         flood.stand.set_status(last["id"], "validated")
         arrival = Arrival("getbill", "main", "id:e-1", {}, flood.stand.event(last), here.at)
-        await here.desk.database.write_together(inbox.append, arrival)
+        await here.desk.database.write_together(events.append, arrival)
         here.at += timedelta(seconds=40)
 
         await reconcile(flood.desk, flood.getbill)

@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from casebell_sandbox.getbill import GetbillStand
 from receiver.domain.fact import SourceGone, SourceSaid
 from receiver.domain.money import Money
 from receiver.errors import RetryLaterError
 from receiver.ports import Hint, Upstream
-from receiver.sandbox.getbill import GetbillStand
 from receiver.upstream.getbill.client import Getbill
 from receiver.upstream.getbill.inbound import make_verify
 from tests.factories import NOW

@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from casebell_sandbox.getbill import GetbillStand
+from casebell_sandbox.getbill_todos import DEBT_STATUS_IDS
 from receiver.domain.action import Plan
 from receiver.domain.fact import SourceAccepted, SourceDid, SourceGone, SourceRefused
 from receiver.domain.item import Medium
 from receiver.domain.people import Person
 from receiver.errors import PermanentError, UncertainError
-from receiver.sandbox.getbill import GetbillStand
-from receiver.sandbox.getbill_todos import DEBT_STATUS_IDS
 from receiver.upstream.getbill.client import Getbill
 from receiver.upstream.getbill.media import Hosts
 from tests.factories import NOW, make_item, make_snapshot

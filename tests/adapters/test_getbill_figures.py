@@ -2,9 +2,9 @@
 
 import pytest
 
+from casebell_sandbox.getbill import GetbillStand
 from receiver.domain.digest import SourceFigures
 from receiver.ports import KeepsFigures
-from receiver.sandbox.getbill import GetbillStand
 from receiver.upstream.getbill.budget import READ
 from tests.getbill_side import Watch, asked, client_of, failure
 

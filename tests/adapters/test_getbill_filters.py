@@ -5,8 +5,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from casebell_sandbox.getbill import GetbillStand
 from receiver.ports import Hint
-from receiver.sandbox.getbill import GetbillStand
 from tests.getbill_side import Watch, client_of, key, page, plain, said, serving
 
 pytestmark = pytest.mark.anyio

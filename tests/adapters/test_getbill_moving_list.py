@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from casebell_sandbox.getbill import GetbillStand
 from receiver.domain.fact import SourceSaid
 from receiver.errors import RetryLaterError
 from receiver.ports import Hint
-from receiver.sandbox.getbill import GetbillStand
 from receiver.upstream.getbill.client import Getbill
 from tests.getbill_side import Watch, asked, client_of, failure, key, page, plain, said, serving
 

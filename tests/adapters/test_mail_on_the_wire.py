@@ -11,24 +11,24 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from notifiers.digest_words import tell
+from casebell_sandbox.mailbox import Mail, MailStand
 from notifiers.email.client import SmtpClient
 from notifiers.email.headers import POLICY
 from notifiers.email.notifier import MailNotifier
 from notifiers.email.render import root_id
-from notifiers.teller import Teller
-from notifiers.telling import Telling
+from notifiers.i18n.formats import Voice
+from notifiers.i18n.translator import Teller
+from notifiers.story.build import headline
+from notifiers.story.context import Telling
+from notifiers.story.digest_text import tell
 from notifiers.text import one_line
-from notifiers.voice import Voice
-from notifiers.wording import headline
 from receiver.cli.preview import notice_of_sample
 from receiver.cli.sample_digest import edition, sample_digest
 from receiver.cli.samples import ANNA, SAMPLES, sample
-from receiver.domain.alarm import SENTENCES
+from receiver.domain.admin_alert import SENTENCES
 from receiver.domain.item import Item
 from receiver.domain.money import Money
 from receiver.domain.notice import Notice, Nudge
-from receiver.sandbox.mailbox import Mail, MailStand
 from tests.checkers import parsed_by_mailparser, tools
 from tests.factories import NOW
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from notifiers.slack.client import MAX_ANSWER, SlackClient
-from notifiers.slack.codes import CODES, CURES, meaning_of
+from notifiers.slack.errors import CODES, CURES, meaning_of
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError, UncertainError
 from tests.adapters.slack_wire import HANG, HANG_UP, client_of, http, no, slack
 

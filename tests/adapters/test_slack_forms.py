@@ -6,9 +6,9 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from notifiers.i18n.translator import Teller
 from notifiers.slack.client import SlackClient
 from notifiers.slack.inbound import SlackClicks
-from notifiers.teller import Teller
 from receiver.domain.item import Attempt
 from receiver.domain.notice import Notice
 from tests.adapters.slack_wire import Wire, client_of, http, no, slack

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from notifiers.i18n.translator import Teller
 from notifiers.slack.client import SlackClient
-from notifiers.slack.codes import REFUSED_BLOCKS
+from notifiers.slack.errors import REFUSED_BLOCKS
 from notifiers.slack.notifier import SlackNotifier
-from notifiers.teller import Teller
 from receiver.domain.notice import Nudge
 from receiver.domain.people import Person
 from receiver.errors import PermanentError

@@ -15,15 +15,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route as WebRoute
 
+from casebell_sandbox.slack import SlackStand
+from notifiers.i18n.translator import Teller
 from notifiers.slack.client import SlackClient
 from notifiers.slack.inbound import SlackClicks
 from notifiers.slack.notifier import SlackNotifier
-from notifiers.teller import Teller
 from receiver.domain.action import Click
 from receiver.domain.notice import Link, Notice
 from receiver.domain.people import Person
 from receiver.errors import RejectedError
-from receiver.sandbox.slack import SlackStand
 from tests.factories import NOW, make_item, make_notice, make_snapshot
 
 pytestmark = pytest.mark.anyio

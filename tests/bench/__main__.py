@@ -15,9 +15,9 @@ from pathlib import Path
 
 import uvloop
 
-from receiver.sandbox.demo import write_configuration
-from receiver.sandbox.getbill import GetbillStand
-from receiver.sandbox.server import SandboxThread
+from casebell_sandbox.demo import write_configuration
+from casebell_sandbox.getbill import GetbillStand
+from casebell_sandbox.server import SandboxThread
 from tests.bench import reconcile as reconciling
 from tests.bench.clicks import clicks, clicks_postgresql
 from tests.bench.digest import OPEN, RESOLVED, fill

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvloop
 
-from receiver.sandbox import slack_payloads as payloads
+from casebell_sandbox import slack_payloads as payloads
 from tests.bench.load import Measured, measure, post
 from tests.harness import ROOT, World, eventually, world
 from tests.postgres import own_server

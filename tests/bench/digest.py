@@ -13,14 +13,14 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from notifiers.email.digest import render_digest
-from notifiers.teller import Teller
+from notifiers.i18n.translator import Teller
 from receiver.cli.sample_digest import RULE, edition
 from receiver.domain.item import Item, Line, Medium
 from receiver.domain.money import Money
+from receiver.operations.digests import counted
 from receiver.store import items
 from receiver.store.database import open_database
 from receiver.store.sqlite import SqliteDatabase
-from receiver.summarise import counted
 from tests.factories import NOW, make_item, make_snapshot
 
 OPEN, RESOLVED = 10_000, 10_000

@@ -9,7 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 import uvloop
 
-from receiver.sandbox.getbill import GetbillStand
+from casebell_sandbox.getbill import GetbillStand
 from receiver.store.database import open_database
 from receiver.store.schema import inbox, outbox
 from tests.bench.load import Measured, measure

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from receiver.sandbox.demo import write_configuration
-from receiver.sandbox.getbill import GetbillStand
+from casebell_sandbox.demo import write_configuration
+from casebell_sandbox.getbill import GetbillStand
 from tests.bench.load import post
 from tests.harness import Service, free_port
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import uvloop
 from sqlalchemy import Connection, func, select
 
-from receiver.desk import Desk
-from receiver.main import open_desk, prepare_interpreter
-from receiver.reconcile import reconcile
-from receiver.sandbox import debitura_cases as shapes
-from receiver.sandbox.debitura import DebituraStand
+from casebell_sandbox import debitura_cases as shapes
+from casebell_sandbox.debitura import DebituraStand
+from receiver.app import open_desk, prepare_interpreter
+from receiver.context import Desk
 from receiver.settings import load
 from receiver.store.schema import history, item, outbox
+from receiver.sync.reconcile import reconcile
 
 TASKS, CASES = 100_000, 1_000
 

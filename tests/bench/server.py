@@ -8,17 +8,17 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from receiver import observe
-from receiver.desk import Desk
-from receiver.main import serve
+from receiver import observability
+from receiver.app import serve
+from receiver.context import Desk
 from receiver.settings import load
-from receiver.web import hooks
+from receiver.web import webhooks
 
 
 async def verified_only(request: Request) -> Response:
     """Read, verify, answer."""
     desk: Desk = request.app.state.desk
-    await hooks.verified(request, desk, request.path_params["source"], request.path_params["account"])
+    await webhooks.verified(request, desk, request.path_params["source"], request.path_params["account"])
     desk.metrics.webhooks_total.labels("getbill", "main", "verified").inc()
     return PlainTextResponse("verified\n", 202)
 
@@ -29,6 +29,6 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int)
     parser.add_argument("--config", type=Path)
     given = parser.parse_args()
-    observe.set_up(level="error")
+    observability.set_up(level="error")
     yardstick = Route("/yardstick/{source}/{account}", verified_only, methods=["POST"])
     uvloop.run(serve(load(given.config), "127.0.0.1", given.port, beside=(yardstick,)))

@@ -12,8 +12,8 @@ from pathlib import Path
 import uvloop
 from sqlalchemy import Connection, event
 
-from receiver import observe
-from receiver.main import serve
+from receiver import observability
+from receiver.app import serve
 from receiver.settings import load
 from receiver.store.database import Database
 from receiver.store.sqlite import SqliteDatabase
@@ -56,5 +56,5 @@ if __name__ == "__main__":
     given = parser.parse_args()
     fault = Path(given.fault)
     settings = load(given.config)
-    observe.set_up(level=settings.log_level, secrets=settings.secrets())
+    observability.set_up(level=settings.log_level, secrets=settings.secrets())
     uvloop.run(serve(settings, "127.0.0.1", given.port, wrap=lambda database: suffering(database, fault)))

@@ -15,7 +15,7 @@ from typing import Any
 
 import uvloop
 
-from receiver.main import serve
+from receiver.app import serve
 from receiver.settings import load
 from receiver.store.database import Database
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from receiver.sandbox.limits import Window
+from casebell_sandbox.limits import Window
 from tests.faults.ledger import Ledger
 from tests.faults.much import times
 from tests.harness import World, world

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import uvloop
 
-from receiver import observe
-from receiver.main import serve
+from receiver import observability
+from receiver.app import serve
 from receiver.settings import load
 from receiver.store import database
 
@@ -19,5 +19,5 @@ if __name__ == "__main__":
     given = parser.parse_args()
     database.MIGRATIONS = Path(given.migrations)
     settings = load(given.config)
-    observe.set_up(level=settings.log_level, secrets=settings.secrets())
+    observability.set_up(level=settings.log_level, secrets=settings.secrets())
     uvloop.run(serve(settings, "127.0.0.1", given.port))

@@ -2,11 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from receiver.apply import apply_fact
 from receiver.domain.fact import SourceSaid
 from receiver.domain.pace import Pace, Paces
 from receiver.domain.routing import Route
-from receiver.store import gate
+from receiver.pipeline.apply import apply_fact
+from receiver.store import claim_policy
 from receiver.store.database import Database
 from tests.factories import NOW, make_snapshot
 
@@ -19,7 +19,7 @@ FAST = Pace(1_000.0, 1_000)
 PACES = Paces(slack=FAST, bursts={"slack:C1": Pace(3 / 60, 3)})  # three a minute
 
 
-ROOM = gate.Room(urgent=64, calm=48)
+ROOM = claim_policy.Room(urgent=64, calm=48)
 
 
 def at(seconds: float) -> datetime:

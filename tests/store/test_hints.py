@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy import Connection, text
 
-from receiver.desk import Bells
+from receiver.context import Bells
 from receiver.store.database import Database, open_database
 
 pytestmark = pytest.mark.anyio

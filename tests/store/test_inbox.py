@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection
 
-from receiver.store import inbox
+from receiver.store import events
 from receiver.store.database import Database
-from receiver.store.inbox import Arrival
+from receiver.store.events import Arrival
 from tests.factories import NOW
 
 pytestmark = pytest.mark.anyio
@@ -17,28 +17,28 @@ def arrival(event_id: str, source: str = "getbill") -> Arrival:
     return Arrival(source, "main", event_id, {"content-type": "application/json"}, b"{}", NOW)
 
 
-async def claim(database: Database, claim_id: str = "c1", seconds: float = 0) -> list[inbox.Row]:
+async def claim(database: Database, claim_id: str = "c1", seconds: float = 0) -> list[events.Row]:
     now = NOW + timedelta(seconds=seconds)
-    return await database.write(inbox.claim, ("getbill",), "main", now, claim_id, 10)
+    return await database.write(events.claim, ("getbill",), "main", now, claim_id, 10)
 
 
 async def test_the_same_event_is_stored_once_even_within_one_commit(database: Database) -> None:
-    are_new = await database.write(inbox.append, [arrival("e1"), arrival("e1"), arrival("e2")])
-    again = await database.write(inbox.append, [arrival("e1")])
+    are_new = await database.write(events.append, [arrival("e1"), arrival("e1"), arrival("e2")])
+    again = await database.write(events.append, [arrival("e1")])
 
     assert are_new == [True, False, True]
     assert again == [False]
-    assert await database.read(inbox.counts) == {"new": 2}
+    assert await database.read(events.counts) == {"new": 2}
 
 
 async def test_the_same_event_id_of_another_source_is_another_event(database: Database) -> None:
-    are_new = await database.write(inbox.append, [arrival("e1"), arrival("e1", source="debitura")])
+    are_new = await database.write(events.append, [arrival("e1"), arrival("e1", source="debitura")])
 
     assert are_new == [True, True]
 
 
 async def test_a_claimed_row_is_nobody_elses_until_its_lease_ends(database: Database) -> None:
-    await database.write(inbox.append, [arrival("e1")])
+    await database.write(events.append, [arrival("e1")])
 
     first = await claim(database, "c1")
     second = await claim(database, "c2", seconds=59)
@@ -49,19 +49,19 @@ async def test_a_claimed_row_is_nobody_elses_until_its_lease_ends(database: Data
 
 
 async def test_who_lost_the_lease_cannot_finish_the_row(database: Database) -> None:
-    await database.write(inbox.append, [arrival("e1")])
+    await database.write(events.append, [arrival("e1")])
     (row,) = await claim(database, "c1")
     await claim(database, "c2", seconds=61)
 
-    await database.write(inbox.finish, [row.id], "c1", NOW)
+    await database.write(events.finish, [row.id], "c1", NOW)
 
-    assert await database.read(inbox.counts) == {"new": 1}
+    assert await database.read(events.counts) == {"new": 1}
 
 
 async def test_a_released_row_waits_until_it_is_due(database: Database) -> None:
-    await database.write(inbox.append, [arrival("e1")])
+    await database.write(events.append, [arrival("e1")])
     (row,) = await claim(database, "c1")
-    await database.write(inbox.release, [row.id], "c1", NOW + timedelta(seconds=30), "server_error")
+    await database.write(events.release, [row.id], "c1", NOW + timedelta(seconds=30), "server_error")
 
     assert await claim(database, "c2", seconds=29) == []
     assert len(await claim(database, "c3", seconds=31)) == 1
@@ -69,10 +69,10 @@ async def test_a_released_row_waits_until_it_is_due(database: Database) -> None:
 
 async def test_putting_back_is_no_attempt(database: Database) -> None:
     """A source that is down for hours must not use up what an event has."""
-    await database.write(inbox.append, [arrival("e1")])
-    for n in range(inbox.MOST_ATTEMPTS + 2):
+    await database.write(events.append, [arrival("e1")])
+    for n in range(events.MOST_ATTEMPTS + 2):
         (row,) = await claim(database, f"c{n}", seconds=n)
-        await database.write(inbox.release, [row.id], f"c{n}", NOW, "server_error")
+        await database.write(events.release, [row.id], f"c{n}", NOW, "server_error")
 
     (row,) = await claim(database, "last", seconds=99)
 
@@ -81,43 +81,43 @@ async def test_putting_back_is_no_attempt(database: Database) -> None:
 
 async def test_what_was_never_finished_is_taken_alone_and_behind_the_others(database: Database) -> None:
     """One of a batch killed the process, again and again; the others must not die with it."""
-    await database.write(inbox.append, [arrival("e1"), arrival("e2")])
-    died = [await claim(database, f"c{n}", seconds=61 * n) for n in range(inbox.SUSPECT_AFTER)]
-    await database.write(inbox.append, [arrival("e3")])
+    await database.write(events.append, [arrival("e1"), arrival("e2")])
+    died = [await claim(database, f"c{n}", seconds=61 * n) for n in range(events.SUSPECT_AFTER)]
+    await database.write(events.append, [arrival("e3")])
 
     fresh = await claim(database, "fresh", seconds=1000)
-    alone = await database.write(inbox.claim_suspect, ("getbill",), "main", NOW + timedelta(seconds=1000), "alone")
+    alone = await database.write(events.claim_suspect, ("getbill",), "main", NOW + timedelta(seconds=1000), "alone")
 
-    assert [len(rows) for rows in died] == [2] * inbox.SUSPECT_AFTER
-    assert ([row.attempts for row in fresh], [row.attempts for row in alone]) == ([1], [inbox.SUSPECT_AFTER + 1])
+    assert [len(rows) for rows in died] == [2] * events.SUSPECT_AFTER
+    assert ([row.attempts for row in fresh], [row.attempts for row in alone]) == ([1], [events.SUSPECT_AFTER + 1])
 
 
 async def test_a_lease_that_is_renewed_lasts_and_a_lost_one_stays_lost(database: Database) -> None:
-    await database.write(inbox.append, [arrival("e1")])
+    await database.write(events.append, [arrival("e1")])
     (row,) = await claim(database, "c1")
 
-    await database.write(inbox.renew, [row.id], "c1", NOW + timedelta(seconds=50))
-    await database.write(inbox.renew, [row.id], "another", NOW + timedelta(seconds=500))
+    await database.write(events.renew, [row.id], "c1", NOW + timedelta(seconds=50))
+    await database.write(events.renew, [row.id], "another", NOW + timedelta(seconds=500))
 
     assert await claim(database, "c2", seconds=100) == []
     assert len(await claim(database, "c3", seconds=111)) == 1
 
 
 async def test_what_nobody_can_read_is_set_aside_with_its_reason(database: Database) -> None:
-    await database.write(inbox.append, [arrival("e1")])
+    await database.write(events.append, [arrival("e1")])
     (row,) = await claim(database, "c1")
-    await database.write(inbox.quarantine, row.id, "c1", "not JSON", NOW)
+    await database.write(events.quarantine, row.id, "c1", "not JSON", NOW)
 
     assert await claim(database, "c2", seconds=100) == []
-    assert await database.read(inbox.state_of, "getbill", "e1") == ("quarantined", "not JSON")
+    assert await database.read(events.state_of, "getbill", "e1") == ("quarantined", "not JSON")
 
 
 async def test_bytes_come_back_as_they_were_sent(database: Database) -> None:
     body = bytes(range(256))
 
     def stored(connection: Connection) -> bytes:
-        return inbox.claim(connection, ("getbill",), "main", NOW, "c", 1)[0].body
+        return events.claim(connection, ("getbill",), "main", NOW, "c", 1)[0].body
 
-    await database.write(inbox.append, [Arrival("getbill", "main", "e", {}, body, NOW)])
+    await database.write(events.append, [Arrival("getbill", "main", "e", {}, body, NOW)])
 
     assert await database.write(stored) == body

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import Connection, delete, select
 
-from receiver.store import inbox, schema
+from receiver.store import events, schema
 from receiver.store.database import Database, open_database
-from receiver.store.inbox import LEASE, SUSPECT_AFTER, Arrival
+from receiver.store.events import LEASE, SUSPECT_AFTER, Arrival
 from tests.factories import NOW
 from tests.faults.much import times
 
@@ -84,16 +84,16 @@ class Machine(RuleBasedStateMachine):
             expected.append(identity not in self._events)
             self._events.setdefault(identity, Event(self._now))
 
-        assert self._world.write(inbox.append, arrivals) == expected
+        assert self._world.write(events.append, arrivals) == expected
         self._ids |= self._world.read(_ids)
 
     @rule(most=st.integers(1, 3), account=st.sampled_from([None, "main", "other"]))
     def claim(self, most: int, account: str | None) -> None:
-        self._take(inbox.claim, account, most, is_suspect=False)
+        self._take(events.claim, account, most, is_suspect=False)
 
     @rule()
     def claim_suspect(self) -> None:
-        self._take(inbox.claim_suspect, None, 1, is_suspect=True)
+        self._take(events.claim_suspect, None, 1, is_suspect=True)
 
     def _take(self, work: Any, account: str | None, most: int, *, is_suspect: bool) -> None:
         claim_id = f"c{next(self._names)}"
@@ -118,7 +118,7 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def renew(self, data: st.DataObject) -> None:
         id_, claim_id = data.draw(st.sampled_from(self._held))
-        self._world.write(inbox.renew, [id_], claim_id, self._now)
+        self._world.write(events.renew, [id_], claim_id, self._now)
         if (event := self._of(id_)).claim_id == claim_id:
             event.lease_until = self._now + LEASE
 
@@ -131,17 +131,17 @@ class Machine(RuleBasedStateMachine):
         event = self._of(id_)
         is_ours = event.claim_id == claim_id
         if how == "finish":
-            self._world.write(inbox.finish, [id_], claim_id, self._now)
+            self._world.write(events.finish, [id_], claim_id, self._now)
             if is_ours:
                 event.rest("done")
         elif how == "release":
             due_at = self._now + timedelta(seconds=data.draw(st.sampled_from([0, 30])))
-            self._world.write(inbox.release, [id_], claim_id, due_at, "later")
+            self._world.write(events.release, [id_], claim_id, due_at, "later")
             if is_ours:
                 event.rest("new")
                 event.due_at, event.attempts = due_at, event.attempts - 1
         elif how == "quarantine":
-            self._world.write(inbox.quarantine, id_, claim_id, "poison", self._now)
+            self._world.write(events.quarantine, id_, claim_id, "poison", self._now)
             if is_ours:
                 event.rest("quarantined")
 
@@ -152,7 +152,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def the_process_starts_again(self) -> None:
         """Alone on its database: whoever held something is dead."""
-        self._world.write(inbox.expire_leases, self._now)
+        self._world.write(events.expire_leases, self._now)
         self._held.clear()
         for event in self._events.values():
             if event.state == "new" and event.claim_id is not None:
@@ -163,7 +163,7 @@ class Machine(RuleBasedStateMachine):
     def replay(self, data: st.DataObject) -> None:
         id_ = data.draw(st.sampled_from(sorted(self._ids)))
         event, identity = self._of(id_), self._ids[id_]
-        raised = self._world.write(inbox.again, [id_], self._now)
+        raised = self._world.write(events.again, [id_], self._now)
 
         assert raised == ([identity[:2]] if event.state != "new" else [])
         if event.state != "new":

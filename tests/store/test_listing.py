@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from receiver.apply import apply_facts
 from receiver.domain.fact import SourceSaid
 from receiver.domain.item import Snapshot
 from receiver.domain.money import Money
 from receiver.domain.totals import Totals, add_up
+from receiver.pipeline.apply import apply_facts
 from receiver.store import items, listing
 from receiver.store.database import Database
 from receiver.store.listing import Filter

@@ -2,8 +2,8 @@
 
 import pytest
 
-from receiver.apply import apply_facts
 from receiver.domain.fact import SourceSaid
+from receiver.pipeline.apply import apply_facts
 from receiver.store import items
 from receiver.store.database import Database
 from tests.factories import NOW, make_snapshot

@@ -14,17 +14,18 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from receiver.act import Taken, take_action
-from receiver.apply import apply_fact
 from receiver.domain.action import Click
 from receiver.domain.fact import SourceSaid
 from receiver.domain.people import People, Person
 from receiver.domain.routing import Route
 from receiver.errors import ConfigError
+from receiver.pipeline.actions import Taken, take_action
+from receiver.pipeline.apply import apply_fact
 from receiver.store import database as store
-from receiver.store import inbox, items, messages, outbox
+from receiver.store import events as inbox
+from receiver.store import items, messages, outbox
 from receiver.store.database import Database, open_database
-from receiver.store.inbox import Arrival
+from receiver.store.events import Arrival
 from receiver.store.messages import Shown
 from tests import sqlite_file
 from tests.factories import NOW, make_snapshot

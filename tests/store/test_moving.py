@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, select, update
 
-from receiver.apply import apply_fact
 from receiver.domain.fact import SourceSaid
 from receiver.domain.item import Item
 from receiver.domain.routing import Route
 from receiver.errors import ConfigError
-from receiver.store import backup, copying, inbox, items
+from receiver.pipeline.apply import apply_fact
+from receiver.store import backup, copying, events, items
 from receiver.store.database import Database, migrate, open_database
-from receiver.store.inbox import Arrival
+from receiver.store.events import Arrival
 from receiver.store.schema import item as item_table
 from tests.factories import NOW, make_snapshot
 
@@ -29,7 +29,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 async def fill(database: Database) -> None:
     for n in range(ITEMS):
         arrival = Arrival("getbill", "main", f"id:{n}", {"x": "y"}, b"\x00\xff" + str(n).encode(), NOW)
-        await database.write_together(inbox.append, arrival)
+        await database.write_together(events.append, arrival)
     for n in range(0, ITEMS, 3):
         fact = SourceSaid(make_snapshot(key=f"getbill:main:debtor_request:{n}"), NOW)
         await database.write(apply_fact, fact, NOW, (Route("r", slack=("C1",)),))
@@ -51,7 +51,7 @@ async def test_a_backup_of_a_store_in_use_is_a_store(database: Database, databas
     restored = open_database(f"sqlite:///{tmp_path}/backup/casebell.db")
     assert await listed(restored) == await listed(database)
     assert (counted["inbox"], counted["item"], counted["outbox"]) == (ITEMS, 41, 41)
-    assert await restored.write(inbox.append, [Arrival("getbill", "main", "id:7", {}, b"", NOW)]) == [False]
+    assert await restored.write(events.append, [Arrival("getbill", "main", "id:7", {}, b"", NOW)]) == [False]
     await restored.close()
     assert [path.name for path in (tmp_path / "backup").iterdir() if path.name.startswith(".")] == []
 
@@ -89,8 +89,8 @@ async def test_a_move_carries_everything_and_numbers_go_on(sqlite_url: str, post
     after = open_database(postgres_url)
     assert await listed(after) == there
     assert counted["inbox"] == ITEMS
-    assert await after.write_together(inbox.append, Arrival("getbill", "main", "id:new", {}, b"", NOW)) is True
-    assert await after.write_together(inbox.append, Arrival("getbill", "main", "id:3", {}, b"", NOW)) is False
+    assert await after.write_together(events.append, Arrival("getbill", "main", "id:new", {}, b"", NOW)) is True
+    assert await after.write_together(events.append, Arrival("getbill", "main", "id:3", {}, b"", NOW)) is False
     await after.close()
 
 
@@ -122,7 +122,7 @@ async def test_a_target_with_rows_of_its_own_is_refused(sqlite_url: str, postgre
     database = open_database(sqlite_url)
     await database.close()
     other = open_database(postgres_url)
-    await other.write_together(inbox.append, Arrival("getbill", "other", "id:1", {}, b"", NOW))
+    await other.write_together(events.append, Arrival("getbill", "other", "id:1", {}, b"", NOW))
     await other.close()
 
     with pytest.raises(ConfigError, match="inbox: 0 here, 1 there"):

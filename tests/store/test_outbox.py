@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection
 
-from receiver.apply import apply_fact
 from receiver.domain.fact import SourceSaid
 from receiver.domain.routing import Route
+from receiver.pipeline.apply import apply_fact
 from receiver.store import items, outbox
 from receiver.store.database import Database
 from tests.factories import NOW, make_snapshot

@@ -21,16 +21,16 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Connection, delete, select
 
-from receiver.apply import apply_fact
 from receiver.domain import breaker as rules
 from receiver.domain.breaker import Breaker, names_over, place_of
 from receiver.domain.fact import SourceSaid
 from receiver.domain.pace import Pace, Paces
 from receiver.domain.routing import Route
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError
-from receiver.store import breakers, gate, items, outbox, schema
+from receiver.pipeline.apply import apply_fact
+from receiver.store import breakers, claim_policy, items, outbox, schema
+from receiver.store.claim_policy import Room
 from receiver.store.database import Database, open_database
-from receiver.store.gate import Room
 from tests.factories import NOW, make_snapshot
 from tests.faults.much import times
 
@@ -215,7 +215,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def claim(self) -> None:
         claim_id = f"c{next(self._names)}"
-        turn = self._world.write(gate.take, self._model.now, claim_id, ROOM, FAST)
+        turn = self._world.write(claim_policy.take, self._model.now, claim_id, ROOM, FAST)
         claimed = {(delivery.id, claimed_as) for delivery, claimed_as in turn.claimed}
         assert claimed == self._model.take(claim_id)
         self._held += sorted(claimed)
@@ -277,7 +277,7 @@ class Machine(RuleBasedStateMachine):
     def pause(self, destination: str) -> None:
         """The other side names a pause, or an operator takes the destination out of service."""
         error = RetryLaterError("maintenance", after_s=20.0)
-        self._world.write(gate.hear, destination, True, error, "nobody", self._model.now, 0.0)
+        self._world.write(claim_policy.hear, destination, True, error, "nobody", self._model.now, 0.0)
         name = place_of(destination)
         before = self._model.breakers.get(name, Breaker(name))
         self._model.breakers[name] = rules.after_failure(before, error, "nobody", self._model.now, 0.0)
@@ -307,7 +307,7 @@ class Machine(RuleBasedStateMachine):
 
     def _tell(self, row: Row, claim_id: str, error: DeliveryError | None) -> None:
         arguments = (row.destination, row.is_urgent, error, claim_id, self._model.now, 0.0)
-        self._world.write(gate.hear, *arguments)
+        self._world.write(claim_policy.hear, *arguments)
         self._model.hear(row, error, claim_id)
 
 

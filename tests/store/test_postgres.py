@@ -12,10 +12,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 from receiver.errors import ConfigError, RetryLaterError
-from receiver.store import inbox
+from receiver.store import events as inbox
 from receiver.store.clock import ticks
 from receiver.store.database import is_ready, open_as_it_is, open_database
-from receiver.store.inbox import Arrival
+from receiver.store.events import Arrival
 from receiver.store.postgres import PostgresDatabase, postgres_url
 from tests import postgres as postgres_server
 from tests.harness import ROOT, free_port

@@ -9,14 +9,14 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, select, text
 
-from receiver import join
-from receiver.apply import apply_fact
 from receiver.domain.fact import SourceSaid
 from receiver.domain.money import Money
 from receiver.domain.routing import Route
+from receiver.pipeline.apply import apply_fact
 from receiver.store import items, receivables
 from receiver.store.database import MIGRATIONS, Database
 from receiver.store.schema import item as item_table
+from receiver.sync import matching
 from tests.factories import NOW, make_snapshot
 from tests.receivables import case, debt
 
@@ -92,15 +92,15 @@ async def test_when_an_account_was_heard_out_is_remembered_once_for_each(databas
 
 async def test_a_conflict_goes_its_way_in_either_database(database: Database) -> None:
     await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
-    await database.write(join._save, [debt(), case()], NOW, NOW, ROUTES)
+    await database.write(matching._save, [debt(), case()], NOW, NOW, ROUTES)
     for source in ("getbill", "debitura"):
-        changed = await database.write(join._hear, (source, "main"), LATER)
-        await database.write(join._judge, changed, LATER, ROUTES)
+        changed = await database.write(matching._hear, (source, "main"), LATER)
+        await database.write(matching._judge, changed, LATER, ROUTES)
     opened = await database.read(items.open_of_reference, REFERENCE)
-    await database.write(join._save, [case(stage="Paused", standing=("owed",))], LATER, LATER, ROUTES)
+    await database.write(matching._save, [case(stage="Paused", standing=("owed",))], LATER, LATER, ROUTES)
     for source in ("getbill", "debitura"):
-        changed = await database.write(join._hear, (source, "main"), LATER + timedelta(minutes=5))
-        await database.write(join._judge, changed, LATER, ROUTES)
+        changed = await database.write(matching._hear, (source, "main"), LATER + timedelta(minutes=5))
+        await database.write(matching._judge, changed, LATER, ROUTES)
     closed = await database.read(items.open_of_reference, REFERENCE)
 
     assert [(item.kind, item.twin is not None) for item in opened] == [("conflict", False), ("portal_dispute", True)]

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert, select
 
-from receiver.act import Refused, Taken, take_action
-from receiver.apply import apply_fact, apply_facts
 from receiver.domain.action import Click
 from receiver.domain.fact import SourceSaid
 from receiver.domain.ledger import Applied
 from receiver.domain.people import People, Person
 from receiver.domain.routing import Route
-from receiver.store import inbox, items, outbox
+from receiver.pipeline.actions import Refused, Taken, take_action
+from receiver.pipeline.apply import apply_fact, apply_facts
+from receiver.store import events as inbox
+from receiver.store import items, outbox
 from receiver.store.database import Database, open_database
-from receiver.store.inbox import Arrival
+from receiver.store.events import Arrival
 from receiver.store.schema import inbox as inbox_table
 from receiver.store.schema import outbox as outbox_table
 from tests.factories import NOW, make_snapshot

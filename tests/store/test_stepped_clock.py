@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from receiver.apply import apply_fact
 from receiver.domain.fact import SourceSaid
 from receiver.domain.routing import Route
-from receiver.store import inbox, items, outbox, stepped_clock
+from receiver.pipeline.apply import apply_fact
+from receiver.store import clock_skew, events, items, outbox
 from receiver.store.database import Database
-from receiver.store.inbox import Arrival
+from receiver.store.events import Arrival
 from tests.factories import NOW, make_snapshot
 
 pytestmark = pytest.mark.anyio
@@ -19,26 +19,26 @@ SOON = NOW + timedelta(seconds=1)
 
 
 async def store(database: Database, event_id: str) -> None:
-    await database.write(inbox.append, [Arrival("getbill", "main", event_id, {}, b"{}", LATER)])
+    await database.write(events.append, [Arrival("getbill", "main", event_id, {}, b"{}", LATER)])
 
 
 async def test_an_event_from_the_future_is_due_now(database: Database) -> None:
     await store(database, "e1")
-    claim = (inbox.claim, ("getbill",), "main", SOON, "c", 10)
+    claim = (events.claim, ("getbill",), "main", SOON, "c", 10)
     assert await database.write(*claim) == []
 
-    assert await database.write(stepped_clock.heal, NOW) == 1
+    assert await database.write(clock_skew.heal, NOW) == 1
 
     assert len(await database.write(*claim)) == 1
 
 
 async def test_a_lease_that_ends_in_two_hours_ends_now(database: Database) -> None:
     await store(database, "e1")
-    await database.write(inbox.claim, ("getbill",), "main", LATER, "killed", 10)
+    await database.write(events.claim, ("getbill",), "main", LATER, "killed", 10)
 
-    await database.write(stepped_clock.heal, NOW)
+    await database.write(clock_skew.heal, NOW)
 
-    assert len(await database.write(inbox.claim, ("getbill",), "main", SOON, "c", 10)) == 1
+    assert len(await database.write(events.claim, ("getbill",), "main", SOON, "c", 10)) == 1
 
 
 async def test_a_delivery_keeps_how_long_it_was_to_wait(database: Database) -> None:
@@ -52,7 +52,7 @@ async def test_a_delivery_keeps_how_long_it_was_to_wait(database: Database) -> N
         lambda connection: outbox.release(connection, row.id, "c1", LATER + wait, "quiet hours", is_doubtful=False)
     )
 
-    await database.write(stepped_clock.heal, NOW)
+    await database.write(clock_skew.heal, NOW)
 
     assert await database.write(outbox.claim, NOW + wait - timedelta(seconds=1), "c2", 10, (), 4) == []
     assert len(await database.write(outbox.claim, NOW + wait + timedelta(seconds=1), "c3", 10, (), 4)) == 1
@@ -60,12 +60,12 @@ async def test_a_delivery_keeps_how_long_it_was_to_wait(database: Database) -> N
 
 async def test_what_waits_for_a_reason_is_left_alone(database: Database) -> None:
     await store(database, "e1")
-    await database.write(stepped_clock.heal, LATER)
-    (row,) = await database.write(inbox.claim, ("getbill",), "main", LATER, "c", 10)
-    assert await database.write(stepped_clock.heal, LATER) == 0, "its lease is as long as every lease"
-    await database.write(inbox.release, [row.id], "c", LATER + timedelta(seconds=300), "server_error")
+    await database.write(clock_skew.heal, LATER)
+    (row,) = await database.write(events.claim, ("getbill",), "main", LATER, "c", 10)
+    assert await database.write(clock_skew.heal, LATER) == 0, "its lease is as long as every lease"
+    await database.write(events.release, [row.id], "c", LATER + timedelta(seconds=300), "server_error")
 
-    assert await database.write(stepped_clock.heal, LATER) == 0
+    assert await database.write(clock_skew.heal, LATER) == 0
 
 
 async def test_what_the_source_says_beats_what_was_heard_in_the_future(database: Database) -> None:

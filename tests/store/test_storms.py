@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
-from receiver.apply import apply_fact
 from receiver.domain.fact import SourceGone, SourceSaid
 from receiver.domain.item import Item
 from receiver.domain.routing import Route
-from receiver.store import gate, items, messages, outbox, storms
+from receiver.pipeline.apply import apply_fact
+from receiver.store import claim_policy, groups, items, messages, outbox
 from receiver.store.database import Database
 from receiver.store.messages import Shown
 from receiver.store.schema import outbox as rows
@@ -28,7 +28,7 @@ async def item_of(database: Database, n: object) -> Item:
 
 
 async def take(database: Database, seconds: float = 0, claim_id: str = "c") -> list[str]:
-    turn = await database.write(gate.take, at(seconds), claim_id, ROOM, PACES)
+    turn = await database.write(claim_policy.take, at(seconds), claim_id, ROOM, PACES)
     return [delivery.what for delivery, _ in turn.claimed]
 
 
@@ -142,10 +142,10 @@ async def test_its_message_is_redrawn_when_something_was_decided_but_not_all_the
     await take(database)
     await database.write(_draw, 1, "C1/9.0")
     await finish_all(database)
-    idle = await database.write(storms.follow, at(60))
+    idle = await database.write(groups.follow, at(60))
     await database.write(apply_fact, SourceGone(key(5), NOW, outcome="validated"), at(61), ROUTES)
-    changed = await database.write(storms.follow, at(62))
-    waiting = await database.write(storms.follow, at(63))
+    changed = await database.write(groups.follow, at(62))
+    waiting = await database.write(groups.follow, at(63))
 
     assert (idle, changed, waiting) == (0, 1, 0)
     storm_row = await database.read(lambda c: c.execute(select(rows).where(rows.c.what == "storm")).one())
@@ -159,8 +159,8 @@ async def test_a_storm_that_died_is_tried_again_and_its_alerts_stay_together(dat
         lambda c: list(c.execute(select(rows.c.id).where(rows.c.what == "storm")).scalars())
     )
     await database.write(outbox.bury, row_id, "c", "is_archived: no", NOW)
-    soon = await database.write(storms.follow, at(60))
-    later = await database.write(storms.follow, at(660))
+    soon = await database.write(groups.follow, at(60))
+    later = await database.write(groups.follow, at(660))
 
     assert (soon, later) == (0, 1)
     assert [state for state, _ in await standing(database)][-2:] == ["swept", "swept"]
@@ -173,13 +173,13 @@ async def test_a_storm_is_over_when_all_is_decided_and_shown_to_be(database: Dat
     for n in range(5):
         await database.write(apply_fact, SourceGone(key(n), NOW, outcome="validated"), at(61), ROUTES)
     await database.write(_draw, 1, "C1/9.0")
-    await database.write(storms.follow, at(300))
+    await database.write(groups.follow, at(300))
 
     assert [row.is_over for row in await storms_of(database)] == [True]
-    assert await database.write(storms.forget, at(400)) == 1
+    assert await database.write(groups.forget, at(400)) == 1
 
 
 def _draw(connection: Connection, storm_id: int, reference: str) -> None:
     """Its message was posted or redrawn."""
-    shows = storms.sum_of(storms.items_of(connection, storm_id))
-    storms.drawn(connection, storm_id, reference, shows, NOW, is_doubtful=False)
+    shows = groups.sum_of(groups.items_of(connection, storm_id))
+    groups.drawn(connection, storm_id, reference, shows, NOW, is_doubtful=False)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from receiver.sandbox.slack_payloads import elements
+from casebell_sandbox.slack_payloads import elements
 from tests.harness import World, eventually, world
 
 RULE = """

@@ -5,8 +5,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from receiver.sandbox.server import SandboxThread
-from receiver.sandbox.slack_view import SHOWN_BELOW
+from casebell_sandbox.server import SandboxThread
+from casebell_sandbox.slack_view import SHOWN_BELOW
 from tests.forked import Forked
 from tests.harness import HTTP, PATIENCE_S, eventually, free_port
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from receiver.sandbox.invented import claim
-from receiver.sandbox.slack_payloads import elements
+from casebell_sandbox.invented import claim
+from casebell_sandbox.slack_payloads import elements
 from tests.harness import World, eventually, world
 
 PHRASES = {"disputed": "disputed at Getbill, pursued by Debitura", "paid": "paid at Getbill, open at Debitura"}

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, select
 
-from receiver.store import inbox
+from receiver.store import events
 from receiver.store.schema import inbox as inbox_table
 from tests.harness import World, eventually, world
 from tests.person import buttons, posted, press, words
@@ -84,12 +84,12 @@ def test_a_payload_that_kills_the_process_is_set_aside_in_the_end(tmp_path: Path
         deaths = 1
         while not _survives(here):
             deaths += 1
-            assert deaths <= inbox.MOST_ATTEMPTS + 2
+            assert deaths <= events.MOST_ATTEMPTS + 2
 
         listed = json.loads(here.service.command("events", "--state", "quarantined", "--json").stdout)
 
     assert [event["event_id"] for event in listed] == ["id:kill-3"]
-    assert deaths >= inbox.MOST_ATTEMPTS
+    assert deaths >= events.MOST_ATTEMPTS
 
 
 def _survives(here: World) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from receiver.sandbox import slack_payloads as payloads
+from casebell_sandbox import slack_payloads as payloads
 from tests.harness import World, eventually, world
 from tests.person import posted
 

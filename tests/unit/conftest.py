@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from receiver.sandbox.slack import SlackStand
+from casebell_sandbox.slack import SlackStand
 from tests.receiving import Receiver, receiving
 from tests.slack_bot import Bot, Hand
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from notifiers.teller import Teller
+from notifiers.i18n.translator import Teller
 from receiver.domain.automation import Automation, is_over, is_untouched
 from receiver.domain.item import Foreseen
 from receiver.domain.money import Money

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog, Message
 
-from notifiers import locale_refresh
-from notifiers.locale_refresh import CATALOGS, LANGUAGES, extract, is_translated, messages, read
-from notifiers.teller import Teller, language_of
+from notifiers.i18n import locale_refresh
+from notifiers.i18n.locale_refresh import CATALOGS, LANGUAGES, extract, is_translated, messages, read
+from notifiers.i18n.translator import Teller, language_of
 
 PLACE = re.compile(r"\{(\w+)\}")
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+|Last-Translator|Language-Team|POT-Creation-Date|PO-Revision-Date")
@@ -37,7 +37,7 @@ def forms(message: Message) -> tuple[list[str], list[str]]:
 def test_the_extraction_finds_what_every_part_says() -> None:
     files = {file.split("/")[1] for message in messages(FOUND) for file, _ in message.locations}
 
-    assert {"slack", "email", "phrases.py", "facts.py", "domain", "web"} <= files
+    assert {"slack", "email", "story", "domain", "web"} <= files
     assert FOUND.get("Validate"), "a table of labels"
     assert FOUND.get("Review and decide"), "a template"
     assert FOUND.get("{n} month"), "a plural"
@@ -45,7 +45,7 @@ def test_the_extraction_finds_what_every_part_says() -> None:
 
 
 def test_every_sentence_is_in_every_catalog(catalog: Catalog) -> None:
-    """If this fails: python -m notifiers.locale_refresh, then translate what is empty."""
+    """If this fails: python -m notifiers.i18n.locale_refresh, then translate what is empty."""
     translated = {str(message.id) for message in messages(catalog) if is_translated(message)}
 
     assert sorted({str(message.id) for message in messages(FOUND)} - translated) == []
@@ -141,7 +141,7 @@ def test_a_table_that_was_renamed_is_not_lost_silently(monkeypatch: pytest.Monke
 def test_the_one_command_is_there() -> None:
     """Only its import: running it would write into the tree."""
     shown = subprocess.run(
-        [sys.executable, "-c", "import notifiers.locale_refresh as tool; print(tool.LANGUAGES)"],
+        [sys.executable, "-c", "import notifiers.i18n.locale_refresh as tool; print(tool.LANGUAGES)"],
         capture_output=True,
         text=True,
         check=True,

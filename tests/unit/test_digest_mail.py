@@ -13,17 +13,17 @@ import pytest
 from babel.numbers import list_currencies
 from PIL import Image
 
-from notifiers.digest_words import tell
+from casebell_sandbox.slack_rules import violations
 from notifiers.email import chart
 from notifiers.email.digest import render_digest
+from notifiers.i18n.translator import Teller
 from notifiers.slack import digest as slack_digest
-from notifiers.teller import Teller
+from notifiers.story.digest_text import tell
 from receiver.cli.sample_digest import RULE, edition, sample_digest
 from receiver.domain.digest import Digest, Edition
+from receiver.domain.digest_build import sum_up
 from receiver.domain.money import Money
-from receiver.domain.sum_up import sum_up
 from receiver.domain.totals import Totals
-from receiver.sandbox.slack_rules import violations
 from tests.factories import NOW, make_item, make_snapshot
 
 SENDER, TO, HOST = "Casebell <casebell@creditor.example>", "cfo@creditor.example", "casebell.example.com"

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifiers.email.render import MAX_HTML, render, root_id
-from notifiers.teller import Teller
+from notifiers.i18n.translator import Teller
 from receiver.domain.item import Attempt, Item
 from receiver.domain.notice import Link, Notice, Story
 from receiver.domain.routing import Route

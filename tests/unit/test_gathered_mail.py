@@ -4,9 +4,9 @@ import re
 from dataclasses import replace
 from email.message import EmailMessage
 
-from notifiers.email import gathered
+from notifiers.email import grouped
 from notifiers.email.render import MAX_HTML
-from notifiers.teller import Teller
+from notifiers.i18n.translator import Teller
 from receiver.domain.notice import Link, Notice
 from tests.factories import make_item, make_notice, make_snapshot
 
@@ -26,7 +26,7 @@ def notices(many: int, *links: Link, reference: str = "INV-{n}") -> list[Notice]
 def mail(told: list[Notice]) -> EmailMessage:
     sender = "Casebell <casebell@creditor.example>"
     stories = [(one, TELLER.story(one)) for one in told]
-    return gathered.render(stories, TELLER.say, sender, "ar@creditor.example", "casebell.example.com")
+    return grouped.render(stories, TELLER.say, sender, "ar@creditor.example", "casebell.example.com")
 
 
 def part(made: EmailMessage, kind: str) -> str:

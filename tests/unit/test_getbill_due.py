@@ -9,7 +9,7 @@ import pytest
 
 from receiver.domain.money import Money
 from receiver.upstream.getbill import wire
-from receiver.upstream.getbill.due import alerts_by_todo, due, ended, parent_of
+from receiver.upstream.getbill.installment_alerts import alerts_by_todo, due, ended, parent_of
 from receiver.upstream.getbill.translate import snapshot
 
 TODAY = date(2026, 3, 2)

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, select
 
-from receiver import join
-from receiver.apply import apply_fact
 from receiver.domain import conflict
 from receiver.domain.fact import SourceSaid
 from receiver.domain.item import Detail, Item
 from receiver.domain.routing import Route
 from receiver.domain.twin import Receivable
+from receiver.pipeline.apply import apply_fact
 from receiver.ports import Book
 from receiver.store import items, outbox
 from receiver.store.schema import history, metadata
 from receiver.store.schema import item as item_table
+from receiver.sync import matching
 from tests.factories import NOW, make_snapshot
 from tests.receivables import case, debt
 
@@ -38,14 +38,14 @@ class Ledger:
 
     def says(self, *said: Receivable) -> None:
         self.at += timedelta(minutes=1)
-        join._save(self.connection, said, self.at, self.at, ROUTES)
+        matching._save(self.connection, said, self.at, self.at, ROUTES)
 
     def hears(self, account: tuple[str, str], book: Book | None = None) -> None:
         """A complete pass over the account; ``book``: what it brought."""
         self.at += timedelta(minutes=1)
-        changed = join._forget(self.connection, account, book or Book(self.at), self.at, ROUTES)
-        changed += join._hear(self.connection, account, self.at)
-        join._judge(self.connection, sorted(set(changed)), self.at, ROUTES)
+        changed = matching._forget(self.connection, account, book or Book(self.at), self.at, ROUTES)
+        changed += matching._hear(self.connection, account, self.at)
+        matching._judge(self.connection, sorted(set(changed)), self.at, ROUTES)
 
     def opens(self, **changes: object) -> Item:
         said = make_snapshot(**changes)

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
 
 from receiver.errors import PermanentError
-from receiver.observe import MASK, METRICS_CONTENT_TYPE, Metrics, Redactor, catch_the_rest, log, request, set_up
+from receiver.observability import MASK, METRICS_CONTENT_TYPE, Metrics, Redactor, catch_the_rest, log, request, set_up
 
 SECRET = "s3cr3t-of-getbill/+x"
 JANE = "Jane Roe"

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from receiver.sandbox import seed
-from receiver.sandbox.debitura import DebituraStand
-from receiver.sandbox.debitura_cases import CHAT_TYPES, TYPES
-from receiver.sandbox.getbill import GetbillStand
+from casebell_sandbox import seed
+from casebell_sandbox.debitura import DebituraStand
+from casebell_sandbox.debitura_cases import CHAT_TYPES, TYPES
+from casebell_sandbox.getbill import GetbillStand
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from receiver.sandbox.getbill import GetbillStand
-from receiver.sandbox.sending import send
+from casebell_sandbox.getbill import GetbillStand
+from casebell_sandbox.sending import send
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from receiver.sandbox.getbill import GetbillStand
-from receiver.sandbox.getbill_todos import TYPE_OF
+from casebell_sandbox.getbill import GetbillStand
+from casebell_sandbox.getbill_todos import TYPE_OF
 
 pytestmark = pytest.mark.anyio
 

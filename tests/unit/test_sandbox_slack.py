@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from receiver.sandbox.slack import SlackStand
+from casebell_sandbox.slack import SlackStand
 from tests.receiving import receiving
 from tests.slack_bot import BLOCKS, BUTTON, VIEW, Bot, Hand, Json
 

@@ -7,8 +7,8 @@ import pytest
 from slack_sdk.signature import SignatureVerifier
 from starlette.responses import Response
 
-from receiver.sandbox.slack import NO_ANSWER, NOT_TAKEN, SlackStand
-from receiver.sandbox.slack_payloads import NotPressableError
+from casebell_sandbox.slack import NO_ANSWER, NOT_TAKEN, SlackStand
+from casebell_sandbox.slack_payloads import NotPressableError
 from tests.receiving import Receiver
 from tests.slack_bot import BLOCKS, VIEW, Bot, Hand, payload
 

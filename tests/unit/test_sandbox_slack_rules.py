@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from receiver.sandbox.slack_rules import NO_TEXT, TOO_LONG, view_violations, violations
+from casebell_sandbox.slack_rules import NO_TEXT, TOO_LONG, view_violations, violations
 
 Json = dict[str, Any]
 Blocks = list[Json]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from receiver.sandbox.slack_text import date_text, mrkdwn, span
+from casebell_sandbox.slack_text import date_text, mrkdwn, span
 from tests.factories import NOW
 
 TEXTS = {

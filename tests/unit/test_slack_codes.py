@@ -2,7 +2,7 @@
 
 import pytest
 
-from notifiers.slack.codes import CODES, cure_for, meaning_of
+from notifiers.slack.errors import CODES, cure_for, meaning_of
 from receiver.errors import PermanentError, RetryLaterError
 
 # slack-and-email.md, A6, A1 and C4.9

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notifiers.i18n.translator import Teller
 from notifiers.slack.client import SlackClient
 from notifiers.slack.inbound import SlackClicks, identity_of
 from notifiers.slack.signature import challenge
-from notifiers.teller import Teller
 from receiver.domain.action import MAX_NOTE
 from receiver.domain.notice import Notice
 from receiver.domain.people import Person

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifiers.slack import forms, modals, plain, wire
+from casebell_sandbox.slack_rules import view_violations, violations
+from notifiers.slack import escaping, forms, modals, wire
 from notifiers.slack.render import minimal, render
 from receiver.domain.item import Item
 from receiver.domain.money import Money
 from receiver.domain.notice import Link, Story
 from receiver.domain.routing import Route
-from receiver.sandbox.slack_rules import view_violations, violations
 from tests.factories import make_item, make_notice, make_snapshot
 from tests.hostile import HOSTILE, ITEMS, STORIES
 from tests.slack_cases import (
@@ -79,7 +79,7 @@ def test_a_language_with_endless_words_breaks_no_limit() -> None:
     assert judge(message) == []
     assert violations(message.blocks, message.text) == []
     assert view_violations(view) == []
-    assert max(plain.weight(view[part]["text"]) for part in ("title", "submit", "close")) <= 24
+    assert max(escaping.weight(view[part]["text"]) for part in ("title", "submit", "close")) <= 24
 
 
 @given(story=STORIES, locale=st.sampled_from(LOCALES), verb=st.sampled_from(sorted(forms.WITH_FORM)))
@@ -92,7 +92,7 @@ def test_slack_takes_every_form(story: Story, locale: str, verb: str) -> None:
     assert view_violations(view) == []
     assert not [part for part in ("title", "submit", "close") if view[part]["text"].endswith("…")]
     assert (wire.unpack(view), wire.held(view).locale) == (press, locale)
-    assert sum(map(plain.weight, texts(view["blocks"]))) < 12_000
+    assert sum(map(escaping.weight, texts(view["blocks"]))) < 12_000
 
 
 @pytest.mark.parametrize("locale", LOCALES)
@@ -132,4 +132,4 @@ def test_an_amount_without_a_currency_is_still_named() -> None:
     ],
 )
 def test_text_is_cut_by_what_slack_may_count(text: str, most: int, expected: str) -> None:
-    assert plain.cut(text, most) == expected
+    assert escaping.cut(text, most) == expected

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifiers.slack import forms, gathered, modals, storm, wire
+from casebell_sandbox.slack_rules import view_violations, violations
+from notifiers.i18n.translator import Teller
+from notifiers.slack import burst, forms, grouped, modals, wire
 from notifiers.slack.render import Message, minimal, offer, render
-from notifiers.teller import Teller
+from receiver.domain.burst import Storm
 from receiver.domain.item import Attempt, Item, Line, Medium, Proposal, Snapshot
 from receiver.domain.notice import Link, Notice, Nudge, verbs_for
 from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES
 from receiver.domain.routing import Route
-from receiver.domain.storm import Storm
 from receiver.domain.twin import Twin
-from receiver.sandbox.slack_rules import view_violations, violations
 from tests import wordings, wordings_joined
 from tests.factories import NOW, make_item
 from tests.faults.much import times
@@ -140,8 +140,8 @@ def test_slack_takes_what_is_told_together_whatever_anybody_wrote(told: list[Not
     many = [(notice, TELLER.story(notice)) for notice in told] * n
     raging = Storm(tuple(one.item for one, _ in many), told[0].route, NOW, NOW, "https://casebell.example.com/", True)
 
-    assert faults(gathered.render(many)) == []
-    assert faults(storm.render(raging, TELLER)) == []
+    assert faults(grouped.render(many)) == []
+    assert faults(burst.render(raging, TELLER)) == []
 
 
 @given(notice=notices(), verb=st.sampled_from(sorted(forms.WITH_FORM)))

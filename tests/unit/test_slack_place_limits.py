@@ -8,9 +8,9 @@ from babel.numbers import list_currencies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifiers.slack import command, home, modals, templates, unfurl, wire
-from notifiers.slack.rows import Told
-from receiver.board import MOST_FOUND, MOST_MINE, MOST_WAITING
+from casebell_sandbox.slack_rules import view_violations, violations
+from notifiers.slack import app_home, command, modals, templates, unfurl, wire
+from notifiers.slack.tables import Told
 from receiver.domain.item import Item
 from receiver.domain.money import Money
 from receiver.domain.notice import Story
@@ -18,7 +18,7 @@ from receiver.domain.overview import Overview
 from receiver.domain.reply_template import ReplyTemplate
 from receiver.domain.routing import Route
 from receiver.domain.totals import AtRisk, Totals
-from receiver.sandbox.slack_rules import view_violations, violations
+from receiver.operations.queries import MOST_FOUND, MOST_MINE, MOST_WAITING
 from tests.factories import NOW, make_notice
 from tests.faults import much
 from tests.hostile import HOSTILE, ITEMS, STORIES
@@ -45,7 +45,7 @@ def test_a_full_home_tab_and_a_full_list_are_taken_by_slack(item: Item, story: S
 
     listed = command.found([one] * MOST_FOUND, name[: command.MAX_REFERENCE], words, SAY)
 
-    assert view_violations(home.home(overview, mine, waiting, SAY)) == []
+    assert view_violations(app_home.home(overview, mine, waiting, SAY)) == []
     assert violations(listed.blocks, listed.text) == []
     assert listed.text.strip()
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from notifiers.slack import gathered
+from casebell_sandbox.slack_rules import violations
+from notifiers.slack import grouped
 from notifiers.slack.render import minimal, offer, render
 from receiver.domain.money import Money
 from receiver.domain.notice import Link
-from receiver.sandbox.slack_rules import violations
 from tests.factories import NOW, make_item, make_notice, make_snapshot
 from tests.slack_cases import (
     ALL_VERBS,
@@ -151,7 +151,7 @@ def test_what_quiet_hours_held_back_fits_into_one_message(locale: str, count: in
         )
         for n in range(count)
     ]
-    message = gathered.render([(notice, TELLER.story(notice)) for notice in notices])
+    message = grouped.render([(notice, TELLER.story(notice)) for notice in notices])
 
     assert violations(message.blocks, message.text) == []
     assert str(count) in message.text

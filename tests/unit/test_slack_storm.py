@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casebell_sandbox.slack_rules import violations
+from notifiers.i18n.translator import Teller
+from notifiers.slack.burst import render
 from notifiers.slack.render import Message
-from notifiers.slack.storm import render
-from notifiers.teller import Teller
+from receiver.domain.burst import Storm
 from receiver.domain.item import Item
 from receiver.domain.money import Money
 from receiver.domain.routing import Route
-from receiver.domain.storm import Storm
-from receiver.sandbox.slack_rules import violations
 from tests.factories import NOW, make_item, make_snapshot
 from tests.faults.much import times
 from tests.hostile import HOSTILE

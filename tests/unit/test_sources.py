@@ -14,13 +14,13 @@ import pytest
 from pydantic import BaseModel
 from starlette.routing import Route
 
+from casebell_sandbox.debitura import DebituraStand
+from casebell_sandbox.debitura_cases import TYPES
+from casebell_sandbox.getbill import GetbillStand
+from casebell_sandbox.getbill_todos import TYPE_OF, listed, statistics
 from receiver.domain.item import Detail, Medium
 from receiver.domain.money import Money
 from receiver.ports import Hint
-from receiver.sandbox.debitura import DebituraStand
-from receiver.sandbox.debitura_cases import TYPES
-from receiver.sandbox.getbill import GetbillStand
-from receiver.sandbox.getbill_todos import TYPE_OF, listed, statistics
 from receiver.upstream.debitura import inbound as debitura_events
 from receiver.upstream.debitura import translate as debitura_words
 from receiver.upstream.debitura import wire as debitura

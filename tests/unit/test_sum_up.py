@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from receiver.domain.digest import Digest, DigestRule, PartName
+from receiver.domain.digest_build import MOST_ENTRIES, sum_up
 from receiver.domain.item import Detail, Installment, Item, Line
 from receiver.domain.money import Money
 from receiver.domain.routing import Match
 from receiver.domain.schedule import Schedule
-from receiver.domain.sum_up import MOST_ENTRIES, sum_up
 from tests.factories import NOW, make_item, make_snapshot
 
 SINCE = NOW - timedelta(days=1)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from receiver.cli.ledger import summary
 from receiver.domain.digest import TO_DECIDE, DigestRule
+from receiver.domain.digest_build import sum_up
 from receiver.domain.item import Item
 from receiver.domain.money import Money
 from receiver.domain.schedule import Schedule
-from receiver.domain.sum_up import sum_up
 from receiver.domain.totals import Totals, add_stakes, add_up, stake_of
 from receiver.domain.twin import Twin
 from receiver.store import stakes

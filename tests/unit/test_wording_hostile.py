@@ -5,8 +5,8 @@ from datetime import UTC
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifiers.phrases import KINDS
-from notifiers.teller import Teller
+from notifiers.i18n.translator import Teller
+from notifiers.story.sentences import KINDS
 from notifiers.text import clean
 from receiver.domain.item import Attempt, Detail, Installment, Item, Line, Snapshot
 from receiver.domain.money import Money

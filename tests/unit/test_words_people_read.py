@@ -8,8 +8,8 @@ from html import unescape
 import pytest
 
 from notifiers.email.render import render as render_mail
+from notifiers.i18n.translator import Teller
 from notifiers.slack.render import minimal, render
-from notifiers.teller import Teller
 from receiver.cli.preview import notice_of_sample
 from receiver.cli.samples import sample
 from receiver.domain.item import Attempt, Detail, Line, Medium

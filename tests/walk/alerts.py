@@ -2,11 +2,11 @@
 
 from decimal import Decimal
 
-from receiver.apply import apply_fact, apply_facts
-from receiver.dispatcher import Dispatcher
 from receiver.domain.fact import SourceGone, SourceSaid
 from receiver.domain.money import Money
-from receiver.storm import follow
+from receiver.pipeline.apply import apply_fact, apply_facts
+from receiver.pipeline.deliver.claims import Dispatcher
+from receiver.pipeline.deliver.grouped import follow
 from tests.factories import NOW, make_snapshot
 from tests.office import Office
 

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from notifiers.i18n.translator import Teller
 from notifiers.slack.client import SlackClient
 from notifiers.slack.notifier import SlackNotifier
-from notifiers.teller import Teller
-from receiver.desk import Desk
+from receiver.context import Desk
 from receiver.domain.people import People
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
-from receiver.observe import Metrics
+from receiver.observability import Metrics
 from tests.adapters.slack_wire import Wire
 from tests.factories import NOW
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from receiver.apply import apply_fact
 from receiver.domain.fact import PersonDid
 from receiver.domain.item import Item
 from receiver.domain.people import Person
+from receiver.pipeline.apply import apply_fact
 from tests.office import Office
 
 ANNA = Person(email="anna@creditor.example", name="Anna", slack_id="U0ANNA")

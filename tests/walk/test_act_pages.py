@@ -11,7 +11,7 @@ import pytest
 from receiver.domain import routing
 from receiver.domain.action import MAX_NOTE, MAX_REPLY, utf16_units
 from receiver.errors import RetryLaterError
-from receiver.web.links import Used
+from receiver.web.action_pages import Used
 from tests.act_site import ADDRESS, TOKEN_ID, FakeDesk, Visitor, site
 from tests.factories import NOW, make_item, make_snapshot
 

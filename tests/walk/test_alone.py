@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, select
 
-from notifiers.teller import Teller
-from receiver import alone
-from receiver.alone import LEASE, RENEWALS, run_alone
-from receiver.desk import Desk
+from notifiers.i18n.translator import Teller
+from receiver.context import Desk
 from receiver.domain.people import People
 from receiver.domain.token import Tokens
 from receiver.errors import RetryLaterError
-from receiver.observe import Metrics
+from receiver.jobs import leader
+from receiver.jobs.leader import LEASE, RENEWALS, run_alone
+from receiver.observability import Metrics
 from receiver.store import leases
 from receiver.store.schema import lease
 from tests.factories import NOW
@@ -54,7 +54,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture
 def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setattr(alone, "ticks", lambda: asyncio.get_running_loop().time())
+    monkeypatch.setattr(leader, "ticks", lambda: asyncio.get_running_loop().time())
     engine = create_engine(sqlite_url)
     yield Store(engine)
     engine.dispose()

@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, text
 
-from receiver.act import Refused, take_action
-from receiver.apply import apply_fact, apply_facts
-from receiver.automate import Pressed, apply_considered
-from receiver.desk import Desk
+from receiver.alerting.monitor import watch
+from receiver.context import Desk
 from receiver.domain.action import Click
 from receiver.domain.automation import Automation
 from receiver.domain.fact import Fact, SourceAccepted, SourceDid, SourceRefused, SourceSaid
@@ -22,14 +20,16 @@ from receiver.domain.money import Money
 from receiver.domain.people import People, Person
 from receiver.domain.routing import Match, Route
 from receiver.domain.token import Tokens
-from receiver.ingest import apply_in_chunks
-from receiver.observe import Metrics
-from receiver.remind import remind_due
-from receiver.store import actions, alarms, items
+from receiver.jobs.reminders import remind_due
+from receiver.observability import Metrics
+from receiver.pipeline.actions import Refused, take_action
+from receiver.pipeline.apply import apply_fact, apply_facts
+from receiver.pipeline.automations import Pressed, apply_considered
+from receiver.pipeline.ingest import apply_in_chunks
+from receiver.store import actions, alerts, items
 from receiver.store.database import Database, open_database
 from receiver.store.schema import action, history
 from receiver.store.schema import outbox as outbox_table
-from receiver.watch import watch
 from tests.act_site import PlainTeller
 from tests.factories import NOW, make_snapshot
 
@@ -314,7 +314,7 @@ async def test_a_rule_that_is_gone_ends_its_alarm_without_a_word(desk: Desk, clo
 
     await watch(desk, NOW)
 
-    assert await desk.database.read(alarms.standing) == {}
+    assert await desk.database.read(alerts.standing) == {}
     assert len(await leaving(desk, "warn")) == 1
 
 

@@ -10,22 +10,22 @@ import httpx
 import pytest
 from sqlalchemy import Connection, select
 
-from receiver.apply import apply_fact
-from receiver.desk import Desk
+from casebell_sandbox.debitura import DebituraStand
+from receiver.context import Desk
 from receiver.domain.fact import Fact, SourceGone, SourceSaid
 from receiver.domain.item import Item
 from receiver.domain.ledger import Ignored
 from receiver.domain.people import People
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
-from receiver.ingest import apply_in_chunks
-from receiver.observe import Metrics
+from receiver.observability import Metrics
+from receiver.pipeline.apply import apply_fact
+from receiver.pipeline.ingest import apply_in_chunks
 from receiver.ports import Hint, Pass
-from receiver.reconcile import Counts, reconcile
-from receiver.sandbox.debitura import DebituraStand
-from receiver.store import items, passes
+from receiver.store import items, sync_watermarks
 from receiver.store.database import Database
 from receiver.store.schema import history, item, outbox
+from receiver.sync.reconcile import Counts, reconcile
 from receiver.upstream.debitura.client import Debitura
 from tests.act_site import PlainTeller
 from tests.getbill_side import Watch
@@ -109,7 +109,7 @@ async def test_what_a_pass_heard_nothing_of_keeps_its_own_time(office: Office) -
     await office.passes()
     known = await office.item(1)
     await office.desk.database.write(
-        passes.begin, *MAIN, office.clock() + timedelta(hours=1), [known.key], office.clock()
+        sync_watermarks.begin, *MAIN, office.clock() + timedelta(hours=1), [known.key], office.clock()
     )
     newer = SourceSaid(replace(known.snapshot, title="News"), office.clock() + timedelta(minutes=1))
 
@@ -120,11 +120,11 @@ async def test_what_a_pass_heard_nothing_of_keeps_its_own_time(office: Office) -
 
 async def test_a_pass_that_heard_nothing_of_very_many_vouches_for_none(office: Office) -> None:
     await office.passes(2)
-    unheard = [f"debitura:main:task:{n}" for n in range(passes.MOST_UNHEARD + 1)]
+    unheard = [f"debitura:main:task:{n}" for n in range(sync_watermarks.MOST_UNHEARD + 1)]
 
-    await office.desk.database.write(passes.begin, *MAIN, office.clock(), unheard, office.clock())
+    await office.desk.database.write(sync_watermarks.begin, *MAIN, office.clock(), unheard, office.clock())
 
-    assert await office.desk.database.read(passes.last) == {}
+    assert await office.desk.database.read(sync_watermarks.last) == {}
     assert await office.passes(2) == CALM
 
 
@@ -176,7 +176,7 @@ async def test_a_fact_that_broke_something_of_ours_is_said_again_at_the_next_pas
     await office.passes(2)
     office.stand._tasks[office.tasks[1]["id"]]["deadline"] = "2026-09-01T00:00:00"
     with monkeypatch.context() as broken:
-        broken.setattr("receiver.apply.items.save", _breaks)
+        broken.setattr("receiver.pipeline.apply.items.save", _breaks)
         assert await office.passes() == CALM
 
     assert await office.passes() == Counts(changed=1)
@@ -259,7 +259,7 @@ async def test_passes_over_one_account_go_one_after_the_other(office: Office, mo
         return found
 
     monkeypatch.setattr(upstream, "sweep", slow_sweep)
-    monkeypatch.setattr("receiver.reconcile.apply_in_chunks", applied)
+    monkeypatch.setattr("receiver.sync.reconcile.apply_in_chunks", applied)
     await asyncio.gather(reconcile(office.desk, upstream), reconcile(office.desk, upstream))
 
     assert steps == ["asked", "applied"] * 2
@@ -267,7 +267,9 @@ async def test_passes_over_one_account_go_one_after_the_other(office: Office, mo
 
 async def test_a_pass_that_is_told_late_makes_no_time_go_back(office: Office) -> None:
     await office.passes(2)
-    last = (await office.desk.database.read(passes.last))[MAIN]
-    await office.desk.database.write(passes.begin, *MAIN, last.said_at - timedelta(hours=1), (), office.clock())
+    last = (await office.desk.database.read(sync_watermarks.last))[MAIN]
+    await office.desk.database.write(
+        sync_watermarks.begin, *MAIN, last.said_at - timedelta(hours=1), (), office.clock()
+    )
 
-    assert (await office.desk.database.read(passes.last))[MAIN] == last
+    assert (await office.desk.database.read(sync_watermarks.last))[MAIN] == last

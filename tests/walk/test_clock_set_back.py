@@ -4,20 +4,20 @@ from datetime import timedelta
 
 import pytest
 
-from notifiers.teller import Teller
-from receiver.apply import apply_fact, apply_facts
-from receiver.desk import Desk
+from notifiers.i18n.translator import Teller
+from receiver.context import Desk
 from receiver.domain.fact import PersonAsked, SourceAccepted, SourceSaid
 from receiver.domain.item import Attempt, Item
 from receiver.domain.ledger import ACCEPTED_MEANS_DONE_WITHIN, Applied, Ignored, decide
 from receiver.domain.people import People, Person
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
-from receiver.ingest import apply_in_chunks
-from receiver.observe import Metrics
-from receiver.reconcile import STUCK_AFTER, give_back_stuck
+from receiver.observability import Metrics
+from receiver.pipeline.apply import apply_fact, apply_facts
+from receiver.pipeline.ingest import apply_in_chunks
 from receiver.store import items
 from receiver.store.database import Database
+from receiver.sync.reconcile import STUCK_AFTER, give_back_stuck
 from tests.factories import NOW, make_item, make_snapshot
 
 pytestmark = pytest.mark.anyio

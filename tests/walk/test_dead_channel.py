@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from notifiers.slack.codes import CODES
-from receiver.apply import apply_fact
-from receiver.dispatcher import Dispatcher
-from receiver.domain.alarm import PLACE_REFUSALS
+from casebell_sandbox.slack import SlackStand
+from notifiers.slack.errors import CODES
+from receiver.alerting.monitor import watch
+from receiver.domain.admin_alert import PLACE_REFUSALS
 from receiver.domain.fact import SourceSaid
-from receiver.sandbox.slack import SlackStand
-from receiver.watch import watch
+from receiver.pipeline.apply import apply_fact
+from receiver.pipeline.deliver.claims import Dispatcher
 from tests.factories import NOW, make_snapshot
 from tests.office import ROUTE, Office, office
 

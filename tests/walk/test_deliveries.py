@@ -10,22 +10,22 @@ from types import MappingProxyType
 import pytest
 from sqlalchemy import Connection, update
 
-from receiver.act import Taken, take_action
-from receiver.apply import apply_fact
-from receiver.desk import Desk
-from receiver.dispatch import deliver
-from receiver.dispatcher import Dispatcher
+from casebell_sandbox.demo import write_configuration
+from casebell_sandbox.server import Sandbox, SandboxThread
+from receiver.app import build_desk
+from receiver.context import Desk
 from receiver.domain.action import Click
 from receiver.domain.fact import SourceSaid
 from receiver.domain.item import Item
 from receiver.domain.people import Person
-from receiver.main import build_desk
-from receiver.sandbox.demo import write_configuration
-from receiver.sandbox.server import Sandbox, SandboxThread
+from receiver.pipeline.actions import Taken, take_action
+from receiver.pipeline.apply import apply_fact
+from receiver.pipeline.deliver.claims import Dispatcher
+from receiver.pipeline.deliver.messages import deliver
 from receiver.settings import load
 from receiver.store import actions, breakers, items, messages, outbox
+from receiver.store.claim_policy import Room, take
 from receiver.store.database import Database
-from receiver.store.gate import Room, take
 from receiver.store.outbox import Delivery
 from receiver.store.schema import outbox as rows
 from tests.factories import make_snapshot

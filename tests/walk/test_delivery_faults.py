@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
-from receiver.act import take_action
-from receiver.apply import apply_fact
-from receiver.desk import Desk
-from receiver.dispatch import deliver
+from receiver.context import Desk
 from receiver.domain.action import Click
 from receiver.domain.fact import SourceSaid
 from receiver.domain.item import Item
 from receiver.domain.people import Person
 from receiver.errors import RetryLaterError
+from receiver.pipeline.actions import take_action
+from receiver.pipeline.apply import apply_fact
+from receiver.pipeline.deliver.messages import deliver
 from receiver.ports import Delivered, Notifier
 from receiver.store import items, messages, outbox
 from receiver.store.database import Database

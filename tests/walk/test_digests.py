@@ -10,13 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
+from casebell_sandbox.mailbox import Mail, MailStand
 from notifiers.email.client import SmtpClient
 from notifiers.email.notifier import MailNotifier
-from notifiers.teller import Teller
-from receiver.apply import apply_fact
-from receiver.desk import Desk
-from receiver.digest_delivery import subscription_id
-from receiver.dispatch import deliver
+from notifiers.i18n.translator import Teller
+from receiver.context import Desk
 from receiver.domain.digest import DigestRule, SourceFigures
 from receiver.domain.fact import SourceGone, SourceSaid
 from receiver.domain.people import People
@@ -24,11 +22,13 @@ from receiver.domain.routing import Route
 from receiver.domain.schedule import Schedule
 from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError
-from receiver.observe import Metrics
-from receiver.sandbox.mailbox import Mail, MailStand
-from receiver.store import digests, outbox, suppressed
+from receiver.observability import Metrics
+from receiver.operations.digests import make_if_due, make_now
+from receiver.pipeline.apply import apply_fact
+from receiver.pipeline.deliver.digests import subscription_id
+from receiver.pipeline.deliver.messages import deliver
+from receiver.store import digests, outbox, suppression
 from receiver.store.database import Database
-from receiver.summarise import make_if_due, make_now
 from receiver.web.app import build_app
 from tests.factories import make_snapshot
 
@@ -283,7 +283,7 @@ async def test_who_unsubscribes_by_one_click_gets_no_more_of_this_digest(morning
     async with visiting(morning) as http:
         looked = await http.get(path)
         await http.head(path)
-        before = await morning.database.read(suppressed.listed, morning.at)
+        before = await morning.database.read(suppression.listed, morning.at)
         clicked = await http.post(path, data=form)
         again = await http.post(path, data=form)
     await morning.until(3, 8, 30)
@@ -303,7 +303,7 @@ async def test_a_click_that_comes_while_a_digest_waits_stops_that_one_too(mornin
     await morning.until(2, 8)
     await morning.until(2, 8, 30)
 
-    await morning.database.write(suppressed.add, CFO, "daily", suppressed.UNSUBSCRIBED, morning.at, None)
+    await morning.database.write(suppression.add, CFO, "daily", suppression.UNSUBSCRIBED, morning.at, None)
 
     assert await morning.deliver_all() == ["done"]
     assert morning.got() == []
@@ -318,7 +318,7 @@ async def test_a_link_that_is_not_ours_unsubscribes_nobody(morning: Morning, tok
         answer = await http.post(f"/unsubscribe/{token}", data={"List-Unsubscribe": "One-Click"})
 
     assert answer.status_code == 404
-    assert await morning.database.read(suppressed.listed, morning.at) == []
+    assert await morning.database.read(suppression.listed, morning.at) == []
 
 
 async def test_an_address_refused_for_good_gets_no_mail_for_a_week_and_then_one_try(morning: Morning) -> None:
@@ -331,8 +331,8 @@ async def test_an_address_refused_for_good_gets_no_mail_for_a_week_and_then_one_
     morning.mail.refuse.clear()
     await morning.until(3, 8, 30)
     assert await morning.deliver_all() == []
-    (kept,) = await morning.database.read(suppressed.listed, morning.at)
-    assert (kept.address, kept.list, kept.reason) == (CFO, suppressed.ALL, "550 5.1.1 no such person")
+    (kept,) = await morning.database.read(suppression.listed, morning.at)
+    assert (kept.address, kept.list, kept.reason) == (CFO, suppression.ALL, "550 5.1.1 no such person")
 
     await morning.until(10, 8, 30)
     assert await morning.deliver_all() == ["done"]
@@ -345,7 +345,7 @@ async def test_a_server_that_refuses_by_policy_is_not_the_addresses_fault(mornin
     await morning.until(2, 8, 30)
 
     assert await morning.deliver_all() == ["dead"]
-    assert await morning.database.read(suppressed.listed, morning.at) == []
+    assert await morning.database.read(suppression.listed, morning.at) == []
 
 
 async def test_greylisting_costs_time_and_no_digest(morning: Morning) -> None:

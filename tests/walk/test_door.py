@@ -11,8 +11,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from receiver.web.door import RELIES_ON, Doorway
-from receiver.web.intake import raw_body
+from receiver.web.connection_limits import RELIES_ON, Doorway
+from receiver.web.request_body import raw_body
 from receiver.web.server import Server, listen
 
 pytestmark = pytest.mark.anyio

@@ -10,12 +10,12 @@ import httpx
 import pytest
 from sqlalchemy import Connection
 
-from receiver.apply import apply_fact
 from receiver.domain.action import Click
 from receiver.domain.fact import PersonAsked, SourceRefused
 from receiver.domain.item import Item
 from receiver.domain.ledger import Applied
 from receiver.domain.people import People, Person
+from receiver.pipeline.apply import apply_fact
 from receiver.store import actions
 from receiver.web.app import build_app
 from tests.office import Office, office, text_of

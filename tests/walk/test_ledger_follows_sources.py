@@ -25,25 +25,25 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Connection, delete, select
 
+from casebell_sandbox.debitura import DebituraStand
+from casebell_sandbox.getbill import GetbillStand
+from casebell_sandbox.slack import SlackStand
+from notifiers.i18n.translator import Teller
 from notifiers.slack.client import SlackClient
 from notifiers.slack.notifier import SlackNotifier
-from notifiers.teller import Teller
-from receiver import ingest
-from receiver.desk import Desk
-from receiver.dispatcher import Dispatcher
+from receiver.context import Desk
 from receiver.domain.action import Click
 from receiver.domain.pace import Pace, Paces
 from receiver.domain.people import People, Person
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
-from receiver.observe import Metrics
-from receiver.reconcile import reconcile_quietly
-from receiver.sandbox.debitura import DebituraStand
-from receiver.sandbox.getbill import GetbillStand
-from receiver.sandbox.slack import SlackStand
+from receiver.observability import Metrics
+from receiver.pipeline import ingest
+from receiver.pipeline.deliver.claims import Dispatcher
 from receiver.store import items, schema
 from receiver.store.database import Database, open_database
-from receiver.store.inbox import Arrival
+from receiver.store.events import Arrival
+from receiver.sync.reconcile import reconcile_quietly
 from receiver.upstream.debitura import inbound as debitura_events
 from receiver.upstream.debitura.client import Debitura
 from receiver.upstream.getbill import inbound as getbill_events

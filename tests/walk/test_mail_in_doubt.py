@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy import Connection, select
 
 from notifiers.email.notifier import MailNotifier
-from notifiers.teller import Teller
-from receiver.apply import apply_fact
-from receiver.desk import Desk
-from receiver.dispatch import MOST_COPIES, Ended, deliver
+from notifiers.i18n.translator import Teller
+from receiver.context import Desk
 from receiver.domain.fact import SourceSaid
 from receiver.domain.people import People
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
-from receiver.observe import Metrics
+from receiver.observability import Metrics
+from receiver.pipeline.apply import apply_fact
+from receiver.pipeline.deliver.messages import MOST_COPIES, Ended, deliver
 from receiver.store import outbox
 from receiver.store.database import Database
 from receiver.store.schema import outbox as outbox_table

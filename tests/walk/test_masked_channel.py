@@ -14,13 +14,13 @@ import httpx
 import pytest
 import uvicorn
 
-from receiver.desk import Desk
+from casebell_sandbox.slack_workspace import Message
+from receiver.context import Desk
 from receiver.domain.item import Item
-from receiver.ingest import drain_clicks
-from receiver.notices import decide_token
-from receiver.sandbox.slack_workspace import Message
+from receiver.operations.digests import make_now
+from receiver.pipeline.ingest import drain_clicks
+from receiver.pipeline.notices import decide_token
 from receiver.store import actions, outbox
-from receiver.summarise import make_now
 from receiver.web.app import build_app
 from receiver.web.login import make_link
 from tests.factories import make_snapshot

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from receiver.domain.money import Money
+from receiver.jobs.worker import measure_store
 from receiver.store import listing
 from receiver.store.listing import Filter
-from receiver.worker import measure_store
 from tests.factories import NOW
 from tests.office import office
 

@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, select
 
-from receiver.act import Taken, take_action
-from receiver.apply import apply_fact
-from receiver.desk import Desk
-from receiver.dispatch import Ended, deliver
+from receiver.context import Desk
 from receiver.domain.action import Click
 from receiver.domain.fact import SourceGone, SourceSaid
 from receiver.domain.item import Item
 from receiver.domain.people import People, Person
-from receiver.repair import repair
+from receiver.jobs.repair import repair
+from receiver.pipeline.actions import Taken, take_action
+from receiver.pipeline.apply import apply_fact
+from receiver.pipeline.deliver.messages import Ended, deliver
 from receiver.store import items, messages, outbox
 from receiver.store.database import Database
 from receiver.store.messages import Shown

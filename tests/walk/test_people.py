@@ -6,8 +6,8 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from notifiers.i18n.translator import Teller
 from notifiers.slack.inbound import SlackClicks
-from notifiers.teller import Teller
 from receiver.domain.notice import Notice
 from tests.adapters.slack_wire import Wire, client_of, no, slack
 from tests.factories import NOW, make_notice

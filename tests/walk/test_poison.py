@@ -4,18 +4,18 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from notifiers.teller import Teller
-from receiver.desk import Desk
+from casebell_sandbox.getbill import GetbillStand
+from notifiers.i18n.translator import Teller
+from receiver.context import Desk
 from receiver.domain.people import People
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
-from receiver.ingest import drain
-from receiver.observe import Metrics
-from receiver.reconcile import reconcile, reconcile_quietly
-from receiver.sandbox.getbill import GetbillStand
-from receiver.store import inbox, items
+from receiver.observability import Metrics
+from receiver.pipeline.ingest import drain
+from receiver.store import events, items
 from receiver.store.database import Database
-from receiver.store.inbox import Arrival
+from receiver.store.events import Arrival
+from receiver.sync.reconcile import reconcile, reconcile_quietly
 from tests.factories import NOW
 from tests.getbill_side import Watch, client_of
 
@@ -38,13 +38,13 @@ async def test_an_event_whose_todo_always_fails_at_getbill_holds_up_no_other(dat
     desk.upstreams = {("getbill", "main"): upstream}
     for n, todo in enumerate(todos):
         arrival = Arrival("getbill", "main", f"e{n}", {}, stand.event(todo), NOW)
-        await database.write(inbox.append, [arrival])
+        await database.write(events.append, [arrival])
 
     for _ in range(20):
         await drain(desk, "getbill", "main")
         watch.move(seconds=60)
 
-    states = [await database.read(inbox.state_of, "getbill", f"e{n}") for n in range(4)]
+    states = [await database.read(events.state_of, "getbill", f"e{n}") for n in range(4)]
     await upstream.close()
     assert [state and state[0] for state in states] == ["new", "done", "done", "done"]
     assert len(await database.read(items.open_keys, "getbill", "main")) == 3

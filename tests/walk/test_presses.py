@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, select
 
-from receiver.act import Refused, Taken, take_action
-from receiver.apply import apply_fact
 from receiver.domain.action import Click
 from receiver.domain.fact import SourceGone, SourceRefused, SourceSaid
 from receiver.domain.item import Item
 from receiver.domain.people import People, Person
 from receiver.domain.routing import Match, Route
+from receiver.pipeline.actions import Refused, Taken, take_action
+from receiver.pipeline.apply import apply_fact
 from receiver.store import actions, items, messages, outbox
 from receiver.store.database import Database
 from receiver.store.messages import Shown

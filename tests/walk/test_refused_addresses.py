@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from receiver.alerting.monitor import watch
 from receiver.domain.people import People
-from receiver.store import suppressed
-from receiver.watch import watch
+from receiver.store import suppression
 from tests.factories import NOW
 from tests.office import Office, office
 
@@ -63,7 +63,7 @@ async def test_what_is_still_open_is_mailed_when_the_address_is_allowed_again(he
     await here.show(replace(second.snapshot, is_open=False, outcome="validated"))
     await look(here)
     here.mail.refuse.clear()
-    await here.desk.database.write(suppressed.lift, AR)
+    await here.desk.database.write(suppression.lift, AR)
     await look(here)
     await look(here)
 
@@ -85,7 +85,7 @@ async def test_it_is_over_by_itself_once_a_mail_is_taken_after_the_week(here: Of
     assert silent == []  # nobody knows yet whether it works
     assert sorted(subject.partition("INV-")[2][:1] for subject in mailed(here, AR)) == ["1", "2"]
     assert len(told(here)) == 2
-    assert await here.desk.database.read(suppressed.refused) == []
+    assert await here.desk.database.read(suppression.refused) == []
 
 
 async def test_one_that_is_refused_again_after_the_week_is_told_no_second_time(here: Office) -> None:
@@ -113,4 +113,4 @@ async def test_an_admin_whose_own_address_is_refused_hears_of_it_in_slack(here: 
 
     assert len(told(here)) == 1
     assert mailed(here, AR) == []
-    assert await here.desk.database.read(suppressed.refused) != []
+    assert await here.desk.database.read(suppression.refused) != []

@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from receiver.digest_delivery import subscription_id
 from receiver.domain.item import Item, Medium
 from receiver.domain.people import People
+from receiver.pipeline.deliver.digests import subscription_id
 from receiver.web.app import build_app
 from receiver.web.login import make_link
 from tests.office import Office, office, text_of

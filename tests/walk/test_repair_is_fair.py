@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, select, update
 
-from receiver.apply import apply_facts
 from receiver.domain.fact import SourceSaid
 from receiver.domain.routing import Route
-from receiver.repair import repair
+from receiver.jobs.repair import repair
+from receiver.pipeline.apply import apply_facts
 from receiver.store import items, messages
 from receiver.store.database import Database
 from receiver.store.messages import Shown

@@ -7,25 +7,25 @@ from pathlib import Path
 
 import pytest
 
+from casebell_sandbox.server import Sandbox, SandboxThread
 from notifiers.email.client import SmtpClient
 from notifiers.email.notifier import MailNotifier
+from notifiers.i18n.translator import Teller
 from notifiers.slack.client import SlackClient
 from notifiers.slack.notifier import SlackNotifier
-from notifiers.teller import Teller
-from receiver.act import Taken, take_action
-from receiver.desk import Desk
-from receiver.dispatcher import Dispatcher
+from receiver.context import Desk
 from receiver.domain.action import Click
 from receiver.domain.item import Item
 from receiver.domain.people import People, Person
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
-from receiver.observe import Metrics
-from receiver.reconcile import reconcile
-from receiver.sandbox.server import Sandbox, SandboxThread
+from receiver.observability import Metrics
+from receiver.pipeline.actions import Taken, take_action
+from receiver.pipeline.deliver.claims import Dispatcher
 from receiver.settings.sections import Email
 from receiver.store import items
 from receiver.store.database import Database, open_database
+from receiver.sync.reconcile import reconcile
 from receiver.upstream.debitura.client import Debitura
 
 pytestmark = pytest.mark.anyio

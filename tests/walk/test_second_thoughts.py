@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
-from receiver.act import Refused, Taken, take_action
-from receiver.apply import apply_fact
 from receiver.domain import plan
 from receiver.domain.action import Click, Plan, PlanWish, Terms
 from receiver.domain.business_time import Calendar
@@ -19,6 +17,8 @@ from receiver.domain.item import Item, Snapshot
 from receiver.domain.money import Money
 from receiver.domain.people import People, Person
 from receiver.domain.routing import Route
+from receiver.pipeline.actions import Refused, Taken, take_action
+from receiver.pipeline.apply import apply_fact
 from receiver.store import actions, items, messages, outbox
 from receiver.store.database import Database
 from receiver.store.messages import Shown

@@ -11,15 +11,15 @@ import httpx
 import pytest
 from sqlalchemy import Connection, event, select
 
-from receiver.desk import Desk
+from receiver.context import Desk
 from receiver.domain.people import People
 from receiver.domain.token import Tokens
 from receiver.errors import PermanentError
-from receiver.observe import Metrics
+from receiver.observability import Metrics
+from receiver.operations.retention import SESSIONS, tidy
 from receiver.store import logins, sessions
 from receiver.store.database import Database
 from receiver.store.schema import login, session
-from receiver.tidy import SESSIONS, tidy
 from receiver.web.app import build_app
 from receiver.web.login import make_link
 from tests.act_site import PlainTeller

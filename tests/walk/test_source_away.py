@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
-from receiver import ingest
-from receiver.desk import Desk, inbox_bell
+from casebell_sandbox.getbill import GetbillStand
+from receiver.context import Desk, inbox_bell
 from receiver.domain.fact import Fact
 from receiver.domain.item import Item
 from receiver.domain.people import People
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
-from receiver.ingest import accept, drain
-from receiver.observe import Metrics
-from receiver.sandbox.getbill import GetbillStand
+from receiver.observability import Metrics
+from receiver.pipeline import ingest
+from receiver.pipeline.ingest import accept, drain
 from receiver.store import items
 from receiver.store.database import Database
-from receiver.store.inbox import Arrival
+from receiver.store.events import Arrival
 from receiver.store.schema import outbox
 from receiver.upstream.getbill.client import Getbill
 from tests.act_site import PlainTeller

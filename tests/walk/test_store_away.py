@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from receiver.apply import apply_fact
-from receiver.desk import Desk
-from receiver.dispatch import deliver
+from receiver.context import Desk
 from receiver.domain.fact import Fact, SourceSaid
 from receiver.domain.item import Item, Medium
 from receiver.domain.notice import Notice
@@ -17,12 +15,14 @@ from receiver.domain.people import People
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
 from receiver.errors import PermanentError, RetryLaterError
-from receiver.ingest import accept, drain
-from receiver.observe import Metrics
+from receiver.observability import Metrics
+from receiver.pipeline.apply import apply_fact
+from receiver.pipeline.deliver.messages import deliver
+from receiver.pipeline.ingest import accept, drain
 from receiver.ports import Book, Delivered, Health, Hint, Pass
-from receiver.store import inbox, items, outbox
+from receiver.store import events, items, outbox
 from receiver.store.database import Database
-from receiver.store.inbox import Arrival
+from receiver.store.events import Arrival
 from tests.act_site import PlainTeller
 from tests.factories import NOW, make_snapshot
 
@@ -111,13 +111,13 @@ async def test_an_event_outlives_a_store_that_is_away_for_long(database: Databas
     )  # fmt: skip
     await accept(desk, Arrival("getbill", "main", "e1", {}, b"{}", NOW))
 
-    for _ in range(inbox.MOST_ATTEMPTS + 2):
+    for _ in range(events.MOST_ATTEMPTS + 2):
         with pytest.raises(RetryLaterError):
             await drain(desk, "getbill", "main")
     away.is_away = False
     await drain(desk, "getbill", "main")
 
-    assert await database.read(inbox.counts) == {"done": 1}
+    assert await database.read(events.counts) == {"done": 1}
     assert await database.read(items.by_key, make_snapshot().key) is not None
 
 
@@ -137,7 +137,7 @@ class Channel:
 async def test_a_store_that_is_away_for_longer_than_a_delivery_may_take_does_not_make_it_two(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.desk.STORE_LOOK_S", 0.1)
+    monkeypatch.setattr("receiver.context.STORE_LOOK_S", 0.1)
     routes, channel, away = (Route("all", slack=("C1",)),), Channel(), Away(database, "_shown")
     desk = Desk(
         away, routes, People(), Tokens(["a key of sixteen characters"]), PlainTeller(), Metrics(), "",

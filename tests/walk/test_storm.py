@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from receiver.act import Taken, take_action
+from casebell_sandbox.slack_workspace import Message
 from receiver.domain.action import Click
 from receiver.domain.pace import Paces
 from receiver.domain.people import People, Person
-from receiver.sandbox.slack_workspace import Message
+from receiver.pipeline.actions import Taken, take_action
+from receiver.pipeline.deliver.grouped import follow
 from receiver.store import messages
-from receiver.storm import follow
 from tests.faults.much import times
 from tests.office import Office, office
 from tests.walk.alerts import BURST, come, decided, key, turn

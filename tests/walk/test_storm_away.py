@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from receiver.apply import apply_fact
+from receiver.alerting.monitor import watch
 from receiver.domain.fact import SourceSaid
-from receiver.store import gate, storms
+from receiver.operations.retention import heal_clock
+from receiver.pipeline.apply import apply_fact
+from receiver.store import claim_policy, groups
+from receiver.store.claim_policy import Turn
 from receiver.store.database import Database
-from receiver.store.gate import Turn
-from receiver.tidy import heal_clock
-from receiver.watch import watch
 from tests.factories import NOW, make_snapshot
 from tests.office import office
 from tests.store.storms import PACES, ROOM, ROUTES, at
@@ -48,7 +48,7 @@ async def test_a_change_while_its_row_is_swept_counts_once(database: Database) -
     await come_in(database, *range(5))
 
     def slow_take(connection: Connection) -> Turn:
-        taken = gate.take(connection, at(0), "c", ROOM, PACES)
+        taken = claim_policy.take(connection, at(0), "c", ROOM, PACES)
         time.sleep(0.7)
         return taken
 
@@ -57,9 +57,9 @@ async def test_a_change_while_its_row_is_swept_counts_once(database: Database) -
     changed = SourceSaid(make_snapshot(key=key_of(4), title="Another title"), at(1))
     await database.write(apply_fact, changed, at(1), ROUTES)
     await taking
-    await database.write(gate.take, at(2), "d", ROOM, PACES)
+    await database.write(claim_policy.take, at(2), "d", ROOM, PACES)
 
-    found = [item.key for item in await database.read(storms.items_of, 1)]
+    found = [item.key for item in await database.read(groups.items_of, 1)]
     assert len(found) == len(set(found))
 
 

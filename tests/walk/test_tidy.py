@@ -7,23 +7,24 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection, func, insert, select
 
-from receiver.apply import apply_fact
-from receiver.desk import Desk
+from receiver.context import Desk
 from receiver.domain.action import Click
 from receiver.domain.fact import SourceSaid
 from receiver.domain.people import People, Person
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
-from receiver.observe import Metrics
-from receiver.redo import replay
-from receiver.store import actions, inbox, items, messages, outbox, retention
+from receiver.observability import Metrics
+from receiver.operations.replay import replay
+from receiver.operations.retention import BODIES, DELIVERIES, EVENTS, ROWS, SESSIONS, tidy
+from receiver.pipeline.apply import apply_fact
+from receiver.store import actions, items, messages, outbox, retention
+from receiver.store import events as inbox
 from receiver.store.actions import Token
 from receiver.store.database import Database
-from receiver.store.inbox import Arrival
+from receiver.store.events import Arrival
 from receiver.store.messages import Shown
 from receiver.store.retention import MOST_ROWS, Kept
 from receiver.store.schema import metadata
-from receiver.tidy import BODIES, DELIVERIES, EVENTS, ROWS, SESSIONS, tidy
 from tests.act_site import PlainTeller
 from tests.factories import NOW, make_snapshot
 

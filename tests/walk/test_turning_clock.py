@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from receiver.act import take_action
-from receiver.apply import apply_fact
+from casebell_sandbox.slack_workspace import Message
 from receiver.domain.action import Click
 from receiver.domain.fact import SourceSaid
 from receiver.domain.money import Money
 from receiver.domain.people import People, Person
-from receiver.remind import remind_due
-from receiver.sandbox.slack_workspace import Message
+from receiver.jobs.reminders import remind_due
+from receiver.pipeline.actions import take_action
+from receiver.pipeline.apply import apply_fact
 from receiver.store import items
 from tests.office import ROUTE, office, text_of
 from tests.walk.nights import ANNA, NIGHT, QUIET, did

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
-from receiver.desk import Desk
-from receiver.domain.alarm import Alarm
+from receiver.alerting.monitor import watch
+from receiver.context import Desk
+from receiver.domain.admin_alert import Alarm
 from receiver.domain.people import People
 from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError, RetryLaterError
-from receiver.observe import Metrics
-from receiver.store import alarms, breakers, digests, gate, outbox
+from receiver.observability import Metrics
+from receiver.store import alerts, breakers, claim_policy, digests, outbox
 from receiver.store.database import Database
 from receiver.store.schema import outbox as outbox_table
-from receiver.watch import watch
 from tests.act_site import PlainTeller
 from tests.factories import NOW
 
@@ -66,7 +66,7 @@ async def told(desk: Desk) -> list[tuple[str, str]]:
 
 
 async def failed(desk: Desk, error: DeliveryError, destination: str) -> None:
-    await desk.database.write(gate.hear, destination, True, error, "c1", desk.now(), 0.5)
+    await desk.database.write(claim_policy.hear, destination, True, error, "c1", desk.now(), 0.5)
 
 
 async def test_a_source_that_is_not_heard_for_three_periods_is_told_once_and_its_return_once(
@@ -104,7 +104,7 @@ async def test_a_source_that_was_never_heard_is_told_too(desk: Desk, clock: Cloc
 
 async def test_refused_credentials_are_told_at_once(desk: Desk, clock: Clock) -> None:
     await desk.database.write(digests.remember_heard, "getbill", "main", clock())
-    await desk.database.write(alarms.remember_failure, "getbill", "main", "unauthorized: no", clock())
+    await desk.database.write(alerts.remember_failure, "getbill", "main", "unauthorized: no", clock())
 
     assert await watch(desk, NOW) == 1
     assert (await told(desk))[1] == ("mail:ops@creditor.example", "source_refuses")
@@ -143,7 +143,7 @@ async def test_a_source_that_fails_otherwise_now_has_not_recovered(desk: Desk, c
     clock.move(minutes=1)
     told = []
     for reason in ("unauthorized: no", "server_error: 503", "unauthorized: no"):
-        await desk.database.write(alarms.remember_failure, "getbill", "main", reason, clock())
+        await desk.database.write(alerts.remember_failure, "getbill", "main", reason, clock())
         told.append(await watch(desk, NOW))
 
     assert told == [1, 0, 0]

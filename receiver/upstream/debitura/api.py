@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from receiver.errors import PermanentError, RetryLaterError
-from receiver.observe import log
+from receiver.observability import log
 from receiver.upstream.debitura import wire
 from receiver.upstream.http import Http, OnReply, Parameter, Transport, default_message_of, segment
 

@@ -11,12 +11,12 @@ from receiver.domain.money import Money
 from receiver.domain.twin import DISPUTED, OWED, PAID, PURSUED, Receivable, reference_of
 from receiver.domain.words import fold
 from receiver.errors import DeliveryError, PermanentError
-from receiver.observe import log
+from receiver.observability import log
 from receiver.ports import Book
-from receiver.upstream.books import Books
 from receiver.upstream.debitura import wire
 from receiver.upstream.debitura.api import Api, Now
 from receiver.upstream.debitura.translate import SOURCE, page_of
+from receiver.upstream.receivable_log import Books
 
 POLLS_A_READING = 10
 S_A_FURTHER_PAGE = 12.0  # 7,200 calls a day for a list of any length, of 100,000 (debitura.md, section 6)

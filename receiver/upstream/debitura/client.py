@@ -13,19 +13,19 @@ from receiver.domain.fact import Fact, SourceGone, SourceSaid
 from receiver.domain.item import Item, Medium
 from receiver.domain.people import People
 from receiver.errors import DeliveryError, PermanentError
-from receiver.observe import log
+from receiver.observability import log
 from receiver.ports import Book, Health, Hint, Pass
-from receiver.upstream.books import Books
 from receiver.upstream.debitura import inbound
 from receiver.upstream.debitura.api import Api
+from receiver.upstream.debitura.case_cache import NOTHING, Context, Contexts
 from receiver.upstream.debitura.cases import Cases
 from receiver.upstream.debitura.chats import Replies
-from receiver.upstream.debitura.contexts import NOTHING, Context, Contexts
 from receiver.upstream.debitura.subscriptions import Subscriptions
 from receiver.upstream.debitura.tasks import Listed, open_tasks, solved_among
 from receiver.upstream.debitura.team import Team
 from receiver.upstream.debitura.translate import SOLVED, SOURCE, key_of, snapshot, task_id_in
 from receiver.upstream.http import OnReply, Transport
+from receiver.upstream.receivable_log import Books
 
 REFUSED_PAUSE = timedelta(minutes=5)
 SETTLE_S = 5.0

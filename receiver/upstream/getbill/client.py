@@ -12,13 +12,11 @@ from receiver.domain.digest import SourceFigures
 from receiver.domain.fact import Fact, SourceAccepted, SourceDid, SourceGone, SourceRefused
 from receiver.domain.item import Item, Medium
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError
-from receiver.observe import log
+from receiver.observability import log
 from receiver.ports import Book, Health, Hint, Pass
-from receiver.upstream.books import Books
 from receiver.upstream.getbill import inbound, media, wire
 from receiver.upstream.getbill.api import PAGE, Api, Json
 from receiver.upstream.getbill.budget import KEPT_BACK, READ, WRITE, Budget
-from receiver.upstream.getbill.carried import carried
 from receiver.upstream.getbill.details import (
     ALLOWANCE_ENDED,
     MOST_AILING,
@@ -27,14 +25,16 @@ from receiver.upstream.getbill.details import (
     SHARE_FOR_REFRESHING,
     Details,
 )
-from receiver.upstream.getbill.due import alerts_by_todo, parent_of
+from receiver.upstream.getbill.event_snapshot import carried
+from receiver.upstream.getbill.hint_budget import for_events
+from receiver.upstream.getbill.installment_alerts import alerts_by_todo, parent_of
 from receiver.upstream.getbill.listing import Listing, by_key
-from receiver.upstream.getbill.pace import for_events
 from receiver.upstream.getbill.reader import EVER, Reader
 from receiver.upstream.getbill.stats import counts_of, summary_of
 from receiver.upstream.getbill.tokens import Tokens
 from receiver.upstream.getbill.translate import DECIDED, SOURCE, key_of, outcome_of, split_key
 from receiver.upstream.http import Http, OnReply, Transport, one_line
+from receiver.upstream.receivable_log import Books
 
 STATUS_OF = {"validate": "validated", "reject": "rejected", "reopen": "suggested", "undo": "suggested"}
 MOST_HINTS = 5  # more than these, and one look at the list is cheaper

@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, 
 from typing import NamedTuple, TypeVar
 
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError
-from receiver.observe import log
+from receiver.observability import log
 from receiver.upstream.getbill import wire
 from receiver.upstream.getbill.api import Api, Json
 from receiver.upstream.getbill.budget import KEPT_BACK, READ, Budget
+from receiver.upstream.getbill.hint_budget import Pace
 from receiver.upstream.getbill.listing import Listing, debt_id_of, is_over
-from receiver.upstream.getbill.memory import Memory
-from receiver.upstream.getbill.pace import Pace
 from receiver.upstream.getbill.translate import id_of, type_of
+from receiver.upstream.getbill.ttl_cache import Memory
 
 MOST_REMEMBERED = 20_000
 DEBT_KEPT_S = 3600.0

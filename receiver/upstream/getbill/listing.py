@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from receiver.errors import PermanentError, RetryLaterError
-from receiver.observe import log
+from receiver.observability import log
 from receiver.upstream.getbill import wire
 from receiver.upstream.getbill.api import PAGE, Api, Json
 from receiver.upstream.getbill.translate import id_of, key_of, outcome_of, type_of

@@ -11,14 +11,14 @@ from datetime import datetime
 
 from receiver.domain.fact import Fact, SourceGone, SourceSaid
 from receiver.errors import DeliveryError, PermanentError
-from receiver.upstream.books import Books
 from receiver.upstream.getbill import wire
 from receiver.upstream.getbill.api import Api, Json
 from receiver.upstream.getbill.debts import receivables
 from receiver.upstream.getbill.details import Details, each, told
-from receiver.upstream.getbill.due import alerts_by_todo, days_due, due, ended
+from receiver.upstream.getbill.installment_alerts import alerts_by_todo, days_due, due, ended
 from receiver.upstream.getbill.listing import Listing, by_key, debt_id_of, is_over
 from receiver.upstream.getbill.translate import id_of, key_of, snapshot, split_key, type_of
+from receiver.upstream.receivable_log import Books
 
 EVER = "since_beginning"
 

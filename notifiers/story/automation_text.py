@@ -1,0 +1,61 @@
+"""What a rule of [[automations]] did, or would do on a dry run, in words. Pure."""
+
+from notifiers.story.context import Telling
+from notifiers.story.sentences import ACCEPTED_KINDS, N_
+from receiver.domain.automation import VIA, rule_in
+
+MAX_RULE = 60
+ASKS = {
+    "validate": N_("Rule {rule} asked {source} to validate this; waiting for its confirmation"),
+    "reject": N_("Rule {rule} asked {source} to reject this; waiting for its confirmation"),
+}
+DONE = {
+    "validated": N_("Validated automatically by rule {rule}, {moment}"),
+    "rejected": N_("Rejected automatically by rule {rule}, {moment}"),
+}
+DONE_PROPOSAL = {
+    "validated": N_("Accepted automatically by rule {rule}, {moment}"),
+    "rejected": N_("Declined automatically by rule {rule}, {moment}"),
+}
+DONE_SOMEHOW = N_("Resolved automatically by rule {rule}, {moment}")
+WOULD = {
+    "validate": N_("Dry run: rule {rule} would have validated this"),
+    "reject": N_("Dry run: rule {rule} would have rejected this"),
+}
+
+
+def asking(telling: Telling) -> str | None:
+    """That a rule has asked the source; None when it was a person."""
+    attempt = telling.item.attempt
+    if attempt is None or attempt.via != VIA or attempt.verb not in ASKS:
+        return None
+    return telling.voice.words(ASKS[attempt.verb], rule=_rule(telling, attempt.who), source=telling.source)
+
+
+def done(telling: Telling) -> str | None:
+    """That a rule decided it, and until when that can be undone; None when it was a person."""
+    item, voice = telling.item, telling.voice
+    if item.resolved_via != VIA or item.resolved_by is None:
+        return None
+    sentences = DONE | DONE_PROPOSAL if item.kind in ACCEPTED_KINDS else DONE
+    sentence, moment = (
+        sentences.get(item.outcome or "", DONE_SOMEHOW),
+        voice.moment(item.resolved_at or item.changed_at),
+    )
+    told = voice.words(sentence, rule=_rule(telling, item.resolved_by), moment=moment)
+    if "undo" not in telling.notice.verbs or item.undo_until is None:
+        return told
+    until = voice.words("It can be undone until {moment}.", moment=voice.clock(item.undo_until))
+    return f"{told}. {until}"
+
+
+def foreseen(telling: Telling) -> str | None:
+    """What a rule on a dry run would have done with it."""
+    would = telling.item.foreseen
+    if would is None or would.verb not in WOULD:
+        return None
+    return telling.voice.words(WOULD[would.verb], rule=_rule(telling, would.rule))
+
+
+def _rule(telling: Telling, who: str) -> str:
+    return telling.line(rule_in(who), MAX_RULE) or "?"

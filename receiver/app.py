@@ -1,0 +1,389 @@
+"""The composition root: settings become a desk, an application and the loops. The only file that imports notifiers."""
+
+import asyncio
+import gc
+import sys
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import parseaddr
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.routing import BaseRoute
+
+from notifiers.email import digest as email_digest
+from notifiers.email import notifier as mail_notifier
+from notifiers.email import render as email_render
+from notifiers.email.client import SmtpClient
+from notifiers.email.notifier import MailNotifier
+from notifiers.i18n.translator import Teller
+from notifiers.slack import app as slack_app
+from notifiers.slack import digest as slack_digest
+from notifiers.slack import errors as slack_codes
+from notifiers.slack import manifest as slack_manifest
+from notifiers.slack import render as slack_render
+from notifiers.slack import signature as slack_signature
+from notifiers.slack.client import SlackClient
+from notifiers.slack.notifier import SlackNotifier
+from receiver import ports
+from receiver.context import Desk
+from receiver.domain.automation import Automation
+from receiver.domain.business_time import Calendar, Quiet, country_of
+from receiver.domain.digest import DigestRule, Edition
+from receiver.domain.notice import Notice, Nudge
+from receiver.domain.pace import Pace, Paces
+from receiver.domain.people import People
+from receiver.domain.reply_template import ReplyTemplate
+from receiver.domain.routing import Escalation, Match, Route, first_route_at
+from receiver.domain.schedule import Schedule
+from receiver.domain.token import Tokens
+from receiver.errors import DeliveryError
+from receiver.jobs import worker
+from receiver.observability import Metrics, catch_the_rest, log
+from receiver.operations.queries import DeskBoard
+from receiver.ports import Clicks, Notifier, Places, Upstream, Verify
+from receiver.settings import Settings, rules, sections
+from receiver.store import events, leases, outbox
+from receiver.store.database import Database, held, is_shared, open_database
+from receiver.store.retention import Kept
+from receiver.upstream.debitura import inbound as debitura_inbound
+from receiver.upstream.debitura.client import Debitura
+from receiver.upstream.getbill import inbound as getbill_inbound
+from receiver.upstream.getbill.budget import READ, WRITE
+from receiver.upstream.getbill.client import Getbill
+from receiver.upstream.http import OnReply
+from receiver.web.app import build_app
+from receiver.web.connection_limits import Doorway
+from receiver.web.server import Server, listen, stopping, url_of
+
+Wrap = Callable[[Database], Database]
+READY_LINE = "casebell is listening on {url}"
+SWITCH_S = 0.0005
+PREVIEWED = ("Casebell <casebell@creditor.example>", "you@creditor.example", "casebell.example.com")
+
+
+def _as_is(database: Database) -> Database:
+    return database
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings, *, url: str | None = None, wrap: Wrap = _as_is) -> AsyncIterator[Desk]:
+    """A desk over the configured store and systems. ``url``: where this process listens, for its own commands.
+
+    Raises ConfigError when another process owns the SQLite file, RetryLaterError when PostgreSQL does not answer.
+    """
+    with held(settings.database_url, url):
+        database = wrap(open_database(settings.database_url))
+        desk = build_desk(settings, database)
+        try:
+            if not is_shared(settings.database_url):  # ours alone: what a killed process had claimed is free at once
+                for table in (events, outbox, leases):
+                    await database.write(table.expire_leases, desk.now())
+            yield desk
+        finally:
+            for upstream in desk.upstreams.values():
+                await upstream.close()
+            for notifier in desk.notifiers.values():
+                await notifier.close()
+            await database.close()
+
+
+def build_desk(settings: Settings, database: Database) -> Desk:
+    """Everything the verbs need, from settings that were checked."""
+    people = people_of(settings.people)
+    metrics = Metrics()
+    desk = Desk(
+        database=database,
+        routes=tuple(route_of(route) for route in settings.routes),
+        people=people,
+        tokens=Tokens([key.get_secret_value() for key in settings.secret_keys]),
+        teller=Teller(),
+        metrics=metrics,
+        public_url=settings.public_url.rstrip("/"),
+        upstreams={(u.source, u.account): u for u in _upstreams(settings, people, metrics)},
+        verifies=dict(_verifies(settings)),
+        now=database.now,
+        digests=tuple(digest_rule_of(rule) for rule in settings.digests),
+        automations=tuple(automation_of(rule) for rule in settings.automations),
+        paces=paces_of(settings),
+        kept=Kept(events=settings.retention.events, items=settings.retention.items),
+    )
+    notifiers: dict[str, Notifier] = {}
+    if settings.slack:
+        client = _slack_client(settings.slack)
+        notifiers["slack"] = SlackNotifier(client, desk.teller)
+        desk.clicks, desk.places = _listeners(settings, settings.slack, client, desk)
+    if settings.email:
+        notifiers["mail"] = _mail(settings, desk.teller)
+    desk.notifiers = notifiers
+    return desk
+
+
+def systems_of(settings: Settings) -> dict[str, Upstream | Notifier]:
+    """Every outside system by name, without a store: for ``casebell doctor``."""
+    systems: dict[str, Upstream | Notifier] = {
+        f"{u.source}:{u.account}": u for u in _upstreams(settings, people_of(settings.people), Metrics())
+    }
+    if settings.slack:
+        systems["slack"] = SlackNotifier(_slack_client(settings.slack), Teller())
+    if settings.email:
+        systems["mail"] = _mail(settings, Teller())
+    return systems
+
+
+def cure_of(channel: str, code: str) -> str:
+    """What to do about an error of "slack" or "mail", for ``casebell doctor``."""
+    return slack_codes.cure_for(code) if channel == "slack" else mail_notifier.CURES.get(code, "")
+
+
+def slack_challenge(settings: Settings, word: str, now: datetime) -> tuple[bytes, dict[str, str]] | None:
+    """What Slack would ask our address, for ``casebell doctor``; None without [slack]."""
+    if settings.slack is None:
+        return None
+    return slack_signature.challenge(settings.slack.signing_secrets[0].get_secret_value(), word, now)
+
+
+def render_slack(notice: Notice, nudge: Nudge | None = None) -> tuple[str, list[dict[str, Any]]]:
+    """Text and blocks of a Slack message, or of the ``nudge`` below it, for ``casebell preview``."""
+    if nudge:
+        return Teller().nudge(notice, nudge), []
+    message = slack_render.render(notice, Teller().story(notice), Teller().say)
+    return message.text, message.blocks
+
+
+def render_mail(notice: Notice, nudge: Nudge | None = None) -> EmailMessage:
+    """An alert, or the ``nudge`` that follows it, for ``casebell preview``."""
+    told = Teller().nudge(notice, nudge) if nudge else ""
+    return email_render.render(notice, Teller().story(notice), Teller().say, *PREVIEWED, nudge=told)
+
+
+def render_mail_digest(edition: Edition) -> EmailMessage:
+    """A digest, for ``casebell preview`` and ``casebell digest``."""
+    return email_digest.render_digest(edition, Teller().say, *PREVIEWED)
+
+
+def render_slack_digest(edition: Edition) -> tuple[str, list[dict[str, Any]]]:
+    """Text and blocks of a digest in Slack, for ``casebell preview``."""
+    message = slack_digest.render_digest(edition)
+    return message.text, message.blocks
+
+
+def describe_slack_app(public_url: str, places: Collection[str] = ()) -> dict[str, Any]:
+    """The app's manifest, for ``casebell slack manifest``."""
+    return slack_manifest.manifest(public_url, places)
+
+
+async def serve(
+    settings: Settings, host: str, port: int, *, wrap: Wrap = _as_is, beside: Sequence[BaseRoute] = ()
+) -> None:
+    """The service until SIGTERM or SIGINT: web and loops in one process; prints a line once it listens.
+
+    ``wrap`` and ``beside``: a database that fails on purpose, routes to compare with; for tests and the bench.
+    Raises ConfigError when the address cannot be listened on, before anything else is touched.
+    """
+    stop = asyncio.Event()
+    catch_the_rest(asyncio.get_running_loop())
+    with closing(listen(host, port)) as listening:
+        url = url_of(listening)
+        async with open_desk(settings, url=url, wrap=wrap) as desk:
+            prepare_interpreter()
+            refused = desk.metrics.connections_refused_total
+            server = Server(build_app(desk, beside), Doorway(lambda why: refused.labels(why).inc()))
+            with stopping(stop):
+                web = asyncio.create_task(server.serve([listening]))
+                loops = asyncio.create_task(worker.run(desk, stop, grace_s=settings.drain_grace.total_seconds()))
+                announcing = asyncio.create_task(_announce(server, url))
+                await asyncio.wait({web, loops}, return_when=asyncio.FIRST_COMPLETED)
+                announcing.cancel()
+                stop.set()
+                try:
+                    await loops  # what is under way ends before the door closes, so that its result can be shown
+                finally:
+                    server.should_exit = True
+                    await web
+
+
+def prepare_interpreter() -> None:
+    """Two pauses that the webhook path feels, both measured (docs/decisions/0008)."""
+    gc.collect()
+    gc.freeze()  # what was imported never dies: a full collection need not walk it, 60 ms each time
+    sys.setswitchinterval(SWITCH_S)  # the writer thread waits this long for its turn after each call into SQLite
+
+
+async def _announce(server: Server, url: str) -> None:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has a flag, no event
+        await asyncio.sleep(0.02)
+    log.info("service.listening", url=url)
+    print(READY_LINE.format(url=url), flush=True)  # noqa: T201 - the one line people and scripts wait for
+
+
+def paces_of(settings: Settings) -> Paces:
+    """How fast each destination is told things; a channel takes five at once after a rest."""
+    calm = Paces()
+    slack = (
+        Pace(settings.slack.posts_per_second, max(5, round(settings.slack.posts_per_second)))
+        if settings.slack
+        else calm.slack
+    )
+    mail = (
+        Pace(settings.email.mails_per_second, max(1, round(5 * settings.email.mails_per_second)))
+        if settings.email
+        else calm.mail
+    )
+    return Paces(slack, mail, bursts_of(settings))
+
+
+def bursts_of(settings: Settings) -> dict[str, Pace]:
+    """How many alerts ring by themselves in each channel; the smallest of the routes that name it."""
+    found: dict[str, Pace] = {}
+    for route in settings.routes:
+        if route.burst is None:
+            continue
+        burst = Pace(route.burst.over / route.burst.within.total_seconds(), route.burst.over)
+        for channel in (*route.slack, *(route.escalate_to.slack if route.escalate_to else ())):
+            known = found.setdefault(f"slack:{channel}", burst)
+            found[f"slack:{channel}"] = min(known, burst, key=lambda one: one.burst)
+    return found
+
+
+def people_of(people: sections.People) -> People:
+    """The rules of [people], addresses in lower case."""
+    return People(
+        resolvers=_entries(people.resolvers),
+        admins=_entries(people.admins),
+        debitura_users=dict(people.debitura_users),
+        four_eyes_above=dict(people.four_eyes_above),
+    )
+
+
+def _entries(entries: Sequence[str]) -> frozenset[str]:
+    return frozenset(entry.lower() if "@" in entry else entry for entry in entries)
+
+
+def route_of(route: rules.Route) -> Route:
+    """One [[routes]] section as the domain's Route."""
+    made = {"match", "escalate_to", "quiet_hours", "calendar"}
+    plain = {name: getattr(route, name) for name in Route.__slots__ if name not in made}
+    away, quiet, hours = route.escalate_to, route.quiet_hours, route.business_hours
+    return Route(
+        match=_match_of(route.match),
+        escalate_to=Escalation(away.after, away.slack, away.email) if away else None,
+        quiet_hours=Quiet(quiet.starts, quiet.ends, quiet.weekends, quiet.exceptions) if quiet else None,
+        calendar=Calendar(route.timezone, route.country or country_of(route.timezone), hours.opens, hours.closes),
+        **plain,
+    )
+
+
+def digest_rule_of(rule: rules.Digest) -> DigestRule:
+    """One [[digests]] section as the domain's DigestRule."""
+    return DigestRule(
+        rule.name,
+        Schedule(rule.schedule, rule.timezone),
+        to=rule.to,
+        slack=rule.slack,
+        locale=rule.locale,
+        match=_match_of(rule.match),
+        skip_empty=rule.skip_empty,
+    )
+
+
+def automation_of(rule: rules.Automation) -> Automation:
+    """One [[automations]] section as the domain's Automation."""
+    plain = {name: getattr(rule, name) for name in Automation.__slots__ if name not in {"match", "min_confidence"}}
+    return Automation(match=_match_of(rule.match), min_confidence=rule.match.min_confidence, **plain)
+
+
+def _match_of(given: rules.Match) -> Match:
+    match = {name: getattr(given, name) for name in Match.__slots__}
+    for bound in ("min_amount", "max_amount"):
+        match[bound] = None if match[bound] is None else float(match[bound])
+    return Match(**match)
+
+
+def _upstreams(settings: Settings, people: People, metrics: Metrics) -> Iterator[Upstream]:
+    for getbill in settings.getbill:
+        client = Getbill(
+            getbill.name,
+            getbill.base_url,
+            api_token=getbill.api_token.get_secret_value() if getbill.api_token else None,
+            token_url=getbill.token_url,
+            client_id=getbill.client_id,
+            client_secret=getbill.client_secret.get_secret_value() if getbill.client_secret else None,
+            poll_every_s=getbill.poll_every.total_seconds(),
+            reads_per_hour=getbill.reads_per_hour,
+            writes_per_hour=getbill.writes_per_hour,
+            todo_url=getbill.todo_url,
+            plan_status_id=getbill.plan_status_id,
+            media_hosts=getbill.media_hosts,
+            observe=_counting(metrics, "getbill"),
+        )
+        for kind in (READ, WRITE):
+            left = metrics.upstream_budget_remaining.labels("getbill", getbill.name, kind)
+            left.set_function(partial(client.budget.remaining, kind))
+        yield client
+    for debitura in settings.debitura:
+        yield Debitura(
+            debitura.name,
+            debitura.base_url,
+            debitura.api_key.get_secret_value(),
+            poll_every_s=debitura.poll_every.total_seconds(),
+            people=people,
+            reply_as=debitura.reply_as,
+            solution_hosts=debitura.solution_hosts,
+            case_url=debitura.case_url,
+            observe=_counting(metrics, "debitura"),
+        )
+
+
+def _counting(metrics: Metrics, source: str) -> OnReply:
+    def count(operation: str, status: str, _headers: Mapping[str, str]) -> None:
+        metrics.upstream_requests_total.labels(source, operation, status).inc()
+
+    return count
+
+
+def _verifies(settings: Settings) -> Iterator[tuple[tuple[str, str], Verify]]:
+    for getbill in settings.getbill:
+        secrets = [secret.get_secret_value() for secret in getbill.webhook_secrets]
+        yield ("getbill", getbill.name), getbill_inbound.make_verify(secrets)
+    for debitura in settings.debitura:
+        secrets = [secret.get_secret_value() for secret in debitura.webhook_secrets]
+        yield ("debitura", debitura.name), debitura_inbound.make_verify(secrets)
+
+
+def _slack_client(slack: sections.Slack) -> SlackClient:
+    return SlackClient(slack.base_url, slack.bot_token.get_secret_value())
+
+
+def _listeners(settings: Settings, slack: sections.Slack, client: SlackClient, desk: Desk) -> tuple[Clicks, Places]:
+    return slack_app.listeners(
+        [secret.get_secret_value() for secret in slack.signing_secrets],
+        client=client,
+        teller=desk.teller,
+        now=desk.now,
+        board=DeskBoard(desk),
+        public_url=desk.public_url,
+        locale_at=lambda place: first_route_at(place, desk.routes).locale,
+        team_ids=tuple(filter(None, [slack.team_id])),
+        app_ids=tuple(filter(None, [slack.app_id])),
+        templates=[ReplyTemplate(one.name, one.text, one.locale) for one in settings.reply_templates],
+    )
+
+
+def _mail(settings: Settings, teller: ports.Teller) -> MailNotifier:
+    assert settings.email is not None
+    password = settings.email.password.get_secret_value() if settings.email.password else None
+    host = urlsplit(settings.public_url).hostname or parseaddr(settings.email.sender)[1].rpartition("@")[2]
+    client = SmtpClient(settings.email.smtp_url, password, on_stop=_mail_stopped)
+    return MailNotifier(client, teller, sender=settings.email.sender, host=host)
+
+
+def _mail_stopped(error: DeliveryError | None) -> None:
+    """Once when the mail server stops to let us in, once when it lets us in again."""
+    if error is None:
+        log.warning("mail.queue.goes_on")
+    else:
+        log.error("mail.queue.stopped", reason=error.code, about=error.message, cure="casebell doctor")

@@ -1,0 +1,170 @@
+"""What the verbs need to work: the store, the outside systems, the rules, and the bells that wake the loops."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from receiver.domain.automation import Automation
+from receiver.domain.digest import DigestRule
+from receiver.domain.item import Snapshot
+from receiver.domain.pace import Paces
+from receiver.domain.people import People
+from receiver.domain.routing import Route, route_at, routes_for
+from receiver.domain.token import Tokens
+from receiver.errors import RetryLaterError
+from receiver.observability import Metrics, log
+from receiver.ports import Clicks, Notifier, Places, Teller, Upstream, Verify
+from receiver.store.database import Database
+from receiver.store.retention import Kept
+from receiver.store.stakes import AllTotals
+
+T = TypeVar("T")
+_limit = ContextVar[asyncio.Timeout | None]("limit", default=None)
+STORE_LOOK_S = 1.0
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Bells:
+    """Wakes a loop early; a ring that nobody waits for is kept. Polling finds everything without them."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, asyncio.Event] = {}
+        self._untold: set[str] = set()
+        self._has_untold = asyncio.Event()
+
+    def ring(self, name: str) -> None:
+        """There is something new, here and for every replica."""
+        self.ring_here(name)
+        self._untold.add(name)
+        self._has_untold.set()
+
+    def ring_here(self, name: str) -> None:
+        """For the loops of this process only."""
+        self._event(name).set()
+
+    async def wait(self, name: str, timeout_s: float) -> bool:
+        """True when rung, False when ``timeout_s`` seconds passed."""
+        event = self._event(name)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await event.wait()
+        except TimeoutError:
+            return False
+        event.clear()
+        return True
+
+    async def untold(self) -> set[str]:
+        """Wait for bells that were rung here and told to nobody yet; each is handed out once."""
+        await self._has_untold.wait()
+        self._has_untold.clear()
+        names, self._untold = self._untold, set()
+        return names
+
+    def _event(self, name: str) -> asyncio.Event:
+        return self._events.setdefault(name, asyncio.Event())
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nothing is asked of a source until then.
+
+    ``misses``: how often in a row it was not to be heard; ``believed``: the last event taken at its word meanwhile.
+    """
+
+    until: datetime
+    misses: int
+    believed: int = 0
+
+
+@dataclass(slots=True)
+class Desk:
+    """Handed to every verb; made by ``main.py``. Keys of ``upstreams`` and ``verifies``: (source, account)."""
+
+    database: Database
+    routes: tuple[Route, ...]
+    people: People
+    tokens: Tokens
+    teller: Teller
+    metrics: Metrics
+    public_url: str
+    upstreams: Mapping[tuple[str, str], Upstream] = field(default_factory=dict)
+    verifies: Mapping[tuple[str, str], Verify] = field(default_factory=dict)
+    notifiers: Mapping[str, Notifier] = field(default_factory=dict)
+    clicks: Clicks | None = None
+    places: Places | None = None
+    digests: tuple[DigestRule, ...] = ()
+    automations: tuple[Automation, ...] = ()
+    bells: Bells = field(default_factory=Bells)
+    paces: Paces = field(default_factory=Paces)
+    now: Callable[[], datetime] = utc_now
+    holds: dict[str, Hold] = field(default_factory=dict)  # loops that wait for a source to recover, by their bell
+    passes: dict[tuple[str, str], datetime] = field(default_factory=dict)  # our last whole one over each account
+    passing: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)  # one pass over an account at a time
+    is_draining: bool = False
+    kept: Kept = field(default_factory=Kept)
+    totals: AllTotals = field(default_factory=AllTotals)
+    holder: str = field(default_factory=lambda: secrets.token_hex(8))  # who this process is among the replicas
+
+    def route(self, name: str, place: str, said: Snapshot) -> Route:
+        """How ``place`` is told of an item: by the route of this name.
+
+        When the configuration no longer has it, by the route that the place has now. One that masks the debtor there
+        is enough. A digest has no masking of its own: it takes that of the item's routes, too.
+        """
+        here = route_at(place, said, self.routes)
+        digest = next((rule.as_route() for rule in self.digests if rule.as_route().name == name), None)
+        told = digest or next((route for route in self.routes if route.name == name), here)
+        counted = (told, here, *(routes_for(said, self.routes) if digest else ()))
+        return replace(told, mask_debtor=any(route.mask_debtor for route in counted))
+
+    async def write_down(self, work: Callable[..., T], *args: Any) -> T:
+        """Write what has already happened outside, such as a message that was posted: wait for a store that is away.
+
+        Else nobody would know of it before a lease ran out, and it would be done again. The claim's id keeps a row from
+        being ended twice. Raises RetryLaterError only when the service ends meanwhile.
+        """
+        if (limit := _limit.get()) is not None and not limit.expired():
+            limit.reschedule(None)
+        while True:
+            try:
+                return await self.database.write(work, *args)
+            except RetryLaterError as error:
+                if self.is_draining:
+                    raise
+                log.warning("store.awaited", reason=error.code)
+            await asyncio.sleep(STORE_LOOK_S)
+
+
+@asynccontextmanager
+async def outside(limit_s: float) -> AsyncIterator[None]:
+    """What may take so long: all until the first ``write_down``, which waits for the store as long as it is away.
+
+    Raises TimeoutError when the other side took longer.
+    """
+    async with asyncio.timeout(limit_s) as limit:
+        token = _limit.set(limit)
+        try:
+            yield
+        finally:
+            _limit.reset(token)
+
+
+OUTBOX_BELL = "outbox"
+CLICKS_BELL = "clicks"
+HOMES_BELL = "homes"
+
+
+def inbox_bell(source: str, account: str) -> str:
+    return f"inbox:{source}:{account}"
+
+
+def sweep_bell(source: str, account: str) -> str:
+    return f"sweep:{source}:{account}"

@@ -1,0 +1,209 @@
+"""Digests: what is due is counted from the store, claimed and put into the outbox.
+
+Counting happens outside any transaction, claiming and putting in one: of a slot there is one digest, however many
+processes count at the same time. A slot that was missed is made up for once, and what did not leave for days is told by
+the next digest instead of by many.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from receiver.context import OUTBOX_BELL, Desk
+from receiver.domain.digest import FLOW_DAYS, Digest, DigestRule, Silence, SourceFigures
+from receiver.domain.digest_build import sum_up
+from receiver.domain.routing import Route, routes_for
+from receiver.errors import DeliveryError, PermanentError
+from receiver.observability import log
+from receiver.pipeline.deliver.digests import DOCUMENT, subscription_id
+from receiver.ports import KeepsFigures
+from receiver.store import digests, outbox, suppression
+from receiver.store.digests import Made
+from receiver.store.outbox import DIGEST
+
+FIGURES_WITHIN_S = 10.0
+SILENT_AFTER = timedelta(minutes=15)
+SILENT_AFTER_POLLS = 3
+FIRST_COVERS = timedelta(days=1)  # of a digest that was never made
+
+
+async def make_if_due(desk: Desk, rule: DigestRule) -> int:
+    """Make a digest if its time has come; how many there were. A rule that is new begins with its next slot."""
+    now = desk.now()
+    last = await desk.database.read(digests.newest, rule.name)
+    if last is None:
+        await desk.database.write(digests.claim, Made(rule.name, now, now, now, 0))
+        return 0
+    slot = rule.schedule.newest_within(last.slot, now)
+    return 0 if slot is None else await _make(desk, rule, slot, last.made_at, now)
+
+
+async def make_now(desk: Desk, name: str) -> list[str]:
+    """Make a digest outside its schedule, which it leaves as it is; the destinations it goes to."""
+    rule = rule_named(desk, name)
+    now = desk.now()
+    since = await _since(desk, rule, now)
+    told = await draft(desk, rule, since, now)
+    drafts = dict.fromkeys(rule.destinations(), told)
+    return await _put(desk, rule, None, drafts, now)
+
+
+def rule_named(desk: Desk, name: str) -> DigestRule:
+    """Raises PermanentError("unknown_digest")."""
+    found = next((rule for rule in desk.digests if rule.name == name), None)
+    if found is None:
+        known = ", ".join(rule.name for rule in desk.digests) or "there is none"
+        raise PermanentError("unknown_digest", f"no [[digests]] is named {name!r}; the names: {known}")
+    return found
+
+
+async def draft(desk: Desk, rule: DigestRule, since: datetime, until: datetime) -> Digest:
+    """The digest as it would be; nothing is claimed and nothing sent."""
+    figures = await _figures(desk, rule)
+    return await desk.database.read(_draft, desk, rule, since, until, figures)
+
+
+async def _since(desk: Desk, rule: DigestRule, now: datetime) -> datetime:
+    last = await desk.database.read(digests.newest, rule.name)
+    return last.made_at if last else now - FIRST_COVERS
+
+
+async def _make(desk: Desk, rule: DigestRule, slot: datetime, since: datetime, now: datetime) -> int:
+    """One digest for everybody, and an older beginning for whom the last ones have not reached."""
+    waiting = await desk.database.read(digests.waiting, rule.name, now)
+    begins = dict.fromkeys(rule.destinations(), since)
+    for one in waiting:
+        if one.destination in begins:
+            begins[one.destination] = min(begins[one.destination], one.since)
+    figures = await _figures(desk, rule)
+    told = {
+        begin: await desk.database.read(_draft, desk, rule, begin, now, figures) for begin in {since, *begins.values()}
+    }
+    drafts = {
+        destination: told[begin]
+        for destination, begin in begins.items()
+        if not (rule.skip_empty and told[begin].is_empty)
+    }
+    await _put(desk, rule, Made(rule.name, slot, since, now, len(drafts)), drafts, now)
+    return 1
+
+
+async def _put(
+    desk: Desk, rule: DigestRule, made: Made | None, drafts: Mapping[str, Digest], now: datetime
+) -> list[str]:
+    sent_to = await desk.database.write(_claim_and_put, rule, made, drafts, now)
+    if sent_to is None:
+        return []  # another process was first
+    desk.bells.ring(OUTBOX_BELL)
+    log.info("digest.made", name=rule.name, destinations=len(sent_to))
+    return sent_to
+
+
+def _claim_and_put(
+    connection: Connection, rule: DigestRule, made: Made | None, drafts: Mapping[str, Digest], now: datetime
+) -> list[str] | None:
+    """The claim and its deliveries in one transaction. ``made`` None: outside the schedule, nothing to claim."""
+    if made is not None and not digests.claim(connection, made):
+        return None
+    if made is not None:
+        older = [one.id for one in digests.waiting(connection, rule.name, now) if one.destination in drafts]
+        digests.take_back(connection, older, now)
+    sent_to = []
+    for destination, told in drafts.items():
+        channel, _, address = destination.partition(":")
+        if channel == "mail" and suppression.find(connection, address, rule.name, now):
+            continue
+        payload = {
+            "name": rule.name,
+            "since": told.since.isoformat(),
+            "document": DOCUMENT.dump_json(told, exclude_defaults=True).decode(),
+        }
+        outbox.put(connection, None, destination, DIGEST, payload, now)
+        sent_to.append(destination)
+    return sent_to
+
+
+def _draft(
+    connection: Connection,
+    desk: Desk,
+    rule: DigestRule,
+    since: datetime,
+    until: datetime,
+    figures: tuple[SourceFigures, ...],
+) -> Digest:
+    silent = _silent(desk, rule, digests.last_heard(connection), until)
+    return counted(connection, rule, since, until, desk.routes, figures=figures, silent=silent)
+
+
+def counted(
+    connection: Connection,
+    rule: DigestRule,
+    since: datetime,
+    until: datetime,
+    routes: tuple[Route, ...],
+    *,
+    figures: tuple[SourceFigures, ...] = (),
+    silent: tuple[Silence, ...] = (),
+) -> Digest:
+    """The digest as the store has it. A name that one of an item's routes hides is hidden here too."""
+    first_day = until - timedelta(days=FLOW_DAYS + 1)
+    return sum_up(
+        rule,
+        digests.material(connection, min(since, first_day)),
+        since,
+        until,
+        reopened=digests.reopened(connection, since),
+        is_masked=lambda said: any(route.mask_debtor for route in routes_for(said, routes)),
+        figures=figures,
+        silent=silent,
+    )
+
+
+def _silent(
+    desk: Desk, rule: DigestRule, heard: Mapping[tuple[str, str], datetime], now: datetime
+) -> tuple[Silence, ...]:
+    found = []
+    for (source, account), upstream in desk.upstreams.items():
+        heard_at = heard.get((source, account))
+        patience = max(SILENT_AFTER, timedelta(seconds=SILENT_AFTER_POLLS * upstream.poll_every_s))
+        if _is_about(rule, source, account) and (heard_at is None or now - heard_at > patience):
+            found.append(Silence(source, account, heard_at))
+    return tuple(found)
+
+
+async def _figures(desk: Desk, rule: DigestRule) -> tuple[SourceFigures, ...]:
+    """What the sources count, as far as they answer; a digest does not wait for them."""
+    asked = [
+        _asked(upstream)
+        for (source, account), upstream in desk.upstreams.items()
+        if isinstance(upstream, KeepsFigures) and _is_about(rule, source, account)
+    ]
+    return tuple(found for found in await asyncio.gather(*asked) if found is not None)
+
+
+async def _asked(upstream: KeepsFigures) -> SourceFigures | None:
+    try:
+        async with asyncio.timeout(FIGURES_WITHIN_S):
+            return await upstream.figures()
+    except (DeliveryError, TimeoutError) as error:
+        log.warning("digest.figures.missing", reason=getattr(error, "code", "timeout"))
+        return None
+
+
+def _is_about(rule: DigestRule, source: str, account: str) -> bool:
+    return (not rule.match.source or source in rule.match.source) and (
+        not rule.match.account or account in rule.match.account
+    )
+
+
+async def unsubscribe(desk: Desk, subscription: str) -> None:
+    """No more of this digest to this address; nothing when the configuration no longer has the two."""
+    for rule in desk.digests:
+        for address in rule.to:
+            if subscription_id(rule.name, address) == subscription:
+                await desk.database.write(
+                    suppression.add, address, rule.name, suppression.UNSUBSCRIBED, desk.now(), None
+                )
+                log.info("digest.unsubscribed", name=rule.name)

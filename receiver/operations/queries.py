@@ -1,0 +1,100 @@
+"""Beside the walk: what people look up in a channel's own pages and commands, and step 8 for what they typed."""
+
+from collections.abc import Sequence
+from datetime import datetime, time
+
+from sqlalchemy import Connection
+
+from receiver.context import HOMES_BELL, OUTBOX_BELL, Desk
+from receiver.domain.action import Click
+from receiver.domain.business_time import zone_of
+from receiver.domain.item import Item
+from receiver.domain.notice import Notice
+from receiver.domain.overview import Overview
+from receiver.domain.people import Person
+from receiver.domain.refusal import SENTENCES
+from receiver.domain.routing import Route, first_route_at
+from receiver.domain.totals import Totals
+from receiver.pipeline.actions import Refused, take_action
+from receiver.pipeline.deliver.followups import route_of
+from receiver.pipeline.notices import notice_of
+from receiver.store import app_home, items, messages
+
+MOST_FOUND = 10
+MOST_MINE = 8
+MOST_WAITING = 8
+MOST_CLAIMED = 500  # looked through for one person's
+
+
+class DeskBoard:
+    """Fulfils ``ports.Board``."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def may_look(self, person: Person) -> bool:
+        return self._desk.people.may_resolve(person)
+
+    async def notice(self, item_id: str, place: str) -> Notice | None:
+        found = await self._desk.database.read(items.find, item_id)
+        return (await self._notices([found], place))[0] if found else None
+
+    async def find(self, words: str, place: str) -> list[Notice]:
+        return await self._notices(await self._desk.database.read(items.looked_for, words, MOST_FOUND), place)
+
+    async def overview(self, person: Person, place: str) -> Overview:
+        now, route = self._desk.now(), first_route_at(place, self._desk.routes)
+        claimed, waiting, totals, figures = await self._desk.database.read(self._look, _midnight(route, now), now)
+        mine = [item for item in claimed if is_theirs(item, person)]
+        return Overview(
+            tuple(await self._notices(mine[:MOST_MINE], place)),
+            tuple(await self._notices(waiting, place)),
+            totals,
+            *figures,
+            route=route,
+            now=now,
+        )
+
+    async def press(self, click: Click, locale: str) -> str | None:
+        """Not stored first, as a button's press is: who typed waits for the answer, and types again without one."""
+        desk = self._desk
+        outcome = await desk.database.write(take_action, click, desk.now(), desk.routes, desk.people)
+        word = outcome.code if isinstance(outcome, Refused) else "taken"
+        desk.metrics.actions_total.labels(click.verb, word, click.via).inc()
+        desk.bells.ring(OUTBOX_BELL)
+        if isinstance(outcome, Refused):
+            return desk.teller.say(locale, SENTENCES[outcome.code], **outcome.values)
+        return None
+
+    async def opened(self, user: str) -> None:
+        await self._desk.database.write(app_home.opened, user, self._desk.now())
+        self._desk.bells.ring(HOMES_BELL)
+
+    def _look(
+        self, connection: Connection, since: datetime, now: datetime
+    ) -> tuple[list[Item], list[Item], Totals, tuple[int, int]]:
+        totals = self._desk.totals.read(connection, now)
+        claimed, waiting = items.claimed(connection, MOST_CLAIMED), items.waiting_longest(connection, MOST_WAITING)
+        return claimed, waiting, totals, items.figures(connection, since)
+
+    async def _notices(self, found: Sequence[Item], place: str) -> list[Notice]:
+        """Each as the place is told of it: in its language, and masked where it masks."""
+        shown = await self._desk.database.read(_shown_at, found, place)
+        return [notice_of(self._desk, one, route_of(self._desk, one, place, shown[one.id])) for one in found]
+
+
+def is_theirs(item: Item, person: Person) -> bool:
+    """Whether this person has claimed the item, or was given it."""
+    if item.claimer is not None and (item.claimer.email or item.claimer.slack_id):
+        return item.claimer.is_surely(person)
+    return item.claimed_by is not None and item.claimed_by in {person.name, person.email, person.slack_id}
+
+
+def _shown_at(connection: Connection, found: Sequence[Item], place: str) -> dict[str, list[messages.Shown]]:
+    return {item.id: messages.of_item(connection, item.id, place) for item in found}
+
+
+def _midnight(route: Route, now: datetime) -> datetime:
+    """When the day began where the route is."""
+    zone = zone_of(route.timezone)
+    return datetime.combine(now.astimezone(zone).date(), time(), zone).astimezone(now.tzinfo)

@@ -1,0 +1,80 @@
+"""A second chance: a dead delivery is due again, a stored event is understood again. Both keep their ids.
+
+Beside the walk, for the commands. Nothing here delivers or understands by itself: it puts rows back where the loops
+find them. An event that is understood twice says what the source says now, so it never rings a second time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from receiver.context import CLICKS_BELL, OUTBOX_BELL, Desk, inbox_bell
+from receiver.domain.breaker import names_over
+from receiver.store import actions, breakers, events, outbox
+from receiver.store.outbox import CARRY_OUT, Delivery
+
+EVENTS_IN_ONE_COMMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """Ids that are due again, and why the others are not."""
+
+    due: tuple[int, ...]
+    refused: dict[int, str]
+
+
+async def retry(desk: Desk, ids: Sequence[int] | None) -> Retried:
+    """Give these dead deliveries another chance; all of them when ``ids`` is None."""
+    retried = await desk.database.write(_retry, ids, desk.now())
+    desk.bells.ring(OUTBOX_BELL)
+    return retried
+
+
+async def replay(
+    desk: Desk, *, event_id: str | None = None, since: datetime | None = None, is_quarantined: bool = False
+) -> int:
+    """Understand stored events again, a few at a time so that ingest never waits; how many."""
+    count, after = 0, 0
+    while True:
+        ids = await desk.database.read(
+            lambda connection, after=after: events.at_rest(
+                connection,
+                event_id=event_id,
+                since=since,
+                is_quarantined=is_quarantined,
+                after=after,
+                most=EVENTS_IN_ONE_COMMIT,
+            )
+        )
+        if not ids:
+            return count
+        after = ids[-1]
+        raised = await desk.database.write(events.again, ids, desk.now())
+        count += len(raised)
+        for source, account in set(raised):
+            is_press = source in events.CLICK_SOURCES
+            desk.bells.ring(CLICKS_BELL if is_press else inbox_bell(source, account))
+
+
+def _retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> Retried:
+    found = {delivery.id: delivery for delivery in outbox.dead_ones(connection, ids)}
+    refused = {id_: "is not a dead delivery" for id_ in ids or () if id_ not in found}
+    refused |= {id_: why for id_, delivery in found.items() if (why := _why_not(connection, delivery))}
+    due = tuple(id_ for id_ in found if id_ not in refused and outbox.retry(connection, id_, now))
+    names = {name for id_ in due for name in names_over(found[id_].destination, is_urgent=found[id_].is_urgent)}
+    breakers.look_again(connection, names, now)  # somebody says that it was mended
+    return Retried(due, refused)
+
+
+def _why_not(connection: Connection, delivery: Delivery) -> str | None:
+    """An order that failed was reported: its people have the buttons again, and may have pressed another since."""
+    if delivery.what != CARRY_OUT:
+        return None
+    action = actions.find(connection, delivery.value("action"))
+    if action is not None and action.state == "asked":
+        return None
+    who = action.person.label if action else "whoever asked"
+    return f"{who} was told that this failed and has the buttons again: press it again, or `casebell act`"

@@ -1,0 +1,83 @@
+"""Housekeeping beside the walk: what is over and old leaves the store, what a wrong clock left behind is put right."""
+
+import asyncio
+import math
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from receiver.context import OUTBOX_BELL, Desk
+from receiver.domain.people import People, Person
+from receiver.observability import log
+from receiver.store import clock_skew, groups, logins, retention, sessions
+
+PAUSE_S = 0.01  # between two writes, so that those of the walk come first
+BODIES, EVENTS, DELIVERIES, ROWS, SESSIONS = "bodies", "events", "deliveries", "rows of items", "sessions"
+
+
+async def tidy(desk: Desk, *, longest_s: float = math.inf) -> tuple[dict[str, int], bool]:
+    """Erase what ``desk.kept`` does not keep; how much, and whether ``longest_s`` seconds were enough for all of it."""
+    counted = Counter({BODIES: 0, EVENTS: 0, DELIVERIES: 0, ROWS: 0, SESSIONS: 0})
+    ends = time.monotonic() + longest_s
+    async for what, erased in _erasing(desk, desk.now()):
+        counted[what] += erased
+        if time.monotonic() > ends:
+            break
+        await asyncio.sleep(PAUSE_S)
+    else:
+        ends = math.inf
+    if counted.total():
+        log.info("store.rows.erased", **{what.replace(" ", "_"): n for what, n in counted.items()})
+    return dict(counted), ends == math.inf
+
+
+async def tidy_all(desk: Desk) -> int:
+    """For a loop: how much was erased."""
+    counted, _ = await tidy(desk)
+    return sum(counted.values())
+
+
+async def heal_clock(desk: Desk) -> int:
+    """At the start and again and again, for clocks are put back at any time; how many rows came from the future."""
+    healed = await desk.database.write(clock_skew.heal, desk.now())
+    if healed:
+        log.warning("clock.rows.healed", count=healed)
+        desk.bells.ring(OUTBOX_BELL)
+    return healed
+
+
+async def _erasing(desk: Desk, now: datetime) -> AsyncIterator[tuple[str, int]]:
+    """One write after the other. Bodies before events, so that what is short-lived goes first."""
+    read, write, kept = desk.database.read, desk.database.write, desk.kept
+    since = datetime.fromtimestamp(0, UTC)
+    while True:
+        ids, since = await read(retention.with_old_bodies, since, now - kept.bodies)
+        if not ids:
+            break
+        yield BODIES, await write(retention.erase_bodies, ids)
+    while ids := await read(retention.old_events, now - kept.events):
+        yield EVENTS, await write(retention.forget_events, ids, now - kept.events)
+    while ids := await read(retention.old_deliveries, now - kept.events):
+        yield DELIVERIES, await write(retention.forget_deliveries, ids)
+    if forgotten := await write(groups.forget, now - kept.events):
+        yield DELIVERIES, forgotten
+    if ended := await write(_end_sessions, await read(_without_leave, desk.people), now):
+        yield SESSIONS, ended
+    before = now - kept.items
+    while item_ids := await read(retention.old_items, before):
+        for item_id in item_ids:
+            while erased := await write(retention.forget_item, item_id, before):
+                yield ROWS, erased
+
+
+def _without_leave(connection: Connection, people: People) -> list[str]:
+    """Addresses that are signed in and that [people] names no longer."""
+    return [one for one in sessions.addresses(connection) if not people.may_resolve(Person(email=one))]
+
+
+def _end_sessions(connection: Connection, gone: list[str], now: datetime) -> int:
+    """Sessions that are over or of these addresses, and links to sign in that are over."""
+    return sessions.forget(connection, gone, now) + logins.forget(connection, now)

@@ -1,0 +1,26 @@
+"""How the admins hear of an alarm: a word to each by the outbox, in the transaction that begins or ends it."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from receiver.domain.admin_alert import Alarm, destinations
+from receiver.store import outbox
+
+
+def tell(
+    connection: Connection,
+    admins: Collection[str],
+    channels: Mapping[str, object],
+    alarm: Alarm,
+    now: datetime,
+    *,
+    has_begun: bool,
+) -> None:
+    """Its begin or its end, once to each."""
+    code = alarm.code if has_begun else alarm.end
+    values = {"about": alarm.about, "since": f"{alarm.since:%Y-%m-%d %H:%M} UTC", "reason": alarm.reason}
+    payload = {"code": code, "values": values, "mark": f"{alarm.name} {code} {alarm.since.timestamp():.0f}"}
+    for destination in destinations(alarm, admins, channels):
+        outbox.put(connection, None, destination, outbox.WARN, payload, now, is_urgent=True)

@@ -1,0 +1,94 @@
+"""Step 7 for digests: one leaves from the outbox, with the links of the address it goes to."""
+
+import hashlib
+from dataclasses import replace
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection
+
+from receiver.context import Desk
+from receiver.domain.action import SOURCE_VERBS
+from receiver.domain.digest import Digest, Edition, Part
+from receiver.domain.item import Item
+from receiver.domain.people import Person
+from receiver.domain.routing import Route, route_at
+from receiver.errors import PermanentError, UncertainError
+from receiver.observability import log
+from receiver.pipeline.notices import decide_token
+from receiver.ports import DigestNotifier
+from receiver.store import actions, outbox, suppression
+from receiver.store.outbox import Delivery
+
+DOCUMENT = TypeAdapter(Digest)  # as it lies in the outbox
+
+
+async def deliver_digest(desk: Desk, delivery: Delivery, claim_id: str) -> None:
+    """Send one from the outbox. Raises DeliveryError, but for one thing: what perhaps arrived is not sent again.
+
+    The next digest tells of all that is still open, so a lost one costs less than two of the same.
+    """
+    channel, _, address = delivery.destination.partition(":")
+    notifier: object = desk.notifiers.get(channel)
+    if not isinstance(notifier, DigestNotifier):
+        raise PermanentError("unknown_channel", f"[{channel}] is not in the configuration any more")
+    name = delivery.value("name")
+    why = await desk.database.read(suppression.find, address, name, desk.now())
+    if channel == "mail" and why is not None:
+        log.info("digest.suppressed", name=name)  # unsubscribed since it was made
+    else:
+        told = DOCUMENT.validate_json(delivery.value("document"))
+        try:
+            await notifier.deliver_digest(await edition_for(desk, told, channel, address), address)
+        except UncertainError as error:
+            log.warning("digest.uncertain", name=name, reason=error.code)
+    if not await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()):
+        raise outbox.LostLeaseError
+
+
+async def edition_for(desk: Desk, told: Digest, channel: str, address: str) -> Edition:
+    """With links: to decide by, for people who may and by mail alone (Slack's link expanders open what they see)."""
+    told = replace(told, parts=tuple(_masked_at(f"{channel}:{address}", part, desk.routes) for part in told.parts))
+    shown = [entry.item for part in told.parts for entry in part.entries]
+    source_links = {item.id: item.snapshot.solution_url for item in shown if item.snapshot.solution_url}
+    if channel != "mail":
+        return Edition(told, {}, source_links, inbox_url=f"{desk.public_url}/")
+    may_decide = desk.people.may_resolve(Person(email=address))
+    decide_links = await _decide_links(desk, told, address) if may_decide else {}
+    token = desk.tokens.make("unsubscribe.v1", subscription_id(told.name, address))
+    inbox_url = f"{desk.public_url}/" if may_decide else None
+    return Edition(told, decide_links, source_links, f"{desk.public_url}/unsubscribe/{token}", inbox_url)
+
+
+def _masked_at(place: str, part: Part, routes: tuple[Route, ...]) -> Part:
+    """A name that this place must not see is hidden, though no route of the item hides it."""
+    entries = (
+        replace(one, is_masked=one.is_masked or route_at(place, one.item.snapshot, routes).mask_debtor)
+        for one in part.entries
+    )
+    return replace(part, entries=tuple(entries))
+
+
+async def _decide_links(desk: Desk, told: Digest, address: str) -> dict[str, str]:
+    rule = next((rule for rule in desk.digests if rule.name == told.name), None)
+    if rule is None:
+        return {}
+    decidable = [
+        entry.item for part in told.parts if part.is_to_decide for entry in part.entries if _can_be(entry.item)
+    ]
+    tokens = {item.id: decide_token(item, rule.as_route(), address, desk.now()) for item in decidable}
+    await desk.database.write(_remember_tokens, list(tokens.values()))
+    return {id_: f"{desk.public_url}/act/{desk.tokens.make('act.v1', token.id)}" for id_, token in tokens.items()}
+
+
+def _can_be(item: Item) -> bool:
+    return item.state == "open" and bool(SOURCE_VERBS & set(item.snapshot.verbs))
+
+
+def _remember_tokens(connection: Connection, tokens: list[actions.Token]) -> None:
+    for token in tokens:
+        actions.add_token_once(connection, token)
+
+
+def subscription_id(name: str, address: str) -> str:
+    """Names a recipient of a digest without saying who (RFC 8058: opaque)."""
+    return hashlib.blake2b(f"{name}\n{address.lower()}".encode(), digest_size=12).hexdigest()

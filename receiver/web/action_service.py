@@ -1,0 +1,100 @@
+"""What the pages behind mail links need of the store: find a link, take its press, send a fresh one."""
+
+import secrets
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+
+from receiver.context import OUTBOX_BELL, Desk
+from receiver.domain.action import Click
+from receiver.domain.item import Item, Medium
+from receiver.domain.people import Person
+from receiver.domain.routing import Route
+from receiver.errors import PermanentError
+from receiver.pipeline.notices import SIGNED_IN, notice_of
+from receiver.store import actions, items, outbox
+from receiver.web.action_pages import Found, Used
+from receiver.web.sessions import session_of
+from receiver.web.submit_action import press_and_wait
+
+FRESH_LINK_EVERY = timedelta(minutes=5)
+
+
+class DecideDesk:
+    """Fulfils ``links.ActDesk`` and ``media.MediaDesk`` over the store."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.tokens = desk.tokens
+        self.teller = desk.teller
+        self.public_url = desk.public_url
+        self.now = desk.now
+
+    async def find(self, token_id: str) -> Found | None:
+        """The link and its item as it is now; None as soon as [people] does not name the link's address any more."""
+        token, item = await self._desk.database.read(_token_and_item, token_id)
+        if token is None or item is None or not self._desk.people.may_resolve(Person(email=token.address)):
+            return None
+        notice = notice_of(self._desk, item, self._route(token, item), reader=token.id)
+        used = None
+        if token.used_at is not None:
+            used = Used(token.used_by or "", token.used_at, token.used_verb or "")
+        return Found(item, notice, token.address, token.version, token.expires_at, used)
+
+    async def press(self, click: Click, locale: str) -> str | None:
+        """Store the choice and wait a moment for it; None, or the sentence that says why not."""
+        return await press_and_wait(self._desk, click, locale)
+
+    async def resend(self, token_id: str) -> None:
+        """Mail a fresh link to the address the old one went to, and to no other; at most one in five minutes."""
+        desk = self._desk
+        token, item = await desk.database.read(_token_and_item, token_id)
+        if token is None or item is None:
+            return
+        fresh = replace(
+            token,
+            id=secrets.token_hex(12),
+            version=item.version,
+            created_at=desk.now(),
+            expires_at=desk.now() + (token.expires_at - token.created_at),
+            used_at=None,
+            used_by=None,
+            used_verb=None,
+        )
+        await desk.database.write(_queue_fresh, fresh, desk)
+        desk.bells.ring(OUTBOX_BELL)
+
+    async def may_open(self, request: Request, reader: str) -> bool:
+        if reader == SIGNED_IN:
+            return await session_of(self._desk, request) is not None
+        token, _ = await self._desk.database.read(_token_and_item, reader)
+        return token is not None and self._desk.people.may_resolve(Person(email=token.address))
+
+    async def find_item(self, item_id: str) -> Item | None:
+        return await self._desk.database.read(items.find, item_id)
+
+    async def media_url(self, item: Item, medium: Medium) -> str:
+        """A fresh link from the source. Raises DeliveryError."""
+        upstream = self._desk.upstreams.get((item.snapshot.source, item.snapshot.account))
+        if upstream is None:
+            raise PermanentError("unknown_account")
+        return await upstream.media_url(item, medium)
+
+    def _route(self, token: actions.Token, item: Item) -> Route:
+        return self._desk.route(token.route, f"mail:{token.address}", item.snapshot)
+
+
+def _token_and_item(connection: Connection, token_id: str) -> tuple[actions.Token | None, Item | None]:
+    token = actions.find_token(connection, token_id)
+    return token, items.find(connection, token.item_id) if token else None
+
+
+def _queue_fresh(connection: Connection, fresh: actions.Token, desk: Desk) -> None:
+    to, since = f"mail:{fresh.address}", fresh.created_at - FRESH_LINK_EVERY
+    if outbox.is_put(connection, fresh.item_id, to, outbox.FRESH_LINK, since):
+        return
+    actions.add_token_once(connection, fresh)
+    payload: dict[str, object] = {"route": fresh.route, "token": fresh.id}
+    outbox.put(connection, fresh.item_id, to, outbox.FRESH_LINK, payload, desk.now())
