@@ -66,6 +66,7 @@ class SlackStand(Workspace):
         message = self.find(channel, ts)
         if user not in self.users:
             raise NotPressableError(f"nobody is {user}")
+        self.views.pop(user, None)  # a form covers the messages: whoever presses one has closed it
         pressed = payloads.action(message.blocks, action_id, option, f"{self.now_s():.6f}")
         payload = payloads.block_actions(
             self.users[user],
@@ -112,6 +113,7 @@ class SlackStand(Workspace):
         view = self.homes.get(user)
         if view is None:
             raise NotPressableError(f"{user} has no Home tab")
+        self.views.pop(user, None)
         pressed = payloads.action(view["blocks"], action_id, option, f"{self.now_s():.6f}")
         payload = payloads.home_actions(self.users[user], view, pressed, trigger_id=self.new_ticket(user))
         return await self._interact(payload, view["id"])

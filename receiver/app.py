@@ -19,7 +19,7 @@ from notifiers.email import notifier as mail_notifier
 from notifiers.email import render as email_render
 from notifiers.email.client import SmtpClient
 from notifiers.email.notifier import MailNotifier
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack import app as slack_app
 from notifiers.slack import digest as slack_digest
 from notifiers.slack import errors as slack_codes
@@ -29,11 +29,11 @@ from notifiers.slack import signature as slack_signature
 from notifiers.slack.client import SlackClient
 from notifiers.slack.notifier import SlackNotifier
 from receiver import ports
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.automation import Automation
 from receiver.domain.business_time import Calendar, Quiet, country_of
 from receiver.domain.digest import DigestRule, Edition
-from receiver.domain.notice import Notice, Nudge
+from receiver.domain.notice import Notice, Reminder
 from receiver.domain.pace import Pace, Paces
 from receiver.domain.people import People
 from receiver.domain.reply_template import ReplyTemplate
@@ -43,12 +43,12 @@ from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError
 from receiver.jobs import worker
 from receiver.observability import Metrics, catch_the_rest, log
-from receiver.operations.queries import DeskBoard
-from receiver.ports import Clicks, Notifier, Places, Upstream, Verify
+from receiver.operations.queries import StoreQueries
+from receiver.ports import Clicks, Notifier, Surfaces, Upstream, Verify
 from receiver.settings import Settings, rules, sections
 from receiver.store import events, leases, outbox
 from receiver.store.database import Database, held, is_shared, open_database
-from receiver.store.retention import Kept
+from receiver.store.retention import RetentionPolicy
 from receiver.upstream.debitura import inbound as debitura_inbound
 from receiver.upstream.debitura.client import Debitura
 from receiver.upstream.getbill import inbound as getbill_inbound
@@ -56,7 +56,7 @@ from receiver.upstream.getbill.budget import READ, WRITE
 from receiver.upstream.getbill.client import Getbill
 from receiver.upstream.http import OnReply
 from receiver.web.app import build_app
-from receiver.web.connection_limits import Doorway
+from receiver.web.connection_limits import ConnectionLimits
 from receiver.web.server import Server, listen, stopping, url_of
 
 Wrap = Callable[[Database], Database]
@@ -70,37 +70,37 @@ def _as_is(database: Database) -> Database:
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings, *, url: str | None = None, wrap: Wrap = _as_is) -> AsyncIterator[Desk]:
+async def open_adapters(settings: Settings, *, url: str | None = None, wrap: Wrap = _as_is) -> AsyncIterator[Adapters]:
     """A desk over the configured store and systems. ``url``: where this process listens, for its own commands.
 
     Raises ConfigError when another process owns the SQLite file, RetryLaterError when PostgreSQL does not answer.
     """
     with held(settings.database_url, url):
         database = wrap(open_database(settings.database_url))
-        desk = build_desk(settings, database)
+        adapters = build_adapters(settings, database)
         try:
             if not is_shared(settings.database_url):  # ours alone: what a killed process had claimed is free at once
                 for table in (events, outbox, leases):
-                    await database.write(table.expire_leases, desk.now())
-            yield desk
+                    await database.write(table.expire_leases, adapters.now())
+            yield adapters
         finally:
-            for upstream in desk.upstreams.values():
+            for upstream in adapters.upstreams.values():
                 await upstream.close()
-            for notifier in desk.notifiers.values():
+            for notifier in adapters.notifiers.values():
                 await notifier.close()
             await database.close()
 
 
-def build_desk(settings: Settings, database: Database) -> Desk:
+def build_adapters(settings: Settings, database: Database) -> Adapters:
     """Everything the verbs need, from settings that were checked."""
     people = people_of(settings.people)
     metrics = Metrics()
-    desk = Desk(
+    adapters = Adapters(
         database=database,
         routes=tuple(route_of(route) for route in settings.routes),
         people=people,
         tokens=Tokens([key.get_secret_value() for key in settings.secret_keys]),
-        teller=Teller(),
+        translator=Translator(),
         metrics=metrics,
         public_url=settings.public_url.rstrip("/"),
         upstreams={(u.source, u.account): u for u in _upstreams(settings, people, metrics)},
@@ -109,17 +109,17 @@ def build_desk(settings: Settings, database: Database) -> Desk:
         digests=tuple(digest_rule_of(rule) for rule in settings.digests),
         automations=tuple(automation_of(rule) for rule in settings.automations),
         paces=paces_of(settings),
-        kept=Kept(events=settings.retention.events, items=settings.retention.items),
+        retention=RetentionPolicy(events=settings.retention.events, items=settings.retention.items),
     )
     notifiers: dict[str, Notifier] = {}
     if settings.slack:
         client = _slack_client(settings.slack)
-        notifiers["slack"] = SlackNotifier(client, desk.teller)
-        desk.clicks, desk.places = _listeners(settings, settings.slack, client, desk)
+        notifiers["slack"] = SlackNotifier(client, adapters.translator)
+        adapters.clicks, adapters.places = _listeners(settings, settings.slack, client, adapters)
     if settings.email:
-        notifiers["mail"] = _mail(settings, desk.teller)
-    desk.notifiers = notifiers
-    return desk
+        notifiers["mail"] = _mail(settings, adapters.translator)
+    adapters.notifiers = notifiers
+    return adapters
 
 
 def systems_of(settings: Settings) -> dict[str, Upstream | Notifier]:
@@ -128,9 +128,9 @@ def systems_of(settings: Settings) -> dict[str, Upstream | Notifier]:
         f"{u.source}:{u.account}": u for u in _upstreams(settings, people_of(settings.people), Metrics())
     }
     if settings.slack:
-        systems["slack"] = SlackNotifier(_slack_client(settings.slack), Teller())
+        systems["slack"] = SlackNotifier(_slack_client(settings.slack), Translator())
     if settings.email:
-        systems["mail"] = _mail(settings, Teller())
+        systems["mail"] = _mail(settings, Translator())
     return systems
 
 
@@ -146,23 +146,23 @@ def slack_challenge(settings: Settings, word: str, now: datetime) -> tuple[bytes
     return slack_signature.challenge(settings.slack.signing_secrets[0].get_secret_value(), word, now)
 
 
-def render_slack(notice: Notice, nudge: Nudge | None = None) -> tuple[str, list[dict[str, Any]]]:
+def render_slack(notice: Notice, nudge: Reminder | None = None) -> tuple[str, list[dict[str, Any]]]:
     """Text and blocks of a Slack message, or of the ``nudge`` below it, for ``casebell preview``."""
     if nudge:
-        return Teller().nudge(notice, nudge), []
-    message = slack_render.render(notice, Teller().story(notice), Teller().say)
+        return Translator().nudge(notice, nudge), []
+    message = slack_render.render(notice, Translator().story(notice), Translator().say)
     return message.text, message.blocks
 
 
-def render_mail(notice: Notice, nudge: Nudge | None = None) -> EmailMessage:
+def render_mail(notice: Notice, nudge: Reminder | None = None) -> EmailMessage:
     """An alert, or the ``nudge`` that follows it, for ``casebell preview``."""
-    told = Teller().nudge(notice, nudge) if nudge else ""
-    return email_render.render(notice, Teller().story(notice), Teller().say, *PREVIEWED, nudge=told)
+    told = Translator().nudge(notice, nudge) if nudge else ""
+    return email_render.render(notice, Translator().story(notice), Translator().say, *PREVIEWED, nudge=told)
 
 
 def render_mail_digest(edition: Edition) -> EmailMessage:
     """A digest, for ``casebell preview`` and ``casebell digest``."""
-    return email_digest.render_digest(edition, Teller().say, *PREVIEWED)
+    return email_digest.render_digest(edition, Translator().say, *PREVIEWED)
 
 
 def render_slack_digest(edition: Edition) -> tuple[str, list[dict[str, Any]]]:
@@ -188,13 +188,13 @@ async def serve(
     catch_the_rest(asyncio.get_running_loop())
     with closing(listen(host, port)) as listening:
         url = url_of(listening)
-        async with open_desk(settings, url=url, wrap=wrap) as desk:
+        async with open_adapters(settings, url=url, wrap=wrap) as adapters:
             prepare_interpreter()
-            refused = desk.metrics.connections_refused_total
-            server = Server(build_app(desk, beside), Doorway(lambda why: refused.labels(why).inc()))
+            refused = adapters.metrics.connections_refused_total
+            server = Server(build_app(adapters, beside), ConnectionLimits(lambda why: refused.labels(why).inc()))
             with stopping(stop):
                 web = asyncio.create_task(server.serve([listening]))
-                loops = asyncio.create_task(worker.run(desk, stop, grace_s=settings.drain_grace.total_seconds()))
+                loops = asyncio.create_task(worker.run(adapters, stop, grace_s=settings.drain_grace.total_seconds()))
                 announcing = asyncio.create_task(_announce(server, url))
                 await asyncio.wait({web, loops}, return_when=asyncio.FIRST_COMPLETED)
                 announcing.cancel()
@@ -358,27 +358,29 @@ def _slack_client(slack: sections.Slack) -> SlackClient:
     return SlackClient(slack.base_url, slack.bot_token.get_secret_value())
 
 
-def _listeners(settings: Settings, slack: sections.Slack, client: SlackClient, desk: Desk) -> tuple[Clicks, Places]:
+def _listeners(
+    settings: Settings, slack: sections.Slack, client: SlackClient, adapters: Adapters
+) -> tuple[Clicks, Surfaces]:
     return slack_app.listeners(
         [secret.get_secret_value() for secret in slack.signing_secrets],
         client=client,
-        teller=desk.teller,
-        now=desk.now,
-        board=DeskBoard(desk),
-        public_url=desk.public_url,
-        locale_at=lambda place: first_route_at(place, desk.routes).locale,
+        translator=adapters.translator,
+        now=adapters.now,
+        board=StoreQueries(adapters),
+        public_url=adapters.public_url,
+        locale_at=lambda place: first_route_at(place, adapters.routes).locale,
         team_ids=tuple(filter(None, [slack.team_id])),
         app_ids=tuple(filter(None, [slack.app_id])),
         templates=[ReplyTemplate(one.name, one.text, one.locale) for one in settings.reply_templates],
     )
 
 
-def _mail(settings: Settings, teller: ports.Teller) -> MailNotifier:
+def _mail(settings: Settings, translator: ports.Translator) -> MailNotifier:
     assert settings.email is not None
     password = settings.email.password.get_secret_value() if settings.email.password else None
     host = urlsplit(settings.public_url).hostname or parseaddr(settings.email.sender)[1].rpartition("@")[2]
     client = SmtpClient(settings.email.smtp_url, password, on_stop=_mail_stopped)
-    return MailNotifier(client, teller, sender=settings.email.sender, host=host)
+    return MailNotifier(client, translator, sender=settings.email.sender, host=host)
 
 
 def _mail_stopped(error: DeliveryError | None) -> None:

@@ -18,9 +18,9 @@ from receiver.domain.routing import Route, route_at, routes_for
 from receiver.domain.token import Tokens
 from receiver.errors import RetryLaterError
 from receiver.observability import Metrics, log
-from receiver.ports import Clicks, Notifier, Places, Teller, Upstream, Verify
+from receiver.ports import Clicks, Notifier, Surfaces, Translator, Upstream, Verify
 from receiver.store.database import Database
-from receiver.store.retention import Kept
+from receiver.store.retention import RetentionPolicy
 from receiver.store.stakes import AllTotals
 
 T = TypeVar("T")
@@ -32,21 +32,21 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Bells:
+class Wakeups:
     """Wakes a loop early; a ring that nobody waits for is kept. Polling finds everything without them."""
 
     def __init__(self) -> None:
         self._events: dict[str, asyncio.Event] = {}
-        self._untold: set[str] = set()
-        self._has_untold = asyncio.Event()
+        self._unannounced: set[str] = set()
+        self._has_unannounced = asyncio.Event()
 
-    def ring(self, name: str) -> None:
+    def notify(self, name: str) -> None:
         """There is something new, here and for every replica."""
-        self.ring_here(name)
-        self._untold.add(name)
-        self._has_untold.set()
+        self.notify_local(name)
+        self._unannounced.add(name)
+        self._has_unannounced.set()
 
-    def ring_here(self, name: str) -> None:
+    def notify_local(self, name: str) -> None:
         """For the loops of this process only."""
         self._event(name).set()
 
@@ -61,11 +61,11 @@ class Bells:
         event.clear()
         return True
 
-    async def untold(self) -> set[str]:
+    async def wait_unannounced(self) -> set[str]:
         """Wait for bells that were rung here and told to nobody yet; each is handed out once."""
-        await self._has_untold.wait()
-        self._has_untold.clear()
-        names, self._untold = self._untold, set()
+        await self._has_unannounced.wait()
+        self._has_unannounced.clear()
+        names, self._unannounced = self._unannounced, set()
         return names
 
     def _event(self, name: str) -> asyncio.Event:
@@ -73,43 +73,47 @@ class Bells:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class SourcePause:
     """Nothing is asked of a source until then.
 
-    ``misses``: how often in a row it was not to be heard; ``believed``: the last event taken at its word meanwhile.
+    ``misses``: how often in a row it did not answer; ``last_unconfirmed``: the last event applied without asking it.
     """
 
     until: datetime
     misses: int
-    believed: int = 0
+    last_unconfirmed: int = 0
 
 
 @dataclass(slots=True)
-class Desk:
+class Adapters:
     """Handed to every verb; made by ``main.py``. Keys of ``upstreams`` and ``verifies``: (source, account)."""
 
     database: Database
     routes: tuple[Route, ...]
     people: People
     tokens: Tokens
-    teller: Teller
+    translator: Translator
     metrics: Metrics
     public_url: str
     upstreams: Mapping[tuple[str, str], Upstream] = field(default_factory=dict)
     verifies: Mapping[tuple[str, str], Verify] = field(default_factory=dict)
     notifiers: Mapping[str, Notifier] = field(default_factory=dict)
     clicks: Clicks | None = None
-    places: Places | None = None
+    places: Surfaces | None = None
     digests: tuple[DigestRule, ...] = ()
     automations: tuple[Automation, ...] = ()
-    bells: Bells = field(default_factory=Bells)
+    wakeups: Wakeups = field(default_factory=Wakeups)
     paces: Paces = field(default_factory=Paces)
     now: Callable[[], datetime] = utc_now
-    holds: dict[str, Hold] = field(default_factory=dict)  # loops that wait for a source to recover, by their bell
-    passes: dict[tuple[str, str], datetime] = field(default_factory=dict)  # our last whole one over each account
-    passing: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)  # one pass over an account at a time
+    paused: dict[str, SourcePause] = field(
+        default_factory=dict
+    )  # loops that wait for a source to recover, by their bell
+    last_full_sync: dict[tuple[str, str], datetime] = field(
+        default_factory=dict
+    )  # our last whole one over each account
+    sync_locks: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)  # one pass over an account at a time
     is_draining: bool = False
-    kept: Kept = field(default_factory=Kept)
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     totals: AllTotals = field(default_factory=AllTotals)
     holder: str = field(default_factory=lambda: secrets.token_hex(8))  # who this process is among the replicas
 
@@ -125,7 +129,7 @@ class Desk:
         counted = (told, here, *(routes_for(said, self.routes) if digest else ()))
         return replace(told, mask_debtor=any(route.mask_debtor for route in counted))
 
-    async def write_down(self, work: Callable[..., T], *args: Any) -> T:
+    async def write_outcome(self, work: Callable[..., T], *args: Any) -> T:
         """Write what has already happened outside, such as a message that was posted: wait for a store that is away.
 
         Else nobody would know of it before a lease ran out, and it would be done again. The claim's id keeps a row from
@@ -145,7 +149,7 @@ class Desk:
 
 @asynccontextmanager
 async def outside(limit_s: float) -> AsyncIterator[None]:
-    """What may take so long: all until the first ``write_down``, which waits for the store as long as it is away.
+    """What may take so long: all until the first ``write_outcome``, which waits for the store as long as it is away.
 
     Raises TimeoutError when the other side took longer.
     """
@@ -157,14 +161,14 @@ async def outside(limit_s: float) -> AsyncIterator[None]:
             _limit.reset(token)
 
 
-OUTBOX_BELL = "outbox"
-CLICKS_BELL = "clicks"
-HOMES_BELL = "homes"
+OUTBOX_WAKEUP = "outbox"
+CLICKS_WAKEUP = "clicks"
+APP_HOME_WAKEUP = "homes"
 
 
-def inbox_bell(source: str, account: str) -> str:
+def events_wakeup(source: str, account: str) -> str:
     return f"inbox:{source}:{account}"
 
 
-def sweep_bell(source: str, account: str) -> str:
+def reconcile_wakeup(source: str, account: str) -> str:
     return f"sweep:{source}:{account}"

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from receiver.domain.action import Click, Order
-from receiver.domain.burst import Storm
+from receiver.domain.action import Click, SourceCommand
+from receiver.domain.burst import Burst
 from receiver.domain.digest import Edition, SourceFigures
 from receiver.domain.fact import Fact
 from receiver.domain.item import Item, Medium
-from receiver.domain.notice import Notice, Nudge, Story
+from receiver.domain.notice import Notice, Reminder, Story
 from receiver.domain.overview import Overview
 from receiver.domain.people import Person
 from receiver.domain.twin import Receivable
@@ -20,7 +20,7 @@ Verify = Callable[[bytes, Mapping[str, str], datetime], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
+class ChangeHint:
     """What an event says to look at; all None: sweep. ``what``/``id`` name one item, ``debt_id`` a debt's items."""
 
     what: str | None = None
@@ -39,7 +39,7 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class ReceivableBatch:
     """What an account said of its receivables, in one reading that began at ``said_at``.
 
     ``is_pass``: with it the account was heard out, as far as it is read regularly. ``listed``: keys of all the records
@@ -54,7 +54,7 @@ class Book:
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class SyncPass:
     """What one pass over an account found, all of it as it was at ``said_at`` or later.
 
     ``facts``: what is or may be news; to be read once, for they are made on the way. ``unheard``: those of the open
@@ -74,28 +74,28 @@ class Upstream(Protocol):
     poll_every_s: float
     longest_s: float  # what carrying out an order may take altogether
 
-    def read(self, body: bytes) -> Hint | None:
+    def read(self, body: bytes) -> ChangeHint | None:
         """What a stored, verified event points at; None when it points at nothing. Raises ValueError for rubbish."""
 
-    def believe(self, body: bytes) -> list[Fact]:
+    def facts_from_event(self, body: bytes) -> list[Fact]:
         """What a stored, verified event says by itself, for as long as its source cannot be asked."""
 
-    async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
+    async def look(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
         """What the source says now about what the events point at."""
 
     async def sweep(
         self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
-    ) -> Pass:
+    ) -> SyncPass:
         """One reconciliation pass: facts about everything found, and about every open key that was not.
 
         ``versions``: of the open items, where all facts of the last pass were applied; what the source says as it did
         then, and whose version is the same, need not be said again. 0: to be said in any case.
         """
 
-    async def survey(self) -> list[Book]:
+    async def list_receivables(self) -> list[ReceivableBatch]:
         """What was read of receivables since the last call, oldest reading first; it may read more when that is due."""
 
-    async def carry_out(self, order: Order) -> list[Fact]:
+    async def execute(self, order: SourceCommand) -> list[Fact]:
         """Do it at the source and say what came of it. PermanentError: refused, its message is shown to people."""
 
     async def media_url(self, item: Item, medium: Medium) -> str:
@@ -121,7 +121,7 @@ class KeepsDetails(Protocol):
     def recall(self, keys: Collection[str], heard_at: datetime | None) -> None:
         """Before a look or a sweep: items of which the store has every part, and when one was last heard of."""
 
-    def key_of(self, hint: Hint) -> str | None:
+    def key_of(self, hint: ChangeHint) -> str | None:
         """Key of the one item that the hint names; None when it names none."""
 
 
@@ -137,7 +137,7 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class GroupedDelivery:
     """One message that tells of several items. ``references``: those that are shown with it, by item id; the others
     are to be shown ``below`` it."""
 
@@ -154,13 +154,13 @@ class Notifier(Protocol):
     async def deliver(self, notice: Notice, address: str, reference: str | None, shown_state: str | None) -> Delivered:
         """Make ``address`` show the notice: a new message, or the one at ``reference`` redrawn or followed up."""
 
-    async def nudge(self, notice: Notice, address: str, reference: str, nudge: Nudge) -> None:
+    async def nudge(self, notice: Notice, address: str, reference: str, nudge: Reminder) -> None:
         """A word below what ``reference`` shows: a reminder, an assignment. At most once, rather than twice."""
 
     async def offer(self, notice: Notice, address: str) -> None:
         """To the one person who decided: how to take it back while that is possible."""
 
-    async def gather(self, notices: Sequence[Notice], address: str) -> Gathered:
+    async def gather(self, notices: Sequence[Notice], address: str) -> GroupedDelivery:
         """One message that tells of several new items."""
 
     async def tell(self, address: str, text: str) -> None:
@@ -183,10 +183,10 @@ class DigestNotifier(Protocol):
 
 
 @runtime_checkable
-class StormNotifier(Protocol):
+class BurstNotifier(Protocol):
     """A channel that can tell of many alerts in one message and redraw it."""
 
-    async def storm(self, storm: Storm, address: str, reference: str | None) -> Delivered:
+    async def storm(self, storm: Burst, address: str, reference: str | None) -> Delivered:
         """Make ``address`` show it: a new message, or the one at ``reference`` redrawn."""
 
 
@@ -220,7 +220,7 @@ class Clicks(Protocol):
         identity that [people] could name. Raises DeliveryError when the channel does not answer."""
 
 
-class Board(Protocol):
+class Queries(Protocol):
     """What a channel's own pages and commands may ask of the store, and do there."""
 
     def may_look(self, person: Person) -> bool:
@@ -241,7 +241,7 @@ class Board(Protocol):
         """They look at their page of the channel: draw it, and go on drawing it as things change."""
 
 
-class Places(Protocol):
+class Surfaces(Protocol):
     """A channel's own pages and commands (Slack's App Home, its slash command)."""
 
     def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> None:
@@ -260,7 +260,7 @@ class Places(Protocol):
         """
 
 
-class Teller(Protocol):
+class Translator(Protocol):
     """Turns a notice into plain words in a language."""
 
     def story(self, notice: Notice) -> Story: ...

@@ -39,7 +39,7 @@ SAFE = {
 }
 
 
-class PlainTeller:
+class PlainTranslator:
     """English as it is, French in marks, the item's own words."""
 
     def story(self, notice: Notice) -> Story:
@@ -60,7 +60,7 @@ class PlainTeller:
 
 
 @dataclass
-class FakeDesk:
+class FakeAdapters:
     """The store's side: one link to one item, whose press is taken at once unless ``refusal`` or ``is_slow`` says."""
 
     item: Item = field(default_factory=make_item)
@@ -78,7 +78,7 @@ class FakeDesk:
 
     def __post_init__(self) -> None:
         self.tokens = Tokens(["a key of sixteen characters"], self._seconds)
-        self.teller = PlainTeller()
+        self.translator = PlainTranslator()
         self.path = "/act/" + self.tokens.make("act.v1", TOKEN_ID)
 
     def now(self) -> datetime:
@@ -133,7 +133,7 @@ class Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def site(desk: FakeDesk) -> AsyncIterator[str]:
+async def site(adapters: FakeAdapters) -> AsyncIterator[str]:
     """The pages on a port of their own."""
 
     async def broken(_request: Request) -> Response:
@@ -141,12 +141,12 @@ async def site(desk: FakeDesk) -> AsyncIterator[str]:
 
     app = Starlette(
         routes=[
-            *link_routes(desk),
-            *media_routes(desk),
+            *link_routes(adapters),
+            *media_routes(adapters),
             Route("/broken", broken),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        exception_handlers=error_handlers(desk.teller),
+        exception_handlers=error_handlers(adapters.translator),
     )
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -162,9 +162,9 @@ async def site(desk: FakeDesk) -> AsyncIterator[str]:
 class Visitor:
     """A browser without scripts: keeps cookies where they belong, fills in the form it was shown."""
 
-    def __init__(self, site: str, desk: FakeDesk) -> None:
+    def __init__(self, site: str, adapters: FakeAdapters) -> None:
         self._http = httpx.AsyncClient(base_url=site, trust_env=False)
-        self._path = desk.path
+        self._path = adapters.path
         self.cookie = ""
         self.page = ""
 

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from casebell_sandbox.getbill import GetbillStand
-from receiver.context import Bells, Desk, inbox_bell
+from receiver.context import Adapters, Wakeups, events_wakeup
 from receiver.jobs.worker import not_due_for_s
 from receiver.pipeline.deliver.claims import Dispatcher
 from receiver.pipeline.ingest import drain
@@ -48,20 +48,22 @@ class Flood:
 
     here: Office
     stand: GetbillStand
-    desk: Desk = field(init=False)
+    adapters: Adapters = field(init=False)
     getbill: Getbill = field(init=False)
     todos: list[dict[str, Any]] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     is_growing: bool = False
     n_events: int = 0
     _told: int = 0
-    _untold: list[dict[str, Any]] = field(default_factory=list)
+    _unannounced: list[dict[str, Any]] = field(default_factory=list)
 
     def start(self) -> None:
         """A process begins: it has nothing but the store."""
         self.getbill = client_of(self._app, self._now, observe=self._observe)  # type: ignore[arg-type]
         upstreams = {("getbill", "main"): self.getbill}
-        self.desk = replace(self.here.desk, upstreams=upstreams, holds={}, passes={}, passing={}, bells=Bells())
+        self.adapters = replace(
+            self.here.adapters, upstreams=upstreams, paused={}, last_full_sync={}, sync_locks={}, wakeups=Wakeups()
+        )
 
     def _now(self) -> datetime:
         return self.here.at
@@ -77,28 +79,28 @@ class Flood:
     def add(self, about: int | None = None, **fields: Any) -> None:
         """An event is on its way, about a new todo or, once there are ``about`` of these, about one of them again."""
         if about is not None and len(self.todos) >= about:
-            self._untold.append(self.todos[self.n_events % about])
+            self._unannounced.append(self.todos[self.n_events % about])
         else:
             self.todos.append(self.stand.add("portal_dispute", **fields))
-            self._untold.append(self.todos[-1])
+            self._unannounced.append(self.todos[-1])
         self.n_events += 1
 
     async def step(self, seconds: float = STEP_S) -> None:
         """Some seconds: what the loops of ``worker.py`` would do in them."""
-        untold, self._untold = self._untold, []
-        for todo in untold:
+        wait_unannounced, self._unannounced = self._unannounced, []
+        for todo in wait_unannounced:
             self._told += 1
             arrival = Arrival("getbill", "main", f"id:e-{self._told}", {}, self.stand.event(todo), self._now())
-            await self.desk.database.write_together(events.append, arrival)
+            await self.adapters.database.write_batched(events.append, arrival)
         self.here.at += timedelta(seconds=seconds)
-        if await not_due_for_s(self.desk, self.getbill) == 0:
-            await reconcile_quietly(self.desk, self.getbill)
-        hold = self.desk.holds.get(inbox_bell("getbill", "main"))
+        if await not_due_for_s(self.adapters, self.getbill) == 0:
+            await reconcile_quietly(self.adapters, self.getbill)
+        hold = self.adapters.paused.get(events_wakeup("getbill", "main"))
         while hold is None or self._now() >= hold.until:
-            if not await drain(self.desk, "getbill", "main"):
+            if not await drain(self.adapters, "getbill", "main"):
                 break
-            hold = self.desk.holds.get(inbox_bell("getbill", "main"))
-        dispatcher = Dispatcher(self.desk)
+            hold = self.adapters.paused.get(events_wakeup("getbill", "main"))
+        dispatcher = Dispatcher(self.adapters)
         await dispatcher.dispatch_due()
         await dispatcher.drain(30)
 
@@ -111,14 +113,14 @@ class Flood:
         return (self._now() - began_at).total_seconds()
 
     async def unknown(self) -> int:
-        known = await self.desk.database.read(items.open_keys, "getbill", "main")
+        known = await self.adapters.database.read(items.open_keys, "getbill", "main")
         return len({key(todo) for todo in self.todos} - {*known})
 
     async def is_at_rest(self) -> bool:
-        return not (await self.desk.database.read(events.counts)).get("new", 0) and not await self.unknown()
+        return not (await self.adapters.database.read(events.counts)).get("new", 0) and not await self.unknown()
 
     async def n_with_currency(self) -> int:
-        found = await self.desk.database.read(lambda connection: list(items.listed(connection)))
+        found = await self.adapters.database.read(lambda connection: list(items.listed(connection)))
         return sum(one.snapshot.amount is not None and one.snapshot.amount.currency is not None for one in found)
 
     def reads(self) -> int:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from casebell_sandbox.getbill import GetbillStand
-from receiver.domain.action import Order
+from receiver.domain.action import SourceCommand
 from receiver.domain.fact import Fact, SourceSaid
 from receiver.domain.item import Snapshot
 from receiver.domain.people import Person
@@ -57,9 +57,9 @@ def key(todo: Mapping[str, Any]) -> str:
     return f"getbill:main:{todo['type']}:{todo['id']}"
 
 
-def order(todo: Mapping[str, Any], verb: str = "validate", **changes: Any) -> Order:
+def order(todo: Mapping[str, Any], verb: str = "validate", **changes: Any) -> SourceCommand:
     anna = Person(email="anna@creditor.example", name="Anna K")
-    return replace(Order(7, key(todo), verb, anna, "Paid on 3 March", None, 0), **changes)
+    return replace(SourceCommand(7, key(todo), verb, anna, "Paid on 3 March", None, 0), **changes)
 
 
 def said(facts: Sequence[Fact]) -> dict[str, Snapshot]:

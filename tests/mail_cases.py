@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from functools import cache
 
 from notifiers.email import admin_mail, grouped
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from receiver.app import render_mail, render_mail_digest
 from receiver.cli.preview import notice_of_sample
 from receiver.cli.sample_digest import edition, sample_digest
@@ -16,7 +16,7 @@ from tests.faults.much import IS_LONG
 
 LOCALES = ("en", "fr", "da", "de")
 SENDER, ADDRESS, HOST = "Casebell <casebell@creditor.example>", "ar@creditor.example", "casebell.example.com"
-TELLER = Teller()
+TRANSLATOR = Translator()
 MORNING = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
 IN_ONE = ("gathered", "digest")  # these show the words of many
 
@@ -30,9 +30,9 @@ def in_language(locale: str) -> dict[str, EmailMessage]:
     made["resolved"] = render_mail(notice_of_sample(done, locale))
     refused = replace(sample("hardship"), problem="The debt was closed in the meantime.")
     made["refused"] = render_mail(notice_of_sample(refused, locale))
-    made["in doubt"] = render_mail(replace(notice_of_sample(sample("hardship"), locale), may_repeat=True))
-    told = [(one, TELLER.story(one)) for one in (notice_of_sample(sample(kind), locale) for kind in SAMPLES)]
-    made["gathered"] = grouped.render(told, TELLER.say, SENDER, ADDRESS, HOST)
+    made["in doubt"] = render_mail(replace(notice_of_sample(sample("hardship"), locale), maybe_duplicate=True))
+    told = [(one, TRANSLATOR.story(one)) for one in (notice_of_sample(sample(kind), locale) for kind in SAMPLES)]
+    made["gathered"] = grouped.render(told, TRANSLATOR.say, SENDER, ADDRESS, HOST)
     made["digest"] = render_mail_digest(edition(sample_digest(locale, MORNING)))
     return made
 
@@ -57,7 +57,7 @@ def alarms() -> dict[str, EmailMessage]:
     values["url"] = f"https://{HOST}/login/WyJhIiwiLyJd.awpB-w.tw5_Q"
     return {
         f"alarm {code}": admin_mail.render(
-            TELLER.say("en", sentence, **values), f"{code} 1", TELLER.say, SENDER, ADDRESS, HOST, MORNING
+            TRANSLATOR.say("en", sentence, **values), f"{code} 1", TRANSLATOR.say, SENDER, ADDRESS, HOST, MORNING
         )
         for code, sentence in SENTENCES.items()
     }

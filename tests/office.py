@@ -13,8 +13,8 @@ from casebell_sandbox.mailbox import MailStand
 from casebell_sandbox.server import SandboxThread
 from casebell_sandbox.slack import SlackStand
 from casebell_sandbox.slack_workspace import Message
-from receiver.app import open_desk
-from receiver.context import Desk
+from receiver.app import open_adapters
+from receiver.context import Adapters
 from receiver.domain.fact import SourceSaid
 from receiver.domain.item import Item, Snapshot
 from receiver.jobs.reminders import remind_due
@@ -35,7 +35,7 @@ timezone = "Europe/Paris"
 
 @dataclass
 class Office:
-    desk: Desk
+    adapters: Adapters
     slack: SlackStand
     mail: MailStand
     at: datetime = NOW
@@ -46,12 +46,12 @@ class Office:
         return await self.show(make_snapshot(key=key, reference=reference, **changes))
 
     async def show(self, snapshot: Snapshot) -> Item:
-        await self.desk.database.write(apply_fact, SourceSaid(snapshot, self.at), self.at, self.desk.routes)
+        await self.adapters.database.write(apply_fact, SourceSaid(snapshot, self.at), self.at, self.adapters.routes)
         await self.settle()
         return await self.item(snapshot.key)
 
     async def item(self, key: str) -> Item:
-        found = await self.desk.database.read(items.by_key, key)
+        found = await self.adapters.database.read(items.by_key, key)
         assert found is not None
         return found
 
@@ -66,12 +66,12 @@ class Office:
 
     async def settle(self) -> None:
         """Let the clock strike and everything leave."""
-        dispatcher = Dispatcher(self.desk)
+        dispatcher = Dispatcher(self.adapters)
         for _ in range(50):
-            done = await remind_due(self.desk)
+            done = await remind_due(self.adapters)
             done += await dispatcher.dispatch_due()
             await dispatcher.drain(30)
-            due, _ = await self.desk.database.read(outbox.oldest_due, self.at)
+            due, _ = await self.adapters.database.read(outbox.oldest_due, self.at)
             if not done and not due:
                 return
         raise AssertionError("the outbox never comes to rest")
@@ -104,7 +104,7 @@ async def office(folder: Path, routes: str = ROUTE, at: datetime = NOW) -> Async
         )
         sqlite_file.lay(folder)
         config.write_text(config.read_text().partition("[[routes]]")[0] + routes)
-        async with open_desk(load(config)) as desk:
-            made = Office(desk, stand_ins.sandbox.slack, stand_ins.sandbox.mail, at)
-            desk.now = lambda: made.at
+        async with open_adapters(load(config)) as adapters:
+            made = Office(adapters, stand_ins.sandbox.slack, stand_ins.sandbox.mail, at)
+            adapters.now = lambda: made.at
             yield made

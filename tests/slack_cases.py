@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack import escaping
 from notifiers.slack.render import Message, render
 from receiver.domain.action import PlanWish
@@ -16,7 +16,7 @@ from receiver.domain.routing import Route
 from tests.factories import NOW, make_item, make_notice, make_snapshot
 
 LOCALES = ("en", "fr", "da", "de")
-TELLER = Teller()
+TRANSLATOR = Translator()
 
 LINKS = (
     Link("solution", "https://app.getbill.example/todo/enc_234"),
@@ -113,7 +113,7 @@ CASES: dict[str, Notice] = {
     "payment_plan": make_notice(make_item(make_snapshot(kind="payment_plan")), links=LINKS[:1]),
     "agreement": make_notice(make_item(AGREEMENT), links=LINKS[:1]),
     "resolved_by_two": make_notice(resolved(confirmed_by="Ben Holm"), links=LINKS),
-    "perhaps_twice": make_notice(may_repeat=True),
+    "perhaps_twice": make_notice(maybe_duplicate=True),
     "nothing_known": make_notice(
         make_item(make_snapshot(**dict.fromkeys(("title", "question", "quote", "reference", "debtor", "amount")))),
         links=(),
@@ -122,7 +122,7 @@ CASES: dict[str, Notice] = {
 
 
 def told(notice: Notice) -> Message:
-    return render(notice, TELLER.story(notice), TELLER.say)
+    return render(notice, TRANSLATOR.story(notice), TRANSLATOR.say)
 
 
 def walk(value: object) -> Iterator[dict[str, Any]]:

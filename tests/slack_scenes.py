@@ -7,14 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 from casebell_sandbox.slack import SlackStand
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack import modals, wire
 from notifiers.slack.client import SlackClient
 from notifiers.slack.notifier import SlackNotifier
-from receiver.domain.burst import Storm
+from receiver.domain.burst import Burst
 from receiver.domain.item import Attempt, Foreseen, Item, Proposal, Snapshot
 from receiver.domain.money import Money
-from receiver.domain.notice import Link, Notice, Nudge, verbs_for
+from receiver.domain.notice import Link, Notice, Reminder, verbs_for
 from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES
 from receiver.domain.routing import Route
@@ -72,7 +72,7 @@ class Channel:
     notifier: SlackNotifier = field(init=False)
 
     def __post_init__(self) -> None:
-        self.notifier = SlackNotifier(self.client, Teller())
+        self.notifier = SlackNotifier(self.client, Translator())
         told = {"id": self.id, "name": self.name, "is_im": False, "is_member": True, "is_archived": False}
         self.slack.channels[self.id] = told
 
@@ -96,7 +96,7 @@ class Channel:
     async def ask(self, verb: str, notice: Notice) -> None:
         """The form of a verb, in front of a person."""
         press = wire.Press(notice.item.id, notice.item.version, verb, self.id, "1.1")
-        form = modals.form(press, notice, Teller().story(notice), Teller().say)
+        form = modals.form(press, notice, Translator().story(notice), Translator().say)
         await self.client.open_view(self.slack.new_ticket(self.user), form)
 
 
@@ -151,7 +151,7 @@ async def by_rule(here: Channel) -> None:
 async def with_care(here: Channel) -> None:
     proposal = Proposal(7, "reject", ANNA, "slack", NOW, REJECTED)
     await here.become(of("portal_dispute"), of("portal_dispute", version=2, proposal=proposal))
-    await here.show(replace(of("ai_dispute"), may_repeat=True))
+    await here.show(replace(of("ai_dispute"), maybe_duplicate=True))
     await here.show(replace(of("ReplyToChat"), route=replace(ROUTE, mask_debtor=True)))
 
 
@@ -159,7 +159,7 @@ async def in_time(here: Channel) -> None:
     waiting = of("portal_dispute", version=2, claimed_by="Anna Krogh", claimer=ANNA, escalated_at=NOW)
     posted = await here.notifier.deliver(waiting, here.id, None, None)
     assert posted.reference is not None
-    await here.notifier.nudge(waiting, here.id, posted.reference, Nudge("reminder", ANNA))
+    await here.notifier.nudge(waiting, here.id, posted.reference, Reminder("reminder", ANNA))
 
 
 async def in_the_morning(here: Channel) -> None:
@@ -170,7 +170,7 @@ async def in_the_morning(here: Channel) -> None:
 
 async def in_a_storm(here: Channel) -> None:
     items = many()
-    raging = Storm(tuple(items), ROUTE, NOW - timedelta(minutes=2), NOW, "https://casebell.example.com/")
+    raging = Burst(tuple(items), ROUTE, NOW - timedelta(minutes=2), NOW, "https://casebell.example.com/")
     over = tuple(replace(item, state="resolved") for item in items)
     await here.notifier.storm(raging, here.id, None)
     for now in ((*items[:2], *over[2:]), over):
@@ -183,7 +183,7 @@ async def alone(here: Channel) -> None:
     again = replace(item, snapshot=replace(item.snapshot, verbs=("reopen",)))
     await here.notifier.offer(notice_of(again), f"{here.id}/U0ANNA")
     for code, values in (("already_resolved", {"who": "Ben Holm", "outcome": "rejected"}), ("not_allowed", {})):
-        await here.notifier.tell(f"{here.id}/U0ANNA", Teller().say("en", SENTENCES[code], **values))
+        await here.notifier.tell(f"{here.id}/U0ANNA", Translator().say("en", SENTENCES[code], **values))
 
 
 SHEETS: dict[str, Callable[[Channel], Awaitable[None]]] = {

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from receiver.domain.item import Detail, Installment, Line, Medium, Snapshot
 from receiver.domain.money import Money
 from receiver.domain.notice import Story
@@ -18,7 +18,7 @@ GOLDEN = Path(__file__).parent / "golden" / "story"
 LOCALES = ("en", "fr", "da", "de")
 
 
-TELLER = Teller()
+TRANSLATOR = Translator()
 
 
 UNSAID: dict[str, Any] = dict.fromkeys(
@@ -152,7 +152,7 @@ KINDS: dict[str, Snapshot] = {
 
 def story(snapshot: Snapshot | None = None, *, locale: str = "en", masked: bool = False, **changes: Any) -> Story:
     route = Route("r", locale=locale, timezone="Europe/Paris", mask_debtor=masked)
-    return TELLER.story(make_notice(make_item(snapshot, **changes), route=route))
+    return TRANSLATOR.story(make_notice(make_item(snapshot, **changes), route=route))
 
 
 def shown(told: Story) -> str:

@@ -7,8 +7,8 @@ from functools import partial
 
 from notifiers.email import render as one
 from notifiers.email.headers import POLICY
-from notifiers.i18n.formats import Voice, zone_of
-from notifiers.i18n.translator import Teller, language_of
+from notifiers.i18n.formats import Formats, zone_of
+from notifiers.i18n.translator import Translator, language_of
 from notifiers.story.amounts import at_risk
 from notifiers.story.ranking import counted, rank
 from notifiers.text import cut, one_line
@@ -33,7 +33,7 @@ def render(told: Sequence[tuple[Notice, Story]], say: one.Say, sender: str, addr
     first = told[0][0]
     words = partial(say, first.route.locale)
     route = first.route
-    voice = Voice(Teller(), language_of(route.locale), zone_of(route.timezone), first.now)
+    voice = Formats(Translator(), language_of(route.locale), zone_of(route.timezone), first.now)
     title = counted(len(told), voice)
     worst = sorted(told, key=lambda one: rank(one[0].item))
     context = {
@@ -43,7 +43,7 @@ def render(told: Sequence[tuple[Notice, Story]], say: one.Say, sender: str, addr
         "title": title,
         "totals": at_risk(add_up((notice.item for notice, _ in told), first.now), voice),
         "preheader": cut(one_line(worst[0][1].sentence), 200),
-        "may_repeat": first.may_repeat,
+        "maybe_duplicate": first.maybe_duplicate,
         "inbox_url": one.first_link(first.links, "inbox", host),
         "address": address,
         "route": route.name,

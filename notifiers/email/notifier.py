@@ -8,12 +8,12 @@ from notifiers.email import admin_mail, grouped
 from notifiers.email.client import SmtpClient
 from notifiers.email.digest import render_digest
 from notifiers.email.render import address_of, render, root_id
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from receiver.domain.digest import Edition
-from receiver.domain.notice import Notice, Nudge, is_news
+from receiver.domain.notice import Notice, Reminder, is_news
 from receiver.errors import ConfigError, DeliveryError, PermanentError
-from receiver.ports import Delivered, Gathered, Health
-from receiver.ports import Teller as Tells
+from receiver.ports import Delivered, GroupedDelivery, Health
+from receiver.ports import Translator as Tells
 
 CURES = {
     "smtp_auth": "Check the user in email.smtp_url and email.password.",
@@ -28,14 +28,14 @@ class MailNotifier:
     channel = "mail"
     longest_s = 45.0  # thirty for the mail server, the rest for drawing, charts of a digest included
 
-    def __init__(self, client: SmtpClient, teller: Tells, *, sender: str, host: str) -> None:
+    def __init__(self, client: SmtpClient, translator: Tells, *, sender: str, host: str) -> None:
         """``sender`` as in [email]; ``host``: where this service lives. Raises ConfigError for a bad sender."""
         try:
             self._from = address_of(sender).addr_spec
         except ValueError:
             raise ConfigError(f"email.sender: {sender!r} is no mail address") from None
         self._client = client
-        self._teller = teller
+        self._translator = translator
         self._sender = sender
         self._host = host
 
@@ -46,8 +46,8 @@ class MailNotifier:
         to = _checked(address)
         mail = render(
             notice,
-            self._teller.story(notice),
-            self._teller.say,
+            self._translator.story(notice),
+            self._translator.say,
             self._sender,
             address,
             self._host,
@@ -59,27 +59,27 @@ class MailNotifier:
     async def deliver_digest(self, edition: Edition, address: str) -> None:
         """Mail it; drawn beside the loop, since a chart and a long table take their time."""
         to = _checked(address)
-        mail = await asyncio.to_thread(render_digest, edition, self._teller.say, self._sender, address, self._host)
+        mail = await asyncio.to_thread(render_digest, edition, self._translator.say, self._sender, address, self._host)
         await self._client.send(mail, self._from, to)
 
-    async def nudge(self, notice: Notice, address: str, reference: str, nudge: Nudge) -> None:
+    async def nudge(self, notice: Notice, address: str, reference: str, nudge: Reminder) -> None:
         """A follow-up among the mails about the item; sent again after a crash it has the same Message-ID."""
         del reference  # it follows from item and address
-        sentence = Teller().nudge(notice, nudge)
-        to, story = _checked(address), self._teller.story(notice)
-        mail = render(notice, story, self._teller.say, self._sender, address, self._host, nudge=sentence)
+        sentence = Translator().nudge(notice, nudge)
+        to, story = _checked(address), self._translator.story(notice)
+        mail = render(notice, story, self._translator.say, self._sender, address, self._host, nudge=sentence)
         await self._client.send(mail, self._from, to)
 
     async def offer(self, notice: Notice, address: str) -> None:
         """Nothing: the page behind the link that decided offers it."""
 
-    async def gather(self, notices: Sequence[Notice], address: str) -> Gathered:
+    async def gather(self, notices: Sequence[Notice], address: str) -> GroupedDelivery:
         """One mail with all of them, each with its own link."""
-        to, told = _checked(address), [(notice, self._teller.story(notice)) for notice in notices]
-        mail = grouped.render(told, self._teller.say, self._sender, address, self._host)
+        to, told = _checked(address), [(notice, self._translator.story(notice)) for notice in notices]
+        mail = grouped.render(told, self._translator.say, self._sender, address, self._host)
         await self._client.send(mail, self._from, to)
         items = [notice.item for notice in notices]
-        return Gathered(references={item.id: root_id(item, address, self._sender) for item in items})
+        return GroupedDelivery(references={item.id: root_id(item, address, self._sender) for item in items})
 
     async def tell(self, address: str, text: str) -> None:
         """Nothing: a press on our own page was answered there, and a mail about it would be one too many."""
@@ -87,7 +87,7 @@ class MailNotifier:
     async def warn(self, address: str, text: str, mark: str, now: datetime) -> None:
         """A short mail; the same Message-ID at every try."""
         to = _checked(address)
-        mail = admin_mail.render(text, mark, self._teller.say, self._sender, address, self._host, now)
+        mail = admin_mail.render(text, mark, self._translator.say, self._sender, address, self._host, now)
         await self._client.send(mail, self._from, to)
 
     async def health(self) -> list[Health]:

@@ -25,7 +25,7 @@ from notifiers.story.sentences import file_name
 from notifiers.text import clean, cut, one_line
 from receiver.domain.action import DECIDING
 from receiver.domain.item import Item
-from receiver.domain.notice import Link, Notice, Story, is_alarm, telling_of
+from receiver.domain.notice import Link, Notice, Story, announcement_of, is_alarm
 
 MAX_HTML = 80_000  # bytes: Gmail hides what follows 102 kB (contract B1)
 MAX_SUBJECT = 150
@@ -54,7 +54,7 @@ _MARKS = {"blocking": "Blocking", "review": "To review", "info": "For informatio
 
 
 class Say(Protocol):
-    """``ports.Teller.say``."""
+    """``ports.Translator.say``."""
 
     def __call__(self, locale: str, message: str, **values: object) -> str: ...
 
@@ -116,7 +116,7 @@ def what_of(item: Item, shown_state: str | None) -> str:
     if is_alarm(shown_state, item):
         return f"rang.{item.version}"
     if item.proposal and shown_state is not None:
-        return telling_of(item)
+        return announcement_of(item)
     return "opened" if shown_state is None else f"reopened.{item.version}"
 
 
@@ -171,7 +171,7 @@ def _bodies(notice: Notice, story: Story, words: partial[str], address: str, hos
         "mark": mark_of(item, words),
         "address": address,
         "route": notice.route.name,
-        "may_repeat": notice.may_repeat,
+        "maybe_duplicate": notice.maybe_duplicate,
         "source": item.snapshot.source.capitalize(),
         **_links(notice, words, host),
     }

@@ -29,19 +29,19 @@ class Says(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class Formats:
     """``language`` is one that has a catalog."""
 
-    teller: Says
+    translator: Says
     language: str
     zone: tzinfo
     now: datetime
 
     def words(self, message: str, **values: object) -> str:
-        return self.teller.say(self.language, message, **values)
+        return self.translator.say(self.language, message, **values)
 
     def numbered(self, one: str, many: str, n: int, **values: object) -> str:
-        return self.teller.plural(self.language, one, many, n, **values)
+        return self.translator.plural(self.language, one, many, n, **values)
 
     def money(self, money: Money) -> str:
         """The amount with its currency; a bare number when that is not known or no currency of this world."""

@@ -14,11 +14,11 @@ from pathlib import Path
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from notifiers.i18n.formats import Voice, zone_of
+from notifiers.i18n.formats import Formats, zone_of
 from notifiers.story import build
-from notifiers.story.context import Telling
+from notifiers.story.context import StoryContext
 from notifiers.text import one_line
-from receiver.domain.notice import Notice, Nudge, Story
+from receiver.domain.notice import Notice, Reminder, Story
 
 CATALOGS = Path(__file__).parent / "locale"
 SOURCE_LOCALE = "en"
@@ -48,8 +48,8 @@ OWN_WORDS = {
 }
 
 
-class Teller:
-    """Fulfils ``ports.Teller``; holds nothing, so every place may make its own."""
+class Translator:
+    """Fulfils ``ports.Translator``; holds nothing, so every place may make its own."""
 
     def say(self, locale: str, message: str, **values: object) -> str:
         """One translated sentence; ``{name}`` is filled from ``values``, of which ``verb`` and ``outcome`` are
@@ -62,16 +62,16 @@ class Teller:
 
     def story(self, notice: Notice) -> Story:
         """The notice in the language and the timezone of its route."""
-        return build.tell(self._telling(notice))
+        return build.tell(self._context(notice))
 
-    def nudge(self, notice: Notice, said: Nudge) -> str:
+    def nudge(self, notice: Notice, said: Reminder) -> str:
         """A word below what is shown already, in one sentence."""
-        return build.nudge(self._telling(notice), said)
+        return build.nudge(self._context(notice), said)
 
-    def _telling(self, notice: Notice) -> Telling:
+    def _context(self, notice: Notice) -> StoryContext:
         route = notice.route
-        voice = Voice(self, language_of(route.locale), zone_of(route.timezone), notice.now)
-        return Telling(notice, voice)
+        voice = Formats(self, language_of(route.locale), zone_of(route.timezone), notice.now)
+        return StoryContext(notice, voice)
 
     @staticmethod
     def _own(locale: str, values: Mapping[str, object]) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import re
 
-from notifiers.i18n.formats import Voice
+from notifiers.i18n.formats import Formats
 from notifiers.text import pretty
 from receiver.domain.words import fold
 
@@ -45,7 +45,7 @@ VALUES = {
 _MONTHS = re.compile(r"([0-9]{1,3})[_ ]?months?")
 
 
-def value_of(voice: Voice, word: str | None) -> str:
+def value_of(voice: Formats, word: str | None) -> str:
     """A source's own word as people write it, translated when it is one of those known."""
     code = fold(word)
     if months := _MONTHS.fullmatch(code):

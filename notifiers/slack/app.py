@@ -5,41 +5,41 @@ from datetime import datetime
 
 from notifiers.slack.client import SlackClient
 from notifiers.slack.inbound import LocaleAt, SlackClicks
-from notifiers.slack.surfaces import SlackPlaces
+from notifiers.slack.surfaces import SlackSurfaces
 from receiver.domain.reply_template import ReplyTemplate
-from receiver.ports import Board, Teller
+from receiver.ports import Queries, Translator
 
 
 def listeners(
     signing_secrets: Collection[str],
     *,
     client: SlackClient,
-    teller: Teller,
+    translator: Translator,
     now: Callable[[], datetime],
-    board: Board,
+    board: Queries,
     public_url: str,
     locale_at: LocaleAt,
     team_ids: Collection[str] = (),
     app_ids: Collection[str] = (),
     templates: Sequence[ReplyTemplate] = (),
-) -> tuple[SlackClicks, SlackPlaces]:
+) -> tuple[SlackClicks, SlackSurfaces]:
     """``locale_at``: the language of a place such as "slack:C1"."""
     clicks = SlackClicks(
         signing_secrets,
         client=client,
         notice_for=board.notice,
         locale_at=locale_at,
-        teller=teller,
+        translator=translator,
         now=now,
         team_ids=team_ids,
         app_ids=app_ids,
         templates=templates,
     )
-    places = SlackPlaces(
+    places = SlackSurfaces(
         signing_secrets,
         client=client,
         board=board,
-        teller=teller,
+        translator=translator,
         people_of=clicks.who,
         open_form=clicks.ask_for_words,
         public_url=public_url,

@@ -5,8 +5,8 @@ from functools import partial
 
 from slack_sdk.models.blocks import Block, DividerBlock
 
-from notifiers.i18n.formats import Voice, zone_of
-from notifiers.i18n.translator import Teller, language_of
+from notifiers.i18n.formats import Formats, zone_of
+from notifiers.i18n.translator import Translator, language_of
 from notifiers.slack import block_kit, escaping
 from notifiers.slack.render import Say
 from notifiers.slack.tables import Told, rows
@@ -21,7 +21,7 @@ def home(overview: Overview, mine: Sequence[Told], waiting: Sequence[Told], say:
     """The page; ``mine`` and ``waiting`` are the overview's notices with their stories."""
     route = overview.route
     words = partial(say, route.locale)
-    voice = Voice(Teller(), language_of(route.locale), zone_of(route.timezone), overview.now)
+    voice = Formats(Translator(), language_of(route.locale), zone_of(route.timezone), overview.now)
     nobodys = [one for one in waiting if one[0].item.id not in {told[0].item.id for told in mine}]
     blocks: list[Block] = [
         block_kit.header(f"🔔 {words('Today')}, {voice.day(overview.now)}"),
@@ -45,7 +45,7 @@ def refused(say: Say, locale: str) -> Drawn:
     return _view([block_kit.header("🔔 Casebell"), block_kit.section(words(SENTENCES["not_allowed"]))])
 
 
-def _figures(overview: Overview, words: partial[str], voice: Voice) -> list[str]:
+def _figures(overview: Overview, words: partial[str], voice: Formats) -> list[str]:
     told = (
         (words("Open"), voice.number(overview.totals.waiting)),
         (words("Blocking"), voice.number(overview.totals.blocking)),

@@ -4,24 +4,24 @@ It counts what is still to be decided and lists the worst of it; each alert stan
 buttons. Redrawn, it shows how things stand now.
 """
 
-from notifiers.i18n.formats import Voice
+from notifiers.i18n.formats import Formats
 from notifiers.slack import block_kit, escaping, wire
 from notifiers.slack.buttons import voice_of
 from notifiers.slack.render import Message, lead_of
 from notifiers.story.amounts import at_risk
 from notifiers.story.ranking import rank
 from notifiers.text import one_line
-from receiver.domain.burst import Storm
+from receiver.domain.burst import Burst
 from receiver.domain.notice import Notice
 from receiver.domain.totals import add_up
-from receiver.ports import Teller
+from receiver.ports import Translator
 
 WORST = 5
 MAX_LINE = 200
 RAGING, OVER = "⛈️", "✅"
 
 
-def render(storm: Storm, teller: Teller) -> Message:
+def render(storm: Burst, translator: Translator) -> Message:
     """The message as it is now."""
     voice = voice_of(Notice(storm.items[0], storm.route, (), (), storm.now))
     n, is_open = len(storm.items), storm.open
@@ -29,7 +29,7 @@ def render(storm: Storm, teller: Teller) -> Message:
     title = f"{lead} {voice.numbered('{n} more alert at once', '{n} more alerts at once', n)}"
     totals = add_up(is_open, storm.now)
     standing, at_stake = _standing(len(is_open), n, voice), at_risk(totals, voice)
-    lines = [_line(notice, teller) for notice in _worst(storm)]
+    lines = [_line(notice, translator) for notice in _worst(storm)]
     if len(is_open) > WORST:
         lines.append((voice.numbered("and {n} more", "and {n} more", len(is_open) - WORST), None, ""))
     label = escaping.cut(voice.words("Open the inbox"), block_kit.MAX_LABEL)
@@ -41,7 +41,7 @@ def render(storm: Storm, teller: Teller) -> Message:
     notes = [
         voice.words("Since {when}", when=voice.moment(storm.began_at)),
         voice.words("Each is in the thread below, with its buttons.") if is_open else "",
-        voice.words("This may appear twice: Slack did not confirm the first copy.") if storm.may_repeat else "",
+        voice.words("This may appear twice: Slack did not confirm the first copy.") if storm.maybe_duplicate else "",
     ]
     blocks = [
         block_kit.header(title),
@@ -54,7 +54,7 @@ def render(storm: Storm, teller: Teller) -> Message:
     return Message(escaping.escape(escaping.cut(one_line(sentence), 900)), block_kit.drawn(blocks))
 
 
-def _standing(n_open: int, n: int, voice: Voice) -> str:
+def _standing(n_open: int, n: int, voice: Formats) -> str:
     if n_open == 0:
         return voice.words("All of them are decided")
     if n_open == n:
@@ -62,16 +62,16 @@ def _standing(n_open: int, n: int, voice: Voice) -> str:
     return voice.numbered("{n} of {all} still to decide", "{n} of {all} still to decide", n_open, all=voice.number(n))
 
 
-def _urgencies(n: int, voice: Voice) -> str:
+def _urgencies(n: int, voice: Formats) -> str:
     """How many hold up a collection, which is what tells one storm from another at a glance."""
     return voice.numbered("{n} decision holds up collection", "{n} decisions hold up collection", n) if n else ""
 
 
-def _worst(storm: Storm) -> list[Notice]:
+def _worst(storm: Burst) -> list[Notice]:
     worst = sorted(storm.open, key=rank)[:WORST]
     return [Notice(item, storm.route, (), (), storm.now) for item in worst]
 
 
-def _line(notice: Notice, teller: Teller) -> tuple[str, str | None, str]:
-    story = teller.story(notice)
+def _line(notice: Notice, translator: Translator) -> tuple[str, str | None, str]:
+    story = translator.story(notice)
     return escaping.cut(f"{lead_of(notice.item)} {one_line(story.headline)}", MAX_LINE), None, ""

@@ -4,8 +4,8 @@ from functools import partial
 
 from slack_sdk.models.blocks import ButtonElement, ConfirmObject, OverflowMenuElement
 
-from notifiers.i18n.formats import Voice, zone_of
-from notifiers.i18n.translator import N_, Teller, language_of
+from notifiers.i18n.formats import Formats, zone_of
+from notifiers.i18n.translator import N_, Translator, language_of
 from notifiers.slack import block_kit, escaping, wire
 from notifiers.story.sentences import ACCEPTED_KINDS
 from notifiers.text import one_line
@@ -39,10 +39,10 @@ _MINOR = ("claim", "release", "assign", "snooze", "wake", "note", "reopen")
 _GREEN = ("validate", "reply", "confirm")
 _ASKING_TWICE = ("validate", "confirm")  # what costs money asks once more (contract A9)
 
-Words = partial[str]  # ``ports.Teller.say`` in one language
+LocalSay = partial[str]  # ``ports.Translator.say`` in one language
 
 
-def buttons(notice: Notice, words: Words) -> list[ButtonElement | OverflowMenuElement]:
+def buttons(notice: Notice, words: LocalSay) -> list[ButtonElement | OverflowMenuElement]:
     """At most three in sight, further verbs in a menu; none that may not be pressed, and nothing once it is done.
 
     But what a rule did, nobody was offered to undo: for that time the button is there for all.
@@ -64,7 +64,7 @@ def buttons(notice: Notice, words: Words) -> list[ButtonElement | OverflowMenuEl
     ]
 
 
-def taking_back(notice: Notice, words: Words) -> list[ButtonElement | OverflowMenuElement]:
+def taking_back(notice: Notice, words: LocalSay) -> list[ButtonElement | OverflowMenuElement]:
     """For whoever decided, and nobody else: what a person has done has no button for all to press."""
     again = ["reopen"] if "reopen" in notice.verbs else []
     return [_verb_button(notice, "undo", words), *([_menu(notice, again, words)] if again else [])]
@@ -85,7 +85,7 @@ def doors(notice: Notice) -> list[Link]:
     return block_kit.openable(notice.links, "solution")[:1] or twins
 
 
-def open_label(notice: Notice, link: Link, words: Words) -> str:
+def open_label(notice: Notice, link: Link, words: LocalSay) -> str:
     source = (
         escaping.cut(one_line(link.name or ""), 20).capitalize() if link.what == "twin" else source_name(notice.item)
     )
@@ -100,12 +100,12 @@ def what_of(notice: Notice) -> str:
     return " · ".join(word for word in (named, amount) if word) or escaping.cut(one_line(notice.item.key), 100)
 
 
-def voice_of(notice: Notice) -> Voice:
+def voice_of(notice: Notice) -> Formats:
     route = notice.route
-    return Voice(Teller(), language_of(route.locale), zone_of(route.timezone), notice.now)
+    return Formats(Translator(), language_of(route.locale), zone_of(route.timezone), notice.now)
 
 
-def _verb_button(notice: Notice, verb: str, words: Words, *, is_main: bool = False) -> ButtonElement:
+def _verb_button(notice: Notice, verb: str, words: LocalSay, *, is_main: bool = False) -> ButtonElement:
     """One green button shows the way; two would show nothing."""
     label = _label(verb, notice.item, words)
     style = "danger" if verb == "reject" else "primary" if is_main and verb in _GREEN else None
@@ -114,18 +114,18 @@ def _verb_button(notice: Notice, verb: str, words: Words, *, is_main: bool = Fal
     return block_kit.button(label, f"{label}: {what_of(notice)}", verb, value=value, style=style, confirm=confirm)
 
 
-def _open_button(notice: Notice, link: Link, words: Words, number: int) -> ButtonElement:
+def _open_button(notice: Notice, link: Link, words: LocalSay, number: int) -> ButtonElement:
     label = open_label(notice, link, words)
     action_id = wire.OPEN if number == 0 else f"{wire.OPEN}_{number}"  # each its own within a message
     return block_kit.button(label, f"{label}: {what_of(notice)}", action_id, url=link.url)
 
 
-def _menu(notice: Notice, verbs: list[str], words: Words) -> OverflowMenuElement:
+def _menu(notice: Notice, verbs: list[str], words: LocalSay) -> OverflowMenuElement:
     labels = [(_label(verb, notice.item, words), _value(notice.item, verb)) for verb in verbs]
     return block_kit.overflow(wire.MORE, labels)
 
 
-def _confirm(notice: Notice, label: str, words: Words) -> ConfirmObject:
+def _confirm(notice: Notice, label: str, words: LocalSay) -> ConfirmObject:
     told = words("{source} is told at once.", source=source_name(notice.item))
     return block_kit.confirm(f"{label}?", f"{what_of(notice)}\n{told}", label, words("Cancel"))
 
@@ -134,5 +134,5 @@ def _value(item: Item, verb: str) -> str:
     return wire.Press(item.id, item.version, verb).value
 
 
-def _label(verb: str, item: Item, words: Words) -> str:
+def _label(verb: str, item: Item, words: LocalSay) -> str:
     return escaping.cut(words(label_of(verb, item)), block_kit.MAX_LABEL) or verb

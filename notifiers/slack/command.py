@@ -21,7 +21,7 @@ Word = Literal["find", "list", "snooze", "help"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SlashCommand:
     """``about``: a reference, or its beginning. ``until``: how long to snooze, as ``domain.snooze`` takes it."""
 
     word: Word
@@ -29,31 +29,31 @@ class Asked:
     until: str = ""
 
 
-def read(typed: str) -> Asked:
+def read(typed: str) -> SlashCommand:
     """What was meant; a word that is no command of ours is looked for."""
     line = one_line(typed)[: MAX_REFERENCE + 20]
     first, _, rest = line.partition(" ")
     about = rest.strip()[:MAX_REFERENCE]
     match first.lower():
         case "list":
-            return Asked("list")
+            return SlashCommand("list")
         case "find" if about:
-            return Asked("find", about)
+            return SlashCommand("find", about)
         case "snooze" if about:
             return _snooze(about)
         case "" | "help" | "find" | "snooze":
-            return Asked("help")
+            return SlashCommand("help")
         case _:
-            return Asked("find", line[:MAX_REFERENCE])
+            return SlashCommand("find", line[:MAX_REFERENCE])
 
 
-def _snooze(typed: str) -> Asked:
+def _snooze(typed: str) -> SlashCommand:
     """A reference may have spaces in it; the last word counts as a time if it looks like one."""
     about, _, last = typed.rpartition(" ")
     until = last.lower()
     if about and (until in CHOICES or _UNTIL.fullmatch(until)):
-        return Asked("snooze", about.strip(), until)
-    return Asked("snooze", typed)
+        return SlashCommand("snooze", about.strip(), until)
+    return SlashCommand("snooze", typed)
 
 
 def meant(notices: Sequence[Notice], about: str) -> Notice | None:

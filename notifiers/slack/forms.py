@@ -25,7 +25,7 @@ from notifiers.slack.buttons import source_name, voice_of
 from notifiers.story.sentences import ACCEPTED_KINDS
 from notifiers.text import one_line
 from receiver.domain import plan
-from receiver.domain.action import MAX_NOTE, NEEDS_WORDS, Plan, PlanWish, Terms, utf16_units
+from receiver.domain.action import MAX_NOTE, NEEDS_WORDS, ActionInput, Plan, PlanWish, utf16_units
 from receiver.domain.business_time import Calendar
 from receiver.domain.notice import Notice
 from receiver.domain.people import Person
@@ -58,7 +58,7 @@ _UNTIL = {
     "monday": N_("Next Monday: {moment}"),
 }
 
-Words = partial[str]
+LocalSay = partial[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,10 @@ class Filled:
     faults: dict[str, tuple[str, dict[str, str]]]
     note: str | None = None
     text: str | None = None
-    terms: Terms = field(default_factory=Terms)
+    terms: ActionInput = field(default_factory=ActionInput)
 
 
-def fields(verb: str, notice: Notice, words: Words) -> list[Block]:
+def fields(verb: str, notice: Notice, words: LocalSay) -> list[Block]:
     """What the form of a verb asks for."""
     match verb:
         case "snooze":
@@ -97,15 +97,19 @@ def read(verb: str, view: wire.Json, now: datetime) -> Filled:
         case "snooze":
             wish = filled.get(DAY) or filled.get(UNTIL, "")
             wrong = snooze_until(wish, now, Calendar(held.timezone)) is None
-            return Filled({DAY if filled.get(DAY) else UNTIL: ("bad_until", {})} if wrong else {}, terms=Terms(wish))
+            return Filled(
+                {DAY if filled.get(DAY) else UNTIL: ("bad_until", {})} if wrong else {}, terms=ActionInput(wish)
+            )
         case "assign":
             to = filled.get(TO, "")
-            return Filled({} if to else {TO: ("nobody", {})}, terms=Terms(to=Person(slack_id=to)))
+            return Filled({} if to else {TO: ("nobody", {})}, terms=ActionInput(to=Person(slack_id=to)))
         case "update_plan":
             wanted = PlanWish(*(filled.get(name, "")[:MAX_SHORT] for name in (MONTHS, STARTS_ON, FIRST_PAYMENT)))
             today = Calendar(held.timezone).today(now)
             found = plan.faults(wanted, held.owed, _as_it_is(held.plan), today)
-            return Filled({fault.field: (fault.code, dict(fault.values)) for fault in found}, terms=Terms(plan=wanted))
+            return Filled(
+                {fault.field: (fault.code, dict(fault.values)) for fault in found}, terms=ActionInput(plan=wanted)
+            )
         case _ if verb in MAX_TYPED:
             return _words_of(verb, filled.get(wire.WORDS, ""))
         case _:
@@ -128,7 +132,7 @@ def _as_it_is(wish: PlanWish | None) -> Plan | None:
         return None
 
 
-def _snooze(notice: Notice, words: Words) -> list[Block]:
+def _snooze(notice: Notice, words: LocalSay) -> list[Block]:
     voice, calendar = voice_of(notice), notice.route.calendar
     choices = []
     for wish in CHOICES:
@@ -146,7 +150,7 @@ def _snooze(notice: Notice, words: Words) -> list[Block]:
     return [_input(UNTIL, words("For how long?"), radio, hint), day]
 
 
-def _plan(notice: Notice, words: Words) -> list[Block]:
+def _plan(notice: Notice, words: LocalSay) -> list[Block]:
     said, voice = notice.item.snapshot, voice_of(notice)
     now = plan.as_typed(plan.current(said))
     owed = words("Owed in all: {amount}", amount=voice.money(said.amount)) if said.amount else None

@@ -34,7 +34,7 @@ def render(told: Sequence[tuple[Notice, Story]]) -> Message:
     below = [
         voice.words("Each is in the thread below, with its buttons."),
         voice.words("In all: {amount}", amount=at_stake) if at_stake else "",
-        voice.words("This may appear twice: Slack did not confirm the first copy.") if first.may_repeat else "",
+        voice.words("This may appear twice: Slack did not confirm the first copy.") if first.maybe_duplicate else "",
     ]
     blocks = [
         block_kit.header(title),

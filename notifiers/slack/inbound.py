@@ -24,7 +24,7 @@ from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES, why_stale
 from receiver.domain.reply_template import ReplyTemplate
 from receiver.errors import ConfigError, DeliveryError, RejectedError
-from receiver.ports import Received, Teller
+from receiver.ports import Received, Translator
 
 HEAD_START_S = 0.5  # of the ticket's three seconds; Slack's own delay counts too (contract A2)
 MAX_IDENTITY = 255
@@ -47,7 +47,7 @@ class SlackClicks:
         client: SlackClient,
         notice_for: NoticeFor,
         locale_at: LocaleAt,
-        teller: Teller,
+        translator: Translator,
         now: Callable[[], datetime],
         people_of: PeopleOf | None = None,
         team_ids: Collection[str] = (),
@@ -62,7 +62,7 @@ class SlackClicks:
         self._client = client
         self._notice_for = notice_for
         self._locale_at = locale_at
-        self._teller = teller
+        self._translator = translator
         self._now = now
         self._templates = tuple(templates)
         self._people_of = people_of or SlackPeople(client, team_ids, now).who
@@ -139,7 +139,7 @@ class SlackClicks:
             return Received(is_click=True)
         locale = wire.held(view).locale
         errors = {
-            wire.block_of(view, block): self._teller.say(locale, SENTENCES[code], **values)
+            wire.block_of(view, block): self._translator.say(locale, SENTENCES[code], **values)
             for block, (code, values) in found.items()
         }
         return Received(is_click=False, answer={"response_action": "errors", "errors": errors})
@@ -188,17 +188,17 @@ class SlackClicks:
         if notice is None:
             words = self._words_at(place)
             return modals.sorry(words(SENTENCES["unknown_item"]), (), words)
-        words = partial(self._teller.say, notice.route.locale)
+        words = partial(self._translator.say, notice.route.locale)
         if notice.item.version != press.version:
             code, values = why_stale(notice.item)
             return modals.sorry(words(SENTENCES[code], **values), notice.links, words)
         if press.verb not in notice.verbs:
             return modals.sorry(words(SENTENCES["not_offered"]), notice.links, words)
-        drawn = modals.form(press, notice, self._teller.story(notice), self._teller.say)
+        drawn = modals.form(press, notice, self._translator.story(notice), self._translator.say)
         return templates.offered(drawn, self._templates, notice, words, begun) if press.verb == "reply" else drawn
 
     def _words_at(self, place: str) -> partial[str]:
-        return partial(self._teller.say, self._locale_at(place))
+        return partial(self._translator.say, self._locale_at(place))
 
     async def _say_it_did_not_open(self, press: wire.Press, user: str, view_id: str, words: partial[str]) -> None:
         """In the placeholder if there is one, else below the message; else the person sees that no form opened."""

@@ -11,7 +11,7 @@ from slack_sdk.models.views import View
 
 from notifiers.i18n.translator import N_
 from notifiers.slack import block_kit, escaping, forms, wire
-from notifiers.slack.buttons import Words, label_of, what_of
+from notifiers.slack.buttons import LocalSay, label_of, what_of
 from notifiers.slack.render import Room, Say, conversation
 from notifiers.text import clean, one_line
 from receiver.domain import plan
@@ -53,35 +53,35 @@ def form(press: wire.Press, notice: Notice, story: Story, say: Say) -> Drawn:
     )
 
 
-def _held(notice: Notice) -> wire.Held:
+def _held(notice: Notice) -> wire.FormMetadata:
     """What the form must remember until it comes back: no debtor data (contract A6)."""
     said = notice.item.snapshot
     now = plan.as_typed(plan.current(said))
-    return wire.Held(notice.route.locale, notice.route.timezone, said.amount, now if now.months else None)
+    return wire.FormMetadata(notice.route.locale, notice.route.timezone, said.amount, now if now.months else None)
 
 
-def loading(words: Words) -> Drawn:
+def loading(words: LocalSay) -> Drawn:
     """Keeps the ticket, which lives three seconds, while the item is fetched (contract C4.7)."""
     return _view(
         words("One moment"), [block_kit.section(f"⏳ {words('The item is being fetched…')}")], close=words("Close")
     )
 
 
-def sorry(sentence: str, links: tuple[Link, ...], words: Words) -> Drawn:
+def sorry(sentence: str, links: tuple[Link, ...], words: LocalSay) -> Drawn:
     """Instead of a form: says why there is nothing to write any more."""
     shown = [(words("Show in Casebell"), link.url) for link in block_kit.openable(links, "item")[:1]]
     blocks = [block_kit.section(escaping.cut(one_line(sentence), 500)), *([block_kit.links(shown)] if shown else [])]
     return _view(words("Not any more"), blocks, close=words("Close"))
 
 
-def failed(press: wire.Press, sentence: str, words: Words) -> Drawn:
+def failed(press: wire.Press, sentence: str, words: LocalSay) -> Drawn:
     """In place of a placeholder whose item never came."""
     return _view(
         words(_FORMS[press.verb][0]), [block_kit.section(escaping.cut(one_line(sentence), 500))], close=words("Close")
     )
 
 
-def _about(press: wire.Press, notice: Notice, story: Story, words: Words) -> list[Block]:
+def _about(press: wire.Press, notice: Notice, story: Story, words: LocalSay) -> list[Block]:
     """What the person answers to: the conversation for a reply, the debtor's words for a decision."""
     if press.verb in _BRIEF:
         headline = escaping.cut(one_line(story.headline), 300)

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack import block_kit, escaping, grouped
 from notifiers.slack.burst import render as storm_message
 from notifiers.slack.client import SlackClient
@@ -17,13 +17,13 @@ from notifiers.slack.errors import GONE, LOST, REFUSED_BLOCKS, cure_for
 from notifiers.slack.manifest import FURTHER, PLACES
 from notifiers.slack.render import Message, minimal, offer, render
 from notifiers.text import clean, one_line
-from receiver.domain.burst import Storm
+from receiver.domain.burst import Burst
 from receiver.domain.digest import Edition
-from receiver.domain.notice import Notice, Nudge, Story, is_alarm, is_news
+from receiver.domain.notice import Notice, Reminder, Story, is_alarm, is_news
 from receiver.domain.people import Person
 from receiver.errors import DeliveryError, PermanentError, UncertainError
-from receiver.ports import Delivered, Gathered, Health
-from receiver.ports import Teller as Tells
+from receiver.ports import Delivered, GroupedDelivery, Health
+from receiver.ports import Translator as Tells
 
 T = TypeVar("T")
 NEEDED_SCOPES = ("chat:write", "users:read", "users:read.email")  # contract A10
@@ -38,14 +38,14 @@ class SlackNotifier:
     channel = "slack"
     longest_s = 45.0  # four calls of ten seconds: drawn, drawn simpler, posted anew, posted simpler
 
-    def __init__(self, client: SlackClient, teller: Tells) -> None:
+    def __init__(self, client: SlackClient, translator: Tells) -> None:
         self._client = client
-        self._teller = teller
+        self._translator = translator
         self._refused: dict[str, int] = {}  # code -> messages Slack refused to draw since the start
 
     async def deliver(self, notice: Notice, address: str, reference: str | None, shown_state: str | None) -> Delivered:
         """Post the item's message, or redraw the one at ``reference``; an item that opens again gets a word below."""
-        story = self._teller.story(notice)
+        story = self._translator.story(notice)
         if reference is None:
             if not is_news(shown_state, notice.item):
                 return Delivered(None)  # opened and resolved while the channel was out of reach: nobody need know
@@ -60,7 +60,7 @@ class SlackNotifier:
         if is_alarm(shown_state, notice.item):
             await self._say_below(reference, story.sentence, is_loud=is_day)
         elif shown_state == "resolved" and notice.item.state == "open":
-            again = self._teller.say(notice.route.locale, "This is open again.")
+            again = self._translator.say(notice.route.locale, "This is open again.")
             await self._say_below(reference, f"{again} {story.sentence}", is_loud=is_day)
         return Delivered(reference)
 
@@ -69,12 +69,12 @@ class SlackNotifier:
         message = render_digest(edition)
         await self._plainer(message, partial(self._client.post_message, address))
 
-    async def nudge(self, notice: Notice, address: str, reference: str, nudge: Nudge) -> None:
+    async def nudge(self, notice: Notice, address: str, reference: str, nudge: Reminder) -> None:
         """One quiet reply in the thread (contract A6), with one mention; lost rather than said twice."""
         del address  # the reference names the channel that Slack knows it by
         channel, _, root = place_of(reference)
         mention = await self._mention(nudge.to)
-        sentence = escaping.escape(Teller().nudge(notice, nudge))
+        sentence = escaping.escape(Translator().nudge(notice, nudge))
         with suppress(PermanentError, UncertainError):
             await self._client.post_message(channel, f"{mention} {sentence}".strip(), [], thread_ts=root)
 
@@ -83,21 +83,21 @@ class SlackNotifier:
         channel, user = _person_at(address)
         if channel == user:
             return  # pressed on their own page: a message there would keep its button for ever
-        message = offer(notice, self._teller.story(notice), self._teller.say)
+        message = offer(notice, self._translator.story(notice), self._translator.say)
         with suppress(PermanentError):  # who has left the channel undoes it elsewhere
             await self._client.post_ephemeral(channel, user, message.text, message.blocks)
 
-    async def gather(self, notices: Sequence[Notice], address: str) -> Gathered:
+    async def gather(self, notices: Sequence[Notice], address: str) -> GroupedDelivery:
         """One message that lists the worst; each alert then stands in its thread, with its buttons."""
-        message = grouped.render([(notice, self._teller.story(notice)) for notice in notices])
+        message = grouped.render([(notice, self._translator.story(notice)) for notice in notices])
         channel, ts = await self._client.post_message(address, message.text, message.blocks)
-        return Gathered(below=f"{channel}/{ts}")
+        return GroupedDelivery(below=f"{channel}/{ts}")
 
-    async def storm(self, storm: Storm, address: str, reference: str | None) -> Delivered:
+    async def storm(self, storm: Burst, address: str, reference: str | None) -> Delivered:
         """One message for many alerts; in its own place for as long as that can be edited."""
         if reference is not None:
             channel, ts, _ = place_of(reference)
-            message = storm_message(storm, self._teller)
+            message = storm_message(storm, self._translator)
             try:
                 await self._plainer(message, partial(self._client.update_message, channel, ts))
             except PermanentError as error:
@@ -105,10 +105,10 @@ class SlackNotifier:
                     raise
                 if not storm.open:
                     return Delivered(None, is_gone=True)
-                storm = replace(storm, may_repeat=storm.may_repeat or storm.is_retry)
+                storm = replace(storm, maybe_duplicate=storm.maybe_duplicate or storm.is_redelivery)
             else:
                 return Delivered(reference)
-        message = storm_message(storm, self._teller)
+        message = storm_message(storm, self._translator)
         channel, ts = await self._plainer(message, partial(self._client.post_message, address))
         return Delivered(f"{channel}/{ts}")
 
@@ -140,7 +140,7 @@ class SlackNotifier:
         await self._client.close()
 
     async def _post(self, address: str, notice: Notice, story: Story) -> Delivered:
-        message, root = render(notice, story, self._teller.say), place_of(notice.below)[2] if notice.below else None
+        message, root = render(notice, story, self._translator.say), place_of(notice.below)[2] if notice.below else None
         try:
             channel, ts = await self._client.post_message(address, message.text, message.blocks, thread_ts=root)
         except PermanentError as error:
@@ -161,12 +161,12 @@ class SlackNotifier:
                 await self._say_below(reference, story.sentence)
             return Delivered(None, is_gone=True)
         below = f"{channel}/{root}" if root != ts else notice.below
-        anew = replace(notice, may_repeat=notice.may_repeat or notice.is_retry, below=below)
+        anew = replace(notice, maybe_duplicate=notice.maybe_duplicate or notice.is_redelivery, below=below)
         return await self._post(address, anew, story)
 
     async def _redraw(self, reference: str, notice: Notice, story: Story) -> None:
         channel, ts, _ = place_of(reference)
-        message = render(notice, story, self._teller.say)
+        message = render(notice, story, self._translator.say)
         try:
             await self._client.update_message(channel, ts, message.text, message.blocks)
         except PermanentError as error:

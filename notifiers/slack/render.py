@@ -12,7 +12,7 @@ from slack_sdk.models.blocks import Block
 
 from notifiers.slack import block_kit, escaping
 from notifiers.slack.buttons import (
-    Words,
+    LocalSay,
     buttons,
     doors,
     open_label,
@@ -40,7 +40,7 @@ ACTING, RESOLVED, WARNING, PROPOSED, SNOOZED = "⏳", "✅", "⚠️", "👥", "
 
 
 class Say(Protocol):
-    """``ports.Teller.say``."""
+    """``ports.Translator.say``."""
 
     def __call__(self, locale: str, message: str, **values: object) -> str: ...
 
@@ -122,7 +122,7 @@ def _text(notice: Notice, story: Story) -> str:
     return f"{lead_of(notice.item)} {escaping.unstyled(escaping.cut(sentence, MAX_TEXT - 10))}"
 
 
-def _open(item: Item, story: Story, words: Words, room: Room) -> list[Block]:
+def _open(item: Item, story: Story, words: LocalSay, room: Room) -> list[Block]:
     """What is asked, the facts, the debtor's own words and the conversation; facts get their room first."""
     proposal = room.take(clean(story.proposal or ""), 1_200)
     blocks: list[Block] = [block_kit.section(proposal)] if proposal else []
@@ -140,7 +140,7 @@ def _open(item: Item, story: Story, words: Words, room: Room) -> list[Block]:
     ]
 
 
-def _facts(story: Story, words: Words, room: Room) -> list[str]:
+def _facts(story: Story, words: LocalSay, room: Room) -> list[str]:
     """One line each: without bold labels, which plain text has none of, two lines would read as one list of words."""
     facts = []
     for label, value in story.facts[:MAX_FIELDS]:
@@ -150,7 +150,7 @@ def _facts(story: Story, words: Words, room: Room) -> list[str]:
     return [fact for fact in facts if fact]
 
 
-def conversation(item: Item, story: Story, words: Words, room: Room, most: int, most_each: int) -> list[Block]:
+def conversation(item: Item, story: Story, words: LocalSay, room: Room, most: int, most_each: int) -> list[Block]:
     """The newest ``most`` messages, oldest first, each within ``most_each``, and a word about those left out."""
     lines = [line for line in story.conversation if clean(line[2])]
     parts: list[block_kit.Part] = []
@@ -165,7 +165,7 @@ def conversation(item: Item, story: Story, words: Words, room: Room, most: int, 
     return [block_kit.rich(parts)] if parts else []
 
 
-def _status(item: Item, story: Story, words: Words, room: Room) -> list[Block]:
+def _status(item: Item, story: Story, words: LocalSay, room: Room) -> list[Block]:
     """What is going on, and why the last attempt came back."""
     status = room.take(one_line(story.status or "") or _plain_status(item, words), MAX_STATUS)
     problem = room.take(one_line(story.problem or ""), 600)
@@ -176,14 +176,14 @@ def _status(item: Item, story: Story, words: Words, room: Room) -> list[Block]:
     ]
 
 
-def _bottom(notice: Notice, story: Story, words: Words, room: Room) -> list[Block]:
+def _bottom(notice: Notice, story: Story, words: LocalSay, room: Room) -> list[Block]:
     """Evidence, buttons and footer; they get their room before anybody's words."""
     blocks: list[Block] = []
     if named := [(room.take(name, 60), url) for name, url in _named_links(notice, words)]:
         blocks.append(block_kit.links(named))
     if elements := buttons(notice, words):
         blocks.append(block_kit.actions(elements))
-    if notice.may_repeat:
+    if notice.maybe_duplicate:
         again = words("This may appear twice: Slack did not confirm the first copy.")
         blocks.append(block_kit.context(room.take(again, 300)))
     if footer := room.take(one_line(story.footer), 300):
@@ -191,14 +191,14 @@ def _bottom(notice: Notice, story: Story, words: Words, room: Room) -> list[Bloc
     return blocks
 
 
-def _plain_status(item: Item, words: Words) -> str:
+def _plain_status(item: Item, words: LocalSay) -> str:
     """What to say when the story says nothing of it: a message without buttons must say why."""
     if item.state == "acting":
         return words("{source} is being asked…", source=source_name(item))
     return words("Resolved") if item.state == "resolved" else ""
 
 
-def _named_links(notice: Notice, words: Words) -> list[tuple[str, str]]:
+def _named_links(notice: Notice, words: LocalSay) -> list[tuple[str, str]]:
     """Recordings and proofs while there is something to decide, then only the ways to look it up."""
     item = [(words("Show in Casebell"), link.url) for link in block_kit.openable(notice.links, "item")[:1]]
     if notice.item.state == "resolved":

@@ -14,16 +14,16 @@ from functools import partial
 from notifiers.i18n.translator import N_
 from notifiers.slack import app_home, command, signature, unfurl, wire
 from notifiers.slack.client import SlackClient
-from notifiers.slack.command import Asked
+from notifiers.slack.command import SlashCommand
 from notifiers.slack.inbound import LocaleAt, place_of
 from notifiers.slack.render import Message
 from notifiers.slack.tables import Told
-from receiver.domain.action import Click, Terms
+from receiver.domain.action import ActionInput, Click
 from receiver.domain.notice import Notice
 from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES
 from receiver.errors import CasebellError, RejectedError
-from receiver.ports import Board, Received, Teller
+from receiver.ports import Queries, Received, Translator
 
 _log = logging.getLogger(__name__)
 
@@ -31,16 +31,16 @@ PeopleOf = Callable[[Person], Awaitable[Person]]
 OpenForm = Callable[[wire.Press, str, str, str], Awaitable[None]]
 
 
-class SlackPlaces:
-    """Fulfils ``ports.Places``. ``open_form`` opens a verb's form with a ticket, for a user, as a channel is told."""
+class SlackSurfaces:
+    """Fulfils ``ports.Surfaces``. ``open_form`` opens a verb's form with a ticket, for a user, as a channel is told."""
 
     def __init__(
         self,
         signing_secrets: Collection[str],
         *,
         client: SlackClient,
-        board: Board,
-        teller: Teller,
+        board: Queries,
+        translator: Translator,
         people_of: PeopleOf,
         open_form: OpenForm,
         public_url: str,
@@ -51,7 +51,7 @@ class SlackPlaces:
         self._secrets = tuple(signing_secrets)
         self._client = client
         self._board = board
-        self._teller = teller
+        self._translator = translator
         self._people_of = people_of
         self._open_form = open_form
         self._public_url = public_url
@@ -107,13 +107,15 @@ class SlackPlaces:
         return Received(is_click=False)
 
     async def draw_home(self, user: str, mark: str | None) -> str:
-        """The page of this person as it is now; see ``ports.Places``."""
+        """The page of this person as it is now; see ``ports.Surfaces``."""
         person = await self._people_of(Person(slack_id=user))
         place = place_of(user)
-        view = app_home.refused(self._teller.say, self._locale_at(place))
+        view = app_home.refused(self._translator.say, self._locale_at(place))
         if self._board.may_look(person):
             overview = await self._board.overview(person, place)
-            view = app_home.home(overview, self._told(overview.mine), self._told(overview.waiting), self._teller.say)
+            view = app_home.home(
+                overview, self._told(overview.mine), self._told(overview.waiting), self._translator.say
+            )
         fresh = hashlib.blake2b(json.dumps(view, sort_keys=True).encode(), digest_size=12).hexdigest()
         if fresh != mark:
             await self._client.publish_view(user, view)
@@ -133,13 +135,15 @@ class SlackPlaces:
                 return
             channel = place_of(wire.text(happened, "channel"))
             found = {url: await self._board.notice(item_id, channel) for url, item_id in wanted.items()}
-            told = {url: (notice, self._teller.story(notice)) for url, notice in found.items() if notice}
+            told = {url: (notice, self._translator.story(notice)) for url, notice in found.items() if notice}
             if told:
-                await self._client.unfurl(place, {url: unfurl.card(one, self._teller.say) for url, one in told.items()})
+                await self._client.unfurl(
+                    place, {url: unfurl.card(one, self._translator.say) for url, one in told.items()}
+                )
         except CasebellError as error:  # a scope is missing, or Slack is away: the link stands there as it was posted
             _log.warning("links not shown: %s", error.code)
 
-    async def _answer(self, asked: Asked, typed: Mapping[str, str]) -> None:
+    async def _answer(self, asked: SlashCommand, typed: Mapping[str, str]) -> None:
         """Say it where the command was typed. Never raises: Slack has its answer already."""
         try:
             message = await self._looked_up(asked, typed)
@@ -151,7 +155,7 @@ class SlackPlaces:
         if message is not None:
             await self._client.respond(typed.get("response_url", ""), message.text, message.blocks)
 
-    async def _looked_up(self, asked: Asked, typed: Mapping[str, str]) -> Message | None:
+    async def _looked_up(self, asked: SlashCommand, typed: Mapping[str, str]) -> Message | None:
         """The answer; None when a form opens instead."""
         person = await self._people_of(Person(slack_id=typed["user_id"]))
         place = _channel_of(typed)
@@ -167,7 +171,7 @@ class SlackPlaces:
             or "snooze" not in chosen.verbs
             or (asked.until and not command.is_exact(chosen, asked.about))
         ):
-            return command.found(self._told(notices), asked.about, words, self._teller.say)
+            return command.found(self._told(notices), asked.about, words, self._translator.say)
         if asked.until:
             return await self._snoozed(chosen, asked.until, person, typed)
         # what is to be said of it goes to themselves: the app may not be where they typed
@@ -185,14 +189,14 @@ class SlackPlaces:
             person=person,
             via="slack",
             identity="command/" + hashlib.sha256(typed_once.encode()).hexdigest(),
-            terms=Terms(until),
+            terms=ActionInput(until),
         )
         place, about = _channel_of(typed), chosen.item.snapshot.reference or ""
         refusal = await self._board.press(click, self._locale_at(place))
         if refusal is not None:
             return command.said(refusal)
         now = [one for one in await self._board.find(about, place) if one.item.id == click.item_id]
-        return command.found(self._told(now), about, self._words(place), self._teller.say)
+        return command.found(self._told(now), about, self._words(place), self._translator.say)
 
     async def _listed(self, person: Person, place: str) -> Message:
         words, overview = self._words(place), await self._board.overview(person, place)
@@ -200,13 +204,13 @@ class SlackPlaces:
         if not both:
             return command.said(words(N_("Nothing waits for anybody.")))
         title = words("Open: {count}. Yours and what waits longest:", count=overview.totals.waiting)
-        return command.listed(self._told(tuple(both.values())), title, self._teller.say)
+        return command.listed(self._told(tuple(both.values())), title, self._translator.say)
 
     def _told(self, notices: Collection[Notice]) -> list[Told]:
-        return [(notice, self._teller.story(notice)) for notice in notices]
+        return [(notice, self._translator.story(notice)) for notice in notices]
 
     def _words(self, place: str) -> partial[str]:
-        return partial(self._teller.say, self._locale_at(place))
+        return partial(self._translator.say, self._locale_at(place))
 
 
 def _channel_of(typed: Mapping[str, str]) -> str:

@@ -6,12 +6,12 @@ from functools import partial
 
 from slack_sdk.models.blocks import ActionsBlock, Block, Option, PlainTextObject, StaticSelectElement
 
-from notifiers.i18n.formats import Voice, zone_of
-from notifiers.i18n.translator import Teller, language_of
+from notifiers.i18n.formats import Formats, zone_of
+from notifiers.i18n.translator import Translator, language_of
 from notifiers.slack import block_kit, escaping, wire
 from notifiers.slack.buttons import voice_of
 from notifiers.slack.forms import MAX_INPUT
-from notifiers.story.context import Telling
+from notifiers.story.context import StoryContext
 from notifiers.text import clean, one_line
 from receiver.domain.notice import Notice
 from receiver.domain.reply_template import PLACEHOLDERS, ReplyTemplate
@@ -62,11 +62,11 @@ def filled(template: ReplyTemplate, notice: Notice) -> str:
     said, route = notice.item.snapshot, notice.route
     voice = voice_of(notice)
     if template.locale:
-        voice = Voice(Teller(), language_of(template.locale), zone_of(route.timezone), notice.now)
+        voice = Formats(Translator(), language_of(template.locale), zone_of(route.timezone), notice.now)
     values = {
         "reference": said.reference,
         "case_reference": said.case_reference,
-        "debtor": Telling(notice, voice).debtor,
+        "debtor": StoryContext(notice, voice).debtor,
         "amount": voice.money(said.amount) if said.amount else None,
         "deadline": voice.day(said.deadline_at) if said.deadline_at else None,
     }

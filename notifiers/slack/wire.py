@@ -43,7 +43,7 @@ class Press:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class FormMetadata:
     """What a form remembers beside the press: the route's language and zone, and the figures a plan is checked by."""
 
     locale: str = "en"
@@ -137,7 +137,7 @@ def press_of(payload: Json) -> Press:
     return press
 
 
-def pack(press: Press, held: Held) -> str:
+def pack(press: Press, held: FormMetadata) -> str:
     """A form's private_metadata: what it is about, and what is needed to tell what is wrong with it."""
     owed, plan = held.owed, held.plan
     told: Json = {"i": press.item_id, "v": press.version, "verb": press.verb, "c": press.channel, "t": press.ts}
@@ -154,7 +154,7 @@ def unpack(view: Json) -> Press:
     return _press(f"{text(told, 'i') or ''}.{told.get('v')}.{told.get('verb')}", *place)
 
 
-def held(view: Json) -> Held:
+def held(view: Json) -> FormMetadata:
     """What a submitted form remembers. Raises ValueError when it is none of ours."""
     told = _metadata(view)
     owed, plan = None, None
@@ -164,7 +164,7 @@ def held(view: Json) -> Held:
     match told.get("plan"):
         case [str(months), str(starts_on), str(first)]:
             plan = PlanWish(months, starts_on, first)
-    return Held(text(told, "l") or "en", text(told, "z") or "UTC", owed, plan)
+    return FormMetadata(text(told, "l") or "en", text(told, "z") or "UTC", owed, plan)
 
 
 def _decimal(written: str) -> Decimal:

@@ -1,6 +1,6 @@
 """What a rule of [[automations]] did, or would do on a dry run, in words. Pure."""
 
-from notifiers.story.context import Telling
+from notifiers.story.context import StoryContext
 from notifiers.story.sentences import ACCEPTED_KINDS, N_
 from receiver.domain.automation import VIA, rule_in
 
@@ -24,17 +24,17 @@ WOULD = {
 }
 
 
-def asking(telling: Telling) -> str | None:
+def asking(context: StoryContext) -> str | None:
     """That a rule has asked the source; None when it was a person."""
-    attempt = telling.item.attempt
+    attempt = context.item.attempt
     if attempt is None or attempt.via != VIA or attempt.verb not in ASKS:
         return None
-    return telling.voice.words(ASKS[attempt.verb], rule=_rule(telling, attempt.who), source=telling.source)
+    return context.voice.words(ASKS[attempt.verb], rule=_rule(context, attempt.who), source=context.source)
 
 
-def done(telling: Telling) -> str | None:
+def done(context: StoryContext) -> str | None:
     """That a rule decided it, and until when that can be undone; None when it was a person."""
-    item, voice = telling.item, telling.voice
+    item, voice = context.item, context.voice
     if item.resolved_via != VIA or item.resolved_by is None:
         return None
     sentences = DONE | DONE_PROPOSAL if item.kind in ACCEPTED_KINDS else DONE
@@ -42,20 +42,20 @@ def done(telling: Telling) -> str | None:
         sentences.get(item.outcome or "", DONE_SOMEHOW),
         voice.moment(item.resolved_at or item.changed_at),
     )
-    told = voice.words(sentence, rule=_rule(telling, item.resolved_by), moment=moment)
-    if "undo" not in telling.notice.verbs or item.undo_until is None:
+    told = voice.words(sentence, rule=_rule(context, item.resolved_by), moment=moment)
+    if "undo" not in context.notice.verbs or item.undo_until is None:
         return told
     until = voice.words("It can be undone until {moment}.", moment=voice.clock(item.undo_until))
     return f"{told}. {until}"
 
 
-def foreseen(telling: Telling) -> str | None:
+def foreseen(context: StoryContext) -> str | None:
     """What a rule on a dry run would have done with it."""
-    would = telling.item.foreseen
+    would = context.item.foreseen
     if would is None or would.verb not in WOULD:
         return None
-    return telling.voice.words(WOULD[would.verb], rule=_rule(telling, would.rule))
+    return context.voice.words(WOULD[would.verb], rule=_rule(context, would.rule))
 
 
-def _rule(telling: Telling, who: str) -> str:
-    return telling.line(rule_in(who), MAX_RULE) or "?"
+def _rule(context: StoryContext, who: str) -> str:
+    return context.line(rule_in(who), MAX_RULE) or "?"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from notifiers.i18n.vocabulary import value_of
 from notifiers.story import automation_text
-from notifiers.story.context import MAX_NAME, Telling
+from notifiers.story.context import MAX_NAME, StoryContext
 from notifiers.story.facts import MOST_FACTS, deadline, facts
 from notifiers.story.sentences import (
     ACCEPTED_KINDS,
@@ -30,7 +30,7 @@ from notifiers.story.sentences import (
     UNKNOWN,
     VIA,
     WITHOUT_VERBS,
-    Words,
+    Sentences,
 )
 from notifiers.story.twins import source_of
 from notifiers.text import cut, ended, one_line
@@ -38,7 +38,7 @@ from receiver.domain import plan
 from receiver.domain.action import DECIDING, PlanWish
 from receiver.domain.item import Item, Line
 from receiver.domain.money import Money
-from receiver.domain.notice import Nudge, Story
+from receiver.domain.notice import Reminder, Story
 
 MAX_HEADLINE = 140
 MAX_NAMED = 40  # debtor and reference in a headline
@@ -52,54 +52,54 @@ MOST_LINES = 5
 MAX_REPEATED = 500  # a question that the conversation shows in full is not asked twice
 
 
-def tell(telling: Telling) -> Story:
+def tell(context: StoryContext) -> Story:
     """The story of a notice, in the voice of its route."""
-    title, going_on, wrong = headline(telling), status(telling), problem(telling)
+    title, going_on, wrong = headline(context), status(context), problem(context)
     return Story(
         headline=title,
-        sentence=_sentence(telling, title, going_on, wrong),
-        asked=_asked(telling),
-        quote=telling.text(telling.snapshot.quote, MAX_QUOTE) or None,
-        facts=tuple(facts(telling))[:MOST_FACTS],
-        conversation=tuple(_conversation(telling)),
+        sentence=_sentence(context, title, going_on, wrong),
+        asked=_asked(context),
+        quote=context.text(context.snapshot.quote, MAX_QUOTE) or None,
+        facts=tuple(facts(context))[:MOST_FACTS],
+        conversation=tuple(_conversation(context)),
         status=going_on,
         problem=wrong,
-        footer=_footer(telling),
-        proposal=proposal(telling),
+        footer=_footer(context),
+        proposal=proposal(context),
     )
 
 
-def headline(telling: Telling) -> str:
+def headline(context: StoryContext) -> str:
     """Such as "Dispute: Payment Already Made · INV-2024-001 · €1,500.00"; the title gives way to the amount."""
-    said, voice = telling.snapshot, telling.voice
-    what = voice.words(_words_of(telling).lead, source=telling.source)
+    said, voice = context.snapshot, context.voice
+    what = voice.words(_words_of(context).lead, source=context.source)
     named = [
-        cut(telling.debtor or "", MAX_NAMED) if said.source == "debitura" else "",
-        cut(telling.reference or telling.case_reference or "", MAX_NAMED),
+        cut(context.debtor or "", MAX_NAMED) if said.source == "debitura" else "",
+        cut(context.reference or context.case_reference or "", MAX_NAMED),
         voice.money(said.amount) if said.amount else "",
     ]
     tail = "".join(f" · {part}" for part in named if part)
-    about = cut(_about(telling), MAX_HEADLINE - len(tail) - len(what) - 4)  # 4: how a colon is set, at most
+    about = cut(_about(context), MAX_HEADLINE - len(tail) - len(what) - 4)  # 4: how a colon is set, at most
     head = voice.words("{what}: {about}", what=what, about=about) if about else what
     return cut(f"{head}{tail}", MAX_HEADLINE)
 
 
-def status(telling: Telling) -> str | None:
+def status(context: StoryContext) -> str | None:
     """What is going on: who acts, who claimed it and what they noted, what came of it."""
-    item = telling.item
+    item = context.item
     match item.state:
         case "acting":
-            told = automation_text.asking(telling) or _acting(telling)
+            told = automation_text.asking(context) or _acting(context)
         case "resolved":
-            told = automation_text.done(telling) or _resolved(telling)
+            told = automation_text.done(context) or _resolved(context)
         case _:
-            return cut(" · ".join(_beside(telling)), MAX_NOTED) or None
+            return cut(" · ".join(_beside(context)), MAX_NOTED) or None
     return cut(told, MAX_STATUS) or None
 
 
-def _beside(telling: Telling) -> Iterator[str]:
+def _beside(context: StoryContext) -> Iterator[str]:
     """What stands beside an open item's state."""
-    item, voice = telling.item, telling.voice
+    item, voice = context.item, context.voice
     if item.escalated_at:
         yield voice.words("Escalated {moment}: nobody had decided", moment=voice.moment(item.escalated_at))
     if item.claimed_by:
@@ -107,30 +107,30 @@ def _beside(telling: Telling) -> Iterator[str]:
     if item.snoozed_until:
         until = voice.moment(item.snoozed_until)
         yield voice.words("Snoozed by {who} until {moment}", who=_who(item.snoozed_by), moment=until)
-    if would := automation_text.foreseen(telling):
+    if would := automation_text.foreseen(context):
         yield would
-    if note := telling.line(item.note, MAX_NOTED):
+    if note := context.line(item.note, MAX_NOTED):
         yield voice.words("{what}: {about}", what=voice.words("Note"), about=note)
 
 
-def proposal(telling: Telling) -> str | None:
+def proposal(context: StoryContext) -> str | None:
     """What one person proposes, with the words and the plan that a second person says yes to."""
-    proposed, voice = telling.item.proposal, telling.voice
+    proposed, voice = context.item.proposal, context.voice
     if proposed is None:
         return None
     sentence = PROPOSES.get(proposed.verb, PROPOSES["validate"])
-    if telling.item.kind in ACCEPTED_KINDS:
+    if context.item.kind in ACCEPTED_KINDS:
         sentence = PROPOSES_ACCEPTED.get(proposed.verb, sentence)
     parts = [voice.words(sentence, who=_who(proposed.person.label))]
     if proposed.plan:
-        parts.append(_wished(telling, proposed.plan))
+        parts.append(_wished(context, proposed.plan))
     if proposed.words:
-        parts.append(f"“{telling.text(proposed.words, MAX_QUOTE)}”")
+        parts.append(f"“{context.text(proposed.words, MAX_QUOTE)}”")
     return "\n".join(parts)
 
 
-def _wished(telling: Telling, wish: PlanWish) -> str:
-    voice, amount = telling.voice, telling.snapshot.amount
+def _wished(context: StoryContext, wish: PlanWish) -> str:
+    voice, amount = context.voice, context.snapshot.amount
     try:
         wanted = plan.read(wish)
     except ValueError:
@@ -141,98 +141,98 @@ def _wished(telling: Telling, wish: PlanWish) -> str:
     return voice.words("{months} from {day}, first payment {amount}", months=months, day=day, amount=first)
 
 
-def nudge(telling: Telling, said: Nudge) -> str:
+def nudge(context: StoryContext, said: Reminder) -> str:
     """A word below what is shown already; it names the item, since a thread may hold several."""
-    voice, amount = telling.voice, telling.snapshot.amount
-    named = [telling.reference or telling.case_reference or "", voice.money(amount) if amount else ""]
+    voice, amount = context.voice, context.snapshot.amount
+    named = [context.reference or context.case_reference or "", voice.money(amount) if amount else ""]
     about = " · ".join(part for part in named if part)
-    told = voice.words(NUDGES[said.what], who=_who(said.by), moment=voice.moment(telling.item.since))
+    told = voice.words(NUDGES[said.what], who=_who(said.by), moment=voice.moment(context.item.since))
     return f"{told} ({about})" if about else told
 
 
-def problem(telling: Telling) -> str | None:
+def problem(context: StoryContext) -> str | None:
     """Why the last attempt came back, in the source's own words."""
-    reason = telling.line(telling.item.problem, MAX_STATUS)
+    reason = context.line(context.item.problem, MAX_STATUS)
     if not reason:
         return None
     if reason in PROBLEMS:
-        return telling.voice.words(PROBLEMS[reason], source=telling.source)
-    return cut(telling.voice.words("{source} refused: {reason}", source=telling.source, reason=reason), MAX_STATUS)
+        return context.voice.words(PROBLEMS[reason], source=context.source)
+    return cut(context.voice.words("{source} refused: {reason}", source=context.source, reason=reason), MAX_STATUS)
 
 
-def _words_of(telling: Telling) -> Words:
-    if telling.snapshot.sides:
-        return CONFLICTS.get(_why(telling), UNKNOWN)
-    return KINDS.get(telling.snapshot.kind, UNKNOWN)
+def _words_of(context: StoryContext) -> Sentences:
+    if context.snapshot.sides:
+        return CONFLICTS.get(_why(context), UNKNOWN)
+    return KINDS.get(context.snapshot.kind, UNKNOWN)
 
 
-def _why(telling: Telling) -> str:
-    detail = telling.detail("conflict")
+def _why(context: StoryContext) -> str:
+    detail = context.detail("conflict")
     return (detail.text if detail else None) or ""
 
 
-def _sides(telling: Telling) -> dict[str, str]:
+def _sides(context: StoryContext) -> dict[str, str]:
     """The two systems of a conflict by name, the one that raises it first."""
-    return dict(zip(("one", "other"), map(source_of, telling.snapshot.sides), strict=False))
+    return dict(zip(("one", "other"), map(source_of, context.snapshot.sides), strict=False))
 
 
-def _about(telling: Telling) -> str:
+def _about(context: StoryContext) -> str:
     """What tells this item from others of its kind."""
-    said, title = telling.snapshot, _title(telling)
+    said, title = context.snapshot, _title(context)
     match said.kind:
         case "payment_plan":
-            return _plan(telling) or title
+            return _plan(context) or title
         case "agreement":
-            return _agreement(telling) or title
+            return _agreement(context) or title
         case "hardship":
-            detail = telling.detail("employment_status")
-            return title or value_of(telling.voice, detail.text if detail else None)
+            detail = context.detail("employment_status")
+            return title or value_of(context.voice, detail.text if detail else None)
         case "objection":
-            detail = telling.detail("objection_type")
-            return title or value_of(telling.voice, detail.text if detail else said.theme)
-        case "conflict" if _why(telling) in DISAGREEING:
-            return telling.voice.words(DISAGREEING[_why(telling)], **_sides(telling))
+            detail = context.detail("objection_type")
+            return title or value_of(context.voice, detail.text if detail else said.theme)
+        case "conflict" if _why(context) in DISAGREEING:
+            return context.voice.words(DISAGREEING[_why(context)], **_sides(context))
         case "overdue_installment" | "check_in":
-            detail = telling.detail("due_day")
-            return telling.voice.day(detail.day) if detail and detail.day else ""
+            detail = context.detail("due_day")
+            return context.voice.day(detail.day) if detail and detail.day else ""
         case "portal_dispute" | "ai_dispute":
-            return title or telling.line(said.theme, MAX_HEADLINE)
+            return title or context.line(said.theme, MAX_HEADLINE)
         case kind if kind in KINDS and kind != "Generic":
             return title
         case _:
-            return _labelled(telling, title)
+            return _labelled(context, title)
 
 
-def _title(telling: Telling) -> str:
+def _title(context: StoryContext) -> str:
     """The source's title without type and debtor, as far as the rest of the headline says them already."""
-    title, label = telling.line(telling.snapshot.title, MAX_HEADLINE), telling.label()
-    if telling.snapshot.source != "debitura":
+    title, label = context.line(context.snapshot.title, MAX_HEADLINE), context.label()
+    if context.snapshot.source != "debitura":
         return title
     if title.casefold().startswith(label.casefold()):
         title = title[len(label) :].lstrip(" :–-")
-    return "" if title == telling.debtor else title
+    return "" if title == context.debtor else title
 
 
-def _labelled(telling: Telling, title: str) -> str:
+def _labelled(context: StoryContext, title: str) -> str:
     """What the source calls it: its label tells most, unless that is "Generic"."""
-    label = "" if telling.label() == "Generic" else telling.label()
+    label = "" if context.label() == "Generic" else context.label()
     named = ", ".join(part for part in (label, title) if part)
-    return named or telling.line(telling.snapshot.question, MAX_HEADLINE)
+    return named or context.line(context.snapshot.question, MAX_HEADLINE)
 
 
-def _plan(telling: Telling) -> str:
+def _plan(context: StoryContext) -> str:
     """Such as "6 × €250.00", as far as the proposal says."""
-    times, monthly = telling.detail("number_of_installments"), telling.detail("monthly_amount")
+    times, monthly = context.detail("number_of_installments"), context.detail("monthly_amount")
     if monthly is None or monthly.money is None:
         return ""
-    amount = telling.voice.money(monthly.money)
+    amount = context.voice.money(monthly.money)
     if times is None or times.number is None:
-        return telling.voice.words("{amount} a month", amount=amount)
-    return f"{telling.voice.number(times.number)} × {amount}"
+        return context.voice.words("{amount} a month", amount=amount)
+    return f"{context.voice.number(times.number)} × {amount}"
 
 
-def _agreement(telling: Telling) -> str:
-    voice, months, overdue = telling.voice, telling.detail("plan_months"), len(telling.overdue())
+def _agreement(context: StoryContext) -> str:
+    voice, months, overdue = context.voice, context.detail("plan_months"), len(context.overdue())
     if overdue:
         return voice.numbered("{n} installment overdue", "{n} installments overdue", overdue)
     if months is None or months.number is None:
@@ -240,41 +240,41 @@ def _agreement(telling: Telling) -> str:
     return voice.numbered("{n} month", "{n} months", months.number)
 
 
-def _sentence(telling: Telling, title: str, going_on: str | None, wrong: str | None) -> str:
+def _sentence(context: StoryContext, title: str, going_on: str | None, wrong: str | None) -> str:
     """The whole in one breath; once somebody has acted, what came of it first."""
-    if proposed := proposal(telling):
+    if proposed := proposal(context):
         return cut(ended(f"{proposed.splitlines()[0]} {title}"), MAX_SENTENCE)
-    if telling.item.state != "open" and going_on:
+    if context.item.state != "open" and going_on:
         return cut(ended(f"{ended(going_on)} {title}"), MAX_SENTENCE)
-    told = _told(telling)
+    told = _told(context)
     return cut(f"{ended(wrong)} {told}" if wrong else told, MAX_SENTENCE)
 
 
-def _told(telling: Telling) -> str:
-    voice, said = telling.voice, telling.snapshot
-    words = _words_of(telling)
-    debtor = telling.debtor or voice.words("The debtor")
-    told = voice.words(words.told, debtor=debtor, source=telling.source, claim=_claim(telling), **_sides(telling))
-    if words is UNKNOWN and (about := _about(telling)):
+def _told(context: StoryContext) -> str:
+    voice, said = context.voice, context.snapshot
+    words = _words_of(context)
+    debtor = context.debtor or voice.words("The debtor")
+    told = voice.words(words.told, debtor=debtor, source=context.source, claim=_claim(context), **_sides(context))
+    if words is UNKNOWN and (about := _about(context)):
         told = voice.words("{what}: {about}", what=told, about=about)
     if said.is_collection_paused:
         return voice.words("{told}: collection is paused until you decide.", told=told)
-    return voice.words("{told}; {due}.", told=told, due=_due(telling)) if said.deadline_at else ended(told)
+    return voice.words("{told}; {due}.", told=told, due=_due(context)) if said.deadline_at else ended(told)
 
 
-def _due(telling: Telling) -> str:
-    at = telling.snapshot.deadline_at
+def _due(context: StoryContext) -> str:
+    at = context.snapshot.deadline_at
     assert at is not None
-    if at < telling.voice.now:
-        return deadline(telling) or ""
-    return telling.voice.words("due {moment}", moment=telling.voice.moment(at))
+    if at < context.voice.now:
+        return deadline(context) or ""
+    return context.voice.words("due {moment}", moment=context.voice.moment(at))
 
 
-def _claim(telling: Telling) -> str:
+def _claim(context: StoryContext) -> str:
     """What it is about, in words that fit into every ``told``."""
-    voice, amount = telling.voice, telling.snapshot.amount
-    reference, case = telling.reference, telling.case_reference
-    is_part = telling.snapshot.kind == "overdue_installment"  # then the amount is the installment's
+    voice, amount = context.voice, context.snapshot.amount
+    reference, case = context.reference, context.case_reference
+    is_part = context.snapshot.kind == "overdue_installment"  # then the amount is the installment's
     money = voice.money(amount) if amount and not is_part else ""
     if reference and money:
         return voice.words("invoice {reference} over {amount}", reference=reference, amount=money)
@@ -287,91 +287,91 @@ def _claim(telling: Telling) -> str:
     return voice.words("a claim of {amount}", amount=money) if money else voice.words("a claim")
 
 
-def _asked(telling: Telling) -> str | None:
+def _asked(context: StoryContext) -> str | None:
     """What is to be decided, then what the source asks; once it is decided, only what was asked."""
-    question = telling.text(telling.snapshot.question, MAX_ASKED)
-    is_asking = telling.item.state == "open" and not telling.item.proposal
-    asks = _guidance(telling) if is_asking else ""
-    if _is_in_conversation(telling, question):
+    question = context.text(context.snapshot.question, MAX_ASKED)
+    is_asking = context.item.state == "open" and not context.item.proposal
+    asks = _guidance(context) if is_asking else ""
+    if _is_in_conversation(context, question):
         return asks or None
     return cut(f"{asks}\n\n{question}".strip(), MAX_ASKED) or None
 
 
-def _guidance(telling: Telling) -> str:
+def _guidance(context: StoryContext) -> str:
     """What a person can do here, or where else if not here."""
-    words = _words_of(telling)
-    asks = telling.voice.words(words.asks, source=telling.source, **_sides(telling))
-    if telling.snapshot.kind == "agreement" and telling.overdue():
-        return telling.voice.words("Check whether the overdue payment has come in.")
-    is_elsewhere = words.asks not in WITHOUT_VERBS and not set(telling.notice.verbs) & (DECIDING | {"confirm"})
-    return f"{asks} {telling.voice.words('Please do so at {source}.', source=telling.source)}" if is_elsewhere else asks
+    words = _words_of(context)
+    asks = context.voice.words(words.asks, source=context.source, **_sides(context))
+    if context.snapshot.kind == "agreement" and context.overdue():
+        return context.voice.words("Check whether the overdue payment has come in.")
+    is_elsewhere = words.asks not in WITHOUT_VERBS and not set(context.notice.verbs) & (DECIDING | {"confirm"})
+    return f"{asks} {context.voice.words('Please do so at {source}.', source=context.source)}" if is_elsewhere else asks
 
 
-def _is_in_conversation(telling: Telling, question: str) -> bool:
-    texts = [telling.text(line.text, MAX_LINE) for line in telling.snapshot.conversation[-MOST_LINES:]]
+def _is_in_conversation(context: StoryContext, question: str) -> bool:
+    texts = [context.text(line.text, MAX_LINE) for line in context.snapshot.conversation[-MOST_LINES:]]
     return 0 < len(question) <= MAX_REPEATED and question in "\n\n".join(texts)
 
 
-def _conversation(telling: Telling) -> Iterator[tuple[str, str, str]]:
-    lines = [line for line in telling.snapshot.conversation if telling.text(line.text, MAX_LINE)]
+def _conversation(context: StoryContext) -> Iterator[tuple[str, str, str]]:
+    lines = [line for line in context.snapshot.conversation if context.text(line.text, MAX_LINE)]
     for line in lines[-MOST_LINES:]:
-        when = telling.voice.moment(line.at) if line.at else ""
-        yield _speaker(telling, line), when, telling.text(line.text, MAX_LINE)
+        when = context.voice.moment(line.at) if line.at else ""
+        yield _speaker(context, line), when, context.text(line.text, MAX_LINE)
 
 
-def _speaker(telling: Telling, line: Line) -> str:
+def _speaker(context: StoryContext, line: Line) -> str:
     """Such as "Lars Holm (collection partner)"."""
-    side = telling.voice.words(SIDES.get(line.side, SIDES["system"]))
-    author = telling.line(line.author, MAX_NAME)
+    side = context.voice.words(SIDES.get(line.side, SIDES["system"]))
+    author = context.line(line.author, MAX_NAME)
     if not author or author.casefold() in {line.side.casefold(), side.casefold()}:
         return side[:1].upper() + side[1:]
     return f"{author} ({side})"
 
 
-def _acting(telling: Telling) -> str:
-    voice, attempt = telling.voice, telling.item.attempt
+def _acting(context: StoryContext) -> str:
+    voice, attempt = context.voice, context.item.attempt
     if attempt is None:
-        return voice.words("{source} is being asked; waiting for its confirmation", source=telling.source)
-    who = _both(telling, attempt.who, attempt.confirmed_by)
+        return voice.words("{source} is being asked; waiting for its confirmation", source=context.source)
+    who = _both(context, attempt.who, attempt.confirmed_by)
     if attempt.verb == "reply" and attempt.is_accepted:
-        return voice.words("{who}'s reply was sent; waiting for {source}", who=who, source=telling.source)
-    asked = ASKED_OF | ASKED_OF_PROPOSAL if telling.item.kind in ACCEPTED_KINDS else ASKED_OF
+        return voice.words("{who}'s reply was sent; waiting for {source}", who=who, source=context.source)
+    asked = ASKED_OF | ASKED_OF_PROPOSAL if context.item.kind in ACCEPTED_KINDS else ASKED_OF
     if attempt.verb not in asked:
-        return voice.words("{who} asked {source}; waiting for its confirmation", who=who, source=telling.source)
-    return voice.words(asked[attempt.verb], who=who, source=telling.source)
+        return voice.words("{who} asked {source}; waiting for its confirmation", who=who, source=context.source)
+    return voice.words(asked[attempt.verb], who=who, source=context.source)
 
 
-def _resolved(telling: Telling) -> str:
-    item, voice = telling.item, telling.voice
+def _resolved(context: StoryContext) -> str:
+    item, voice = context.item, context.voice
     moment = voice.moment(item.resolved_at or item.changed_at)
     if item.resolved_by:
         done = DONE_BY | DONE_BY_PROPOSAL if item.kind in ACCEPTED_KINDS else DONE_BY
-        sentence, who = done.get(item.outcome or "", DONE_HERE), _both(telling, item.resolved_by, item.confirmed_by)
-        return voice.words(sentence, who=who, via=_via(telling, item), moment=moment)
+        sentence, who = done.get(item.outcome or "", DONE_HERE), _both(context, item.resolved_by, item.confirmed_by)
+        return voice.words(sentence, who=who, via=_via(context, item), moment=moment)
     sentence = DONE_THERE.get(item.outcome or "", DONE_THERE_SOMEHOW)
-    return voice.words(sentence, source=telling.source, moment=moment)
+    return voice.words(sentence, source=context.source, moment=moment)
 
 
-def _via(telling: Telling, item: Item) -> str:
+def _via(context: StoryContext, item: Item) -> str:
     via = item.resolved_via or ""
-    return telling.voice.words(VIA[via]) if via in VIA else telling.line(via, 40) or "Casebell"
+    return context.voice.words(VIA[via]) if via in VIA else context.line(via, 40) or "Casebell"
 
 
-def _both(telling: Telling, first: str, second: str | None) -> str:
+def _both(context: StoryContext, first: str, second: str | None) -> str:
     """Who decided, and who confirmed it where that took two."""
     if second is None:
         return _who(first)
-    return telling.voice.words("{who} (confirmed by {second})", who=_who(first), second=_who(second))
+    return context.voice.words("{who} (confirmed by {second})", who=_who(first), second=_who(second))
 
 
 def _who(label: str | None) -> str:
     return cut(one_line(label or ""), MAX_NAME) or "?"
 
 
-def _footer(telling: Telling) -> str:
-    said = telling.snapshot
-    opened = telling.voice.words(
-        "opened {when}", when=telling.moment_and_age(said.created_at or telling.item.opened_at)
+def _footer(context: StoryContext) -> str:
+    said = context.snapshot
+    opened = context.voice.words(
+        "opened {when}", when=context.moment_and_age(said.created_at or context.item.opened_at)
     )
-    account = telling.line(said.account, 40)
-    return " · ".join(part for part in (telling.source, account, opened, one_line(telling.item.id)) if part)
+    account = context.line(said.account, 40)
+    return " · ".join(part for part in (context.source, account, opened, one_line(context.item.id)) if part)

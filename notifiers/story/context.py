@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from notifiers.i18n.formats import Voice
+from notifiers.i18n.formats import Formats
 from notifiers.text import clean, cut, mask, one_line, pretty
 from receiver.domain.item import Detail, Installment, Item, Snapshot
 from receiver.domain.notice import Notice
@@ -17,9 +17,9 @@ SHORTEST_HIDDEN = 3  # letters: a shorter name would be found inside other words
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class StoryContext:
     notice: Notice
-    voice: Voice
+    voice: Formats
 
     @property
     def item(self) -> Item:

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 from babel.numbers import format_compact_currency
 
-from notifiers.i18n.formats import Voice, zone_of
-from notifiers.i18n.translator import N_, Teller, language_of
+from notifiers.i18n.formats import Formats, zone_of
+from notifiers.i18n.translator import N_, Translator, language_of
 from notifiers.story import amounts
 from notifiers.story.build import headline, status
-from notifiers.story.context import Telling
+from notifiers.story.context import StoryContext
 from notifiers.story.facts import deadline, installments
 from notifiers.story.sentences import KINDS
 from notifiers.text import cut, one_line
@@ -139,12 +139,12 @@ class Told:
 
 def tell(digest: Digest, share: float = 1.0) -> Told:
     """The digest within a ``share`` of the usual rows; one of each part stays."""
-    voice = Voice(Teller(), language_of(digest.locale), zone_of(digest.timezone), digest.until)
+    voice = Formats(Translator(), language_of(digest.locale), zone_of(digest.timezone), digest.until)
     return _Telling(digest, voice).told(share)
 
 
 class _Telling:
-    def __init__(self, digest: Digest, voice: Voice) -> None:
+    def __init__(self, digest: Digest, voice: Formats) -> None:
         self._digest, self._voice = digest, voice
 
     def told(self, share: float) -> Told:
@@ -217,45 +217,45 @@ class _Telling:
     def _row(self, part: Part, entry: Entry) -> Row:
         said = entry.item.snapshot
         unpriced = replace(entry.item, snapshot=replace(said, amount=None))
-        telling = self._about(entry.item, is_masked=entry.is_masked)
+        context = self._about(entry.item, is_masked=entry.is_masked)
         mark = self._voice.words("New") if entry.is_new and part.is_to_decide else ""
         return Row(
             item_id=entry.item.id,
             mark=mark,
             title=cut(headline(self._about(unpriced, is_masked=entry.is_masked)), MAX_TITLE),
-            detail=cut(" · ".join(part_ for part_ in self._details(part, telling) if part_), MAX_DETAIL),
+            detail=cut(" · ".join(part_ for part_ in self._details(part, context) if part_), MAX_DETAIL),
             amount=self._voice.money(said.amount) if said.amount else "",
-            source=telling.source,
+            source=context.source,
         )
 
-    def _about(self, item: Item, *, is_masked: bool) -> Telling:
+    def _about(self, item: Item, *, is_masked: bool) -> StoryContext:
         route = Route(self._digest.name, locale=self._digest.locale, mask_debtor=is_masked)
-        return Telling(Notice(item, route, verbs_for(item), (), self._digest.until), self._voice)
+        return StoryContext(Notice(item, route, verbs_for(item), (), self._digest.until), self._voice)
 
-    def _details(self, part: Part, telling: Telling) -> Iterator[str]:
-        said, voice = telling.snapshot, self._voice
+    def _details(self, part: Part, context: StoryContext) -> Iterator[str]:
+        said, voice = context.snapshot, self._voice
         if part.name == "resolved":
-            yield status(telling) or ""
+            yield status(context) or ""
             return
         if said.source != "debitura" or said.kind not in KINDS:  # Debitura's headlines name the debtor
-            yield telling.debtor or ""
+            yield context.debtor or ""
         if part.name == "installments":
-            yield installments(telling) or ""
+            yield installments(context) or ""
             return
-        yield self._check_in(telling)
+        yield self._check_in(context)
         if part.name == "check_ins":
             return
-        due = deadline(telling)
+        due = deadline(context)
         if due:
             yield voice.words("due {moment}", moment=due) if said.deadline_at and said.deadline_at >= voice.now else due
-        yield voice.words("opened {age}", age=voice.age(began_at(telling.item)))
-        yield status(telling) or ""
+        yield voice.words("opened {age}", age=voice.age(began_at(context.item)))
+        yield status(context) or ""
 
-    def _check_in(self, telling: Telling) -> str:
+    def _check_in(self, context: StoryContext) -> str:
         """When somebody should ask how the debtor is doing."""
-        if telling.snapshot.kind != "hardship":
+        if context.snapshot.kind != "hardship":
             return ""
-        due, date = telling.detail("check_in_due"), telling.detail("check_in_date")
+        due, date = context.detail("check_in_due"), context.detail("check_in_date")
         if due and due.flag:
             return self._voice.words("check-in due")
         if date is None or date.day is None:

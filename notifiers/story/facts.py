@@ -6,7 +6,7 @@ The order is decided here, since a channel with little room shows the first ones
 from collections.abc import Iterator
 
 from notifiers.i18n.vocabulary import MAX_VALUE, value_of
-from notifiers.story.context import Telling
+from notifiers.story.context import StoryContext
 from notifiers.story.twins import twins
 from notifiers.text import pretty
 from receiver.domain.item import Detail, Installment
@@ -53,61 +53,61 @@ _AS_WRITTEN = frozenset(
 _TOLD_IN_THE_HEADLINE = frozenset({"type_label", "conflict"})
 
 
-def facts(telling: Telling) -> Iterator[tuple[str, str]]:
+def facts(context: StoryContext) -> Iterator[tuple[str, str]]:
     """Label and value; nothing for what the source did not say."""
-    for label, value in _all_facts(telling):
+    for label, value in _all_facts(context):
         if value:
-            yield telling.line(label, MAX_LABEL), telling.line(value, MAX_VALUE)
+            yield context.line(label, MAX_LABEL), context.line(value, MAX_VALUE)
 
 
-def deadline(telling: Telling) -> str | None:
+def deadline(context: StoryContext) -> str | None:
     """Such as "Wed 4 Mar, 10:00 (in 2 days)", or since when it is overdue."""
-    at = telling.snapshot.deadline_at
+    at = context.snapshot.deadline_at
     if at is None:
         return None
-    if at < telling.voice.now and telling.item.state != "resolved":
-        return telling.voice.words("overdue since {moment}", moment=telling.voice.moment(at))
-    return telling.moment_and_age(at) if telling.item.state != "resolved" else telling.voice.moment(at)
+    if at < context.voice.now and context.item.state != "resolved":
+        return context.voice.words("overdue since {moment}", moment=context.voice.moment(at))
+    return context.moment_and_age(at) if context.item.state != "resolved" else context.voice.moment(at)
 
 
-def installments(telling: Telling) -> str | None:
+def installments(context: StoryContext) -> str | None:
     """Such as "3 of 6 paid, next 15 Apr €250.00, 1 overdue"."""
-    parts, voice = telling.snapshot.installments, telling.voice
+    parts, voice = context.snapshot.installments, context.voice
     if not parts:
         return None
-    overdue = len(telling.overdue())
-    coming = [part for part in telling.unpaid() if part.due_on and part.due_on >= voice.today()]
+    overdue = len(context.overdue())
+    coming = [part for part in context.unpaid() if part.due_on and part.due_on >= voice.today()]
     told = [
         voice.words("{paid} of {total} paid", paid=sum(part.is_paid for part in parts), total=len(parts)),
-        _next(telling, min(coming, key=lambda part: part.due_on or voice.today())) if coming else "",
+        _next(context, min(coming, key=lambda part: part.due_on or voice.today())) if coming else "",
         voice.numbered("{n} overdue", "{n} overdue", overdue) if overdue else "",
     ]
     return ", ".join(part for part in told if part)
 
 
-def _all_facts(telling: Telling) -> Iterator[tuple[str, str | None]]:
-    said, voice = telling.snapshot, telling.voice
+def _all_facts(context: StoryContext) -> Iterator[tuple[str, str | None]]:
+    said, voice = context.snapshot, context.voice
     if said.sides:  # of a conflict these are what it is about
-        yield from twins(telling)
-    yield voice.words("Reference"), telling.reference
-    yield voice.words("Debtor"), telling.debtor
+        yield from twins(context)
+    yield voice.words("Reference"), context.reference
+    yield voice.words("Debtor"), context.debtor
     yield voice.words("Amount"), voice.money(said.amount) if said.amount else None
     if not said.sides:
-        yield from twins(telling)
-    yield voice.words("Collection paused"), _paused(telling)
-    yield voice.words("Deadline"), deadline(telling)
+        yield from twins(context)
+    yield voice.words("Collection paused"), _paused(context)
+    yield voice.words("Deadline"), deadline(context)
     yield voice.words("AI confidence"), None if said.confidence is None else voice.percent(said.confidence)
     yield voice.words("Theme"), pretty(said.theme) if said.theme else None
     yield voice.words("Severity"), value_of(voice, said.severity)
-    yield from _case(telling)
-    yield from _details(telling)
-    yield voice.words("Note"), telling.item.note if telling.item.state != "open" else None  # else in the status
+    yield from _case(context)
+    yield from _details(context)
+    yield voice.words("Note"), context.item.note if context.item.state != "open" else None  # else in the status
 
 
-def _paused(telling: Telling) -> str | None:
+def _paused(context: StoryContext) -> str | None:
     """Getbill pauses collection when the debtor's request comes in (seed text, Debtor Requests)."""
-    said, voice = telling.snapshot, telling.voice
-    if said.is_collection_paused is None or telling.item.state == "resolved":
+    said, voice = context.snapshot, context.voice
+    if said.is_collection_paused is None or context.item.state == "resolved":
         return None  # until somebody decides; what follows then is the source's affair
     if not said.is_collection_paused:
         return voice.words("No")
@@ -116,38 +116,38 @@ def _paused(telling: Telling) -> str | None:
     return voice.words("Yes, since {moment}", moment=voice.moment(said.created_at))
 
 
-def _case(telling: Telling) -> Iterator[tuple[str, str | None]]:
-    is_debitura = telling.snapshot.source == "debitura"
-    label = telling.voice.words("Debitura case") if is_debitura else telling.voice.words("Case")
-    if telling.case_reference != telling.reference:
-        yield label, telling.case_reference
+def _case(context: StoryContext) -> Iterator[tuple[str, str | None]]:
+    is_debitura = context.snapshot.source == "debitura"
+    label = context.voice.words("Debitura case") if is_debitura else context.voice.words("Case")
+    if context.case_reference != context.reference:
+        yield label, context.case_reference
 
 
-def _details(telling: Telling) -> Iterator[tuple[str, str | None]]:
+def _details(context: StoryContext) -> Iterator[tuple[str, str | None]]:
     """Known names in their order, installments after the plan they belong to, unknown names last."""
     order = {name: place for place, name in enumerate(LABELS)}
     after_plan = order["employment_status"]
-    known = sorted(telling.snapshot.details[:MOST_FACTS], key=lambda detail: order.get(detail.name, len(order)))
+    known = sorted(context.snapshot.details[:MOST_FACTS], key=lambda detail: order.get(detail.name, len(order)))
     before = [detail for detail in known if order.get(detail.name, len(order)) < after_plan]
-    yield from (_detail(telling, detail) for detail in before)
-    yield telling.voice.words("Installments"), installments(telling)
-    yield from (_detail(telling, detail) for detail in known[len(before) :] if not _is_told_already(telling, detail))
+    yield from (_detail(context, detail) for detail in before)
+    yield context.voice.words("Installments"), installments(context)
+    yield from (_detail(context, detail) for detail in known[len(before) :] if not _is_told_already(context, detail))
 
 
-def _is_told_already(telling: Telling, detail: Detail) -> bool:
+def _is_told_already(context: StoryContext, detail: Detail) -> bool:
     if detail.name not in _TOLD_IN_THE_HEADLINE:
         return False
-    said = telling.line(detail.text, MAX_VALUE)
-    return detail.name == "conflict" or said in (telling.line(telling.snapshot.title, MAX_VALUE), telling.label())
+    said = context.line(detail.text, MAX_VALUE)
+    return detail.name == "conflict" or said in (context.line(context.snapshot.title, MAX_VALUE), context.label())
 
 
-def _detail(telling: Telling, detail: Detail) -> tuple[str, str | None]:
-    label = telling.voice.words(LABELS[detail.name]) if detail.name in LABELS else pretty(detail.name[:MAX_VALUE])
-    return label, _value(telling, detail)
+def _detail(context: StoryContext, detail: Detail) -> tuple[str, str | None]:
+    label = context.voice.words(LABELS[detail.name]) if detail.name in LABELS else pretty(detail.name[:MAX_VALUE])
+    return label, _value(context, detail)
 
 
-def _value(telling: Telling, detail: Detail) -> str | None:
-    voice = telling.voice
+def _value(context: StoryContext, detail: Detail) -> str | None:
+    voice = context.voice
     if detail.flag is not None:
         return voice.words("Yes") if detail.flag else voice.words("No")
     if detail.money is not None:
@@ -159,8 +159,8 @@ def _value(telling: Telling, detail: Detail) -> str | None:
     return detail.text if detail.name in _AS_WRITTEN else value_of(voice, detail.text)
 
 
-def _next(telling: Telling, part: Installment) -> str:
-    voice = telling.voice
+def _next(context: StoryContext, part: Installment) -> str:
+    voice = context.voice
     day = voice.day(part.due_on) if part.due_on else ""
     if part.amount is None:
         return voice.words("next {day}", day=day)

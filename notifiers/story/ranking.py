@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from notifiers.i18n.formats import Voice
+from notifiers.i18n.formats import Formats
 from receiver.domain.item import Item
 
 _RANK = {"blocking": 0, "review": 1, "info": 2}
@@ -16,5 +16,5 @@ def rank(item: Item) -> tuple[int, datetime, float]:
     return _RANK.get(said.urgency, 1), said.deadline_at or _LATEST, -amount
 
 
-def counted(n: int, voice: Voice) -> str:
+def counted(n: int, voice: Formats) -> str:
     return voice.numbered("{n} alert came in during quiet hours", "{n} alerts came in during quiet hours", n)

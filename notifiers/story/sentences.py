@@ -11,7 +11,7 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translate t
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Sentences:
     """How a kind is told. ``told`` is a sentence without its full stop; ``asks`` is what must be decided or done."""
 
     lead: str
@@ -20,84 +20,84 @@ class Words:
 
 
 REPLY = N_("The collection partner is waiting for your answer.")
-UNKNOWN = Words(
+UNKNOWN = Sentences(
     N_("To do at {source}"),
     N_("{source} has something for you to do"),
     N_("Open it at {source} to see what is needed."),
 )
 KINDS = {
-    "portal_dispute": Words(
+    "portal_dispute": Sentences(
         N_("Dispute"), N_("{debtor} disputes {claim}"), N_("Is the dispute justified? Validate it or reject it.")
     ),
-    "hardship": Words(
+    "hardship": Sentences(
         N_("Financial hardship"),
         N_("{debtor} declares financial hardship regarding {claim}"),
         N_("Do you accept the hardship declaration? Accept it or decline it."),
     ),
-    "payment_plan": Words(
+    "payment_plan": Sentences(
         N_("Payment plan proposed"),
         N_("{debtor} proposes a payment plan for {claim}"),
         N_("Do you accept the payment plan? Accept it or decline it."),
     ),
-    "ai_dispute": Words(
+    "ai_dispute": Sentences(
         N_("Possible dispute on a call"),
         N_("{debtor} seems to have disputed {claim} on a call"),
         N_("Was this a dispute? The AI thinks so. Validate it or reject it."),
     ),
-    "objection": Words(
+    "objection": Sentences(
         N_("Objection on a call"),
         N_("{debtor} seems to have objected to {claim} on a call"),
         N_("Is the objection justified? The AI heard it. Validate it or reject it."),
     ),
-    "agreement": Words(
+    "agreement": Sentences(
         N_("Payment agreement"),
         N_("{debtor} agreed to a payment plan for {claim}"),
         N_("For your information; nothing to decide."),
     ),
-    "ReplyToChat": Words(
+    "ReplyToChat": Sentences(
         N_("Reply to the collection partner"), N_("The collection partner awaits your reply on {claim}"), REPLY
     ),
-    "ClientInputRequired": Words(
+    "ClientInputRequired": Sentences(
         N_("Your input is needed"), N_("The collection partner needs your input on {claim}"), REPLY
     ),
-    "MoreInfoNeeded": Words(
+    "MoreInfoNeeded": Sentences(
         N_("More information needed"), N_("The collection partner asks for more information on {claim}"), REPLY
     ),
-    "SelectQuoteWinner": Words(
+    "SelectQuoteWinner": Sentences(
         N_("Choose a quote"), N_("Quotes for {claim} await your choice"), N_("Choose one of the quotes at {source}.")
     ),
-    "ReviewPartner": Words(
+    "ReviewPartner": Sentences(
         N_("Rate the collection partner"),
         N_("{source} asks you to rate the partner who worked on {claim}"),
         N_("Rate the partner's work at {source}."),
     ),
-    "SignContract": Words(
+    "SignContract": Sentences(
         N_("Sign a contract at {source}"),
         N_("{source} needs your signature on a contract or power of attorney"),
         N_("Sign the contract or power of attorney at {source}."),
     ),
-    "AssignBankAccount": Words(
+    "AssignBankAccount": Sentences(
         N_("Name a payout account at {source}"),
         N_("{source} needs a bank account for payouts and processes nothing until it has one"),
         N_("Name the bank account for payouts at {source}."),
     ),
-    "CaseValidationNeedsInfo": Words(
+    "CaseValidationNeedsInfo": Sentences(
         N_("Correct the case data"),
         N_("{source} finds the data of {claim} incomplete or inconsistent"),
         N_("Complete or correct the data of the case at {source}."),
     ),
     "Generic": UNKNOWN,
-    "overdue_installment": Words(
+    "overdue_installment": Sentences(
         N_("Installment overdue"),
         N_("{debtor} has missed an installment of the payment plan for {claim}"),
         N_("Check whether the overdue payment has come in."),
     ),
-    "check_in": Words(
+    "check_in": Sentences(
         N_("Hardship check-in due"),
         N_("It is time to ask {debtor}, who declared financial hardship, about {claim}"),
         N_("Ask whether the situation has changed, and record the answer at {source}."),
     ),
-    "webhook_disabled": Words(
+    "webhook_disabled": Sentences(
         N_("{source} has switched off its webhook"),
         N_("{source} sends Casebell no events any more; polling goes on, so that alerts come a little later"),
         N_("Once the address answers, switch the webhook on again at {source}."),
@@ -105,17 +105,17 @@ KINDS = {
 }
 # Why two systems disagree: {one} is the system that says so, {other} the one that does not.
 CONFLICTS = {
-    "paid": Words(
+    "paid": Sentences(
         N_("Conflict"),
         N_("{one} shows {claim} as paid, while {other} still shows it open"),
         N_("Check the payment, then close it at {other}, too. This alert closes by itself once the two agree."),
     ),
-    "disputed": Words(
+    "disputed": Sentences(
         N_("Conflict"),
         N_("{debtor} disputes {claim} at {one}, while {other} goes on collecting"),
         N_("Pause it at {other}, or decide the dispute at {one}. This alert closes by itself once the two agree."),
     ),
-    "planned": Words(
+    "planned": Sentences(
         N_("Conflict"),
         N_("{debtor} agreed to a payment plan for {claim} at {one}, while {other} goes on collecting"),
         N_("Pause it at {other} while the plan is kept. This alert closes by itself once the two agree."),

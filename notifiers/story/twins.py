@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from notifiers.i18n.vocabulary import value_of
-from notifiers.story.context import MAX_NAME, MAX_REFERENCE, Telling
+from notifiers.story.context import MAX_NAME, MAX_REFERENCE, StoryContext
 from notifiers.text import cut, one_line
 from receiver.domain.twin import Twin
 
@@ -24,26 +24,26 @@ STANDING = {
 NAMES = {"debitura": N_("Case {reference}"), "getbill": N_("Debt {reference}")}
 
 
-def twins(telling: Telling) -> Iterator[tuple[str, str]]:
+def twins(context: StoryContext) -> Iterator[tuple[str, str]]:
     """Label and value: the item's twin, or the two sides of a conflict."""
-    if telling.item.twin is not None:
-        label = telling.voice.words("Also at {source}", source=source_of(telling.item.twin))
-        yield label, described(telling, telling.item.twin)
-    for side in telling.snapshot.sides:
-        yield source_of(side), described(telling, side)
+    if context.item.twin is not None:
+        label = context.voice.words("Also at {source}", source=source_of(context.item.twin))
+        yield label, described(context, context.item.twin)
+    for side in context.snapshot.sides:
+        yield source_of(side), described(context, side)
 
 
-def described(telling: Telling, twin: Twin) -> str:
+def described(context: StoryContext, twin: Twin) -> str:
     """Such as "Case Q8OAXF3W, Active, partner Nordic Collect"."""
-    voice, said = telling.voice, []
-    if name := telling.line(twin.name, MAX_REFERENCE):
+    voice, said = context.voice, []
+    if name := context.line(twin.name, MAX_REFERENCE):
         said.append(voice.words(NAMES.get(twin.source, NAMES["debitura"]), reference=name))
     said += [voice.words(word) for standing, word in STANDING.items() if standing in twin.standing]
-    if stage := telling.line(value_of(telling.voice, twin.stage), MAX_NAME):
+    if stage := context.line(value_of(context.voice, twin.stage), MAX_NAME):
         said.append(stage)
-    if partner := telling.line(twin.partner, MAX_NAME):
+    if partner := context.line(twin.partner, MAX_NAME):
         said.append(voice.words("partner {name}", name=partner))
-    line = ", ".join(dict.fromkeys(said)) or telling.reference or ""
+    line = ", ".join(dict.fromkeys(said)) or context.reference or ""
     if twin.is_sure:
         return line
     return voice.words("{what} (same reference, not confirmed)", what=line)

@@ -9,19 +9,19 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from receiver.alerting.channel_failover import retry_open
-from receiver.context import Desk
-from receiver.domain.admin_alert import Alarm
+from receiver.context import Adapters
+from receiver.domain.admin_alert import AdminAlert
 from receiver.store import outbox, suppression
 
 CHANNEL = "mail:"
 CODES = frozenset({"recipient_refused", "suppressed"})
 
 
-def named(desk: Desk) -> dict[str, set[str]]:
+def named(adapters: Adapters) -> dict[str, set[str]]:
     """Destinations by mail that the configuration names: in small letters, and as they are written there."""
-    routed = (one for route in desk.routes for one in (*route.destinations(), *route.escalated_to()))
-    digests = (one for rule in desk.digests for one in rule.destinations())
-    admins = (CHANNEL + one for one in desk.people.admins if "@" in one[1:])
+    routed = (one for route in adapters.routes for one in (*route.destinations(), *route.escalated_to()))
+    digests = (one for rule in adapters.digests for one in rule.destinations())
+    admins = (CHANNEL + one for one in adapters.people.admins if "@" in one[1:])
     found: dict[str, set[str]] = {}
     for one in (*routed, *digests, *admins):
         if one.startswith(CHANNEL):
@@ -29,9 +29,9 @@ def named(desk: Desk) -> dict[str, set[str]]:
     return found
 
 
-def refused(connection: Connection, desk: Desk, now: datetime) -> list[Alarm]:
+def refused(connection: Connection, adapters: Adapters, now: datetime) -> list[AdminAlert]:
     """The addresses of the configuration that get nothing. Forgets a refusal that a mail has disproved since."""
-    known = named(desk)
+    known = named(adapters)
     found = []
     for one in suppression.refused(connection):
         place = CHANNEL + one.address
@@ -40,10 +40,10 @@ def refused(connection: Connection, desk: Desk, now: datetime) -> list[Alarm]:
         if one.until is not None and one.until <= now and outbox.have_taken(connection, known[place], one.until):
             suppression.forget_refusal(connection, one.address)
         else:
-            found.append(Alarm(place, "address_refused", one.at, one.reason))
+            found.append(AdminAlert(place, "address_refused", one.at, one.reason))
     return found
 
 
-def revive(connection: Connection, desk: Desk, place: str, now: datetime) -> int:
+def revive(connection: Connection, adapters: Adapters, place: str, now: datetime) -> int:
     """Mail what ``place`` did not get and what is still open; how many."""
-    return sum(retry_open(connection, one, CODES, now) for one in named(desk).get(place, ()))
+    return sum(retry_open(connection, one, CODES, now) for one in named(adapters).get(place, ()))

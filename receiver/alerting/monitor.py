@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from receiver.alerting import bounces, channel_failover
-from receiver.context import OUTBOX_BELL, Desk
-from receiver.domain.admin_alert import REFUSALS, Alarm, needs_hands, refuses_place
+from receiver.context import OUTBOX_WAKEUP, Adapters
+from receiver.domain.admin_alert import REFUSALS, AdminAlert, needs_hands, refuses_place
 from receiver.domain.automation import VIA, is_over
 from receiver.observability import log
 from receiver.pipeline import admin_alerts
@@ -22,53 +22,57 @@ SHORTEST_SILENCE = timedelta(minutes=1)
 WATCHED = ("mail", "slack")
 
 
-async def watch(desk: Desk, began_at: datetime) -> int:
+async def watch(adapters: Adapters, began_at: datetime) -> int:
     """Begin and end alarms; how many. ``began_at``: since when this process looks, for a night off is no silence."""
-    changed, rerouted = await desk.database.write(_settle, desk, began_at, desk.now())
+    changed, rerouted = await adapters.database.write(_settle, adapters, began_at, adapters.now())
     for alarm, has_begun in changed:
         if has_begun:
             log.error("alarm.begins", name=alarm.name, code=alarm.code, reason=alarm.reason)
         else:
             log.info("alarm.ends", name=alarm.name)
     if changed or rerouted:
-        desk.bells.ring(OUTBOX_BELL)
+        adapters.wakeups.notify(OUTBOX_WAKEUP)
     return len(changed)
 
 
 def _settle(
-    connection: Connection, desk: Desk, began_at: datetime, now: datetime
-) -> tuple[list[tuple[Alarm, bool]], int]:
+    connection: Connection, adapters: Adapters, began_at: datetime, now: datetime
+) -> tuple[list[tuple[AdminAlert, bool]], int]:
     """What began and what ended, and how many deliveries go another way because of it."""
-    places = channel_failover.places(desk)
-    refused = bounces.refused(connection, desk, now)
-    heard = (*_sources(connection, desk, began_at, now), *_channels(connection, places, now), *refused)
+    places = channel_failover.places(adapters)
+    refused = bounces.refused(connection, adapters, now)
+    heard = (*_sources(connection, adapters, began_at, now), *_channels(connection, places, now), *refused)
     found = {alarm.name: alarm for alarm in heard}
     before = alerts.standing(connection)
     changed = [(alarm, True) for name, alarm in found.items() if name not in before]
-    over = [a for name, a in before.items() if name not in found and _has_recovered(connection, desk, a, places, now)]
+    over = [
+        a for name, a in before.items() if name not in found and _has_recovered(connection, adapters, a, places, now)
+    ]
     changed += [(alarm, False) for alarm in over]
-    rules = {rule.alarm for rule in desk.automations if not rule.dry_run}
-    accounts = (f"{source}:{account}" for source, account in desk.upstreams)
-    watched = {*WATCHED, *places, *bounces.named(desk), *rules, *accounts}
+    rules = {rule.alarm for rule in adapters.automations if not rule.dry_run}
+    accounts = (f"{source}:{account}" for source, account in adapters.upstreams)
+    watched = {*WATCHED, *places, *bounces.named(adapters), *rules, *accounts}
     for alarm, has_begun in changed:
         if has_begun:
             alerts.begin(connection, alarm)
         else:
             alerts.end(connection, alarm.name)
         if alarm.name in watched:  # else it left the configuration, which is no recovery
-            admin_alerts.tell(connection, desk.people.admins, desk.notifiers, alarm, now, has_begun=has_begun)
+            admin_alerts.tell(connection, adapters.people.admins, adapters.notifiers, alarm, now, has_begun=has_begun)
     rerouted = sum(
         channel_failover.revive(connection, a.name, now) for a, begun in changed if not begun and a.name in places
     )
-    rerouted += sum(bounces.revive(connection, desk, a.name, now) for a in over if a.code == "address_refused")
+    rerouted += sum(bounces.revive(connection, adapters, a.name, now) for a in over if a.code == "address_refused")
     for name in places & found.keys():
-        rerouted += channel_failover.tell_by_mail(connection, desk, name, now) + channel_failover.probe(
+        rerouted += channel_failover.tell_by_mail(connection, adapters, name, now) + channel_failover.probe(
             connection, name, now
         )
     return changed, rerouted
 
 
-def _has_recovered(connection: Connection, desk: Desk, alarm: Alarm, places: Collection[str], now: datetime) -> bool:
+def _has_recovered(
+    connection: Connection, adapters: Adapters, alarm: AdminAlert, places: Collection[str], now: datetime
+) -> bool:
     """Ended by proof alone: a pass since then, a breaker that closed, a success. Or it left the configuration."""
     if alarm.code == "address_refused":
         return True
@@ -80,26 +84,26 @@ def _has_recovered(connection: Connection, desk: Desk, alarm: Alarm, places: Col
     if source == VIA:
         return is_over(alarm.since, now)
     heard_at = digests.last_heard(connection).get((source, account))
-    return (source, account) not in desk.upstreams or (heard_at is not None and heard_at > alarm.since)
+    return (source, account) not in adapters.upstreams or (heard_at is not None and heard_at > alarm.since)
 
 
-def _sources(connection: Connection, desk: Desk, began_at: datetime, now: datetime) -> Iterator[Alarm]:
+def _sources(connection: Connection, adapters: Adapters, began_at: datetime, now: datetime) -> Iterator[AdminAlert]:
     """Not reconciled within three periods, or refusing our credentials (issue 4, Source health)."""
     heard, failed = digests.last_heard(connection), alerts.failures(connection)
-    for (source, account), upstream in desk.upstreams.items():
+    for (source, account), upstream in adapters.upstreams.items():
         name, since = f"{source}:{account}", heard.get((source, account), began_at)
         reason, failed_at = failed.get((source, account), ("", now))
         patience = max(SHORTEST_SILENCE, PERIODS * timedelta(seconds=upstream.poll_every_s))
         if reason.partition(":")[0] in REFUSALS:
-            yield Alarm(name, "source_refuses", failed_at, reason)
+            yield AdminAlert(name, "source_refuses", failed_at, reason)
         elif now - max(since, began_at) > patience:
-            yield Alarm(name, "source_silent", since, reason)
+            yield AdminAlert(name, "source_silent", since, reason)
 
 
-def _channels(connection: Connection, places: Collection[str], now: datetime) -> Iterator[Alarm]:
+def _channels(connection: Connection, places: Collection[str], now: datetime) -> Iterator[AdminAlert]:
     for one in breakers.troubled(connection):
         if one.name in places and refuses_place(one.reason):
-            yield Alarm(one.name, "place_refuses", now, one.reason or "")
+            yield AdminAlert(one.name, "place_refuses", now, one.reason or "")
     for one in breakers.opened(connection):
         if one.name in WATCHED and needs_hands(one.reason, one.openings):
-            yield Alarm(one.name, "channel_stopped", now, one.reason or "")
+            yield AdminAlert(one.name, "channel_stopped", now, one.reason or "")

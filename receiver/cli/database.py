@@ -64,8 +64,8 @@ def purge_command(config: Path) -> None:
 
 
 async def _purge(settings: Settings, step: Step) -> Counter[str]:
-    from receiver.app import open_desk
-    from receiver.operations.retention import tidy
+    from receiver.app import open_adapters
+    from receiver.operations.retention import purge
 
     counted: Counter[str] = Counter()
     while answer := await through_the_service(settings, {"do": "purge"}):
@@ -73,8 +73,8 @@ async def _purge(settings: Settings, step: Step) -> Counter[str]:
         step(counted.total())
         if answer["is_all"]:
             return counted
-    async with open_desk(settings) as desk:
-        return counted + Counter((await tidy(desk))[0])
+    async with open_adapters(settings) as adapters:
+        return counted + Counter((await purge(adapters))[0])
 
 
 def _telling(step: Step) -> Told:

@@ -113,18 +113,18 @@ async def _make(settings: Settings, name: str) -> list[str]:
     answer = await through_the_service(settings, {"do": "digest", "name": name})
     if answer is not None:
         return list(answer["destinations"])
-    from receiver.app import open_desk
+    from receiver.app import open_adapters
     from receiver.jobs import worker
     from receiver.operations.digests import make_now
     from receiver.store import outbox
 
     stop = asyncio.Event()
-    async with open_desk(settings) as desk:
-        destinations = await make_now(desk, name)
-        work = asyncio.create_task(worker.run(desk, stop))
+    async with open_adapters(settings) as adapters:
+        destinations = await make_now(adapters, name)
+        work = asyncio.create_task(worker.run(adapters, stop))
         until = datetime.now(UTC) + timedelta(seconds=PATIENCE_S)
         while datetime.now(UTC) < until:
-            due, _ = await desk.database.read(outbox.oldest_due, desk.now())
+            due, _ = await adapters.database.read(outbox.oldest_due, adapters.now())
             if not due:
                 break
             await asyncio.sleep(0.1)
@@ -137,7 +137,7 @@ async def _allow(settings: Settings, address: str) -> int:
     answer = await through_the_service(settings, {"do": "allow", "address": address})
     if answer is not None:
         return int(answer["lifted"])
-    from receiver.app import open_desk
+    from receiver.app import open_adapters
 
-    async with open_desk(settings) as desk:
-        return await desk.database.write(suppression.lift, address)
+    async with open_adapters(settings) as adapters:
+        return await adapters.database.write(suppression.lift, address)

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 
 from receiver.cli.options import with_config, with_json
 from receiver.cli.output import plain, progress, show_json, show_table, warn
-from receiver.domain.action import VERBS, Click, PlanWish, Terms
+from receiver.domain.action import VERBS, ActionInput, Click, PlanWish
 from receiver.domain.item import Item
 from receiver.domain.money import format_money
 from receiver.domain.people import Person
@@ -114,7 +114,7 @@ def act_command(
         raise click.ClickException(f"no item has the key {key}; `casebell items` lists them")
     person = Person(email=email.lower() if email else None, name=email or f"{getpass.getuser()} (terminal)")
     wish = PlanWish(months, start, first_payment) if verb == "update_plan" else None
-    terms = Terms(until, Person(email=to.lower()) if to else None, wish)
+    terms = ActionInput(until, Person(email=to.lower()) if to else None, wish)
     identity = f"cli:{secrets.token_hex(12)}"
     pressed = Click(found.id, found.version, verb, person, "cli", identity, note=note, text=text, terms=terms)
     refusal, after = asyncio.run(_act(settings, pressed))
@@ -167,30 +167,30 @@ async def _act(settings: Settings, pressed: Click) -> tuple[str | None, Item | N
 
 
 async def _act_beside_others(settings: Settings, pressed: Click) -> str | None:
-    from receiver.app import open_desk
-    from receiver.web.submit_action import press_and_wait
+    from receiver.app import open_adapters
+    from receiver.web.submit_action import submit_action
 
-    async with open_desk(settings) as desk:
-        refusal = await press_and_wait(desk, pressed, "en")
-        if await desk.database.read(inbox.state_of, pressed.via, pressed.identity) == ("new", None):
+    async with open_adapters(settings) as adapters:
+        refusal = await submit_action(adapters, pressed, "en")
+        if await adapters.database.read(inbox.state_of, pressed.via, pressed.identity) == ("new", None):
             warn("stored, and no replica has taken it yet: it acts as soon as one runs")
     return refusal
 
 
 async def _act_alone(settings: Settings, pressed: Click) -> str | None:
-    from receiver.app import open_desk
+    from receiver.app import open_adapters
     from receiver.jobs import worker
-    from receiver.web.submit_action import press_and_wait
+    from receiver.web.submit_action import submit_action
 
     stop = asyncio.Event()
-    async with open_desk(settings) as desk:
-        work = asyncio.create_task(worker.run(desk, stop))
+    async with open_adapters(settings) as adapters:
+        work = asyncio.create_task(worker.run(adapters, stop))
         try:
-            refusal = await press_and_wait(desk, pressed, "en")
+            refusal = await submit_action(adapters, pressed, "en")
             until = asyncio.get_running_loop().time() + WORK_FOR_S
             while not refusal and asyncio.get_running_loop().time() < until:
-                current = await desk.database.read(ledger.find, pressed.item_id)
-                due, _ = await desk.database.read(outbox.oldest_due, desk.now())
+                current = await adapters.database.read(ledger.find, pressed.item_id)
+                due, _ = await adapters.database.read(outbox.oldest_due, adapters.now())
                 if current is not None and current.state != "acting" and not due:
                     break
                 await asyncio.sleep(0.1)
@@ -215,11 +215,11 @@ async def _reconcile(settings: Settings, account: str | None, full: bool) -> dic
     url = service_of(settings)
     if url:
         return await _control(settings, url, {"do": "reconcile", "account": account, "full": full})
-    from receiver.app import open_desk
+    from receiver.app import open_adapters
     from receiver.sync.reconcile import reconcile_each
 
-    async with open_desk(settings) as desk:
-        return await reconcile_each(desk, account, is_full=full)
+    async with open_adapters(settings) as adapters:
+        return await reconcile_each(adapters, account, is_full=full)
 
 
 def service_of(settings: Settings) -> str | None:

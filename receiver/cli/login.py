@@ -22,8 +22,8 @@ async def _link(settings: Settings, address: str) -> str:
     told = await through_the_service(settings, {"do": "login", "address": address})
     if told is not None:
         return str(told["url"])
-    from receiver.app import open_desk
+    from receiver.app import open_adapters
     from receiver.web.login import make_link
 
-    async with open_desk(settings) as desk:
-        return await make_link(desk, address)
+    async with open_adapters(settings) as adapters:
+        return await make_link(adapters, address)

@@ -14,7 +14,7 @@ from receiver.cli.options import with_config
 from receiver.cli.samples import SAMPLES, nudge_of, sample
 from receiver.domain.action import DECIDED_BY_LINK
 from receiver.domain.item import Item
-from receiver.domain.notice import Link, Notice, Nudge, verbs_for
+from receiver.domain.notice import Link, Notice, Reminder, verbs_for
 from receiver.domain.routing import Route
 from receiver.errors import ConfigError
 from receiver.pipeline.notices import twin_links
@@ -81,7 +81,7 @@ def _body(mail: EmailMessage, kind: str) -> str:
     return str(part.get_content()) if part else ""
 
 
-def _rendered(what: str, notice: Notice, nudge: Nudge | None) -> dict[str, str | bytes]:
+def _rendered(what: str, notice: Notice, nudge: Reminder | None) -> dict[str, str | bytes]:
     from receiver.app import render_mail, render_slack
 
     if what == "slack":

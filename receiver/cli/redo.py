@@ -109,11 +109,11 @@ async def _retry(settings: Settings, ids: list[int] | None) -> dict[str, Any]:
     told = await through_the_service(settings, {"do": "retry", "ids": ids})
     if told is not None:
         return told
-    from receiver.app import open_desk
+    from receiver.app import open_adapters
     from receiver.operations.replay import retry
 
-    async with open_desk(settings) as desk:
-        retried = await retry(desk, ids)
+    async with open_adapters(settings) as adapters:
+        retried = await retry(adapters, ids)
     return {"due": list(retried.due), "refused": retried.refused}
 
 
@@ -122,11 +122,11 @@ async def _replay(settings: Settings, event: str | None, since: datetime | None,
     told = await through_the_service(settings, {"do": "replay", **wanted})
     if told is not None:
         return int(told["count"])
-    from receiver.app import open_desk
+    from receiver.app import open_adapters
     from receiver.operations.replay import replay
 
-    async with open_desk(settings) as desk:
-        return await replay(desk, event_id=event, since=since, is_quarantined=is_quarantined)
+    async with open_adapters(settings) as adapters:
+        return await replay(adapters, event_id=event, since=since, is_quarantined=is_quarantined)
 
 
 def _deliveries(connection: Connection, state: str | None, most: int) -> tuple[list[Breaker], list[dict[str, Any]]]:

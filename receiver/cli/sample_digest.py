@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from receiver.cli.samples import DEBITURA_KINDS, GETBILL_KINDS, sample
 from receiver.domain.digest import Digest, DigestRule, Edition, Silence, SourceFigures
-from receiver.domain.digest_build import sum_up
+from receiver.domain.digest_build import build_digest
 from receiver.domain.item import Detail, Installment, Item
 from receiver.domain.money import Money
 from receiver.domain.schedule import Schedule
@@ -39,7 +39,7 @@ def sample_digest(locale: str, now: datetime | None = None, many: int = 34) -> D
     )
     silent = (Silence("debitura", "nordic", now - timedelta(hours=5)),)
     items = [*_open(now, many), *_resolved(now)]
-    return sum_up(rule, items, now - timedelta(days=1), now, figures=(figures,), silent=silent)
+    return build_digest(rule, items, now - timedelta(days=1), now, figures=(figures,), silent=silent)
 
 
 def edition(digest: Digest) -> Edition:

@@ -7,7 +7,7 @@ from typing import Any
 
 from receiver.domain import conflict
 from receiver.domain.item import Item, Proposal, Snapshot
-from receiver.domain.notice import Nudge
+from receiver.domain.notice import Reminder
 from receiver.domain.people import Person
 from receiver.domain.twin import Receivable, pairs, twin_of
 
@@ -52,9 +52,9 @@ def sample(name: str) -> Item:
             return item
 
 
-def nudge_of(name: str | None) -> Nudge | None:
+def nudge_of(name: str | None) -> Reminder | None:
     """The word below the message that this sample is about, if it is about one."""
-    return Nudge("reminder", ANNA) if name == "reminder" else None
+    return Reminder("reminder", ANNA) if name == "reminder" else None
 
 
 def _snapshot(kind: str) -> Snapshot:

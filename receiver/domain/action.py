@@ -39,7 +39,7 @@ class PlanWish:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ActionInput:
     """What else came with a press: snooze ``until`` (``snooze.py``), assign ``to``, change to a ``plan``.
 
     ``undo_for``: how long it can be undone, when it is not the usual time.
@@ -75,12 +75,12 @@ class Click:
     answer_to: str | None = None  # destination that reads what came of it, e.g. "slack:C1/U1"
     shown_at: str | None = None  # destination and reference of the message that was pressed, e.g. "slack:C1/171.2"
     token_id: str | None = None  # single-use link that was spent
-    terms: Terms = Terms()
+    terms: ActionInput = ActionInput()
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What a source is asked to do for a person. ``may_repeat``: an earlier try may have reached the source."""
+class SourceCommand:
+    """What a source is asked to do for a person. ``maybe_duplicate``: an earlier try may have reached the source."""
 
     action_id: int
     key: str
@@ -89,7 +89,7 @@ class Order:
     note: str | None
     text: str | None
     asked_at_us: int  # microseconds since 1970, UTC
-    may_repeat: bool = False
+    maybe_duplicate: bool = False
     case_id: str | None = None
     plan: Plan | None = None
     confirmed_by: str | None = None  # the second person, where four eyes decided

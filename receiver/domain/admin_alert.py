@@ -54,7 +54,7 @@ OPENINGS = 3  # of a breaker, one after the other, before a channel counts as st
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
+class AdminAlert:
     """``name``: what it is about, "getbill:main", "mail" or "slack". ``code``: of SENTENCES. ``reason``: as heard."""
 
     name: str
@@ -85,7 +85,7 @@ def refuses_place(reason: str | None) -> bool:
     return (reason or "").partition(":")[0] in PLACE_REFUSALS
 
 
-def destinations(alarm: Alarm, admins: Collection[str], channels: Collection[str]) -> Iterator[str]:
+def destinations(alarm: AdminAlert, admins: Collection[str], channels: Collection[str]) -> Iterator[str]:
     """Where the admins hear of it: by mail those with an address that works, unless mail has stopped, else in Slack.
 
     An entry for a whole domain names nobody in particular.

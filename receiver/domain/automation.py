@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from receiver.domain.action import MAX_NOTE, Click, Terms
+from receiver.domain.action import MAX_NOTE, ActionInput, Click
 from receiver.domain.item import Item, Snapshot
 from receiver.domain.people import Person
 from receiver.domain.routing import Match
@@ -72,7 +72,7 @@ class Automation:
             VIA,
             identity,
             note=self.note_for(item.snapshot),
-            terms=Terms(undo_for=self.undo_for),
+            terms=ActionInput(undo_for=self.undo_for),
         )
 
 

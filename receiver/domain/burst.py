@@ -8,7 +8,7 @@ from receiver.domain.routing import Route
 
 
 @dataclass(frozen=True, slots=True)
-class Storm:
+class Burst:
     """Everything a channel needs to draw it as it is now: all its items, those that were decided meanwhile included."""
 
     items: tuple[Item, ...]
@@ -16,8 +16,8 @@ class Storm:
     began_at: datetime
     now: datetime
     inbox_url: str
-    may_repeat: bool = False  # an earlier post may have arrived: say so
-    is_retry: bool = False  # an earlier try of this delivery may have arrived: say so of what is posted anew
+    maybe_duplicate: bool = False  # an earlier post may have arrived: say so
+    is_redelivery: bool = False  # an earlier try of this delivery may have arrived: say so of what is posted anew
 
     @property
     def open(self) -> tuple[Item, ...]:

@@ -53,7 +53,7 @@ class _Kept:
         del self.entries[MOST_ENTRIES:]
 
 
-def sum_up(
+def build_digest(
     rule: DigestRule,
     items: Iterable[Item],
     since: datetime,

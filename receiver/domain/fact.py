@@ -14,12 +14,12 @@ from receiver.domain.twin import Twin
 class SourceSaid:
     """The source shows this item like this. ``said_at``: when we asked, so a slow answer never beats a newer one.
 
-    ``is_believed``: an event says so, and the source has not been asked yet.
+    ``is_unconfirmed``: an event says so, and the source has not been asked yet.
     """
 
     snapshot: Snapshot
     said_at: datetime
-    is_believed: bool = False
+    is_unconfirmed: bool = False
 
     @property
     def key(self) -> str:
@@ -37,7 +37,7 @@ class SourceGone:
 
 
 @dataclass(frozen=True, slots=True)
-class PersonAsked:
+class PersonRequested:
     """A person pressed a verb that the source carries out."""
 
     key: str
@@ -137,7 +137,15 @@ class ClockStruck:
     what: Literal["woken", "escalated", "undo_over"]
 
 
-Asked = PersonAsked | PersonDid | PersonProposed | PersonConfirmed
+PersonFact = PersonRequested | PersonDid | PersonProposed | PersonConfirmed
 Fact = (
-    SourceSaid | SourceGone | Asked | SourceAccepted | SourceDid | SourceRefused | ClockStruck | TwinSaid | RuleForesaw
+    SourceSaid
+    | SourceGone
+    | PersonFact
+    | SourceAccepted
+    | SourceDid
+    | SourceRefused
+    | ClockStruck
+    | TwinSaid
+    | RuleForesaw
 )

@@ -164,7 +164,7 @@ class Item:
     escalated_at: datetime | None = None
     undo_until: datetime | None = None
     foreseen: Foreseen | None = None
-    is_believed: bool = False  # as an event says, which no look has confirmed yet
+    is_unconfirmed: bool = False  # as an event says, which no look has confirmed yet
 
     @property
     def since(self) -> datetime:

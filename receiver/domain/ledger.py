@@ -8,10 +8,10 @@ from receiver.domain.action import REOPENING, outcome_of
 from receiver.domain.fact import (
     ClockStruck,
     Fact,
-    PersonAsked,
     PersonConfirmed,
     PersonDid,
     PersonProposed,
+    PersonRequested,
     RuleForesaw,
     SourceAccepted,
     SourceDid,
@@ -57,7 +57,7 @@ def decide(item: Item | None, fact: Fact, now: datetime, new_id: str) -> Decisio
             return Ignored("unknown_item")
         case SourceGone():
             return _source_gone(item, fact, now)
-        case PersonAsked():
+        case PersonRequested():
             return _person_asked(item, fact, now)
         case PersonDid():
             return _person_did(item, fact, now)
@@ -83,7 +83,7 @@ def _open(fact: SourceSaid, now: datetime, new_id: str) -> Decision:
     if not fact.snapshot.is_open:
         return Ignored("never_open")  # resolved before we first saw it: nothing to decide, nobody to wake
     return Applied(
-        Item(new_id, fact.snapshot, "open", 1, fact.said_at, now, now, is_believed=fact.is_believed), "opened"
+        Item(new_id, fact.snapshot, "open", 1, fact.said_at, now, now, is_unconfirmed=fact.is_unconfirmed), "opened"
     )
 
 
@@ -91,7 +91,7 @@ def _source_said(item: Item, fact: SourceSaid, now: datetime) -> Decision:
     if _is_older(fact.said_at, item, now):
         return Ignored("older")
     said = completed(fact.snapshot, item.snapshot)
-    heard = replace(item, snapshot=said, said_at=fact.said_at, is_missing=False, is_believed=fact.is_believed)
+    heard = replace(item, snapshot=said, said_at=fact.said_at, is_missing=False, is_unconfirmed=fact.is_unconfirmed)
     is_changed = not same_words(item.snapshot, said)
     if not fact.snapshot.is_open:
         return _shown_closed(heard, fact, now)
@@ -174,7 +174,7 @@ def _resolve(item: Item, outcome: str, now: datetime) -> Applied:
     )
 
 
-def _person_asked(item: Item, fact: PersonAsked, now: datetime) -> Decision:
+def _person_asked(item: Item, fact: PersonRequested, now: datetime) -> Decision:
     if item.state == "acting" or (item.state == "resolved") != (fact.verb in REOPENING):
         return Ignored("not_open")
     who = fact.person.label

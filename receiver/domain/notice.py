@@ -34,14 +34,14 @@ class Notice:
     verbs: tuple[str, ...]
     links: tuple[Link, ...]
     now: datetime
-    may_repeat: bool = False  # an earlier post may have arrived: say so
-    is_retry: bool = False  # an earlier try of this delivery may have arrived: say so of whatever is posted anew
+    maybe_duplicate: bool = False  # an earlier post may have arrived: say so
+    is_redelivery: bool = False  # an earlier try of this delivery may have arrived: say so of whatever is posted anew
     below: str | None = None  # reference of the message in whose thread it belongs
     occasion: str = ""  # tells two mails about the same version apart, such as a fresh link asked for
 
 
 @dataclass(frozen=True, slots=True)
-class Nudge:
+class Reminder:
     """A word below what is shown already: a reminder, an assignment. ``what`` is a key of the channel's sentences.
 
     ``to``: the one person who is mentioned.
@@ -84,7 +84,7 @@ def verbs_for(item: Item, now: datetime | None = None) -> tuple[str, ...]:
     return (*deciding, claiming, "assign", "wake" if item.snoozed_until else "snooze", "note")
 
 
-def telling_of(item: Item) -> str:
+def announcement_of(item: Item) -> str:
     """What a message tells when it shows the item so: its state, a proposal, or that a request came to nothing."""
     if item.proposal:
         return f"proposed.{item.proposal.action_id}"
@@ -93,10 +93,10 @@ def telling_of(item: Item) -> str:
 
 def is_alarm(shown_state: str | None, item: Item) -> bool:
     """Whether people must be rung again though nothing opened: a redrawn message notifies nobody."""
-    return shown_state not in {None, STILL_OPEN} and telling_of(item) == STILL_OPEN
+    return shown_state not in {None, STILL_OPEN} and announcement_of(item) == STILL_OPEN
 
 
-def is_worth_telling(item: Item) -> bool:
+def is_worth_announcing(item: Item) -> bool:
     """Whether somebody who has not heard of it yet should: what is over need nobody know, unless a rule decided it."""
     return item.state != "resolved" or item.resolved_via == VIA
 
@@ -105,7 +105,7 @@ def is_news(shown_state: str | None, item: Item) -> bool:
     """Whether a channel that cannot be redrawn (mail) should hear of this: opened, resolved, opened again, in vain,
     proposed."""
     if shown_state is None:
-        return is_worth_telling(item)
-    if item.proposal and shown_state != telling_of(item):
+        return is_worth_announcing(item)
+    if item.proposal and shown_state != announcement_of(item):
         return True
     return is_alarm(shown_state, item) or (shown_state == "resolved") != (item.state == "resolved")

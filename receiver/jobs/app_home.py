@@ -5,7 +5,7 @@ A page that cannot be drawn holds nothing up and is told nobody: whoever opens i
 
 from datetime import timedelta
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.errors import DeliveryError, RetryLaterError
 from receiver.observability import log
 from receiver.store import app_home, items
@@ -16,23 +16,23 @@ AGES_FOR = timedelta(minutes=5)  # "3 hours ago" is true so long
 REFUSED = "refused"
 
 
-class Homes:
+class AppHomes:
     """Remembers how things stood when it last looked, so that most looks cost one line of SQL."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, adapters: Adapters) -> None:
+        self._adapters = adapters
         self._pulse: object = None
 
     async def redraw(self) -> int:
         """Draw the pages that show something else than what is. Returns 0: there is never more to do at once."""
-        desk = self._desk
-        if desk.places is None:
+        adapters = self._adapters
+        if adapters.places is None:
             return 0
-        now = desk.now()
-        looking = await desk.database.read(app_home.seen_since, now - KEPT_FOR, MOST_AT_ONCE)
+        now = adapters.now()
+        looking = await adapters.database.read(app_home.seen_since, now - KEPT_FOR, MOST_AT_ONCE)
         if not looking:
             return 0
-        pulse = (await desk.database.read(items.pulse), int(now.timestamp() // AGES_FOR.total_seconds()))
+        pulse = (await adapters.database.read(items.pulse), int(now.timestamp() // AGES_FOR.total_seconds()))
         if pulse == self._pulse:
             looking = [(user, mark) for user, mark in looking if mark is None]
         for user, mark in looking:
@@ -42,18 +42,18 @@ class Homes:
                 log.warning("home.held", reason=error.code)
                 return 0
         if pulse != self._pulse:
-            await desk.database.write(app_home.forget, now - KEPT_FOR)
+            await adapters.database.write(app_home.forget, now - KEPT_FOR)
         self._pulse = pulse
         return 0
 
     async def _draw(self, user: str, mark: str | None) -> None:
-        assert self._desk.places is not None
+        assert self._adapters.places is not None
         try:
-            shown = await self._desk.places.draw_home(user, mark)
+            shown = await self._adapters.places.draw_home(user, mark)
         except RetryLaterError:
             raise
         except DeliveryError as error:  # the Home tab is switched off, or they are gone
             log.warning("home.refused", reason=error.code)
             shown = REFUSED
         if shown != mark:
-            await self._desk.database.write(app_home.shown, user, mark, shown)
+            await self._adapters.database.write(app_home.shown, user, mark, shown)

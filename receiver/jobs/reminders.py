@@ -12,15 +12,15 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from receiver.context import OUTBOX_BELL, Desk
+from receiver.context import OUTBOX_WAKEUP, Adapters
 from receiver.domain.fact import ClockStruck
 from receiver.domain.item import Item
 from receiver.domain.ledger import Applied
-from receiver.domain.notice import Nudge
+from receiver.domain.notice import Reminder
 from receiver.domain.routing import DEFAULT_ROUTE, Route, possible_routes, routes_for
 from receiver.pipeline.apply import apply_fact
 from receiver.store import items, messages, outbox, quiet_hours, reminders
-from receiver.store.quiet_hours import Held
+from receiver.store.quiet_hours import DeferredDelivery
 
 MOST_AT_ONCE = 200
 ESCALATE = "escalate"
@@ -35,24 +35,24 @@ class Due:
     steps: tuple[str, ...]
 
 
-async def remind_due(desk: Desk) -> int:
+async def remind_due(adapters: Adapters) -> int:
     """Do what time has brought about; how much that was."""
-    now = desk.now()
+    now = adapters.now()
     done = 0
-    if woken := await desk.database.read(reminders.woken, now):
-        done += await desk.database.write(_wake, desk.routes, [item.id for item in woken], now)
-    if await desk.database.read(quiet_hours.held):
-        done += await desk.database.write(_let_go, desk, now)
-    asks_for_money = any(route.match.asks_for_money() for route in desk.routes)
-    if asks_for_money and (late := await desk.database.read(reminders.unknown_and_unshown, now - LONGEST_UNKNOWN)):
-        done += await desk.database.write(_ring_unknown, desk.routes, [item.id for item in late], now)
-    for route in desk.routes:
-        if due := await desk.database.read(_due_reminders, route, desk.routes, now):
-            done += await desk.database.write(_give, route, due, now)
-        if due := await desk.database.read(_due_escalations, route, desk.routes, now):
-            done += await desk.database.write(_escalate, route, desk.routes, due, now)
+    if woken := await adapters.database.read(reminders.woken, now):
+        done += await adapters.database.write(_wake, adapters.routes, [item.id for item in woken], now)
+    if await adapters.database.read(quiet_hours.held):
+        done += await adapters.database.write(_let_go, adapters, now)
+    asks_for_money = any(route.match.asks_for_money() for route in adapters.routes)
+    if asks_for_money and (late := await adapters.database.read(reminders.unknown_and_unshown, now - LONGEST_UNKNOWN)):
+        done += await adapters.database.write(_ring_unknown, adapters.routes, [item.id for item in late], now)
+    for route in adapters.routes:
+        if due := await adapters.database.read(_due_reminders, route, adapters.routes, now):
+            done += await adapters.database.write(_give, route, due, now)
+        if due := await adapters.database.read(_due_escalations, route, adapters.routes, now):
+            done += await adapters.database.write(_escalate, route, adapters.routes, due, now)
     if done:
-        desk.bells.ring(OUTBOX_BELL)
+        adapters.wakeups.notify(OUTBOX_WAKEUP)
     return done
 
 
@@ -142,7 +142,7 @@ def _taken(connection: Connection, route: Route, due: Sequence[Due], now: dateti
 
 def _nudge(connection: Connection, item: Item, route: Route, what: Literal["reminder", "woken"], now: datetime) -> int:
     """A word below each message of the route, with one mention of whoever has claimed it; how many."""
-    nudge = Nudge(what, item.claimer)
+    nudge = Reminder(what, item.claimer)
     elsewhere = set(route.escalated_to()) - set(route.destinations())
     places = {
         shown.destination: shown.route
@@ -155,9 +155,9 @@ def _nudge(connection: Connection, item: Item, route: Route, what: Literal["remi
     return len(places)
 
 
-def _let_go(connection: Connection, desk: Desk, now: datetime) -> int:
+def _let_go(connection: Connection, adapters: Adapters, now: datetime) -> int:
     """What waited for the end of quiet hours: several new alerts of a destination leave as one message."""
-    rows = [row for row in quiet_hours.held(connection) if not _is_still_quiet(connection, row, desk, now)]
+    rows = [row for row in quiet_hours.held(connection) if not _is_still_quiet(connection, row, adapters, now)]
     done = 0
     for (destination, route), group in groupby(sorted(rows, key=_place), key=_place):
         waiting = list(group)
@@ -174,16 +174,16 @@ def _let_go(connection: Connection, desk: Desk, now: datetime) -> int:
     return done
 
 
-def _is_still_quiet(connection: Connection, row: Held, desk: Desk, now: datetime) -> bool:
+def _is_still_quiet(connection: Connection, row: DeferredDelivery, adapters: Adapters, now: datetime) -> bool:
     item = items.find(connection, row.item_id)
-    return item is not None and desk.route(row.route, row.destination, item.snapshot).holds(item.snapshot, now)
+    return item is not None and adapters.route(row.route, row.destination, item.snapshot).holds(item.snapshot, now)
 
 
-def _is_new(connection: Connection, row: Held) -> bool:
+def _is_new(connection: Connection, row: DeferredDelivery) -> bool:
     return not messages.of_item(connection, row.item_id, row.destination)
 
 
-def _place(row: Held) -> tuple[str, str]:
+def _place(row: DeferredDelivery) -> tuple[str, str]:
     return row.destination, row.route
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from receiver.context import OUTBOX_BELL, Desk
+from receiver.context import OUTBOX_WAKEUP, Adapters
 from receiver.observability import log
 from receiver.store import messages, outbox
 from receiver.store.messages import Behind
@@ -17,14 +17,14 @@ SHORTEST_WAIT = timedelta(minutes=10)
 LONGEST_WAIT = timedelta(days=1)
 
 
-async def repair(desk: Desk) -> int:
+async def repair(adapters: Adapters) -> int:
     """Give what is out of sync another try; how many."""
-    now = desk.now()
-    late = await desk.database.read(messages.behind, now, SHORTEST_WAIT, LONGEST_WAIT)
+    now = adapters.now()
+    late = await adapters.database.read(messages.behind, now, SHORTEST_WAIT, LONGEST_WAIT)
     if not late:
         return 0
-    await desk.database.write(_try_again, late, now)
-    desk.bells.ring(OUTBOX_BELL)
+    await adapters.database.write(_try_again, late, now)
+    adapters.wakeups.notify(OUTBOX_WAKEUP)
     log.info("messages.repairing", count=len(late))
     return len(late)
 

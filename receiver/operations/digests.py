@@ -11,16 +11,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from receiver.context import OUTBOX_BELL, Desk
+from receiver.context import OUTBOX_WAKEUP, Adapters
 from receiver.domain.digest import FLOW_DAYS, Digest, DigestRule, Silence, SourceFigures
-from receiver.domain.digest_build import sum_up
+from receiver.domain.digest_build import build_digest
 from receiver.domain.routing import Route, routes_for
 from receiver.errors import DeliveryError, PermanentError
 from receiver.observability import log
 from receiver.pipeline.deliver.digests import DOCUMENT, subscription_id
 from receiver.ports import KeepsFigures
 from receiver.store import digests, outbox, suppression
-from receiver.store.digests import Made
+from receiver.store.digests import DigestRun
 from receiver.store.outbox import DIGEST
 
 FIGURES_WITHIN_S = 10.0
@@ -29,80 +29,81 @@ SILENT_AFTER_POLLS = 3
 FIRST_COVERS = timedelta(days=1)  # of a digest that was never made
 
 
-async def make_if_due(desk: Desk, rule: DigestRule) -> int:
+async def make_if_due(adapters: Adapters, rule: DigestRule) -> int:
     """Make a digest if its time has come; how many there were. A rule that is new begins with its next slot."""
-    now = desk.now()
-    last = await desk.database.read(digests.newest, rule.name)
+    now = adapters.now()
+    last = await adapters.database.read(digests.newest, rule.name)
     if last is None:
-        await desk.database.write(digests.claim, Made(rule.name, now, now, now, 0))
+        await adapters.database.write(digests.claim, DigestRun(rule.name, now, now, now, 0))
         return 0
     slot = rule.schedule.newest_within(last.slot, now)
-    return 0 if slot is None else await _make(desk, rule, slot, last.made_at, now)
+    return 0 if slot is None else await _make(adapters, rule, slot, last.made_at, now)
 
 
-async def make_now(desk: Desk, name: str) -> list[str]:
+async def make_now(adapters: Adapters, name: str) -> list[str]:
     """Make a digest outside its schedule, which it leaves as it is; the destinations it goes to."""
-    rule = rule_named(desk, name)
-    now = desk.now()
-    since = await _since(desk, rule, now)
-    told = await draft(desk, rule, since, now)
+    rule = rule_named(adapters, name)
+    now = adapters.now()
+    since = await _since(adapters, rule, now)
+    told = await draft(adapters, rule, since, now)
     drafts = dict.fromkeys(rule.destinations(), told)
-    return await _put(desk, rule, None, drafts, now)
+    return await _put(adapters, rule, None, drafts, now)
 
 
-def rule_named(desk: Desk, name: str) -> DigestRule:
+def rule_named(adapters: Adapters, name: str) -> DigestRule:
     """Raises PermanentError("unknown_digest")."""
-    found = next((rule for rule in desk.digests if rule.name == name), None)
+    found = next((rule for rule in adapters.digests if rule.name == name), None)
     if found is None:
-        known = ", ".join(rule.name for rule in desk.digests) or "there is none"
+        known = ", ".join(rule.name for rule in adapters.digests) or "there is none"
         raise PermanentError("unknown_digest", f"no [[digests]] is named {name!r}; the names: {known}")
     return found
 
 
-async def draft(desk: Desk, rule: DigestRule, since: datetime, until: datetime) -> Digest:
+async def draft(adapters: Adapters, rule: DigestRule, since: datetime, until: datetime) -> Digest:
     """The digest as it would be; nothing is claimed and nothing sent."""
-    figures = await _figures(desk, rule)
-    return await desk.database.read(_draft, desk, rule, since, until, figures)
+    figures = await _figures(adapters, rule)
+    return await adapters.database.read(_draft, adapters, rule, since, until, figures)
 
 
-async def _since(desk: Desk, rule: DigestRule, now: datetime) -> datetime:
-    last = await desk.database.read(digests.newest, rule.name)
+async def _since(adapters: Adapters, rule: DigestRule, now: datetime) -> datetime:
+    last = await adapters.database.read(digests.newest, rule.name)
     return last.made_at if last else now - FIRST_COVERS
 
 
-async def _make(desk: Desk, rule: DigestRule, slot: datetime, since: datetime, now: datetime) -> int:
+async def _make(adapters: Adapters, rule: DigestRule, slot: datetime, since: datetime, now: datetime) -> int:
     """One digest for everybody, and an older beginning for whom the last ones have not reached."""
-    waiting = await desk.database.read(digests.waiting, rule.name, now)
+    waiting = await adapters.database.read(digests.waiting, rule.name, now)
     begins = dict.fromkeys(rule.destinations(), since)
     for one in waiting:
         if one.destination in begins:
             begins[one.destination] = min(begins[one.destination], one.since)
-    figures = await _figures(desk, rule)
+    figures = await _figures(adapters, rule)
     told = {
-        begin: await desk.database.read(_draft, desk, rule, begin, now, figures) for begin in {since, *begins.values()}
+        begin: await adapters.database.read(_draft, adapters, rule, begin, now, figures)
+        for begin in {since, *begins.values()}
     }
     drafts = {
         destination: told[begin]
         for destination, begin in begins.items()
         if not (rule.skip_empty and told[begin].is_empty)
     }
-    await _put(desk, rule, Made(rule.name, slot, since, now, len(drafts)), drafts, now)
+    await _put(adapters, rule, DigestRun(rule.name, slot, since, now, len(drafts)), drafts, now)
     return 1
 
 
 async def _put(
-    desk: Desk, rule: DigestRule, made: Made | None, drafts: Mapping[str, Digest], now: datetime
+    adapters: Adapters, rule: DigestRule, made: DigestRun | None, drafts: Mapping[str, Digest], now: datetime
 ) -> list[str]:
-    sent_to = await desk.database.write(_claim_and_put, rule, made, drafts, now)
+    sent_to = await adapters.database.write(_claim_and_put, rule, made, drafts, now)
     if sent_to is None:
         return []  # another process was first
-    desk.bells.ring(OUTBOX_BELL)
+    adapters.wakeups.notify(OUTBOX_WAKEUP)
     log.info("digest.made", name=rule.name, destinations=len(sent_to))
     return sent_to
 
 
 def _claim_and_put(
-    connection: Connection, rule: DigestRule, made: Made | None, drafts: Mapping[str, Digest], now: datetime
+    connection: Connection, rule: DigestRule, made: DigestRun | None, drafts: Mapping[str, Digest], now: datetime
 ) -> list[str] | None:
     """The claim and its deliveries in one transaction. ``made`` None: outside the schedule, nothing to claim."""
     if made is not None and not digests.claim(connection, made):
@@ -127,14 +128,14 @@ def _claim_and_put(
 
 def _draft(
     connection: Connection,
-    desk: Desk,
+    adapters: Adapters,
     rule: DigestRule,
     since: datetime,
     until: datetime,
     figures: tuple[SourceFigures, ...],
 ) -> Digest:
-    silent = _silent(desk, rule, digests.last_heard(connection), until)
-    return counted(connection, rule, since, until, desk.routes, figures=figures, silent=silent)
+    silent = _silent(adapters, rule, digests.last_heard(connection), until)
+    return counted(connection, rule, since, until, adapters.routes, figures=figures, silent=silent)
 
 
 def counted(
@@ -149,7 +150,7 @@ def counted(
 ) -> Digest:
     """The digest as the store has it. A name that one of an item's routes hides is hidden here too."""
     first_day = until - timedelta(days=FLOW_DAYS + 1)
-    return sum_up(
+    return build_digest(
         rule,
         digests.material(connection, min(since, first_day)),
         since,
@@ -162,10 +163,10 @@ def counted(
 
 
 def _silent(
-    desk: Desk, rule: DigestRule, heard: Mapping[tuple[str, str], datetime], now: datetime
+    adapters: Adapters, rule: DigestRule, heard: Mapping[tuple[str, str], datetime], now: datetime
 ) -> tuple[Silence, ...]:
     found = []
-    for (source, account), upstream in desk.upstreams.items():
+    for (source, account), upstream in adapters.upstreams.items():
         heard_at = heard.get((source, account))
         patience = max(SILENT_AFTER, timedelta(seconds=SILENT_AFTER_POLLS * upstream.poll_every_s))
         if _is_about(rule, source, account) and (heard_at is None or now - heard_at > patience):
@@ -173,11 +174,11 @@ def _silent(
     return tuple(found)
 
 
-async def _figures(desk: Desk, rule: DigestRule) -> tuple[SourceFigures, ...]:
+async def _figures(adapters: Adapters, rule: DigestRule) -> tuple[SourceFigures, ...]:
     """What the sources count, as far as they answer; a digest does not wait for them."""
     asked = [
         _asked(upstream)
-        for (source, account), upstream in desk.upstreams.items()
+        for (source, account), upstream in adapters.upstreams.items()
         if isinstance(upstream, KeepsFigures) and _is_about(rule, source, account)
     ]
     return tuple(found for found in await asyncio.gather(*asked) if found is not None)
@@ -198,12 +199,12 @@ def _is_about(rule: DigestRule, source: str, account: str) -> bool:
     )
 
 
-async def unsubscribe(desk: Desk, subscription: str) -> None:
+async def unsubscribe(adapters: Adapters, subscription: str) -> None:
     """No more of this digest to this address; nothing when the configuration no longer has the two."""
-    for rule in desk.digests:
+    for rule in adapters.digests:
         for address in rule.to:
             if subscription_id(rule.name, address) == subscription:
-                await desk.database.write(
-                    suppression.add, address, rule.name, suppression.UNSUBSCRIBED, desk.now(), None
+                await adapters.database.write(
+                    suppression.add, address, rule.name, suppression.UNSUBSCRIBED, adapters.now(), None
                 )
                 log.info("digest.unsubscribed", name=rule.name)

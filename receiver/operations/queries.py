@@ -5,7 +5,7 @@ from datetime import datetime, time
 
 from sqlalchemy import Connection
 
-from receiver.context import HOMES_BELL, OUTBOX_BELL, Desk
+from receiver.context import APP_HOME_WAKEUP, OUTBOX_WAKEUP, Adapters
 from receiver.domain.action import Click
 from receiver.domain.business_time import zone_of
 from receiver.domain.item import Item
@@ -26,25 +26,25 @@ MOST_WAITING = 8
 MOST_CLAIMED = 500  # looked through for one person's
 
 
-class DeskBoard:
-    """Fulfils ``ports.Board``."""
+class StoreQueries:
+    """Fulfils ``ports.Queries``."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, adapters: Adapters) -> None:
+        self._adapters = adapters
 
     def may_look(self, person: Person) -> bool:
-        return self._desk.people.may_resolve(person)
+        return self._adapters.people.may_resolve(person)
 
     async def notice(self, item_id: str, place: str) -> Notice | None:
-        found = await self._desk.database.read(items.find, item_id)
+        found = await self._adapters.database.read(items.find, item_id)
         return (await self._notices([found], place))[0] if found else None
 
     async def find(self, words: str, place: str) -> list[Notice]:
-        return await self._notices(await self._desk.database.read(items.looked_for, words, MOST_FOUND), place)
+        return await self._notices(await self._adapters.database.read(items.looked_for, words, MOST_FOUND), place)
 
     async def overview(self, person: Person, place: str) -> Overview:
-        now, route = self._desk.now(), first_route_at(place, self._desk.routes)
-        claimed, waiting, totals, figures = await self._desk.database.read(self._look, _midnight(route, now), now)
+        now, route = self._adapters.now(), first_route_at(place, self._adapters.routes)
+        claimed, waiting, totals, figures = await self._adapters.database.read(self._look, _midnight(route, now), now)
         mine = [item for item in claimed if is_theirs(item, person)]
         return Overview(
             tuple(await self._notices(mine[:MOST_MINE], place)),
@@ -57,30 +57,30 @@ class DeskBoard:
 
     async def press(self, click: Click, locale: str) -> str | None:
         """Not stored first, as a button's press is: who typed waits for the answer, and types again without one."""
-        desk = self._desk
-        outcome = await desk.database.write(take_action, click, desk.now(), desk.routes, desk.people)
+        adapters = self._adapters
+        outcome = await adapters.database.write(take_action, click, adapters.now(), adapters.routes, adapters.people)
         word = outcome.code if isinstance(outcome, Refused) else "taken"
-        desk.metrics.actions_total.labels(click.verb, word, click.via).inc()
-        desk.bells.ring(OUTBOX_BELL)
+        adapters.metrics.actions_total.labels(click.verb, word, click.via).inc()
+        adapters.wakeups.notify(OUTBOX_WAKEUP)
         if isinstance(outcome, Refused):
-            return desk.teller.say(locale, SENTENCES[outcome.code], **outcome.values)
+            return adapters.translator.say(locale, SENTENCES[outcome.code], **outcome.values)
         return None
 
     async def opened(self, user: str) -> None:
-        await self._desk.database.write(app_home.opened, user, self._desk.now())
-        self._desk.bells.ring(HOMES_BELL)
+        await self._adapters.database.write(app_home.opened, user, self._adapters.now())
+        self._adapters.wakeups.notify(APP_HOME_WAKEUP)
 
     def _look(
         self, connection: Connection, since: datetime, now: datetime
     ) -> tuple[list[Item], list[Item], Totals, tuple[int, int]]:
-        totals = self._desk.totals.read(connection, now)
+        totals = self._adapters.totals.read(connection, now)
         claimed, waiting = items.claimed(connection, MOST_CLAIMED), items.waiting_longest(connection, MOST_WAITING)
         return claimed, waiting, totals, items.figures(connection, since)
 
     async def _notices(self, found: Sequence[Item], place: str) -> list[Notice]:
         """Each as the place is told of it: in its language, and masked where it masks."""
-        shown = await self._desk.database.read(_shown_at, found, place)
-        return [notice_of(self._desk, one, route_of(self._desk, one, place, shown[one.id])) for one in found]
+        shown = await self._adapters.database.read(_shown_at, found, place)
+        return [notice_of(self._adapters, one, route_of(self._adapters, one, place, shown[one.id])) for one in found]
 
 
 def is_theirs(item: Item, person: Person) -> bool:
@@ -90,7 +90,7 @@ def is_theirs(item: Item, person: Person) -> bool:
     return item.claimed_by is not None and item.claimed_by in {person.name, person.email, person.slack_id}
 
 
-def _shown_at(connection: Connection, found: Sequence[Item], place: str) -> dict[str, list[messages.Shown]]:
+def _shown_at(connection: Connection, found: Sequence[Item], place: str) -> dict[str, list[messages.PostedMessage]]:
     return {item.id: messages.of_item(connection, item.id, place) for item in found}
 
 

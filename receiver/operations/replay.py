@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from receiver.context import CLICKS_BELL, OUTBOX_BELL, Desk, inbox_bell
+from receiver.context import CLICKS_WAKEUP, OUTBOX_WAKEUP, Adapters, events_wakeup
 from receiver.domain.breaker import names_over
 from receiver.store import actions, breakers, events, outbox
 from receiver.store.outbox import CARRY_OUT, Delivery
@@ -26,20 +26,20 @@ class Retried:
     refused: dict[int, str]
 
 
-async def retry(desk: Desk, ids: Sequence[int] | None) -> Retried:
+async def retry(adapters: Adapters, ids: Sequence[int] | None) -> Retried:
     """Give these dead deliveries another chance; all of them when ``ids`` is None."""
-    retried = await desk.database.write(_retry, ids, desk.now())
-    desk.bells.ring(OUTBOX_BELL)
+    retried = await adapters.database.write(_retry, ids, adapters.now())
+    adapters.wakeups.notify(OUTBOX_WAKEUP)
     return retried
 
 
 async def replay(
-    desk: Desk, *, event_id: str | None = None, since: datetime | None = None, is_quarantined: bool = False
+    adapters: Adapters, *, event_id: str | None = None, since: datetime | None = None, is_quarantined: bool = False
 ) -> int:
     """Understand stored events again, a few at a time so that ingest never waits; how many."""
     count, after = 0, 0
     while True:
-        ids = await desk.database.read(
+        ids = await adapters.database.read(
             lambda connection, after=after: events.at_rest(
                 connection,
                 event_id=event_id,
@@ -52,11 +52,11 @@ async def replay(
         if not ids:
             return count
         after = ids[-1]
-        raised = await desk.database.write(events.again, ids, desk.now())
+        raised = await adapters.database.write(events.again, ids, adapters.now())
         count += len(raised)
         for source, account in set(raised):
             is_press = source in events.CLICK_SOURCES
-            desk.bells.ring(CLICKS_BELL if is_press else inbox_bell(source, account))
+            adapters.wakeups.notify(CLICKS_WAKEUP if is_press else events_wakeup(source, account))
 
 
 def _retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> Retried:

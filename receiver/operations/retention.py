@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from receiver.context import OUTBOX_BELL, Desk
+from receiver.context import OUTBOX_WAKEUP, Adapters
 from receiver.domain.people import People, Person
 from receiver.observability import log
 from receiver.store import clock_skew, groups, logins, retention, sessions
@@ -18,11 +18,11 @@ PAUSE_S = 0.01  # between two writes, so that those of the walk come first
 BODIES, EVENTS, DELIVERIES, ROWS, SESSIONS = "bodies", "events", "deliveries", "rows of items", "sessions"
 
 
-async def tidy(desk: Desk, *, longest_s: float = math.inf) -> tuple[dict[str, int], bool]:
-    """Erase what ``desk.kept`` does not keep; how much, and whether ``longest_s`` seconds were enough for all of it."""
+async def purge(adapters: Adapters, *, longest_s: float = math.inf) -> tuple[dict[str, int], bool]:
+    """Erase what ``adapters.retention`` does not keep: how many rows, and whether ``longest_s`` seconds were enough."""
     counted = Counter({BODIES: 0, EVENTS: 0, DELIVERIES: 0, ROWS: 0, SESSIONS: 0})
     ends = time.monotonic() + longest_s
-    async for what, erased in _erasing(desk, desk.now()):
+    async for what, erased in _erasing(adapters, adapters.now()):
         counted[what] += erased
         if time.monotonic() > ends:
             break
@@ -34,24 +34,24 @@ async def tidy(desk: Desk, *, longest_s: float = math.inf) -> tuple[dict[str, in
     return dict(counted), ends == math.inf
 
 
-async def tidy_all(desk: Desk) -> int:
+async def purge_all(adapters: Adapters) -> int:
     """For a loop: how much was erased."""
-    counted, _ = await tidy(desk)
+    counted, _ = await purge(adapters)
     return sum(counted.values())
 
 
-async def heal_clock(desk: Desk) -> int:
+async def heal_clock(adapters: Adapters) -> int:
     """At the start and again and again, for clocks are put back at any time; how many rows came from the future."""
-    healed = await desk.database.write(clock_skew.heal, desk.now())
+    healed = await adapters.database.write(clock_skew.heal, adapters.now())
     if healed:
         log.warning("clock.rows.healed", count=healed)
-        desk.bells.ring(OUTBOX_BELL)
+        adapters.wakeups.notify(OUTBOX_WAKEUP)
     return healed
 
 
-async def _erasing(desk: Desk, now: datetime) -> AsyncIterator[tuple[str, int]]:
+async def _erasing(adapters: Adapters, now: datetime) -> AsyncIterator[tuple[str, int]]:
     """One write after the other. Bodies before events, so that what is short-lived goes first."""
-    read, write, kept = desk.database.read, desk.database.write, desk.kept
+    read, write, kept = adapters.database.read, adapters.database.write, adapters.retention
     since = datetime.fromtimestamp(0, UTC)
     while True:
         ids, since = await read(retention.with_old_bodies, since, now - kept.bodies)
@@ -64,7 +64,7 @@ async def _erasing(desk: Desk, now: datetime) -> AsyncIterator[tuple[str, int]]:
         yield DELIVERIES, await write(retention.forget_deliveries, ids)
     if forgotten := await write(groups.forget, now - kept.events):
         yield DELIVERIES, forgotten
-    if ended := await write(_end_sessions, await read(_without_leave, desk.people), now):
+    if ended := await write(_end_sessions, await read(_without_leave, adapters.people), now):
         yield SESSIONS, ended
     before = now - kept.items
     while item_ids := await read(retention.old_items, before):

@@ -18,10 +18,10 @@ from receiver.domain.action import (
     utf16_units,
 )
 from receiver.domain.business_time import Calendar
-from receiver.domain.fact import Fact, PersonAsked, PersonConfirmed, PersonDid, PersonProposed
+from receiver.domain.fact import Fact, PersonConfirmed, PersonDid, PersonProposed, PersonRequested
 from receiver.domain.item import Item
 from receiver.domain.ledger import Ignored
-from receiver.domain.notice import Nudge, verbs_for
+from receiver.domain.notice import Reminder, verbs_for
 from receiver.domain.people import People
 from receiver.domain.refusal import why_stale
 from receiver.domain.routing import DEFAULT_ROUTE, Route, route_at, routes_for
@@ -83,7 +83,7 @@ def _do(
     is_source_verb = click.verb in SOURCE_VERBS
     action_id = actions.add(connection, click, "asked" if is_source_verb else "done", None, now)
     if is_source_verb:
-        asked = PersonAsked(item.key, action_id, click.verb, click.person, click.via, click.terms.undo_for)
+        asked = PersonRequested(item.key, action_id, click.verb, click.person, click.via, click.terms.undo_for)
         _apply(connection, asked, now, routes)
         _ask_the_source(connection, item, action_id, now)
     elif click.verb == "confirm" and item.proposal:
@@ -129,7 +129,7 @@ def _tell_whom_it_was_given(connection: Connection, item: Item, click: Click, no
     to = click.terms.to
     if click.verb != "assign" or to is None or to.is_surely(click.person):
         return
-    nudge = Nudge("assigned", to, click.person.label)
+    nudge = Reminder("assigned", to, click.person.label)
     for shown in messages.of_item(connection, item.id):
         if shown.destination.startswith("slack:"):
             put_nudge(connection, item.id, shown.destination, shown.route, nudge, now)
@@ -235,7 +235,7 @@ def _adopt(connection: Connection, item: Item, click: Click, now: datetime, rout
     known = {whole.partition("@")[0] for whole in _references(connection, item, destination)}
     if reference not in known:
         route = route_at(destination, item.snapshot, routes).name
-        messages.save(connection, item.id, messages.Shown(destination, reference, route, 0, None), now)
+        messages.save(connection, item.id, messages.PostedMessage(destination, reference, route, 0, None), now)
 
 
 def _place(shown_at: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from receiver.domain.admin_alert import Alarm, destinations
+from receiver.domain.admin_alert import AdminAlert, destinations
 from receiver.store import outbox
 
 
@@ -13,7 +13,7 @@ def tell(
     connection: Connection,
     admins: Collection[str],
     channels: Mapping[str, object],
-    alarm: Alarm,
+    alarm: AdminAlert,
     now: datetime,
     *,
     has_begun: bool,

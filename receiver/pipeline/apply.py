@@ -12,13 +12,13 @@ from sqlalchemy import Connection
 
 from receiver.domain.action import REOPENING
 from receiver.domain.fact import (
-    Asked,
     ClockStruck,
     Fact,
-    PersonAsked,
     PersonConfirmed,
     PersonDid,
+    PersonFact,
     PersonProposed,
+    PersonRequested,
     RuleForesaw,
     SourceAccepted,
     SourceDid,
@@ -31,7 +31,7 @@ from receiver.domain.ledger import Applied, Decision, Ignored, decide
 from receiver.domain.people import Person
 from receiver.domain.routing import Route, knows_more, routes_for
 from receiver.store import actions, items, messages, outbox, reminders, sync_watermarks, twins
-from receiver.store.bulk_insert import Opening
+from receiver.store.bulk_insert import BulkInsert
 
 _ID_ALPHABET = b"abcdefghijkmnpqrstuvwxyz23456789" * 8  # 32: a byte chooses each of them equally often
 
@@ -47,7 +47,7 @@ def apply_facts(
     """``apply_fact`` for several, in order."""
     keys = [fact.key for fact in facts]
     items.hold(connection, keys)
-    known, opening = items.by_keys(connection, keys), Opening(connection)
+    known, opening = items.by_keys(connection, keys), BulkInsert(connection)
     heard = sync_watermarks.last(connection) if any(isinstance(fact, SourceSaid | SourceGone) for fact in facts) else {}
     lonely = twins.lonely(connection, [fact.snapshot for fact in facts if isinstance(fact, SourceSaid)])
     decisions: list[Decision] = []
@@ -95,7 +95,7 @@ def _named_twin(connection: Connection, fact: Fact, decision: Applied, lonely: C
     return decision if twin == item.twin else replace(decision, item=replace(item, twin=twin))
 
 
-def _open(opening: Opening, fact: Fact, decision: Applied, now: datetime, routes: Sequence[Route]) -> None:
+def _open(opening: BulkInsert, fact: Fact, decision: Applied, now: datetime, routes: Sequence[Route]) -> None:
     """What is new shows nowhere yet: nothing has to be looked up for it."""
     item = decision.item
     holding = {route.name for route in routes if route.holds(item.snapshot, now)}
@@ -137,7 +137,7 @@ def _is_routed_anew(before: Item | None, item: Item) -> bool:
 
 def _is_somebody_waiting(before: Item | None, fact: Fact) -> bool:
     """Whether the change is what a person did, or what came of it at the source."""
-    is_theirs = isinstance(fact, Asked | SourceAccepted | SourceDid | SourceRefused)
+    is_theirs = isinstance(fact, PersonFact | SourceAccepted | SourceDid | SourceRefused)
     return is_theirs or (before is not None and before.attempt is not None)
 
 
@@ -221,8 +221,8 @@ def _event(item: Item, fact: Fact, decision: Decision, now: datetime) -> items.E
         transition=decision.transition if isinstance(decision, Applied) else None,
         ignored=decision.reason if isinstance(decision, Ignored) else None,
         version=item.version,
-        who=fact.person.label if isinstance(fact, Asked | RuleForesaw) else None,
-        via=fact.via if isinstance(fact, Asked | RuleForesaw) else None,
+        who=fact.person.label if isinstance(fact, PersonFact | RuleForesaw) else None,
+        via=fact.via if isinstance(fact, PersonFact | RuleForesaw) else None,
         detail=_detail(fact, item),
     )
 
@@ -233,7 +233,7 @@ def _detail(fact: Fact, item: Item) -> str | None:
             return f"{fact.verb} to {to.label}"
         case PersonDid(until=datetime() as until):
             return f"{fact.verb} until {until:%F %R} UTC"
-        case PersonAsked() | PersonDid() | PersonProposed():
+        case PersonRequested() | PersonDid() | PersonProposed():
             return fact.verb
         case PersonConfirmed():
             return "confirm"

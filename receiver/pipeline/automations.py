@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from receiver.context import Desk
-from receiver.domain.admin_alert import Alarm
+from receiver.context import Adapters
+from receiver.domain.admin_alert import AdminAlert
 from receiver.domain.automation import WINDOW, Automation, is_over, is_untouched
 from receiver.domain.fact import Fact, RuleForesaw, SourceSaid
 from receiver.domain.item import Item
@@ -38,17 +38,17 @@ class Pressed:
 
 
 def apply_considered(
-    connection: Connection, facts: Sequence[Fact], desk: Desk, now: datetime
+    connection: Connection, facts: Sequence[Fact], adapters: Adapters, now: datetime
 ) -> tuple[list[Decision], list[Pressed]]:
     """``apply_facts``, and what the rules make of every item that opened or that its source changed."""
-    if not desk.automations:
-        return apply_facts(connection, facts, now, desk.routes), []
+    if not adapters.automations:
+        return apply_facts(connection, facts, now, adapters.routes), []
     keys = [fact.key for fact in facts]
     items.hold(connection, keys)
-    believed = {key for key, item in items.by_keys(connection, keys).items() if item.is_believed}
-    decisions = apply_facts(connection, facts, now, desk.routes)
+    believed = {key for key, item in items.by_keys(connection, keys).items() if item.is_unconfirmed}
+    decisions = apply_facts(connection, facts, now, adapters.routes)
     ids = dict.fromkeys(_news(facts, decisions, believed, now))
-    return decisions, [pressed for item_id in ids for pressed in _consider(connection, item_id, desk, now)]
+    return decisions, [pressed for item_id in ids for pressed in _consider(connection, item_id, adapters, now)]
 
 
 def _news(
@@ -56,17 +56,17 @@ def _news(
 ) -> Iterator[str]:
     """Ids of what a source has just shown to be new or another, or to be as an event had said."""
     for fact, decision in zip(facts, decisions, strict=True):
-        is_sure = isinstance(fact, SourceSaid) and not fact.is_believed and now - fact.said_at <= FRESH_FOR
+        is_sure = isinstance(fact, SourceSaid) and not fact.is_unconfirmed and now - fact.said_at <= FRESH_FOR
         is_news = fact.key in believed or getattr(decision, "transition", None) in {"opened", "changed"}
         if is_sure and is_news and isinstance(decision, Applied):
             yield decision.item.id
 
 
-def _consider(connection: Connection, item_id: str, desk: Desk, now: datetime) -> Iterator[Pressed]:
+def _consider(connection: Connection, item_id: str, adapters: Adapters, now: datetime) -> Iterator[Pressed]:
     """Dry rules only say so; the first other one that takes it acts, or is stopped and leaves it to people."""
     before = items.find(connection, item_id)
     is_foretold = before is not None and before.foreseen is not None  # on these words: others would have taken it away
-    for rule in desk.automations:
+    for rule in adapters.automations:
         item = items.find(connection, item_id)
         if item is None or not is_untouched(item) or actions.is_anybodys(connection, item_id):
             return
@@ -74,27 +74,27 @@ def _consider(connection: Connection, item_id: str, desk: Desk, now: datetime) -
             continue
         if not rule.accepts(item.snapshot) or rule.verb not in verbs_for(item, now):
             continue
-        if not desk.people.may_decide_alone(item.snapshot.amount):
+        if not adapters.people.may_decide_alone(item.snapshot.amount):
             return
-        yield Pressed(rule.name, rule.verb, item_id, _press(connection, rule, item, desk, now))
+        yield Pressed(rule.name, rule.verb, item_id, _press(connection, rule, item, adapters, now))
         if not rule.dry_run:
             return
 
 
-def _press(connection: Connection, rule: Automation, item: Item, desk: Desk, now: datetime) -> str:
+def _press(connection: Connection, rule: Automation, item: Item, adapters: Adapters, now: datetime) -> str:
     click = rule.press(item, is_dry=rule.dry_run)
     if rule.dry_run:
         actions.add(connection, click, DRY_RUN, None, now)
         fact = RuleForesaw(item.key, rule.name, rule.verb, rule.person, click.via, click.note)
-        apply_fact(connection, fact, now, desk.routes)
+        apply_fact(connection, fact, now, adapters.routes)
         return DRY_RUN
-    if not _may_act(connection, rule, desk, now):
+    if not _may_act(connection, rule, adapters, now):
         return "stopped"
-    outcome = take_action(connection, click, now, desk.routes, desk.people)
+    outcome = take_action(connection, click, now, adapters.routes, adapters.people)
     return outcome.code if isinstance(outcome, Refused) else "taken"
 
 
-def _may_act(connection: Connection, rule: Automation, desk: Desk, now: datetime) -> bool:
+def _may_act(connection: Connection, rule: Automation, adapters: Adapters, now: datetime) -> bool:
     """Whether the rule has not done its share of this hour; one more than that stops it and is told to the admins."""
     locks.hold(connection, [f"automation {rule.name}"])  # two replicas count one after the other
     name = rule.alarm
@@ -105,7 +105,7 @@ def _may_act(connection: Connection, rule: Automation, desk: Desk, now: datetime
         return True
     if standing:
         alerts.end(connection, name)
-    alarm = Alarm(name, STOPPED, now, str(rule.at_most))
+    alarm = AdminAlert(name, STOPPED, now, str(rule.at_most))
     alerts.begin(connection, alarm)
-    admin_alerts.tell(connection, desk.people.admins, desk.notifiers, alarm, now, has_begun=True)
+    admin_alerts.tell(connection, adapters.people.admins, adapters.notifiers, alarm, now, has_begun=True)
     return False

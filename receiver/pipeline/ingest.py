@@ -11,7 +11,7 @@ from itertools import islice
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
-from receiver.context import CLICKS_BELL, OUTBOX_BELL, Desk, Hold, inbox_bell
+from receiver.context import CLICKS_WAKEUP, OUTBOX_WAKEUP, Adapters, SourcePause, events_wakeup
 from receiver.domain.action import Click
 from receiver.domain.automation import VIA
 from receiver.domain.fact import Fact
@@ -22,7 +22,7 @@ from receiver.observability import log
 from receiver.pipeline.actions import Outcome, Refused, take_action
 from receiver.pipeline.apply import apply_facts
 from receiver.pipeline.automations import apply_considered
-from receiver.ports import Hint, KeepsDetails, Upstream
+from receiver.ports import ChangeHint, KeepsDetails, Upstream
 from receiver.store import events, items, receivables, sync_watermarks
 from receiver.store.events import Arrival, Row
 
@@ -32,8 +32,8 @@ MANY_EVENTS = 20
 REMEMBERED_FOR = timedelta(days=35)  # decided items of a source whose regular list reaches back a month
 FACTS_IN_ONE_COMMIT = 500
 LONGEST_WAIT_S = 300.0
-HELD_LOOK_S = 0.5
-LONGEST_HOLD = timedelta(seconds=30)
+PAUSED_LOOK_S = 0.5
+LONGEST_PAUSE = timedelta(seconds=30)
 BURST = "burst"  # the code of a source that wants events to pile up for one look
 LONG_WAIT = timedelta(seconds=30)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -41,113 +41,115 @@ OWN_SOURCES = ("mail", "web", "cli")
 _click = TypeAdapter(Click)
 
 
-async def accept(desk: Desk, arrival: Arrival) -> bool:
+async def accept(adapters: Adapters, arrival: Arrival) -> bool:
     """Store a verified event; returns after the commit. False: it is known already.
 
     Raises RetryLaterError("store_unavailable"): the sender must be told to come again.
     """
-    is_new = await desk.database.write_together(events.append, arrival)
+    is_new = await adapters.database.write_batched(events.append, arrival)
     if arrival.source in events.CLICK_SOURCES:
-        desk.bells.ring(CLICKS_BELL)
+        adapters.wakeups.notify(CLICKS_WAKEUP)
     else:
-        desk.bells.ring(inbox_bell(arrival.source, arrival.account))
+        adapters.wakeups.notify(events_wakeup(arrival.source, arrival.account))
     return is_new
 
 
-def own_click(click: Click, desk: Desk) -> Arrival:
+def own_click(click: Click, adapters: Adapters) -> Arrival:
     """A press on one of our own pages or in a terminal, in the shape of everything else that arrives."""
-    return Arrival(click.via, "", click.identity, {}, _click.dump_json(click), desk.now())
+    return Arrival(click.via, "", click.identity, {}, _click.dump_json(click), adapters.now())
 
 
-async def drain(desk: Desk, source: str, account: str) -> int:
+async def drain(adapters: Adapters, source: str, account: str) -> int:
     """Understand what waits from one account of a source; how many rows were taken.
 
     While the source is not to be heard nothing is claimed: the rows wait where they are. A row that was claimed before
     and never finished is taken alone, behind the others: if it kills the process, it kills nothing else.
     """
-    bell = inbox_bell(source, account)
-    if _is_held(desk, bell):
-        await _believe(desk, bell, desk.upstreams[source, account])
-        await asyncio.sleep(HELD_LOOK_S)  # not the bell: every webhook rings it
+    wakeup = events_wakeup(source, account)
+    if _is_paused(adapters, wakeup):
+        await _apply_unconfirmed(adapters, wakeup, adapters.upstreams[source, account])
+        await asyncio.sleep(PAUSED_LOOK_S)  # not the bell: every webhook rings it
         return 0
     claim_id = secrets.token_hex(8)
-    write, now = desk.database.write, desk.now
+    write, now = adapters.database.write, adapters.now
     # after a miss one by one: perhaps only one of them fails always
-    most = 1 if bell in desk.holds and desk.holds[bell].misses else MOST_EVENTS
+    most = 1 if wakeup in adapters.paused and adapters.paused[wakeup].misses else MOST_EVENTS
     rows = await write(events.claim, (source,), account, now(), claim_id, most)
-    taken = await _understand(desk, bell, rows, claim_id)
-    if not _is_held(desk, bell):
+    taken = await _understand(adapters, wakeup, rows, claim_id)
+    if not _is_paused(adapters, wakeup):
         suspect = await write(events.claim_suspect, (source,), account, now(), claim_id)
-        taken += await _understand(desk, bell, suspect, claim_id)
+        taken += await _understand(adapters, wakeup, suspect, claim_id)
     return taken
 
 
-async def _understand(desk: Desk, bell: str, rows: Sequence[Row], claim_id: str) -> int:
+async def _understand(adapters: Adapters, wakeup: str, rows: Sequence[Row], claim_id: str) -> int:
     if not rows:
         return 0
-    _observe_lag(desk, rows)
-    async with _given_back(desk, rows, claim_id):
-        return await _understand_all(desk, bell, rows, claim_id)
+    _observe_lag(adapters, rows)
+    async with _given_back(adapters, rows, claim_id):
+        return await _understand_all(adapters, wakeup, rows, claim_id)
 
 
-async def _understand_all(desk: Desk, bell: str, rows: Sequence[Row], claim_id: str) -> int:
-    upstream = desk.upstreams[rows[0].source, rows[0].account]
-    pointed = await _read_all(desk, upstream, rows, claim_id)
-    passed_at, unheard = await _passed(desk, upstream, rows)
+async def _understand_all(adapters: Adapters, wakeup: str, rows: Sequence[Row], claim_id: str) -> int:
+    upstream = adapters.upstreams[rows[0].source, rows[0].account]
+    pointed = await _read_all(adapters, upstream, rows, claim_id)
+    passed_at, unheard = await _passed(adapters, upstream, rows)
     pointed_since = [
         (row, hint)
         for row, hint in pointed
         if hint is not None and (row.received_at >= passed_at or _key_of(upstream, hint) in unheard)
     ]
-    hints = await _unanswered(desk, upstream, pointed_since)
+    hints = await _unanswered(adapters, upstream, pointed_since)
     ids = [row.id for row, _ in pointed]
-    async with _renewing(desk, ids, claim_id):
+    async with _renewing(adapters, ids, claim_id):
         try:
-            facts = await _look(desk, upstream, hints)
+            facts = await _look(adapters, upstream, hints)
         except DeliveryError as error:
-            await _hold(desk, bell, ids, claim_id, error)
+            await _pause(adapters, wakeup, ids, claim_id, error)
             return 0
-        await apply_in_chunks(desk, facts)
-    await desk.database.write(events.finish, ids, claim_id, desk.now())
-    desk.holds.pop(bell, None)
+        await apply_in_chunks(adapters, facts)
+    await adapters.database.write(events.finish, ids, claim_id, adapters.now())
+    adapters.paused.pop(wakeup, None)
     return len(rows)
 
 
-async def _believe(desk: Desk, bell: str, upstream: Upstream) -> None:
+async def _apply_unconfirmed(adapters: Adapters, wakeup: str, upstream: Upstream) -> None:
     """While the source is not to be heard: tell what events themselves carry, each once. A look confirms it later."""
-    hold = desk.holds[bell]
-    if not hold.misses:  # it is only a moment until the next look
+    pause = adapters.paused[wakeup]
+    if not pause.misses:  # it is only a moment until the next look
         return
-    rows = await desk.database.read(events.unread, upstream.source, upstream.account, hold.believed, MOST_AT_ONCE)
+    rows = await adapters.database.read(
+        events.unread, upstream.source, upstream.account, pause.last_unconfirmed, MOST_AT_ONCE
+    )
     if rows:
-        await apply_in_chunks(desk, [fact for _, body in rows for fact in upstream.believe(body)])
-        desk.holds[bell] = replace(hold, believed=rows[-1][0])
+        await apply_in_chunks(adapters, [fact for _, body in rows for fact in upstream.facts_from_event(body)])
+        adapters.paused[wakeup] = replace(pause, last_unconfirmed=rows[-1][0])
 
 
-def _is_held(desk: Desk, bell: str) -> bool:
-    hold, now = desk.holds.get(bell), desk.now()
-    return hold is not None and now < hold.until <= now + LONGEST_HOLD  # further off: the clock was set back
+def _is_paused(adapters: Adapters, wakeup: str) -> bool:
+    pause, now = adapters.paused.get(wakeup), adapters.now()
+    return pause is not None and now < pause.until <= now + LONGEST_PAUSE  # further off: the clock was set back
 
 
-async def _hold(desk: Desk, bell: str, ids: Sequence[int], claim_id: str, error: DeliveryError) -> None:
+async def _pause(adapters: Adapters, wakeup: str, ids: Sequence[int], claim_id: str, error: DeliveryError) -> None:
     """Put the rows back and ask nothing more for a while, longer each time."""
-    before = desk.holds.get(bell, Hold(desk.now(), 0))
+    before = adapters.paused.get(wakeup, SourcePause(adapters.now(), 0))
     misses = before.misses + 1
     if error.code == BURST:  # nobody failed; the more they are meanwhile, the better
         misses = 0
-    due_at = await _put_back(desk, ids, claim_id, error, misses)
-    desk.holds[bell] = Hold(min(due_at, desk.now() + LONGEST_HOLD), misses, before.believed)
+    due_at = await _put_back(adapters, ids, claim_id, error, misses)
+    adapters.paused[wakeup] = SourcePause(min(due_at, adapters.now() + LONGEST_PAUSE), misses, before.last_unconfirmed)
 
 
 @asynccontextmanager
-async def _renewing(desk: Desk, ids: Sequence[int], claim_id: str) -> AsyncIterator[None]:
+async def _renewing(adapters: Adapters, ids: Sequence[int], claim_id: str) -> AsyncIterator[None]:
     """Keep the lease of these rows while a slow source is read, however long that takes."""
 
     async def renew() -> None:
         while True:
             await asyncio.sleep(events.LEASE.total_seconds() / 3)
             try:
-                await desk.database.write(events.renew, ids, claim_id, desk.now())
+                await adapters.database.write(events.renew, ids, claim_id, adapters.now())
             except RetryLaterError as error:  # the store is away; the lease may outlast it
                 log.warning("inbox.lease.not_renewed", reason=error.code)
 
@@ -159,17 +161,17 @@ async def _renewing(desk: Desk, ids: Sequence[int], claim_id: str) -> AsyncItera
 
 
 @asynccontextmanager
-async def _given_back(desk: Desk, rows: Sequence[Row], claim_id: str) -> AsyncIterator[None]:
+async def _given_back(adapters: Adapters, rows: Sequence[Row], claim_id: str) -> AsyncIterator[None]:
     """A store that goes away in between is no fault of these rows: they are put back, which counts no attempt."""
     try:
         yield
     except RetryLaterError as error:
         with suppress(RetryLaterError):
-            await desk.write_down(events.release, [row.id for row in rows], claim_id, desk.now(), error.code)
+            await adapters.write_outcome(events.release, [row.id for row in rows], claim_id, adapters.now(), error.code)
         raise
 
 
-async def apply_in_chunks(desk: Desk, facts: Iterable[Fact]) -> tuple[dict[str, int], bool]:
+async def apply_in_chunks(adapters: Adapters, facts: Iterable[Fact]) -> tuple[dict[str, int], bool]:
     """Apply facts in small transactions, so that a long list never keeps a webhook waiting.
 
     Transitions counted, and whether every fact was applied.
@@ -177,149 +179,151 @@ async def apply_in_chunks(desk: Desk, facts: Iterable[Fact]) -> tuple[dict[str, 
     counted: dict[str, int] = {}
     is_whole, coming = True, iter(facts)
     while chunk := list(islice(coming, FACTS_IN_ONE_COMMIT)):
-        decisions = await _apply(desk, chunk)
+        decisions = await _apply(adapters, chunk)
         is_whole = is_whole and len(decisions) == len(chunk)
         for decision in decisions:
             transition = getattr(decision, "transition", None)
             if transition:
                 counted[transition] = counted.get(transition, 0) + 1
     if counted:
-        desk.bells.ring(OUTBOX_BELL)
+        adapters.wakeups.notify(OUTBOX_WAKEUP)
     return counted, is_whole
 
 
-async def _apply(desk: Desk, facts: Sequence[Fact]) -> list[Decision]:
+async def _apply(adapters: Adapters, facts: Sequence[Fact]) -> list[Decision]:
     """Apply them together; where one of them breaks something of ours, the others all the same."""
     try:
-        decisions, pressed = await desk.database.write(apply_considered, facts, desk, desk.now())
+        decisions, pressed = await adapters.database.write(apply_considered, facts, adapters, adapters.now())
     except CasebellError:
         raise
     except Exception as error:  # noqa: BLE001 - logged; one odd item must not end every pass over its account
         if len(facts) > 1:
-            return [decision for fact in facts for decision in await _apply(desk, [fact])]
+            return [decision for fact in facts for decision in await _apply(adapters, [fact])]
         log.error("fact.broke", key=facts[0].key, error=repr(error), exc_info=error)
-        return await _apply_alone(desk, facts[0]) if desk.automations else []
+        return await _apply_alone(adapters, facts[0]) if adapters.automations else []
     for one in pressed:
-        desk.metrics.actions_total.labels(one.verb, one.word, VIA).inc()
+        adapters.metrics.actions_total.labels(one.verb, one.word, VIA).inc()
         log.info("automation.considered", rule=one.rule, verb=one.verb, item=one.item_id, outcome=one.word)
     return decisions
 
 
-async def _apply_alone(desk: Desk, fact: Fact) -> list[Decision]:
+async def _apply_alone(adapters: Adapters, fact: Fact) -> list[Decision]:
     """Without the rules: whatever one of them breaks, people are told."""
     try:
-        return await desk.database.write(apply_facts, [fact], desk.now(), desk.routes)
+        return await adapters.database.write(apply_facts, [fact], adapters.now(), adapters.routes)
     except CasebellError:
         raise
     except Exception:  # noqa: BLE001 - it was no rule, and that is logged
         return []
 
 
-async def drain_clicks(desk: Desk) -> int:
+async def drain_clicks(adapters: Adapters) -> int:
     """Take what people pressed, each in its own transaction and none waiting for another's person look-up."""
     claim_id = secrets.token_hex(8)
-    now = desk.now()
-    rows = await desk.database.write(events.claim, events.CLICK_SOURCES, None, now, claim_id, MOST_AT_ONCE)
+    now = adapters.now()
+    rows = await adapters.database.write(events.claim, events.CLICK_SOURCES, None, now, claim_id, MOST_AT_ONCE)
     if not rows:
-        rows = await desk.database.write(events.claim_suspect, events.CLICK_SOURCES, None, now, claim_id)
-    _observe_lag(desk, rows)
-    await asyncio.gather(*(_take(desk, row, claim_id) for row in rows))
+        rows = await adapters.database.write(events.claim_suspect, events.CLICK_SOURCES, None, now, claim_id)
+    _observe_lag(adapters, rows)
+    await asyncio.gather(*(_take(adapters, row, claim_id) for row in rows))
     return len(rows)
 
 
-async def _take(desk: Desk, row: Row, claim_id: str) -> None:
-    async with _given_back(desk, [row], claim_id):
-        await _take_click(desk, row, claim_id)
+async def _take(adapters: Adapters, row: Row, claim_id: str) -> None:
+    async with _given_back(adapters, [row], claim_id):
+        await _take_click(adapters, row, claim_id)
 
 
-async def _take_click(desk: Desk, row: Row, claim_id: str) -> None:
+async def _take_click(adapters: Adapters, row: Row, claim_id: str) -> None:
     try:
         _check_attempts(row)
-        click = _click_in(desk, row)
+        click = _click_in(adapters, row)
         if click is not None and row.source == "slack":
-            click = await _with_person(desk, click)
+            click = await _with_person(adapters, click)
     except (ValueError, RecursionError) as error:
-        await desk.database.write(events.quarantine, row.id, claim_id, _why(error), desk.now())
+        await adapters.database.write(events.quarantine, row.id, claim_id, _why(error), adapters.now())
         log.warning("inbox.row.quarantined", id=row.id, source=row.source, reason=type(error).__name__)
         return
     except DeliveryError as error:
-        await _put_back(desk, [row.id], claim_id, error)
+        await _put_back(adapters, [row.id], claim_id, error)
         return
-    outcome = await desk.database.write(_take_and_finish, desk, click, row.id, claim_id)
-    desk.bells.ring(OUTBOX_BELL)
+    outcome = await adapters.database.write(_take_and_finish, adapters, click, row.id, claim_id)
+    adapters.wakeups.notify(OUTBOX_WAKEUP)
     if click is not None and outcome is not None:
         word = outcome.code if isinstance(outcome, Refused) else "taken"
-        desk.metrics.actions_total.labels(click.verb, word, click.via).inc()
+        adapters.metrics.actions_total.labels(click.verb, word, click.via).inc()
 
 
 def _take_and_finish(
-    connection: Connection, desk: Desk, click: Click | None, row_id: int, claim_id: str
+    connection: Connection, adapters: Adapters, click: Click | None, row_id: int, claim_id: str
 ) -> Outcome | None:
-    now = desk.now()
-    outcome = None if click is None else take_action(connection, click, now, desk.routes, desk.people)
+    now = adapters.now()
+    outcome = None if click is None else take_action(connection, click, now, adapters.routes, adapters.people)
     events.finish(connection, [row_id], claim_id, now)
     return outcome
 
 
-def _click_in(desk: Desk, row: Row) -> Click | None:
+def _click_in(adapters: Adapters, row: Row) -> Click | None:
     if row.source in OWN_SOURCES:
         return _click.validate_json(row.body)
-    if desk.clicks is None:
+    if adapters.clicks is None:
         raise ValueError("nothing here reads presses from Slack any more: [slack] is not configured")
-    return desk.clicks.read(row.body)
+    return adapters.clicks.read(row.body)
 
 
-async def _with_person(desk: Desk, click: Click) -> Click:
-    assert desk.clicks is not None
+async def _with_person(adapters: Adapters, click: Click) -> Click:
+    assert adapters.clicks is not None
     try:
-        known = replace(click, person=await desk.clicks.who(click.person))
+        known = replace(click, person=await adapters.clicks.who(click.person))
     except PermanentError:  # Slack does not know them: they stay a stranger, and are told so
         return replace(click, person=Person(name=click.person.label))
     if click.terms.to is None:
         return known
     try:
-        to = await desk.clicks.who(click.terms.to)
+        to = await adapters.clicks.who(click.terms.to)
     except PermanentError:
         to = Person(name=click.terms.to.label)
     return replace(known, terms=replace(click.terms, to=to))
 
 
 async def _read_all(
-    desk: Desk, upstream: Upstream, rows: Sequence[Row], claim_id: str
-) -> list[tuple[Row, Hint | None]]:
+    adapters: Adapters, upstream: Upstream, rows: Sequence[Row], claim_id: str
+) -> list[tuple[Row, ChangeHint | None]]:
     """What each row points at; rubbish, and what was tried too often, is set aside with its reason."""
-    read: list[tuple[Row, Hint | None]] = []
+    read: list[tuple[Row, ChangeHint | None]] = []
     for row in rows:
         try:
             _check_attempts(row)
             read.append((row, upstream.read(row.body)))
         except (ValueError, RecursionError) as error:
-            await desk.database.write(events.quarantine, row.id, claim_id, _why(error), desk.now())
+            await adapters.database.write(events.quarantine, row.id, claim_id, _why(error), adapters.now())
             log.warning("inbox.row.quarantined", id=row.id, source=row.source, reason=type(error).__name__)
     return read
 
 
-async def _passed(desk: Desk, upstream: Upstream, rows: Sequence[Row]) -> tuple[datetime, Collection[str]]:
+async def _passed(adapters: Adapters, upstream: Upstream, rows: Sequence[Row]) -> tuple[datetime, Collection[str]]:
     """Since when events must be looked at, long ago unless some had to wait; and open keys to look at in any case.
 
     What came before a pass that was complete has been said by it meanwhile. A pass over recent todos does not show the
     oldest ones: of those that are open here it heard a few.
     """
-    if desk.now() - min(row.received_at for row in rows) < LONG_WAIT:
+    if adapters.now() - min(row.received_at for row in rows) < LONG_WAIT:
         return _LONG_AGO, ()
     account = upstream.source, upstream.account
-    heard = await desk.database.read(receivables.heard_at)
-    last = (await desk.database.read(sync_watermarks.last)).get(account)
+    heard = await adapters.database.read(receivables.heard_at)
+    last = (await adapters.database.read(sync_watermarks.last)).get(account)
     if last is None:  # it heard nothing of very many
         return _LONG_AGO, ()
     return heard.get(account, _LONG_AGO), last.but_not
 
 
-def _key_of(upstream: Upstream, hint: Hint) -> str | None:
+def _key_of(upstream: Upstream, hint: ChangeHint) -> str | None:
     return upstream.key_of(hint) if isinstance(upstream, KeepsDetails) else None
 
 
-async def _unanswered(desk: Desk, upstream: Upstream, pointed: Sequence[tuple[Row, Hint]]) -> set[Hint]:
+async def _unanswered(
+    adapters: Adapters, upstream: Upstream, pointed: Sequence[tuple[Row, ChangeHint]]
+) -> set[ChangeHint]:
     """What must be looked at. Of very many events, or of one that waited for long, those are answered whose item was
     heard of since: a look at a list shows the todos of others too."""
     hints = {hint for _, hint in pointed}
@@ -327,15 +331,15 @@ async def _unanswered(desk: Desk, upstream: Upstream, pointed: Sequence[tuple[Ro
     if not isinstance(upstream, KeepsDetails) or (len(hints) <= MANY_EVENTS and not is_late):
         return hints
     keys = {hint: key for hint in hints if (key := upstream.key_of(hint)) is not None}
-    said_at = await desk.database.read(items.said_at, sorted(keys.values()))
+    said_at = await adapters.database.read(items.said_at, sorted(keys.values()))
     return {hint for row, hint in pointed if said_at.get(keys.get(hint, ""), _LONG_AGO) < row.received_at}
 
 
-async def recall(desk: Desk, upstream: Upstream) -> None:
+async def recall(adapters: Adapters, upstream: Upstream) -> None:
     """Hand a source that is read in parts what the store has of it, so that a restart reads no part again."""
     if isinstance(upstream, KeepsDetails):
-        since = desk.now() - REMEMBERED_FOR
-        upstream.recall(*await desk.database.read(items.whole_keys, upstream.source, upstream.account, since))
+        since = adapters.now() - REMEMBERED_FOR
+        upstream.recall(*await adapters.database.read(items.whole_keys, upstream.source, upstream.account, since))
 
 
 def _check_attempts(row: Row) -> None:
@@ -343,27 +347,29 @@ def _check_attempts(row: Row) -> None:
         raise ValueError(f"given up after {events.MOST_ATTEMPTS} attempts")
 
 
-async def _look(desk: Desk, upstream: Upstream, hints: set[Hint]) -> list[Fact]:
+async def _look(adapters: Adapters, upstream: Upstream, hints: set[ChangeHint]) -> list[Fact]:
     if not hints:
         return []
-    keys = await desk.database.read(items.open_keys, upstream.source, upstream.account)
-    await recall(desk, upstream)
+    keys = await adapters.database.read(items.open_keys, upstream.source, upstream.account)
+    await recall(adapters, upstream)
     return await upstream.look(hints, keys)
 
 
-async def _put_back(desk: Desk, ids: Sequence[int], claim_id: str, error: DeliveryError, misses: int = 1) -> datetime:
+async def _put_back(
+    adapters: Adapters, ids: Sequence[int], claim_id: str, error: DeliveryError, misses: int = 1
+) -> datetime:
     wait_s = error.after_s if isinstance(error, RetryLaterError) and error.after_s else 5.0
     longer_s = 2.0 ** min(misses, 20) if misses else 0.0
-    due_at = desk.now() + timedelta(seconds=min(max(wait_s, longer_s), LONGEST_WAIT_S))
-    await desk.database.write(events.release, ids, claim_id, due_at, error.code)
+    due_at = adapters.now() + timedelta(seconds=min(max(wait_s, longer_s), LONGEST_WAIT_S))
+    await adapters.database.write(events.release, ids, claim_id, due_at, error.code)
     log.warning("inbox.rows.put_back", count=len(ids), reason=error.code, due_at=due_at.isoformat())
     return due_at
 
 
-def _observe_lag(desk: Desk, rows: Sequence[Row]) -> None:
-    now = desk.now()
+def _observe_lag(adapters: Adapters, rows: Sequence[Row]) -> None:
+    now = adapters.now()
     for row in rows:
-        desk.metrics.inbox_lag_seconds.observe((now - row.received_at).total_seconds())
+        adapters.metrics.inbox_lag_seconds.observe((now - row.received_at).total_seconds())
 
 
 def _why(error: Exception) -> str:

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.action import DECIDED_BY_LINK
 from receiver.domain.item import Item
 from receiver.domain.notice import Link, Notice, verbs_for
@@ -17,23 +17,29 @@ DECIDE_LINK_LASTS = timedelta(days=14)
 SIGNED_IN = "signed-in"  # no id of a token looks like this
 
 
-def notice_of(desk: Desk, item: Item, route: Route, *, may_repeat: bool = False, reader: str | None = None) -> Notice:
+def notice_of(
+    adapters: Adapters, item: Item, route: Route, *, maybe_duplicate: bool = False, reader: str | None = None
+) -> Notice:
     """The item as it is now, with links to its media, its solution and its page, for whoever may read the channel.
 
     ``reader``: whose links to media these are, checked whenever one is opened: SIGNED_IN, or the id of a token, which
     belongs to an address.
     """
-    links = _media_links(desk, item, reader)
+    links = _media_links(adapters, item, reader)
     if item.snapshot.solution_url:
         links.append(Link("solution", item.snapshot.solution_url))
-    links += [*twin_links(item), Link("item", f"{desk.public_url}/items/{item.id}")]
-    return Notice(item, route, verbs_for(item, desk.now()), tuple(links), desk.now(), may_repeat)
+    links += [*twin_links(item), Link("item", f"{adapters.public_url}/items/{item.id}")]
+    return Notice(item, route, verbs_for(item, adapters.now()), tuple(links), adapters.now(), maybe_duplicate)
 
 
-def _media_links(desk: Desk, item: Item, reader: str | None) -> list[Link]:
+def _media_links(adapters: Adapters, item: Item, reader: str | None) -> list[Link]:
     whose: list[str | int] = [] if reader is None else [reader]
     return [
-        Link("media", f"{desk.public_url}/media/{desk.tokens.make('media.v1', [item.id, n, *whose])}", medium.name)
+        Link(
+            "media",
+            f"{adapters.public_url}/media/{adapters.tokens.make('media.v1', [item.id, n, *whose])}",
+            medium.name,
+        )
         for n, medium in enumerate(item.snapshot.media[:MOST_MEDIA_LINKS])
     ]
 
@@ -44,26 +50,28 @@ def twin_links(item: Item) -> list[Link]:
     return [Link("twin", side.url, side.source) for side in sides if side.url]
 
 
-async def notice_for_mail(desk: Desk, item: Item, route: Route, address: str, token_id: str | None = None) -> Notice:
+async def notice_for_mail(
+    adapters: Adapters, item: Item, route: Route, address: str, token_id: str | None = None
+) -> Notice:
     """The same with a link to decide by, which is this address's alone and good for one decision.
 
     An address that [people] does not name gets neither that link nor those to media: they would lead nowhere.
     ``token_id``: a link that was made already, because the person asked for a fresh one.
     """
-    if not desk.people.may_resolve(Person(email=address)):
-        notice = notice_of(desk, item, route)
+    if not adapters.people.may_resolve(Person(email=address)):
+        notice = notice_of(adapters, item, route)
         return replace(notice, links=tuple(link for link in notice.links if link.what != "media"))
     occasion = token_id or ""
-    can_decide = bool(DECIDED_BY_LINK & set(verbs_for(item, desk.now())))
+    can_decide = bool(DECIDED_BY_LINK & set(verbs_for(item, adapters.now())))
     if token_id is None and (can_decide or item.snapshot.media):
-        fresh = decide_token(item, route, address, desk.now())
-        await desk.database.write(actions.add_token_once, fresh)
+        fresh = decide_token(item, route, address, adapters.now())
+        await adapters.database.write(actions.add_token_once, fresh)
         token_id = fresh.id
-    notice = notice_of(desk, item, route, reader=token_id)
-    notice = replace(notice, links=(*notice.links, Link("inbox", f"{desk.public_url}/")))
+    notice = notice_of(adapters, item, route, reader=token_id)
+    notice = replace(notice, links=(*notice.links, Link("inbox", f"{adapters.public_url}/")))
     if token_id is None or not can_decide:
         return notice
-    link = Link("decide", f"{desk.public_url}/act/{desk.tokens.make('act.v1', token_id)}")
+    link = Link("decide", f"{adapters.public_url}/act/{adapters.tokens.make('act.v1', token_id)}")
     return replace(notice, links=(link, *notice.links), occasion=occasion)
 
 

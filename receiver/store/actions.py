@@ -6,19 +6,19 @@ from datetime import datetime
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, exists, func, insert, select, update
 
-from receiver.domain.action import Click, Terms
+from receiver.domain.action import ActionInput, Click
 from receiver.domain.people import Person
 from receiver.store import upsert
 from receiver.store.schema import action, token
 
 _person = TypeAdapter(Person)
-_terms = TypeAdapter(Terms)
+_terms = TypeAdapter(ActionInput)
 _UNDECIDED = ("proposed", "asked")
 _NOTHING = ("refused", "dry_run")
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ActionRow:
     id: int
     identity: str
     item_id: str
@@ -32,7 +32,7 @@ class Done:
     state: str
     reason: str | None
     at: datetime
-    terms: Terms
+    terms: ActionInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +69,18 @@ def add(connection: Connection, click: Click, state: str, reason: str | None, no
             reason=reason,
             at=now,
             finished_at=None if state in _UNDECIDED else now,
-            terms=None if click.terms == Terms() else _terms.dump_json(click.terms, exclude_none=True).decode(),
+            terms=None if click.terms == ActionInput() else _terms.dump_json(click.terms, exclude_none=True).decode(),
         )
         .returning(action.c.id)
     )
     return int(row.scalar_one())
 
 
-def find(connection: Connection, action_id: int) -> Done | None:
+def find(connection: Connection, action_id: int) -> ActionRow | None:
     return _one(connection, action.c.id == action_id)
 
 
-def by_identity(connection: Connection, identity: str) -> Done | None:
+def by_identity(connection: Connection, identity: str) -> ActionRow | None:
     """The action this very press led to, if it came before."""
     return _one(connection, action.c.identity == identity)
 
@@ -144,10 +144,10 @@ def spend_token(connection: Connection, token_id: str, who: str, verb: str, now:
     return spent.rowcount == 1
 
 
-def _one(connection: Connection, condition: object) -> Done | None:
-    columns = (action.c[name] for name in Done.__slots__)
+def _one(connection: Connection, condition: object) -> ActionRow | None:
+    columns = (action.c[name] for name in ActionRow.__slots__)
     row = connection.execute(select(*columns).where(condition)).first()  # type: ignore[arg-type]
     if row is None:
         return None
-    terms = _terms.validate_json(row.terms) if row.terms else Terms()
-    return Done(**{**row._asdict(), "person": _person.validate_json(row.person), "terms": terms})
+    terms = _terms.validate_json(row.terms) if row.terms else ActionInput()
+    return ActionRow(**{**row._asdict(), "person": _person.validate_json(row.person), "terms": terms})

@@ -5,20 +5,20 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
 
-from receiver.domain.admin_alert import Alarm
+from receiver.domain.admin_alert import AdminAlert
 from receiver.store import upsert
 from receiver.store.schema import alarm, failing
 
 _COLUMNS = ("name", "code", "since", "reason")
 
 
-def standing(connection: Connection) -> dict[str, Alarm]:
+def standing(connection: Connection) -> dict[str, AdminAlert]:
     """By name."""
     rows = connection.execute(select(*(alarm.c[name] for name in _COLUMNS)))
-    return {row.name: Alarm(*row) for row in rows}
+    return {row.name: AdminAlert(*row) for row in rows}
 
 
-def begin(connection: Connection, new: Alarm) -> None:
+def begin(connection: Connection, new: AdminAlert) -> None:
     connection.execute(alarm.insert().values(**asdict(new)))
 
 

@@ -10,7 +10,7 @@ from receiver.domain.item import Item
 from receiver.store import items, outbox
 
 
-class Opening:
+class BulkInsert:
     """What is opened and not yet written. ``keys``: of these items."""
 
     def __init__(self, connection: Connection) -> None:

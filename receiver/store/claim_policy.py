@@ -27,7 +27,7 @@ CALM_EACH, MAILS_EACH = 1, 4
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Capacity:
     """How many may start here, how many of them first-time alerts, and which destinations have their share already."""
 
     urgent: int
@@ -37,7 +37,7 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Batch:
     """What was claimed, each with its claim id; how many leases had run out; when a slow destination has room again."""
 
     claimed: list[tuple[Delivery, str]]
@@ -45,7 +45,7 @@ class Turn:
     wake_at: datetime | None
 
 
-def take(connection: Connection, now: datetime, claim_id: str, room: Room, paces: Paces) -> Turn:
+def take(connection: Connection, now: datetime, claim_id: str, room: Capacity, paces: Paces) -> Batch:
     """Reap what died, then claim what may leave. Replicas do it one after the other (docs/decisions/0009)."""
     locks.hold(connection, [CLAIM])
     reaped = outbox.reap(connection, now)
@@ -71,7 +71,7 @@ def take(connection: Connection, now: datetime, claim_id: str, room: Room, paces
         found += [(delivery, claim_id) for delivery in sent]
     found += _probes(connection, is_open, now, claim_id, slow, is_counted)
     _spend(connection, [delivery for delivery, _ in found], full_at, paces, now)
-    return Turn(found, reaped, min((_opens_at(paces, name, at) for name, at in slow.items()), default=None))
+    return Batch(found, reaped, min((_opens_at(paces, name, at) for name, at in slow.items()), default=None))
 
 
 def hear(
@@ -115,14 +115,14 @@ def _probes(
     """One delivery for each breaker whose time has come."""
     found: list[tuple[Delivery, str]] = []
     for one in is_open:
-        passing = [_over(one.name), *(_not_over(other.name) for other in is_open if other.name != one.name)]
-        passing.append(or_(rows.c.is_urgent, and_(rows.c.destination.not_in(slow), is_counted)))
+        sync_locks = [_over(one.name), *(_not_over(other.name) for other in is_open if other.name != one.name)]
+        sync_locks.append(or_(rows.c.is_urgent, and_(rows.c.destination.not_in(slow), is_counted)))
         probe_id = f"{claim_id} {one.name}"
-        if one.open_until is None or one.open_until > now or not outbox.is_any_due(connection, now, *passing):
+        if one.open_until is None or one.open_until > now or not outbox.is_any_due(connection, now, *sync_locks):
             continue
         if not breakers.grant_probe(connection, one.name, probe_id, now):
             continue
-        probe = outbox.claim(connection, now, probe_id, 1, (), 1, *passing)
+        probe = outbox.claim(connection, now, probe_id, 1, (), 1, *sync_locks)
         if not probe:
             breakers.take_back_probes(connection, (one.name,), probe_id)
         found += [(delivery, probe_id) for delivery in probe]

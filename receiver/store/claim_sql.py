@@ -44,7 +44,7 @@ def statement(only: tuple[ColumnElement[bool], ...], names: tuple[str, ...]) -> 
             ),
             attempts=outbox.c.attempts + 1,
             # a claim id that is still there belongs to somebody who never told how it ended
-            is_doubtful=case((outbox.c.claim_id.is_not(None), True), else_=outbox.c.is_doubtful),
+            maybe_delivered=case((outbox.c.claim_id.is_not(None), True), else_=outbox.c.maybe_delivered),
         )
         .returning(*(outbox.c[name] for name in names))
     )
@@ -71,5 +71,5 @@ def _is_free() -> ColumnElement[bool]:
 REAPING = (
     update(outbox)
     .where(outbox.c.lease_until < _NOW, outbox.c.state == "due")
-    .values(claim_id=None, lease_until=None, is_doubtful=True, lost=outbox.c.lost + 1)
+    .values(claim_id=None, lease_until=None, maybe_delivered=True, lost=outbox.c.lost + 1)
 )

@@ -18,7 +18,7 @@ ROWS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class DigestRun:
     """One slot that was taken up. ``sent_to``: destinations; 0 when there was nothing to tell."""
 
     name: str
@@ -37,16 +37,16 @@ class Waiting:
     since: datetime
 
 
-def newest(connection: Connection, name: str) -> Made | None:
+def newest(connection: Connection, name: str) -> DigestRun | None:
     """The slot of this digest that was taken up last."""
-    chosen = select(*(digest.c[column] for column in Made.__slots__)).where(digest.c.name == name)
+    chosen = select(*(digest.c[column] for column in DigestRun.__slots__)).where(digest.c.name == name)
     row = connection.execute(chosen.order_by(digest.c.slot.desc()).limit(1)).first()
-    return None if row is None else Made(*row)
+    return None if row is None else DigestRun(*row)
 
 
-def claim(connection: Connection, made: Made) -> bool:
+def claim(connection: Connection, made: DigestRun) -> bool:
     """Take the slot up, in the transaction that writes its deliveries. False: somebody else has."""
-    values = {name: getattr(made, name) for name in Made.__slots__}
+    values = {name: getattr(made, name) for name in DigestRun.__slots__}
     taken = connection.execute(
         upsert.insert(connection, digest).values(values).on_conflict_do_nothing().returning(digest.c.name)
     )

@@ -21,7 +21,7 @@ _FAULTS_OF_THE_WORK = (IntegrityError, DataError, ProgrammingError, NotSupported
 
 
 @dataclass(slots=True)
-class Piece:
+class WriteRequest:
     """One thing to write. ``is_shared``: ``args`` is one row for ``work``, which takes all such rows at once."""
 
     work: Callable[..., Any]
@@ -41,23 +41,23 @@ class Piece:
             self.future.set_exception(self.error)
 
 
-class Waiting:
+class WriteQueue:
     """What waits to be written: put by the event loop, taken by the one thread that commits."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[Piece | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[WriteRequest | None] = queue.SimpleQueue()
 
     def put(self, work: Callable[..., Any], args: tuple[Any, ...], *, is_shared: bool) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._queue.put(Piece(work, args, is_shared, loop, future))
+        self._queue.put(WriteRequest(work, args, is_shared, loop, future))
         return future
 
     def end(self) -> None:
         """Nothing is put after this; what was put is still taken."""
         self._queue.put(None)
 
-    def take(self, timeout_s: float | None = None) -> list[Piece]:
+    def take(self, timeout_s: float | None = None) -> list[WriteRequest]:
         """Wait for a piece, then take all that is there; an empty list is the end. Raises queue.Empty in time."""
         first = self._queue.get(timeout=timeout_s)
         pieces = [first] if first else []
@@ -73,7 +73,7 @@ class Waiting:
         return pieces
 
 
-def commit(connection: Connection, pieces: list[Piece]) -> None:
+def commit(connection: Connection, pieces: list[WriteRequest]) -> None:
     """One transaction for all; if one of them fails, again with a savepoint around each, so that only it is undone.
 
     The second way costs two statements a piece and is seldom needed (docs/decisions/0002). Raises DBAPIError when the
@@ -113,15 +113,15 @@ def in_our_words() -> Iterator[None]:
         raise unavailable(error) from error
 
 
-def fail(pieces: list[Piece], error: BaseException) -> None:
+def fail(pieces: list[WriteRequest], error: BaseException) -> None:
     """All of them failed for the same reason."""
     for piece in pieces:
         piece.error = _told(error)
 
 
-def answer(pieces: list[Piece]) -> None:
+def answer(pieces: list[WriteRequest]) -> None:
     """Tell every caller, each in its own event loop."""
-    loops: dict[asyncio.AbstractEventLoop, list[Piece]] = {}
+    loops: dict[asyncio.AbstractEventLoop, list[WriteRequest]] = {}
     for piece in pieces:
         loops.setdefault(piece.loop, []).append(piece)
     for loop, group in loops.items():
@@ -129,13 +129,13 @@ def answer(pieces: list[Piece]) -> None:
             loop.call_soon_threadsafe(_answer_all, group)
 
 
-def _answer_all(pieces: list[Piece]) -> None:
+def _answer_all(pieces: list[WriteRequest]) -> None:
     for piece in pieces:
         piece.answer()
 
 
-def _work(connection: Connection, pieces: list[Piece]) -> None:
-    shared: dict[Callable[..., Any], list[Piece]] = {}
+def _work(connection: Connection, pieces: list[WriteRequest]) -> None:
+    shared: dict[Callable[..., Any], list[WriteRequest]] = {}
     for piece in pieces:
         piece.error = None
         if piece.is_shared:
@@ -147,7 +147,7 @@ def _work(connection: Connection, pieces: list[Piece]) -> None:
             piece.result = result
 
 
-def _work_alone(connection: Connection, piece: Piece) -> None:
+def _work_alone(connection: Connection, piece: WriteRequest) -> None:
     try:
         with connection.begin_nested():
             _work(connection, [piece])

@@ -29,7 +29,7 @@ FOLLOWED_FOR = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class GroupRow:
     """A storm's row. ``drawn``: what its message shows, as ``sum_of`` tells it."""
 
     id: int
@@ -39,7 +39,7 @@ class Stored:
     until: datetime
     reference: str | None
     drawn: str | None
-    is_doubtful: bool
+    maybe_delivered: bool
 
 
 def sweep(connection: Connection, bursts: Mapping[str, Pace], now: datetime) -> None:
@@ -108,7 +108,7 @@ def _advance(connection: Connection, destination: str, ids: Sequence[int]) -> No
         connection.execute(update(outbox).where(*later).values(due_at=first - FIRST))
 
 
-def _take_in(connection: Connection, on: Stored, swept: Sequence[Found], now: datetime) -> None:
+def _take_in(connection: Connection, on: GroupRow, swept: Sequence[Found], now: datetime) -> None:
     """They wait for the storm's message, or go below the one that stands."""
     if on.reference is None:
         _mark(connection, [row.id for row in swept], storm_id=on.id, state=SWEPT)
@@ -119,7 +119,7 @@ def _take_in(connection: Connection, on: Stored, swept: Sequence[Found], now: da
     _point(connection, [row.id for row in swept], on.reference)
 
 
-def _put(connection: Connection, on: Stored, now: datetime) -> None:
+def _put(connection: Connection, on: GroupRow, now: datetime) -> None:
     """Its message leaves before the alerts that wait for their turn in the channel already."""
     put(connection, None, on.destination, STORM, {"storm": on.id, "route": on.route}, now)
     waiting = (outbox.c.destination == on.destination, outbox.c.state == DUE)
@@ -129,11 +129,11 @@ def _put(connection: Connection, on: Stored, now: datetime) -> None:
 
 
 def drawn(
-    connection: Connection, storm_id: int, reference: str, shows: str, now: datetime, *, is_doubtful: bool
+    connection: Connection, storm_id: int, reference: str, shows: str, now: datetime, *, maybe_delivered: bool
 ) -> None:
     """Its message stands at ``reference``; what waited for that goes below it."""
     locks.hold(connection, [CLAIM])
-    values = {"reference": reference, "drawn": shows, "is_doubtful": is_doubtful}
+    values = {"reference": reference, "drawn": shows, "maybe_delivered": maybe_delivered}
     connection.execute(update(storm).where(storm.c.id == storm_id).values(values))
     part = (outbox.c.storm_id == storm_id, outbox.c.what == SHOW, outbox.c.claim_id.is_(None))
     waiting = select(outbox.c.id).where(*part, outbox.c.state.in_((SWEPT, DUE)))
@@ -155,10 +155,10 @@ def forget(connection: Connection, before: datetime) -> int:
     return connection.execute(delete(storm).where(storm.c.is_over, storm.c.until < before)).rowcount
 
 
-def find(connection: Connection, storm_id: int) -> Stored | None:
+def find(connection: Connection, storm_id: int) -> GroupRow | None:
     """The storm with this id."""
     row = connection.execute(select(*_COLUMNS).where(storm.c.id == storm_id)).first()
-    return Stored(*row) if row else None
+    return GroupRow(*row) if row else None
 
 
 def items_of(connection: Connection, storm_id: int) -> list[Item]:
@@ -179,11 +179,11 @@ def follow(connection: Connection, now: datetime) -> int:
     """Have the messages redrawn that do not show their storm as it is, seldom enough; how many."""
     locks.hold(connection, [CLAIM])
     chosen = select(*_COLUMNS).where(~storm.c.is_over).order_by(storm.c.id)
-    on = [Stored(*row) for row in connection.execute(chosen)]
+    on = [GroupRow(*row) for row in connection.execute(chosen)]
     return sum(_follow(connection, one, EDIT_EVERY * len(on), now) for one in on)
 
 
-def _follow(connection: Connection, one: Stored, every: timedelta, now: datetime) -> int:
+def _follow(connection: Connection, one: GroupRow, every: timedelta, now: datetime) -> int:
     n, n_open, versions = connection.execute(
         select(func.count(), func.sum(_IS_OPEN), func.sum(item.c.version))
         .select_from(item)
@@ -213,7 +213,7 @@ def again(connection: Connection, destination: str, now: datetime) -> int:
 def _again(connection: Connection, id_: int, now: datetime, *, is_urgent: bool) -> int:
     """The same row: of a storm there is one, so that no two drawings of it are under way."""
     values = {"state": DUE, "due_at": now, "retried_at": now, "done_at": None, "attempts": 0, "lost": 0}
-    values |= {"is_doubtful": False, "is_urgent": is_urgent}
+    values |= {"maybe_delivered": False, "is_urgent": is_urgent}
     connection.execute(update(outbox).where(outbox.c.id == id_).values(values))
     return 1
 
@@ -223,18 +223,18 @@ def _row_of(connection: Connection, storm_id: int) -> Found | None:
     return connection.execute(chosen.where(outbox.c.storm_id == storm_id, outbox.c.what == STORM)).first()
 
 
-def _now_on(connection: Connection, destination: str, now: datetime, latest: datetime) -> Stored | None:
+def _now_on(connection: Connection, destination: str, now: datetime, latest: datetime) -> GroupRow | None:
     """``latest``: no storm lasts beyond that, unless a clock was set back meanwhile."""
     is_on = (~storm.c.is_over, storm.c.until > now, storm.c.until <= latest)
     chosen = select(*_COLUMNS).where(storm.c.destination == destination, *is_on)
     row = connection.execute(chosen.order_by(storm.c.id.desc()).limit(1)).first()
-    return Stored(*row) if row else None
+    return GroupRow(*row) if row else None
 
 
-def _begin(connection: Connection, destination: str, route: str, now: datetime) -> Stored:
+def _begin(connection: Connection, destination: str, route: str, now: datetime) -> GroupRow:
     values = {"destination": destination, "route": route, "began_at": now, "until": now}
     made = connection.execute(insert(storm).values(values).returning(*_COLUMNS))
-    return Stored(*made.one())
+    return GroupRow(*made.one())
 
 
 def _mark(connection: Connection, ids: Sequence[int], **values: object) -> None:
@@ -261,5 +261,5 @@ def _part(storm_id: int) -> tuple[Any, ...]:
     return outbox.c.storm_id == storm_id, outbox.c.what == SHOW
 
 
-_COLUMNS = [storm.c[name] for name in Stored.__slots__]
+_COLUMNS = [storm.c[name] for name in GroupRow.__slots__]
 _IS_OPEN = case((item.c.state != "resolved", 1), else_=0)

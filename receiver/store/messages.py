@@ -12,15 +12,15 @@ MOST_BEHIND = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One message about an item. ``is_doubtful``: another copy may be there that nobody knows of."""
+class PostedMessage:
+    """One message about an item. ``maybe_delivered``: another copy may be there that nobody knows of."""
 
     destination: str
     reference: str
     route: str
     version: int
     state_shown: str | None
-    is_doubtful: bool = False
+    maybe_delivered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,17 @@ class Behind:
     tried_at: datetime | None
 
 
-def of_item(connection: Connection, item_id: str, destination: str | None = None) -> list[Shown]:
+def of_item(connection: Connection, item_id: str, destination: str | None = None) -> list[PostedMessage]:
     """All messages of an item, or those at one destination, oldest first."""
-    chosen = select(*(message.c[name] for name in Shown.__slots__)).where(message.c.item_id == item_id)
+    chosen = select(*(message.c[name] for name in PostedMessage.__slots__)).where(message.c.item_id == item_id)
     if destination is not None:
         chosen = chosen.where(message.c.destination == destination)
-    return [Shown(*row) for row in connection.execute(chosen.order_by(message.c.id))]
+    return [PostedMessage(*row) for row in connection.execute(chosen.order_by(message.c.id))]
 
 
-def save(connection: Connection, item_id: str, shown: Shown, now: datetime) -> None:
+def save(connection: Connection, item_id: str, shown: PostedMessage, now: datetime) -> None:
     """Remember what a message shows now; an older version never overwrites a newer one."""
-    values = {name: getattr(shown, name) for name in Shown.__slots__}
+    values = {name: getattr(shown, name) for name in PostedMessage.__slots__}
     statement = upsert.insert(connection, message).values(item_id=item_id, changed_at=now, **values)
     connection.execute(
         statement.on_conflict_do_update(
@@ -54,7 +54,7 @@ def save(connection: Connection, item_id: str, shown: Shown, now: datetime) -> N
             set_={
                 "version": shown.version,
                 "state_shown": shown.state_shown,
-                "is_doubtful": shown.is_doubtful,
+                "maybe_delivered": shown.maybe_delivered,
                 "changed_at": now,
             },
             where=message.c.version <= shown.version,

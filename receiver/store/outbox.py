@@ -14,11 +14,11 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, insert, literal, select, update
 
-from receiver.domain.notice import Nudge
+from receiver.domain.notice import Reminder
 from receiver.store import claim_sql, locks
 from receiver.store.schema import Instant, item, outbox
 
-_nudge = TypeAdapter(Nudge)
+_nudge = TypeAdapter(Reminder)
 # More than twice the longest total deadline of a delivery; dispatcher.py asserts it at the start.
 LEASE = timedelta(seconds=95)
 ORDER_LEASE = timedelta(seconds=180)
@@ -36,7 +36,10 @@ URGENT = frozenset({TELL, CARRY_OUT, FRESH_LINK, OFFER})  # somebody waits for i
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One claimed row. ``is_doubtful``: an earlier try may have reached the destination; ``copies``: how many."""
+    """One claimed row.
+
+    ``maybe_delivered``: an earlier attempt may have arrived; ``unconfirmed_sends``: how many.
+    """
 
     id: int
     item_id: str  # empty for what is about no one item
@@ -44,11 +47,11 @@ class Delivery:
     what: str
     payload: str
     attempts: int
-    is_doubtful: bool
+    maybe_delivered: bool
     created_at: datetime
     is_urgent: bool = False
     lost: int = 0
-    copies: int = 0
+    unconfirmed_sends: int = 0
     retried_at: datetime | None = None
     done_at: datetime | None = None
 
@@ -61,7 +64,7 @@ class Delivery:
         return json.loads(self.payload).get(name)
 
     @property
-    def nudge(self) -> Nudge:
+    def nudge(self) -> Reminder:
         """What a row of the kind NUDGE says."""
         return _nudge.validate_python(self.value("nudge"))
 
@@ -149,7 +152,7 @@ def put_nudge(
     item_id: str,
     destination: str,
     route: str,
-    nudge: Nudge,
+    nudge: Reminder,
     now: datetime,
     *,
     is_held: bool = False,
@@ -229,17 +232,20 @@ def release(
     due_at: datetime,
     reason: str,
     *,
-    is_doubtful: bool,
+    maybe_delivered: bool,
     is_uncounted: bool = False,
     is_copy: bool = False,
 ) -> bool:
-    """Due again at ``due_at``. ``is_doubtful``: this try may have arrived. ``is_uncounted``: it was none, for it was us
-    who refused. ``is_copy``: the destination itself did not say whether it took it. False: the lease was lost."""
+    """Make it due again at ``due_at``; False when the lease was lost.
+
+    ``maybe_delivered``: this attempt may have arrived. ``is_uncounted``: nothing was sent, for we refused ourselves.
+    ``is_copy``: the destination did not say whether it accepted the message.
+    """
     values: dict[str, Any] = {"due_at": due_at, "reason": reason[:500]}
-    if is_doubtful:
-        values["is_doubtful"] = True
+    if maybe_delivered:
+        values["maybe_delivered"] = True
     if is_copy:
-        values["copies"] = outbox.c.copies + 1
+        values["unconfirmed_sends"] = outbox.c.unconfirmed_sends + 1
     if is_uncounted:
         values["attempts"] = outbox.c.attempts - 1
     return _settle(connection, id_, claim_id, **values)
@@ -327,7 +333,7 @@ def retry(connection: Connection, id_: int, now: datetime) -> bool:
     raised = connection.execute(
         update(outbox)
         .where(outbox.c.id == id_, outbox.c.state == "dead")
-        .values(state="due", due_at=now, retried_at=now, done_at=None, attempts=0, lost=0, copies=0)
+        .values(state="due", due_at=now, retried_at=now, done_at=None, attempts=0, lost=0, unconfirmed_sends=0)
     )
     return raised.rowcount == 1
 
@@ -369,8 +375,8 @@ def _settle(connection: Connection, id_: int, claim_id: str | None, **values: An
 
 
 _LISTED = (
-    "id", "state", "what", "destination", "attempts", "is_doubtful", "is_urgent", "created_at", "due_at", "lease_until",
-    "done_at", "reason",
+    "id", "state", "what", "destination", "attempts", "maybe_delivered", "is_urgent", "created_at", "due_at",
+    "lease_until", "done_at", "reason",
 )  # fmt: skip
 
 # Built once, for every change of every item needs them.

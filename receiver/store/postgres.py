@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from receiver.errors import ConfigError
 from receiver.store import clock, group_commit, pg_notify
-from receiver.store.group_commit import Waiting
+from receiver.store.group_commit import WriteQueue
 
 T = TypeVar("T")
 WRITERS = 4
@@ -56,7 +56,7 @@ class PostgresDatabase:
             self._clock.look(connection)
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="casebell-write")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="casebell-read")
-        self._waiting = Waiting()
+        self._waiting = WriteQueue()
         self._thread = threading.Thread(target=self._commit_forever, name="casebell-commit", daemon=True)
         self._thread.start()
 
@@ -72,7 +72,7 @@ class PostgresDatabase:
         """
         return await asyncio.get_running_loop().run_in_executor(self._writers, self._write, work, args)
 
-    async def write_together(self, work: Callable[[Connection, list[Any]], Sequence[T]], row: Any) -> T:
+    async def write_batched(self, work: Callable[[Connection, list[Any]], Sequence[T]], row: Any) -> T:
         """Like ``write`` for one row of many: ``work(connection, rows)`` gets all that wait and answers in order."""
         return await self._waiting.put(work, (row,), is_shared=True)  # type: ignore[no-any-return]
 
@@ -113,7 +113,7 @@ class PostgresDatabase:
     def _commit_forever(self) -> None:
         while pieces := self._waiting.take():
 
-            def run(pieces: list[group_commit.Piece] = pieces) -> None:
+            def run(pieces: list[group_commit.WriteRequest] = pieces) -> None:
                 with self._writing.connect() as connection:
                     group_commit.commit(connection, pieces)
 

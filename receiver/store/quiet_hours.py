@@ -13,7 +13,7 @@ from receiver.store.schema import outbox
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class DeferredDelivery:
     """A row that waits for the end of quiet hours."""
 
     id: int
@@ -27,11 +27,11 @@ class Held:
         return str(json.loads(self.payload).get("route") or "")
 
 
-def held(connection: Connection) -> list[Held]:
+def held(connection: Connection) -> list[DeferredDelivery]:
     """What waits for the end of quiet hours, oldest first."""
-    columns = (outbox.c[name] for name in Held.__slots__)
+    columns = (outbox.c[name] for name in DeferredDelivery.__slots__)
     chosen = select(*columns).where(outbox.c.state == HELD).order_by(outbox.c.id)
-    return [Held(*row) for row in connection.execute(chosen)]
+    return [DeferredDelivery(*row) for row in connection.execute(chosen)]
 
 
 def let_go(connection: Connection, ids: Collection[int], now: datetime, *, gathered: bool = False) -> set[int]:

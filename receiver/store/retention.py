@@ -19,7 +19,7 @@ _OF_AN_ITEM: tuple[Table, ...] = (history, action, token, message, outbox, remin
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RetentionPolicy:
     """For how long: events, and resolved items."""
 
     events: timedelta = timedelta(days=90)

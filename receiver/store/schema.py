@@ -153,8 +153,8 @@ outbox = Table(
     Column("state", Text, nullable=False),  # due, done, dead; held: quiet hours; swept: its storm's message first
     Column("due_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("is_doubtful", Boolean, nullable=False, server_default=false()),  # an earlier try may have arrived
-    Column("copies", Integer, nullable=False, server_default="0"),  # tries that ended so that they may have arrived
+    Column("maybe_delivered", Boolean, nullable=False, server_default=false()),  # an earlier try may have arrived
+    Column("unconfirmed_sends", Integer, nullable=False, server_default="0"),  # attempts that may have arrived
     Column("is_urgent", Boolean, nullable=False, server_default=false()),  # what came of a person's click
     Column("lost", Integer, nullable=False, server_default="0"),  # claims that ended without a word
     Column("retried_at", Instant),  # when somebody gave it a second chance
@@ -181,7 +181,7 @@ storm = Table(
     Column("until", Instant, nullable=False),  # calm again from then on, if nothing more comes
     Column("reference", Text),  # of the one message that tells of it
     Column("drawn", Text),  # what that message shows, as store/storms.py sums it up
-    Column("is_doubtful", Boolean, nullable=False, server_default=false()),  # another copy may be there
+    Column("maybe_delivered", Boolean, nullable=False, server_default=false()),  # another copy may be there
     Column("is_over", Boolean, nullable=False, server_default=false()),  # nothing about it will change any more
     Index("ix_storm_on", "destination", **_only("NOT is_over")),
 )
@@ -198,7 +198,7 @@ message = Table(
     Column("state_shown", Text),
     Column("changed_at", Instant, nullable=False),
     # an earlier copy may be there that nobody knows of, and that is never redrawn
-    Column("is_doubtful", Boolean, nullable=False, server_default=false()),
+    Column("maybe_delivered", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("item_id", "destination", "reference"),
 )
 

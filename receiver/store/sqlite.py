@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from receiver.errors import ConfigError, RetryLaterError
 from receiver.observability import log
 from receiver.store import group_commit
-from receiver.store.group_commit import Piece, Waiting
+from receiver.store.group_commit import WriteQueue, WriteRequest
 
 T = TypeVar("T")
 READERS = 4
@@ -47,7 +47,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._waiting = Waiting()
+        self._waiting = WriteQueue()
         self._writer_engine = _engine(path, is_writer=True)
         self._reader_engine = _engine(path, is_writer=False)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="casebell-read")
@@ -67,7 +67,7 @@ class SqliteDatabase:
         """
         return await self._waiting.put(work, args, is_shared=False)  # type: ignore[no-any-return]
 
-    async def write_together(self, work: Callable[[Connection, list[Any]], Sequence[T]], row: Any) -> T:
+    async def write_batched(self, work: Callable[[Connection, list[Any]], Sequence[T]], row: Any) -> T:
         """Like ``write`` for one row of many: ``work(connection, rows)`` gets all that wait and answers in order."""
         return await self._waiting.put(work, (row,), is_shared=True)  # type: ignore[no-any-return]
 
@@ -129,7 +129,7 @@ class SqliteDatabase:
             after_s=group_commit.STORE_RETRY_S,
         )
 
-    def _next(self, connection: Connection | None) -> list[Piece]:
+    def _next(self, connection: Connection | None) -> list[WriteRequest]:
         """What waits, or will; an empty list is the end. Quiet is for checkpoints."""
         if connection is None:
             return self._waiting.take()

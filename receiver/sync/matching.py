@@ -2,7 +2,7 @@
 
 A conflict opens, changes and closes through ``apply_fact`` like everything else, and only once both systems were heard
 out since either said something new: so a payment that one books a minute before the other is no conflict, and a system
-that is down changes nothing. Nothing here touches the network but ``Upstream.survey``.
+that is down changes nothing. Nothing here touches the network but ``Upstream.list_receivables``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
-from receiver.context import OUTBOX_BELL, Desk
+from receiver.context import OUTBOX_WAKEUP, Adapters
 from receiver.domain import conflict
 from receiver.domain.fact import Fact, SourceGone, SourceSaid, TwinSaid
 from receiver.domain.item import Item
@@ -22,7 +22,7 @@ from receiver.domain.twin import Pair, Receivable, pairs
 from receiver.errors import DeliveryError
 from receiver.observability import log
 from receiver.pipeline.apply import apply_facts
-from receiver.ports import Book, Upstream
+from receiver.ports import ReceivableBatch, Upstream
 from receiver.store import items, receivables, twins
 
 IN_ONE_COMMIT = 100
@@ -30,32 +30,32 @@ IN_ONE_COMMIT = 100
 Heard = dict[tuple[str, str], datetime]
 
 
-async def join(desk: Desk, upstream: Upstream) -> None:
+async def join(adapters: Adapters, upstream: Upstream) -> None:
     """Take in what an account said of its receivables, then judge what may be judged by now.
 
     An account that cannot be surveyed keeps what it said before.
     """
     try:
-        books = await upstream.survey()
+        books = await upstream.list_receivables()
     except DeliveryError as error:
         log.warning("join.survey.failed", source=upstream.source, account=upstream.account, reason=error.code)
         return
     for book in books:
-        await _take_in(desk, upstream, book)
-    desk.bells.ring(OUTBOX_BELL)
+        await _take_in(adapters, upstream, book)
+    adapters.wakeups.notify(OUTBOX_WAKEUP)
 
 
-async def _take_in(desk: Desk, upstream: Upstream, book: Book) -> None:
+async def _take_in(adapters: Adapters, upstream: Upstream, book: ReceivableBatch) -> None:
     account = (upstream.source, upstream.account)
     for records in _by_key(book.said):
-        await desk.database.write(_save, records, book.said_at, desk.now(), desk.routes)
+        await adapters.database.write(_save, records, book.said_at, adapters.now(), adapters.routes)
     changed: list[str] = []
     if book.gone or book.listed is not None:
-        changed = await desk.database.write(_forget, account, book, desk.now(), desk.routes)
+        changed = await adapters.database.write(_forget, account, book, adapters.now(), adapters.routes)
     if book.is_pass:
-        changed += await desk.database.write(_hear, account, book.said_at)
+        changed += await adapters.database.write(_hear, account, book.said_at)
     for some in _slices(sorted(set(changed))):
-        await desk.database.write(_judge, some, desk.now(), desk.routes)
+        await adapters.database.write(_judge, some, adapters.now(), adapters.routes)
 
 
 def _save(
@@ -67,7 +67,7 @@ def _save(
 
 
 def _forget(
-    connection: Connection, account: tuple[str, str], book: Book, now: datetime, routes: Sequence[Route]
+    connection: Connection, account: tuple[str, str], book: ReceivableBatch, now: datetime, routes: Sequence[Route]
 ) -> list[str]:
     """References of what is not there any more."""
     receivables.hold(connection)

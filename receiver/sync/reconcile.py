@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.fact import SourceRefused
 from receiver.errors import DeliveryError
 from receiver.observability import log
@@ -30,35 +30,37 @@ class Counts:
     rang: int = 0
 
 
-async def reconcile(desk: Desk, upstream: Upstream, *, is_full: bool = False) -> Counts:
+async def reconcile(adapters: Adapters, upstream: Upstream, *, is_full: bool = False) -> Counts:
     """One complete pass over an account. Raises DeliveryError when it was not heard out: then nothing changes."""
     labels = (upstream.source, upstream.account)
-    async with desk.passing.setdefault(labels, asyncio.Lock()):  # the loop's, and one that a command asked for
+    async with adapters.sync_locks.setdefault(labels, asyncio.Lock()):  # the loop's, and one that a command asked for
         started = time.perf_counter()
-        counted = await _pass(desk, upstream, labels, is_full=is_full)
-        await join(desk, upstream)
-        desk.metrics.reconcile_seconds.labels(*labels).observe(time.perf_counter() - started)
-        desk.metrics.reconcile_last_success_timestamp_seconds.labels(*labels).set(desk.now().timestamp())
-        await desk.database.write(_heard_out, *labels, desk.now())
+        counted = await _pass(adapters, upstream, labels, is_full=is_full)
+        await join(adapters, upstream)
+        adapters.metrics.reconcile_seconds.labels(*labels).observe(time.perf_counter() - started)
+        adapters.metrics.reconcile_last_success_timestamp_seconds.labels(*labels).set(adapters.now().timestamp())
+        await adapters.database.write(_heard_out, *labels, adapters.now())
     if counted:
         log.info("reconcile.pass.done", source=labels[0], account=labels[1], **counted)
     return Counts(**counted)
 
 
-async def _pass(desk: Desk, upstream: Upstream, labels: tuple[str, str], *, is_full: bool) -> dict[str, int]:
-    last = (await desk.database.read(sync_watermarks.last)).get(labels)
-    is_sequel = last is not None and last.said_at == desk.passes.get(labels)  # ours, and all its facts were applied
-    mark = await desk.database.read(items.open_mark, *labels)
-    known = await desk.database.read(items.open_versions, *labels, last.said_at if last else None)
-    await recall(desk, upstream)
+async def _pass(adapters: Adapters, upstream: Upstream, labels: tuple[str, str], *, is_full: bool) -> dict[str, int]:
+    last = (await adapters.database.read(sync_watermarks.last)).get(labels)
+    is_sequel = last is not None and last.said_at == adapters.last_full_sync.get(
+        labels
+    )  # ours, and all its facts were applied
+    mark = await adapters.database.read(items.open_mark, *labels)
+    known = await adapters.database.read(items.open_versions, *labels, last.said_at if last else None)
+    await recall(adapters, upstream)
     found = await upstream.sweep(known, is_full=is_full, versions=known if is_sequel else None)
-    desk.passes.pop(labels, None)
-    await desk.database.write(sync_watermarks.begin, *labels, found.said_at, found.unheard, desk.now())
+    adapters.last_full_sync.pop(labels, None)
+    await adapters.database.write(sync_watermarks.begin, *labels, found.said_at, found.unheard, adapters.now())
     # What changed here meanwhile may be by older words than the pass's: then the next one says everything again.
-    is_calm = mark == await desk.database.read(items.open_mark, *labels)
-    counted, is_whole = await apply_in_chunks(desk, found.facts)
+    is_calm = mark == await adapters.database.read(items.open_mark, *labels)
+    counted, is_whole = await apply_in_chunks(adapters, found.facts)
     if is_whole and (is_calm or not is_sequel):
-        desk.passes[labels] = found.said_at
+        adapters.last_full_sync[labels] = found.said_at
     return counted
 
 
@@ -67,39 +69,43 @@ def _heard_out(connection: Connection, source: str, account: str, now: datetime)
     alerts.forget_failure(connection, source, account)
 
 
-async def give_back_stuck(desk: Desk) -> int:
+async def give_back_stuck(adapters: Adapters) -> int:
     """Buttons return where a source took a request and is not heard of any more; how many were found.
 
     Its account may have left the configuration, or the source may not let us read this one.
     """
-    stuck = await desk.database.read(items.acting_since, desk.now() - STUCK_AFTER)
-    await apply_in_chunks(desk, [SourceRefused(i.key, i.attempt.action_id, "still_open") for i in stuck if i.attempt])
+    stuck = await adapters.database.read(items.acting_since, adapters.now() - STUCK_AFTER)
+    await apply_in_chunks(
+        adapters, [SourceRefused(i.key, i.attempt.action_id, "still_open") for i in stuck if i.attempt]
+    )
     return len(stuck)
 
 
-async def reconcile_each(desk: Desk, account: str | None, *, is_full: bool) -> dict[str, dict[str, int | str]]:
+async def reconcile_each(adapters: Adapters, account: str | None, *, is_full: bool) -> dict[str, dict[str, int | str]]:
     """One pass over every account of that name, None for all: counts by account, or its ``error``."""
     told: dict[str, dict[str, int | str]] = {}
-    for (source, name), upstream in desk.upstreams.items():
+    for (source, name), upstream in adapters.upstreams.items():
         if account not in {None, name}:
             continue
         try:
-            told[f"{source}:{name}"] = asdict(await reconcile(desk, upstream, is_full=is_full))
+            told[f"{source}:{name}"] = asdict(await reconcile(adapters, upstream, is_full=is_full))
         except DeliveryError as error:  # the others are heard all the same
             told[f"{source}:{name}"] = {"error": error.message}
     return told
 
 
-async def reconcile_quietly(desk: Desk, upstream: Upstream, *, is_full: bool = False) -> bool:
+async def reconcile_quietly(adapters: Adapters, upstream: Upstream, *, is_full: bool = False) -> bool:
     """The same for a loop: a source that is down is logged and tried again at the next turn."""
     try:
-        await reconcile(desk, upstream, is_full=is_full)
+        await reconcile(adapters, upstream, is_full=is_full)
     except DeliveryError as error:
         labels = (upstream.source, upstream.account)
         if error.reach == "ours":  # such as our own budget: nothing has failed
             log.info("reconcile.pass.put_off", source=labels[0], account=labels[1], reason=error.code)
         else:
             log.warning("reconcile.pass.failed", source=labels[0], account=labels[1], reason=error.code)
-            await desk.database.write(alerts.remember_failure, *labels, f"{error.code}: {error.message}", desk.now())
+            await adapters.database.write(
+                alerts.remember_failure, *labels, f"{error.code}: {error.message}", adapters.now()
+            )
         return False
     return True

@@ -1,16 +1,16 @@
-"""Collects what is read of receivables until somebody asks for it (``ports.Upstream.survey``); in memory only."""
+"""Collects the receivables that were read until ``ports.Upstream.list_receivables`` asks for them; in memory only."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import chain, groupby
 
 from receiver.domain.twin import Receivable
-from receiver.ports import Book
+from receiver.ports import ReceivableBatch
 
 ANEW_AFTER = timedelta(days=1)
 
 
-class Books:
+class ReceivableLog:
     """What was told before is not told again until a day has passed: a poll without changes asks nothing of the store.
 
     After that all of it is, in case the store was not there to hear it.
@@ -18,7 +18,7 @@ class Books:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._waiting: list[Book] = []
+        self._waiting: list[ReceivableBatch] = []
         self._told: dict[tuple[str, str], int] = {}
         self._anew_at = now() + ANEW_AFTER
 
@@ -40,18 +40,18 @@ class Books:
         self._told.update(((one.key, one.reference), hash(one)) for one in known)
         news = tuple(one for one in known if one.key in changed)
         if news or is_pass or gone or listed is not None:
-            self._waiting.append(Book(said_at, news, is_pass, listed, frozenset(gone)))
+            self._waiting.append(ReceivableBatch(said_at, news, is_pass, listed, frozenset(gone)))
 
-    def take(self) -> list[Book]:
+    def take(self) -> list[ReceivableBatch]:
         """All that was noted since, oldest first; what single records said at the same time is one book."""
         taken, self._waiting = self._waiting, []
         return list(_bound(sorted(taken, key=lambda book: book.said_at)))
 
 
-def _bound(books: Iterable[Book]) -> Iterator[Book]:
+def _bound(books: Iterable[ReceivableBatch]) -> Iterator[ReceivableBatch]:
     for said_at, group in groupby(books, key=lambda book: book.said_at):
         said: dict[str, list[Receivable]] = {}
-        others: list[Book] = []
+        others: list[ReceivableBatch] = []
         for book in group:
             if book.is_pass or book.gone or book.listed is not None:
                 others.append(book)
@@ -59,5 +59,5 @@ def _bound(books: Iterable[Book]) -> Iterator[Book]:
             for key, records in groupby(book.said, key=lambda one: one.key):
                 said[key] = list(records)
         if said:
-            yield Book(said_at, tuple(chain.from_iterable(said.values())))
+            yield ReceivableBatch(said_at, tuple(chain.from_iterable(said.values())))
         yield from others

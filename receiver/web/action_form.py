@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from receiver.domain import plan
-from receiver.domain.action import MAX_NOTE, MAX_REPLY, NEEDS_WORDS, PlanWish, Terms, utf16_units
+from receiver.domain.action import MAX_NOTE, MAX_REPLY, NEEDS_WORDS, ActionInput, PlanWish, utf16_units
 from receiver.domain.business_time import Calendar
 from receiver.domain.item import Snapshot
 from receiver.domain.people import Person
@@ -105,26 +105,26 @@ class Form:
             raise FaultyFormError("too_long", most=str(most))
         return (None, said) if name == "text" else (said or None, None)
 
-    def terms(self, said: Snapshot, calendar: Calendar, now: datetime) -> Terms:
+    def terms(self, said: Snapshot, calendar: Calendar, now: datetime) -> ActionInput:
         """What else the chosen verb takes. Raises FaultyFormError with the first thing that is wrong."""
         match self.verb:
             case "snooze":
                 wish = self.day or self.until
                 if snooze_until(wish, now, calendar) is None:
                     raise FaultyFormError("bad_until")
-                return Terms(until=wish)
+                return ActionInput(until=wish)
             case "assign":
                 if not _ADDRESS.fullmatch(self.to):
                     raise FaultyFormError("nobody")
-                return Terms(to=Person(email=self.to.lower()))
+                return ActionInput(to=Person(email=self.to.lower()))
             case "update_plan":
                 wanted = PlanWish(self.months, self.starts_on, self.first_payment)
                 found = plan.faults(wanted, said.amount, plan.current(said), calendar.today(now))
                 if found:
                     raise FaultyFormError(found[0].code, **dict(found[0].values))
-                return Terms(plan=wanted)
+                return ActionInput(plan=wanted)
             case _:
-                return Terms()
+                return ActionInput()
 
     def choice(self, offered: tuple[str, ...]) -> str:
         """The verb that was chosen. Raises RefusedError: no_choice, not_offered."""

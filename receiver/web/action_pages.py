@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from receiver.domain import plan
-from receiver.domain.action import DECIDING, Click, Terms
+from receiver.domain.action import DECIDING, ActionInput, Click
 from receiver.domain.item import Item
 from receiver.domain.notice import Notice
 from receiver.domain.people import Person
@@ -24,7 +24,7 @@ from receiver.domain.refusal import N_
 from receiver.domain.snooze import CHOICES, snooze_until
 from receiver.domain.token import ExpiredLinkError, Tokens
 from receiver.errors import RefusedError, RejectedError
-from receiver.ports import Teller
+from receiver.ports import Translator
 from receiver.web.action_form import (
     MOST_BYTES,
     OFFERED,
@@ -78,14 +78,14 @@ class Found:
     used: Used | None
 
 
-class ActDesk(Protocol):
+class ActionService(Protocol):
     """What these pages need of the store. Methods raise CasebellError when it cannot be reached."""
 
     @property
     def tokens(self) -> Tokens: ...
 
     @property
-    def teller(self) -> Teller: ...
+    def translator(self) -> Translator: ...
 
     @property
     def public_url(self) -> str: ...
@@ -134,8 +134,8 @@ class Visit:
         return self.found.item.state == "open" and (self.is_expired or self.found.used is not None)
 
 
-def link_routes(desk: ActDesk) -> list[Route]:
-    return [Route("/act/{token}", ActPages(desk).answer, methods=["GET", "POST"])]
+def link_routes(adapters: ActionService) -> list[Route]:
+    return [Route("/act/{token}", ActPages(adapters).answer, methods=["GET", "POST"])]
 
 
 class ActPages:
@@ -143,8 +143,8 @@ class ActPages:
 
     template = "act.html"
 
-    def __init__(self, desk: ActDesk) -> None:
-        self._desk = desk
+    def __init__(self, adapters: ActionService) -> None:
+        self._adapters = adapters
 
     async def answer(self, request: Request) -> Response:
         visit = await self._visit(request)
@@ -166,15 +166,15 @@ class ActPages:
     async def _visit(self, request: Request) -> Visit | None:
         token = request.path_params["token"]
         token_id, is_expired = self._open(token) if len(token) <= MOST_TOKEN else (None, False)
-        found = await self._desk.find(token_id) if token_id else None
+        found = await self._adapters.find(token_id) if token_id else None
         if token_id is None or found is None:
             return None
-        words = words_of(self._desk.teller, found.notice.route.locale)
-        return Visit(request, token_id, found, words, is_expired or self._desk.now() >= found.expires_at)
+        words = words_of(self._adapters.translator, found.notice.route.locale)
+        return Visit(request, token_id, found, words, is_expired or self._adapters.now() >= found.expires_at)
 
     def _open(self, token: str) -> tuple[str | None, bool]:
         try:
-            payload, is_expired = self._desk.tokens.open("act.v1", token, SIGNED_FOR_S), False
+            payload, is_expired = self._adapters.tokens.open("act.v1", token, SIGNED_FOR_S), False
         except ExpiredLinkError as expired:
             payload, is_expired = expired.payload, True
         except RefusedError:
@@ -184,21 +184,23 @@ class ActPages:
     async def _press(self, visit: Visit, form: Form) -> Response:
         try:
             browser = self._browser(visit)
-            shown = open_nonce(self._desk.tokens, visit.token_id, form.nonce, browser, self._desk.now())
+            shown = open_nonce(self._adapters.tokens, visit.token_id, form.nonce, browser, self._adapters.now())
             verb, (note, text) = form.choice(visit.offered), form.words()
             found = visit.found
-            terms = form.terms(found.item.snapshot, found.notice.route.calendar, self._desk.now())
+            terms = form.terms(found.item.snapshot, found.notice.route.calendar, self._adapters.now())
         except RefusedError as error:
             values = error.values if isinstance(error, FaultyFormError) else {}
             return self._show(visit, STATUS.get(error.code, 422), visit.words(error.message, **values), form)
         click = self._click(visit, shown, verb, note, text, terms)
-        refusal = await self._desk.press(click, visit.locale)
+        refusal = await self._adapters.press(click, visit.locale)
         if refusal is None:
             return self._back(visit, await self._waiting(visit, shown.version))
         fresh = await self._visit(visit.request)
         return self._show(fresh or visit, 409, refusal, form)
 
-    def _click(self, visit: Visit, shown: Shown, verb: str, note: str | None, text: str | None, terms: Terms) -> Click:
+    def _click(
+        self, visit: Visit, shown: Shown, verb: str, note: str | None, text: str | None, terms: ActionInput
+    ) -> Click:
         return Click(
             item_id=visit.found.item.id,
             version=shown.version,
@@ -222,17 +224,17 @@ class ActPages:
 
     async def _waiting(self, visit: Visit, version: int) -> str:
         """A word for the page that follows: stored, but nobody took it up yet. Empty once somebody did."""
-        found = await self._desk.find(visit.token_id)
+        found = await self._adapters.find(visit.token_id)
         if found is None or found.used or found.item.version != version:
             return ""
-        return "?sent=" + self._desk.tokens.make("nonce.v1", [visit.token_id, version, "sent"])
+        return "?sent=" + self._adapters.tokens.make("nonce.v1", [visit.token_id, version, "sent"])
 
     def _is_waiting(self, visit: Visit) -> bool:
         sent = visit.request.query_params.get("sent", "")[:MOST_TOKEN]
         if not sent or not visit.offered:
             return False
         try:
-            said = self._desk.tokens.open("nonce.v1", sent, WAITING_FOR_S)
+            said = self._adapters.tokens.open("nonce.v1", sent, WAITING_FOR_S)
         except RefusedError:
             return False
         return bool(said == [visit.token_id, visit.found.item.version, "sent"])
@@ -240,7 +242,7 @@ class ActPages:
     async def _resend(self, visit: Visit) -> Response:
         if not visit.needs_fresh_link:
             return self._back(visit)
-        await self._desk.resend(visit.token_id)
+        await self._adapters.resend(visit.token_id)
         text = N_("It goes to the address the old one went to, within a few minutes. Please look there.")
         return message(202, N_("A fresh link is on its way"), text, words=visit.words, locale=visit.locale)
 
@@ -249,7 +251,7 @@ class ActPages:
 
     def _unknown(self, request: Request) -> Response:
         locale = preferred_locale(request)
-        words = words_of(self._desk.teller, locale)
+        words = words_of(self._adapters.translator, locale)
         return message(404, *NO_SUCH_LINK, words=words, locale=locale)
 
     def _show(self, visit: Visit, status: int = 200, refusal: str | None = None, form: Form | None = None) -> Response:
@@ -260,7 +262,7 @@ class ActPages:
         offered = () if is_waiting else visit.offered
         browser, nonce = browser_of(self._browser(visit)), ""
         if offered:
-            nonce = make_nonce(self._desk.tokens, visit.token_id, found.item.version, self._desk.now(), browser)
+            nonce = make_nonce(self._adapters.tokens, visit.token_id, found.item.version, self._adapters.now(), browser)
         response = page(
             self.template,
             status,
@@ -287,7 +289,7 @@ class ActPages:
         used = found.used
         return {
             "item": item,
-            "story": self._desk.teller.story(found.notice),
+            "story": self._adapters.translator.story(found.notice),
             "tone": item.snapshot.urgency if item.state == "open" else item.state,
             "source": item.snapshot.source.capitalize(),
             "is_elsewhere": item.state == "open" and not set(found.notice.verbs) & {*DECIDING, "confirm"},
@@ -304,7 +306,7 @@ class ActPages:
 
     def _naps(self, visit: Visit) -> list[tuple[str, str]]:
         """How long it may be left in peace: what is chosen, and the words for it."""
-        route, now = visit.found.notice.route, self._desk.now()
+        route, now = visit.found.notice.route, self._adapters.now()
         ends = [(wish, snooze_until(wish, now, route.calendar)) for wish in CHOICES]
         return [
             (wish, visit.words(NAPS[wish], moment=when(until, route.timezone, route.locale)))
@@ -319,7 +321,7 @@ class ActPages:
             browser,
             max_age=PAGE_LIVES_S,
             path=self._path(visit),
-            secure=self._desk.public_url.startswith("https:"),
+            secure=self._adapters.public_url.startswith("https:"),
             httponly=True,
             samesite="strict",
         )

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 from starlette.requests import Request
 
-from receiver.context import OUTBOX_BELL, Desk
+from receiver.context import OUTBOX_WAKEUP, Adapters
 from receiver.domain.action import Click
 from receiver.domain.item import Item, Medium
 from receiver.domain.people import Person
@@ -17,27 +17,27 @@ from receiver.pipeline.notices import SIGNED_IN, notice_of
 from receiver.store import actions, items, outbox
 from receiver.web.action_pages import Found, Used
 from receiver.web.sessions import session_of
-from receiver.web.submit_action import press_and_wait
+from receiver.web.submit_action import submit_action
 
 FRESH_LINK_EVERY = timedelta(minutes=5)
 
 
-class DecideDesk:
-    """Fulfils ``links.ActDesk`` and ``media.MediaDesk`` over the store."""
+class LinkActionService:
+    """Fulfils ``links.ActionService`` and ``media.MediaService`` over the store."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.tokens = desk.tokens
-        self.teller = desk.teller
-        self.public_url = desk.public_url
-        self.now = desk.now
+    def __init__(self, adapters: Adapters) -> None:
+        self._adapters = adapters
+        self.tokens = adapters.tokens
+        self.translator = adapters.translator
+        self.public_url = adapters.public_url
+        self.now = adapters.now
 
     async def find(self, token_id: str) -> Found | None:
         """The link and its item as it is now; None as soon as [people] does not name the link's address any more."""
-        token, item = await self._desk.database.read(_token_and_item, token_id)
-        if token is None or item is None or not self._desk.people.may_resolve(Person(email=token.address)):
+        token, item = await self._adapters.database.read(_token_and_item, token_id)
+        if token is None or item is None or not self._adapters.people.may_resolve(Person(email=token.address)):
             return None
-        notice = notice_of(self._desk, item, self._route(token, item), reader=token.id)
+        notice = notice_of(self._adapters, item, self._route(token, item), reader=token.id)
         used = None
         if token.used_at is not None:
             used = Used(token.used_by or "", token.used_at, token.used_verb or "")
@@ -45,45 +45,45 @@ class DecideDesk:
 
     async def press(self, click: Click, locale: str) -> str | None:
         """Store the choice and wait a moment for it; None, or the sentence that says why not."""
-        return await press_and_wait(self._desk, click, locale)
+        return await submit_action(self._adapters, click, locale)
 
     async def resend(self, token_id: str) -> None:
         """Mail a fresh link to the address the old one went to, and to no other; at most one in five minutes."""
-        desk = self._desk
-        token, item = await desk.database.read(_token_and_item, token_id)
+        adapters = self._adapters
+        token, item = await adapters.database.read(_token_and_item, token_id)
         if token is None or item is None:
             return
         fresh = replace(
             token,
             id=secrets.token_hex(12),
             version=item.version,
-            created_at=desk.now(),
-            expires_at=desk.now() + (token.expires_at - token.created_at),
+            created_at=adapters.now(),
+            expires_at=adapters.now() + (token.expires_at - token.created_at),
             used_at=None,
             used_by=None,
             used_verb=None,
         )
-        await desk.database.write(_queue_fresh, fresh, desk)
-        desk.bells.ring(OUTBOX_BELL)
+        await adapters.database.write(_queue_fresh, fresh, adapters)
+        adapters.wakeups.notify(OUTBOX_WAKEUP)
 
     async def may_open(self, request: Request, reader: str) -> bool:
         if reader == SIGNED_IN:
-            return await session_of(self._desk, request) is not None
-        token, _ = await self._desk.database.read(_token_and_item, reader)
-        return token is not None and self._desk.people.may_resolve(Person(email=token.address))
+            return await session_of(self._adapters, request) is not None
+        token, _ = await self._adapters.database.read(_token_and_item, reader)
+        return token is not None and self._adapters.people.may_resolve(Person(email=token.address))
 
     async def find_item(self, item_id: str) -> Item | None:
-        return await self._desk.database.read(items.find, item_id)
+        return await self._adapters.database.read(items.find, item_id)
 
     async def media_url(self, item: Item, medium: Medium) -> str:
         """A fresh link from the source. Raises DeliveryError."""
-        upstream = self._desk.upstreams.get((item.snapshot.source, item.snapshot.account))
+        upstream = self._adapters.upstreams.get((item.snapshot.source, item.snapshot.account))
         if upstream is None:
             raise PermanentError("unknown_account")
         return await upstream.media_url(item, medium)
 
     def _route(self, token: actions.Token, item: Item) -> Route:
-        return self._desk.route(token.route, f"mail:{token.address}", item.snapshot)
+        return self._adapters.route(token.route, f"mail:{token.address}", item.snapshot)
 
 
 def _token_and_item(connection: Connection, token_id: str) -> tuple[actions.Token | None, Item | None]:
@@ -91,10 +91,10 @@ def _token_and_item(connection: Connection, token_id: str) -> tuple[actions.Toke
     return token, items.find(connection, token.item_id) if token else None
 
 
-def _queue_fresh(connection: Connection, fresh: actions.Token, desk: Desk) -> None:
+def _queue_fresh(connection: Connection, fresh: actions.Token, adapters: Adapters) -> None:
     to, since = f"mail:{fresh.address}", fresh.created_at - FRESH_LINK_EVERY
     if outbox.is_put(connection, fresh.item_id, to, outbox.FRESH_LINK, since):
         return
     actions.add_token_once(connection, fresh)
     payload: dict[str, object] = {"route": fresh.route, "token": fresh.id}
-    outbox.put(connection, fresh.item_id, to, outbox.FRESH_LINK, payload, desk.now())
+    outbox.put(connection, fresh.item_id, to, outbox.FRESH_LINK, payload, adapters.now())

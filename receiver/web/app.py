@@ -6,10 +6,10 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.web import health, slack_surfaces, webhooks
 from receiver.web.action_pages import link_routes
-from receiver.web.action_service import DecideDesk
+from receiver.web.action_service import LinkActionService
 from receiver.web.admin_pages import running_routes
 from receiver.web.control import control
 from receiver.web.inbox import inbox_routes
@@ -21,9 +21,9 @@ from receiver.web.session_pages import session_routes
 from receiver.web.unsubscribe import unsubscribe_routes
 
 
-def build_app(desk: Desk, beside: Sequence[BaseRoute] = ()) -> Starlette:
+def build_app(adapters: Adapters, beside: Sequence[BaseRoute] = ()) -> Starlette:
     """The web side of a desk, with further routes ``beside`` its own; it starts nothing by itself."""
-    decide = DecideDesk(desk)
+    decide = LinkActionService(adapters)
     app = Starlette(
         routes=[
             *beside,
@@ -33,20 +33,20 @@ def build_app(desk: Desk, beside: Sequence[BaseRoute] = ()) -> Starlette:
             Route("/slack/events", slack_surfaces.event, methods=["POST"]),
             *link_routes(decide),
             *media_routes(decide),
-            *unsubscribe_routes(desk),
+            *unsubscribe_routes(adapters),
             Route("/control", control, methods=["POST"]),
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
             Route("/metrics", health.metrics),
             Mount("/static", StaticFiles(directory=STATIC)),
-            *inbox_routes(desk),
-            *item_routes(desk),
-            *login_routes(desk),
-            *session_routes(desk),
-            *running_routes(desk),
+            *inbox_routes(adapters),
+            *item_routes(adapters),
+            *login_routes(adapters),
+            *session_routes(adapters),
+            *running_routes(adapters),
         ],
-        exception_handlers=error_handlers(desk.teller),
+        exception_handlers=error_handlers(adapters.translator),
     )
-    app.state.desk = desk
-    app.state.readiness = health.Readiness(desk)
+    app.state.adapters = adapters
+    app.state.readiness = health.Readiness(adapters)
     return app

@@ -30,11 +30,11 @@ _ANSWERS: Final = {
 
 
 class _RefusedError(Exception):
-    """Ends the parsing of a request; the reason is in ``Door._why``."""
+    """Ends the parsing of a request; the reason is in ``LimitedProtocol._why``."""
 
 
 @dataclass(slots=True)
-class Doorway:
+class ConnectionLimits:
     """The limits, and who is waited for: connections whose next or present request is not whole, oldest first."""
 
     on_refusal: Callable[[str], None]
@@ -46,16 +46,16 @@ class Doorway:
     most_head: int = 32 * 1024
     most_headers: int = 100
     most_after_answer: int = 4 * 1024 * 1024  # of a body nobody wants any more: read and dropped, so the answer arrives
-    waited_for: dict["Door", None] = field(default_factory=dict)
+    waited_for: dict["LimitedProtocol", None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.most_connections = min(self.most_connections, _files_to_be_had(self.most_connections + FILES_FOR_THE_REST))
 
 
-class Door(HttpToolsProtocol):
+class LimitedProtocol(HttpToolsProtocol):
     """One connection."""
 
-    def __init__(self, *args: Any, doorway: Doorway, **named: Any) -> None:
+    def __init__(self, *args: Any, doorway: ConnectionLimits, **named: Any) -> None:
         super().__init__(*args, **named)
         self._doorway = doorway
         self._why = ""

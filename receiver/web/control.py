@@ -12,17 +12,17 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.action import Click
 from receiver.errors import CasebellError, RejectedError, RetryLaterError
 from receiver.operations.digests import make_now
 from receiver.operations.replay import replay, retry
-from receiver.operations.retention import tidy
+from receiver.operations.retention import purge
 from receiver.store import suppression
 from receiver.sync.reconcile import reconcile_each
 from receiver.web.login import make_link
 from receiver.web.request_body import STATUS, raw_body
-from receiver.web.submit_action import press_and_wait
+from receiver.web.submit_action import submit_action
 
 LIVES_S = 60
 PURGE_S = 10.0  # then the command asks again
@@ -31,11 +31,11 @@ _click = TypeAdapter(Click)
 
 async def control(request: Request) -> Response:
     """Do what the signed command says and answer with what came of it."""
-    desk: Desk = request.app.state.desk
+    adapters: Adapters = request.app.state.adapters
     try:
         token = (await raw_body(request)).decode("ascii", "replace")
-        wanted = desk.tokens.open("control.v1", token, LIVES_S)
-        return JSONResponse(await _do(desk, wanted))
+        wanted = adapters.tokens.open("control.v1", token, LIVES_S)
+        return JSONResponse(await _do(adapters, wanted))
     except RejectedError as error:
         return JSONResponse({"error": error.code}, STATUS.get(error.code, 400))
     except ValidationError:
@@ -46,29 +46,29 @@ async def control(request: Request) -> Response:
         return JSONResponse({"error": error.code, "message": error.message}, 409)
 
 
-async def _do(desk: Desk, wanted: Any) -> dict[str, Any]:
+async def _do(adapters: Adapters, wanted: Any) -> dict[str, Any]:
     match wanted:
         case {"do": "act", "click": str(click)}:
-            refusal = await press_and_wait(desk, _click.validate_json(click), locale="en")
+            refusal = await submit_action(adapters, _click.validate_json(click), locale="en")
             return {"refusal": refusal}
         case {"do": "retry", "ids": list() | None as ids}:
-            retried = await retry(desk, None if ids is None else [int(id_) for id_ in ids])
+            retried = await retry(adapters, None if ids is None else [int(id_) for id_ in ids])
             return {"due": list(retried.due), "refused": {str(id_): why for id_, why in retried.refused.items()}}
         case {"do": "replay", "event": event, "since": since, "quarantined": bool(is_quarantined)}:
             begin = datetime.fromisoformat(since) if since else None
-            return {"count": await replay(desk, event_id=event, since=begin, is_quarantined=is_quarantined)}
+            return {"count": await replay(adapters, event_id=event, since=begin, is_quarantined=is_quarantined)}
         case {"do": "ping", "word": str(word)}:
             return {"pong": word}
         case {"do": "purge"}:
-            counted, is_all = await tidy(desk, longest_s=PURGE_S)
+            counted, is_all = await purge(adapters, longest_s=PURGE_S)
             return {"erased": counted, "is_all": is_all}
         case {"do": "reconcile", "account": account, "full": bool(full)}:
-            return dict(await reconcile_each(desk, account, is_full=full))
+            return dict(await reconcile_each(adapters, account, is_full=full))
         case {"do": "digest", "name": str(name)}:
-            return {"destinations": await make_now(desk, name)}
+            return {"destinations": await make_now(adapters, name)}
         case {"do": "login", "address": str(address)}:
-            return {"url": await make_link(desk, address)}
+            return {"url": await make_link(adapters, address)}
         case {"do": "allow", "address": str(address)}:
-            return {"lifted": await desk.database.write(suppression.lift, address)}
+            return {"lifted": await adapters.database.write(suppression.lift, address)}
         case _:
             raise RejectedError("unknown_command")

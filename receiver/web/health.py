@@ -7,7 +7,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.errors import CasebellError
 from receiver.store.database import is_ready
 from receiver.store.probe import store_and_take_back
@@ -24,8 +24,8 @@ async def healthz(_request: Request) -> Response:
 class Readiness:
     """Whether a webhook would be stored now. Found out by storing something, once in a while for all who ask."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, adapters: Adapters) -> None:
+        self._adapters = adapters
         self._look: asyncio.Task[str | None] | None = None
         self._looked_at = 0.0
 
@@ -42,8 +42,8 @@ class Readiness:
 
     async def _try(self) -> str | None:
         try:
-            is_migrated = await self._desk.database.read(is_ready)
-            await self._desk.database.write(store_and_take_back, self._desk.now())
+            is_migrated = await self._adapters.database.read(is_ready)
+            await self._adapters.database.write(store_and_take_back, self._adapters.now())
         except CasebellError as error:
             return f"{error.code}: {error.message}"
         return None if is_migrated else "migrations are not done"
@@ -51,8 +51,8 @@ class Readiness:
 
 async def readyz(request: Request) -> Response:
     """200 when an event would be stored now; else 503 with the reason."""
-    desk: Desk = request.app.state.desk
-    reason = "draining" if desk.is_draining else await request.app.state.readiness.reason()
+    adapters: Adapters = request.app.state.adapters
+    reason = "draining" if adapters.is_draining else await request.app.state.readiness.reason()
     if reason is None:
         return PlainTextResponse("ready\n")
     return PlainTextResponse(f"{reason}\n", 503, headers={"Retry-After": "5"})
@@ -60,5 +60,5 @@ async def readyz(request: Request) -> Response:
 
 async def metrics(request: Request) -> Response:
     """Prometheus' text format."""
-    desk: Desk = request.app.state.desk
-    return Response(generate_latest(desk.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    adapters: Adapters = request.app.state.adapters
+    return Response(generate_latest(adapters.metrics.registry), media_type=CONTENT_TYPE_LATEST)

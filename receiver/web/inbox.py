@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.item import Item
 from receiver.domain.money import format_money
 from receiver.domain.routing import DEFAULT_ROUTE, route_at
@@ -30,33 +30,35 @@ RANKS: Final = frozenset("012")
 STATES: Final = ("open", "resolved", "all")
 
 
-def inbox_routes(desk: Desk) -> list[Route]:
-    return [Route("/", Inbox(desk).show, methods=["GET"])]
+def inbox_routes(adapters: Adapters) -> list[Route]:
+    return [Route("/", Inbox(adapters).show, methods=["GET"])]
 
 
 class Inbox:
     """The list."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, adapters: Adapters) -> None:
+        self._adapters = adapters
 
     @property
     def _timezone(self) -> str:
         """Of what is about no one item: the first route's."""
-        return next(iter(self._desk.routes), DEFAULT_ROUTE).timezone
+        return next(iter(self._adapters.routes), DEFAULT_ROUTE).timezone
 
     async def show(self, request: Request) -> Response:
-        session = await sessions.session_of(self._desk, request)
+        session = await sessions.session_of(self._adapters, request)
         if session is None:
             return sessions.to_login(request)
         wanted, is_mine = _filter(request.query_params, session)
-        now = self._desk.now()
-        found, end, totals, choices = await self._desk.database.read(_look, wanted, _place(request.query_params), now)
+        now = self._adapters.now()
+        found, end, totals, choices = await self._adapters.database.read(
+            _look, wanted, _place(request.query_params), now
+        )
         locale = preferred_locale(request)
         kinds, accounts = choices
         return page(
             "inbox.html",
-            words=words_of(self._desk.teller, locale),
+            words=words_of(self._adapters.translator, locale),
             locale=locale,
             session=session,
             here="/",
@@ -73,9 +75,9 @@ class Inbox:
         )
 
     def _row(self, item: Item, locale: str) -> dict[str, Any]:
-        route = route_at("", item.snapshot, self._desk.routes)
-        notice = notice_of(self._desk, item, replace(route, locale=locale))
-        story = self._desk.teller.story(notice)
+        route = route_at("", item.snapshot, self._adapters.routes)
+        notice = notice_of(self._adapters, item, replace(route, locale=locale))
+        story = self._adapters.translator.story(notice)
         return {
             "href": f"/items/{item.id}",
             "tone": item.snapshot.urgency if item.state == "open" else item.state,

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from receiver.context import Desk
-from receiver.domain.action import Click, Terms
+from receiver.context import Adapters
+from receiver.domain.action import ActionInput, Click
 from receiver.domain.refusal import N_
 from receiver.domain.routing import DEFAULT_ROUTE, route_at
 from receiver.pipeline.notices import SIGNED_IN, notice_of
@@ -22,7 +22,7 @@ from receiver.store import items, outbox
 from receiver.web import sessions
 from receiver.web.action_form import OFFERED, Shown
 from receiver.web.action_pages import ActPages, Found, Visit, when
-from receiver.web.action_service import DecideDesk
+from receiver.web.action_service import LinkActionService
 from receiver.web.pages import message, preferred_locale, words_of
 
 CHOICES: Final = (*OFFERED, "release", "note")
@@ -36,8 +36,8 @@ TURNS: Final = {
 }
 
 
-def item_routes(desk: Desk) -> list[Route]:
-    return [Route("/items/{id}", ItemPages(desk).answer, methods=["GET", "POST"], name="item")]
+def item_routes(adapters: Adapters) -> list[Route]:
+    return [Route("/items/{id}", ItemPages(adapters).answer, methods=["GET", "POST"], name="item")]
 
 
 class ItemPages(ActPages):
@@ -45,9 +45,9 @@ class ItemPages(ActPages):
 
     template = "item.html"
 
-    def __init__(self, desk: Desk) -> None:
-        super().__init__(_SignedIn(desk))
-        self._whole = desk
+    def __init__(self, adapters: Adapters) -> None:
+        super().__init__(_SignedIn(adapters))
+        self._whole = adapters
 
     async def answer(self, request: Request) -> Response:
         if await sessions.session_of(self._whole, request) is None:
@@ -66,9 +66,11 @@ class ItemPages(ActPages):
         never = self._whole.now() + timedelta(days=1)
         found = Found(item, notice, session.person.email or "", item.version, never, None)
         told = await self._whole.database.read(_told, item.id)
-        return Visit(request, item.id, found, words_of(self._whole.teller, locale), False, CHOICES, told)
+        return Visit(request, item.id, found, words_of(self._whole.translator, locale), False, CHOICES, told)
 
-    def _click(self, visit: Visit, shown: Shown, verb: str, note: str | None, text: str | None, terms: Terms) -> Click:
+    def _click(
+        self, visit: Visit, shown: Shown, verb: str, note: str | None, text: str | None, terms: ActionInput
+    ) -> Click:
         click = super()._click(visit, shown, verb, note, text, terms)
         return replace(click, via="web", token_id=None, identity=f"web.{click.identity}")
 
@@ -99,21 +101,21 @@ class ItemPages(ActPages):
 
     def _unknown(self, request: Request) -> Response:
         locale = preferred_locale(request)
-        words = words_of(self._whole.teller, locale)
+        words = words_of(self._whole.translator, locale)
         text = N_("It was erased when its time was over, or it never was.")
         return message(404, N_("There is no such item"), text, words=words, locale=locale)
 
 
-class _SignedIn(DecideDesk):
-    """``links.ActDesk`` without links: nothing is mailed."""
+class _SignedIn(LinkActionService):
+    """``links.ActionService`` without links: nothing is mailed."""
 
     async def find(self, token_id: str) -> Found | None:
         """What a stored press is waited for by: the item as it is now."""
-        item = await self._desk.database.read(items.find, token_id)
+        item = await self._adapters.database.read(items.find, token_id)
         if item is None:
             return None
-        notice = notice_of(self._desk, item, DEFAULT_ROUTE)
-        return Found(item, notice, "", item.version, self._desk.now(), None)
+        notice = notice_of(self._adapters, item, DEFAULT_ROUTE)
+        return Found(item, notice, "", item.version, self._adapters.now(), None)
 
     async def resend(self, token_id: str) -> None:
         """There is no link that could be over."""

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from receiver.context import OUTBOX_BELL, Desk
+from receiver.context import OUTBOX_WAKEUP, Adapters
 from receiver.domain.people import Person
 from receiver.domain.refusal import N_
 from receiver.errors import PermanentError, RefusedError, RejectedError
@@ -32,48 +32,52 @@ _ADDRESS: Final = re.compile(r"[^\s@,;<>\"]{1,64}@[^\s@,;<>\"]{1,250}")
 SIGNED_FOR_S: Final = 86_400  # the store knows when a link is over
 
 
-def login_routes(desk: Desk) -> list[Route]:
-    pages = LoginPages(desk)
+def login_routes(adapters: Adapters) -> list[Route]:
+    pages = LoginPages(adapters)
     return [
         Route("/login", pages.ask, methods=["GET", "POST"], name="login"),
         Route("/login/{token}", pages.enter, methods=["GET", "POST"]),
     ]
 
 
-async def send_link(desk: Desk, address: str, wanted: str) -> None:
+async def send_link(adapters: Adapters, address: str, wanted: str) -> None:
     """Mail the address a link, if it belongs to somebody who may decide and has not just asked for several."""
     address = address.strip().lower()
-    if len(address) > MOST_ADDRESS or not _ADDRESS.fullmatch(address) or not desk.people.may_resolve(_person(address)):
+    if (
+        len(address) > MOST_ADDRESS
+        or not _ADDRESS.fullmatch(address)
+        or not adapters.people.may_resolve(_person(address))
+    ):
         return
-    if await desk.database.write(_mail_link, desk, address, wanted):
-        desk.bells.ring(OUTBOX_BELL)
+    if await adapters.database.write(_mail_link, adapters, address, wanted):
+        adapters.wakeups.notify(OUTBOX_WAKEUP)
 
 
-async def make_link(desk: Desk, address: str) -> str:
+async def make_link(adapters: Adapters, address: str) -> str:
     """A link for whoever has the keys, at a terminal. Raises PermanentError when it would open nothing."""
     address = address.strip().lower()
-    if not desk.people.may_resolve(_person(address)):
+    if not adapters.people.may_resolve(_person(address)):
         what = f"{address} may not decide here: name it in [people], among resolvers or admins"
         raise PermanentError("not_allowed", what)
-    return _url(desk, await desk.database.write(_begin_anyway, address, desk.now()), "/")
+    return _url(adapters, await adapters.database.write(_begin_anyway, address, adapters.now()), "/")
 
 
 def _begin_anyway(connection: Connection, address: str, now: datetime) -> str:
     return logins.begin(connection, address, now, is_urgent=True) or ""
 
 
-def _mail_link(connection: Connection, desk: Desk, address: str, wanted: str) -> bool:
-    fresh = logins.begin(connection, address, desk.now())
-    if fresh is None or "mail" not in desk.notifiers:
+def _mail_link(connection: Connection, adapters: Adapters, address: str, wanted: str) -> bool:
+    fresh = logins.begin(connection, address, adapters.now())
+    if fresh is None or "mail" not in adapters.notifiers:
         return False
-    values = {"url": _url(desk, fresh, wanted)}
+    values = {"url": _url(adapters, fresh, wanted)}
     payload: dict[str, object] = {"code": "login", "values": values, "mark": f"login {fresh}"}
-    outbox.put(connection, None, f"mail:{address}", outbox.WARN, payload, desk.now(), is_urgent=True)
+    outbox.put(connection, None, f"mail:{address}", outbox.WARN, payload, adapters.now(), is_urgent=True)
     return True
 
 
-def _url(desk: Desk, id_: str, wanted: str) -> str:
-    return f"{desk.public_url}/login/{desk.tokens.make('login.v1', [id_, sessions.local(wanted)])}"
+def _url(adapters: Adapters, id_: str, wanted: str) -> str:
+    return f"{adapters.public_url}/login/{adapters.tokens.make('login.v1', [id_, sessions.local(wanted)])}"
 
 
 def _person(address: str) -> Person:
@@ -83,16 +87,16 @@ def _person(address: str) -> Person:
 class LoginPages:
     """The way in."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, adapters: Adapters) -> None:
+        self._adapters = adapters
 
     async def ask(self, request: Request) -> Response:
         locale, words = self._language(request)
         if request.method == "GET":
             wanted = sessions.local(request.query_params.get("next", "/"))
-            if await sessions.session_of(self._desk, request):
+            if await sessions.session_of(self._adapters, request):
                 return RedirectResponse(wanted, 303, headers=HEADERS)
-            has_mail = "mail" in self._desk.notifiers
+            has_mail = "mail" in self._adapters.notifiers
             return page("login.html", words=words, locale=locale, wanted=wanted, has_mail=has_mail)
         try:
             fields = await self._fields(request)
@@ -106,23 +110,25 @@ class LoginPages:
             locale=locale,
         )
         address, wanted = fields.get("address", ""), fields.get("next", "/")
-        said.background = BackgroundTask(send_link, self._desk, address, wanted)  # as quick for strangers
+        said.background = BackgroundTask(send_link, self._adapters, address, wanted)  # as quick for strangers
         return said
 
     async def enter(self, request: Request) -> Response:
         locale, words = self._language(request)
         login_id, wanted = self._open(request.path_params["token"]) or ("", "/")
-        address = await self._desk.database.read(logins.address_of, login_id, self._desk.now()) if login_id else None
-        if address is None or not self._desk.people.may_resolve(_person(address)):
+        address = (
+            await self._adapters.database.read(logins.address_of, login_id, self._adapters.now()) if login_id else None
+        )
+        if address is None or not self._adapters.people.may_resolve(_person(address)):
             return self._over(locale, words)
         if request.method != "POST":
             return page("enter.html", words=words, locale=locale, address=address)
         replaces = sessions.secret_of(request)
-        secret = await self._desk.database.write(store.sign_in, login_id, replaces, self._desk.now())
+        secret = await self._adapters.database.write(store.sign_in, login_id, replaces, self._adapters.now())
         if secret is None:
             return self._over(locale, words)
         response = RedirectResponse(wanted, 303, headers=HEADERS)
-        sessions.set_cookie(self._desk, response, secret)
+        sessions.set_cookie(self._adapters, response, secret)
         return response
 
     def _over(self, locale: str, words: Words) -> Response:
@@ -134,7 +140,7 @@ class LoginPages:
         if len(token) > sessions.MOST_TOKEN:
             return None
         try:
-            said = self._desk.tokens.open("login.v1", token, SIGNED_FOR_S)
+            said = self._adapters.tokens.open("login.v1", token, SIGNED_FOR_S)
         except RefusedError:
             return None
         match said:
@@ -153,4 +159,4 @@ class LoginPages:
 
     def _language(self, request: Request) -> tuple[str, Words]:
         locale = preferred_locale(request)
-        return locale, words_of(self._desk.teller, locale)
+        return locale, words_of(self._adapters.translator, locale)

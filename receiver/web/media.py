@@ -12,7 +12,7 @@ from receiver.domain.refusal import N_
 from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError, PermanentError, RefusedError, RetryLaterError
 from receiver.pipeline.notices import SIGNED_IN
-from receiver.ports import Teller
+from receiver.ports import Translator
 from receiver.web.pages import HEADERS, NO_SUCH_LINK, message, preferred_locale, words_of
 from receiver.web.sessions import to_login
 
@@ -40,14 +40,14 @@ _SAYS: Final = {
 }
 
 
-class MediaDesk(Protocol):
+class MediaService(Protocol):
     """What this page needs of the store and the sources."""
 
     @property
     def tokens(self) -> Tokens: ...
 
     @property
-    def teller(self) -> Teller: ...
+    def translator(self) -> Translator: ...
 
     async def may_open(self, request: Request, reader: str) -> bool:
         """Whether the person a link was made for may still decide here."""
@@ -58,29 +58,29 @@ class MediaDesk(Protocol):
         """A fresh link. Raises DeliveryError."""
 
 
-def media_routes(desk: MediaDesk) -> list[Route]:
-    return [Route("/media/{token}", MediaPages(desk).answer)]
+def media_routes(adapters: MediaService) -> list[Route]:
+    return [Route("/media/{token}", MediaPages(adapters).answer)]
 
 
 class MediaPages:
     """302 to the file, or a page that says why not."""
 
-    def __init__(self, desk: MediaDesk) -> None:
-        self._desk = desk
+    def __init__(self, adapters: MediaService) -> None:
+        self._adapters = adapters
 
     async def answer(self, request: Request) -> Response:
         try:
-            said = self._desk.tokens.open("media.v1", request.path_params["token"], LIVES_S)
+            said = self._adapters.tokens.open("media.v1", request.path_params["token"], LIVES_S)
             item_id, number, reader = _payload(said)
         except RefusedError as error:
             return self._say(request, error.code)
-        if reader is not None and not await self._desk.may_open(request, reader):
+        if reader is not None and not await self._adapters.may_open(request, reader):
             return to_login(request) if reader == SIGNED_IN else self._say(request, "bad_link")
-        item = await self._desk.find_item(item_id)
+        item = await self._adapters.find_item(item_id)
         if item is None or not 0 <= number < len(item.snapshot.media):
             return self._say(request, "gone")
         try:
-            url = await self._desk.media_url(item, item.snapshot.media[number])
+            url = await self._adapters.media_url(item, item.snapshot.media[number])
         except PermanentError:
             return self._say(request, "gone")
         except DeliveryError as error:
@@ -93,7 +93,7 @@ class MediaPages:
         status, title, text = _SAYS[code]
         locale = preferred_locale(request)
         headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-        words = words_of(self._desk.teller, locale)
+        words = words_of(self._adapters.translator, locale)
         return message(status, title, text, words=words, locale=locale, headers=headers)
 
 

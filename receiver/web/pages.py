@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from receiver.domain.refusal import N_
 from receiver.errors import RetryLaterError
-from receiver.ports import Teller
+from receiver.ports import Translator
 
 _HERE = Path(__file__).parent
 STATIC: Final = _HERE / "static"
@@ -38,7 +38,7 @@ NO_SUCH_LINK: Final = (
     ),
 )
 
-Words = Callable[..., str]  # ``Teller.say`` in one language
+Words = Callable[..., str]  # ``Translator.say`` in one language
 Handler = Callable[[Request, Any], Awaitable[Response]]
 
 _PAGES = jinja2.Environment(
@@ -46,8 +46,8 @@ _PAGES = jinja2.Environment(
 )
 
 
-def words_of(teller: Teller, locale: str) -> Words:
-    return partial(teller.say, locale)
+def words_of(translator: Translator, locale: str) -> Words:
+    return partial(translator.say, locale)
 
 
 def page(
@@ -88,12 +88,12 @@ def preferred_locale(request: Request) -> str:
     return "en"
 
 
-def error_handlers(teller: Teller) -> dict[Any, Handler]:
+def error_handlers(translator: Translator) -> dict[Any, Handler]:
     """What Starlette shows for errors, in the browser's language: by status, and for what the store cannot do now."""
 
     def say(request: Request, status: int, title: str, text: str, headers: Mapping[str, str] | None = None) -> Response:
         locale = preferred_locale(request)
-        return message(status, title, text, words=words_of(teller, locale), locale=locale, headers=headers)
+        return message(status, title, text, words=words_of(translator, locale), locale=locale, headers=headers)
 
     async def not_found(request: Request, _error: Exception) -> Response:
         text = N_("This page does not exist, or it does not exist any more.")

@@ -16,7 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from receiver.errors import ConfigError
-from receiver.web.connection_limits import Door, Doorway
+from receiver.web.connection_limits import ConnectionLimits, LimitedProtocol
 
 BACKLOG = 2048
 CLOSES_WITHIN_S = 5  # at a stop, for answers that are under way
@@ -48,13 +48,13 @@ def url_of(listening: socket.socket) -> str:
 class Server(uvicorn.Server):
     """uvicorn behind our door and without its own signal handlers: the loops drain first, then the door closes."""
 
-    def __init__(self, app: ASGIApp, doorway: Doorway) -> None:
+    def __init__(self, app: ASGIApp, doorway: ConnectionLimits) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 interface="asgi3",
                 loop="uvloop",
-                http=partial(Door, doorway=doorway),  # type: ignore[arg-type]  # called like the class
+                http=partial(LimitedProtocol, doorway=doorway),  # type: ignore[arg-type]  # called like the class
                 ws="none",
                 access_log=False,
                 log_config=None,

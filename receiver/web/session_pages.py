@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.refusal import N_
 from receiver.domain.routing import DEFAULT_ROUTE
 from receiver.store import sessions as store
@@ -17,8 +17,8 @@ PAGE = "sessions"
 EVERYWHERE = "all"
 
 
-def session_routes(desk: Desk) -> list[Route]:
-    pages = SessionPages(desk)
+def session_routes(adapters: Adapters) -> list[Route]:
+    pages = SessionPages(adapters)
     return [
         Route("/sessions", pages.answer, methods=["GET", "POST"]),
         Route("/logout", pages.leave, methods=["POST"]),
@@ -28,11 +28,11 @@ def session_routes(desk: Desk) -> list[Route]:
 class SessionPages:
     """A person sees and ends their own sessions only."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, adapters: Adapters) -> None:
+        self._adapters = adapters
 
     async def answer(self, request: Request) -> Response:
-        session = await sessions.session_of(self._desk, request)
+        session = await sessions.session_of(self._adapters, request)
         if session is None:
             return sessions.to_login(request)
         if request.method == "POST":
@@ -42,15 +42,15 @@ class SessionPages:
     async def leave(self, request: Request) -> Response:
         """End the session of this browser. A form of another site brings no cookie, and ends nothing."""
         response = RedirectResponse("/login", 303, headers=HEADERS)
-        session = await sessions.session_of(self._desk, request)
+        session = await sessions.session_of(self._adapters, request)
         if session is not None:
-            await self._desk.database.write(store.end, session.person.email, session.id)
-            sessions.delete_cookie(self._desk, response)
+            await self._adapters.database.write(store.end, session.person.email, session.id)
+            sessions.delete_cookie(self._adapters, response)
         return response
 
     async def _list(self, request: Request, session: Session) -> Response:
-        desk, locale = self._desk, preferred_locale(request)
-        timezone = next(iter(desk.routes), DEFAULT_ROUTE).timezone
+        adapters, locale = self._adapters, preferred_locale(request)
+        timezone = next(iter(adapters.routes), DEFAULT_ROUTE).timezone
         rows = [
             {
                 "id": row.id,
@@ -58,9 +58,9 @@ class SessionPages:
                 "until": when(row.expires_at, timezone, locale),
                 "is_this": row.id == session.id,
             }
-            for row in await desk.database.read(store.of_person, session.person.email, desk.now())
+            for row in await adapters.database.read(store.of_person, session.person.email, adapters.now())
         ]
-        words, nonce = words_of(desk.teller, locale), sessions.make_nonce(desk, session, PAGE)
+        words, nonce = words_of(adapters.translator, locale), sessions.make_nonce(adapters, session, PAGE)
         return page(
             "sessions.html",
             words=words,
@@ -73,16 +73,16 @@ class SessionPages:
         )
 
     async def _end(self, request: Request, session: Session) -> Response:
-        fields = await sessions.fields_of(self._desk, request, session, PAGE)
+        fields = await sessions.fields_of(self._adapters, request, session, PAGE)
         chosen = fields.get("end", [""])[0] if fields else ""
         if not chosen:
             locale = preferred_locale(request)
             text = N_("This page was open for more than an hour, or is not yours. Please look again, then choose.")
-            words = words_of(self._desk.teller, locale)
+            words = words_of(self._adapters.translator, locale)
             return message(403, N_("Nothing was done"), text, words=words, locale=locale)
         id_ = None if chosen == EVERYWHERE else chosen
-        await self._desk.database.write(store.end, session.person.email, id_)
+        await self._adapters.database.write(store.end, session.person.email, id_)
         response = RedirectResponse("/sessions", 303, headers=HEADERS)
         if id_ in {None, session.id}:
-            sessions.delete_cookie(self._desk, response)
+            sessions.delete_cookie(self._adapters, response)
         return response

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.people import Person
 from receiver.errors import RefusedError, RejectedError
 from receiver.store import sessions
@@ -42,10 +42,10 @@ class Session:
         return self.id[:NONCE_BROWSER]
 
 
-async def session_of(desk: Desk, request: Request) -> Session | None:
+async def session_of(adapters: Adapters, request: Request) -> Session | None:
     """The session of this request, read once; None for strangers, and for whoever may not decide any more."""
     if not hasattr(request.state, "session"):
-        request.state.session = await _find(desk, secret_of(request))
+        request.state.session = await _find(adapters, secret_of(request))
     found: Session | None = request.state.session
     return found
 
@@ -56,35 +56,39 @@ def secret_of(request: Request) -> str:
     return cookie if len(cookie) <= MOST_TOKEN else ""
 
 
-async def _find(desk: Desk, secret: str) -> Session | None:
-    row = await desk.database.read(sessions.find, secret, desk.now()) if secret else None
+async def _find(adapters: Adapters, secret: str) -> Session | None:
+    row = await adapters.database.read(sessions.find, secret, adapters.now()) if secret else None
     person = Person(email=row.address) if row else None
-    if row is None or person is None or not desk.people.may_resolve(person):
+    if row is None or person is None or not adapters.people.may_resolve(person):
         return None
-    return Session(row.id, person, desk.people.is_admin(person))
+    return Session(row.id, person, adapters.people.is_admin(person))
 
 
-def set_cookie(desk: Desk, response: Response, secret: str) -> None:
+def set_cookie(adapters: Adapters, response: Response, secret: str) -> None:
     """Let this browser in."""
     lasts_s = round(sessions.LASTS.total_seconds())
-    is_secure = desk.public_url.startswith("https:")
+    is_secure = adapters.public_url.startswith("https:")
     response.set_cookie(COOKIE, secret, max_age=lasts_s, path="/", secure=is_secure, httponly=True, samesite="lax")
 
 
-def delete_cookie(desk: Desk, response: Response) -> None:
-    response.delete_cookie(COOKIE, path="/", secure=desk.public_url.startswith("https:"), httponly=True, samesite="lax")
+def delete_cookie(adapters: Adapters, response: Response) -> None:
+    response.delete_cookie(
+        COOKIE, path="/", secure=adapters.public_url.startswith("https:"), httponly=True, samesite="lax"
+    )
 
 
-def make_nonce(desk: Desk, session: Session, page: str) -> str:
+def make_nonce(adapters: Adapters, session: Session, page: str) -> str:
     """For the form of a page that is shown to this session."""
-    return desk.tokens.make("nonce.v1", [page, session.browser])
+    return adapters.tokens.make("nonce.v1", [page, session.browser])
 
 
-async def fields_of(desk: Desk, request: Request, session: Session, page: str) -> Mapping[str, list[str]] | None:
+async def fields_of(
+    adapters: Adapters, request: Request, session: Session, page: str
+) -> Mapping[str, list[str]] | None:
     """What the form of this page sent; None when it is not from this session, or was open for more than an hour."""
     try:
         fields = parse_qs((await raw_body(request, MOST_BYTES, SLOWEST_S)).decode("ascii", "replace"))
-        said = desk.tokens.open("nonce.v1", fields.get("nonce", [""])[0], NONCE_LIVES_S)
+        said = adapters.tokens.open("nonce.v1", fields.get("nonce", [""])[0], NONCE_LIVES_S)
     except (RefusedError, RejectedError, ValueError):
         return None
     return fields if said == [page, session.browser] else None

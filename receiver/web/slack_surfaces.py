@@ -6,9 +6,9 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.errors import CasebellError
-from receiver.ports import Places, Received
+from receiver.ports import Received, Surfaces
 from receiver.web.request_body import raw_body
 from receiver.web.webhooks import headers_of, refusal
 
@@ -23,17 +23,17 @@ async def event(request: Request) -> Response:
     return await _heard(request, lambda places, body: places.event(body))
 
 
-async def _heard(request: Request, understand: Callable[[Places, bytes], Received]) -> Response:
-    desk: Desk = request.app.state.desk
-    if desk.places is None:
+async def _heard(request: Request, understand: Callable[[Surfaces, bytes], Received]) -> Response:
+    adapters: Adapters = request.app.state.adapters
+    if adapters.places is None:
         return PlainTextResponse("Slack is not configured here\n", 404)
     try:
         body = await raw_body(request)
-        desk.places.verify(body, headers_of(request), desk.now())
+        adapters.places.verify(body, headers_of(request), adapters.now())
     except CasebellError as error:
-        desk.metrics.webhooks_total.labels("slack", "", error.code).inc()
+        adapters.metrics.webhooks_total.labels("slack", "", error.code).inc()
         return refusal(error) if error.code != "unknown_account" else PlainTextResponse(f"{error.code}\n", 401)
-    received = understand(desk.places, body)
+    received = understand(adapters.places, body)
     after = BackgroundTask(received.after) if received.after else None
     if received.answer is not None:
         return JSONResponse(received.answer, background=after)

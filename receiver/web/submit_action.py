@@ -5,7 +5,7 @@ import time
 
 from sqlalchemy import Connection
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.action import MAX_NOTE, MAX_REPLY, Click
 from receiver.domain.item import Item
 from receiver.domain.plan import MOST_MONTHS, digits_of
@@ -18,25 +18,25 @@ LOOK_AGAIN_S = 0.03
 LATE = frozenset({"already_acting", "already_resolved", "resolved_elsewhere", "stale"})
 
 
-async def press_and_wait(desk: Desk, click: Click, locale: str) -> str | None:
+async def submit_action(adapters: Adapters, click: Click, locale: str) -> str | None:
     """Store the press; None once it was taken, or is still being looked at after three seconds; else why not."""
-    await accept(desk, own_click(click, desk))
+    await accept(adapters, own_click(click, adapters))
     until = time.monotonic() + WAIT_S
     while time.monotonic() < until:
-        is_settled, reason, item = await desk.database.read(_what_came_of, click)
+        is_settled, reason, item = await adapters.database.read(_what_came_of, click)
         if is_settled:
-            return None if reason is None else _sentence(desk, locale, reason, item, click)
+            return None if reason is None else _sentence(adapters, locale, reason, item, click)
         await asyncio.sleep(LOOK_AGAIN_S)
     return None
 
 
-def _sentence(desk: Desk, locale: str, reason: str, item: Item | None, click: Click) -> str:
+def _sentence(adapters: Adapters, locale: str, reason: str, item: Item | None, click: Click) -> str:
     if reason not in SENTENCES:
         return reason
     if reason in LATE and item is not None:  # it may have moved on again since, and says now who was first
         code, values = why_stale(item)
-        return desk.teller.say(locale, SENTENCES[code], **values)
-    return desk.teller.say(locale, SENTENCES[reason], **_values(reason, item, click))
+        return adapters.translator.say(locale, SENTENCES[code], **values)
+    return adapters.translator.say(locale, SENTENCES[reason], **_values(reason, item, click))
 
 
 def _values(reason: str, item: Item | None, click: Click) -> dict[str, str]:

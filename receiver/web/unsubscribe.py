@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.refusal import N_
 from receiver.errors import RefusedError
 from receiver.operations.digests import unsubscribe
@@ -19,26 +19,26 @@ SIGNED_FOR_S: Final = 10 * 366 * 86_400  # a mail may lie for years, and still i
 MOST_TOKEN: Final = 500
 
 
-def unsubscribe_routes(desk: Desk) -> list[Route]:
-    return [Route("/unsubscribe/{token}", UnsubscribePage(desk).answer, methods=["GET", "POST"])]
+def unsubscribe_routes(adapters: Adapters) -> list[Route]:
+    return [Route("/unsubscribe/{token}", UnsubscribePage(adapters).answer, methods=["GET", "POST"])]
 
 
 class UnsubscribePage:
     """GET and HEAD show; POST unsubscribes, and says the same however often it comes."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, adapters: Adapters) -> None:
+        self._adapters = adapters
 
     async def answer(self, request: Request) -> Response:
         locale = preferred_locale(request)
-        words = words_of(self._desk.teller, locale)
+        words = words_of(self._adapters.translator, locale)
         subscription = self._open(request.path_params["token"])
         if subscription is None:
             text = N_("It may be incomplete: please open it from the message again.")
             return message(404, N_("This link leads nowhere"), text, words=words, locale=locale)
         if request.method != "POST":
             return page("unsubscribe.html", words=words, locale=locale)
-        await unsubscribe(self._desk, subscription)
+        await unsubscribe(self._adapters, subscription)
         text = N_("No further digest of this kind goes to your address. Whoever looks after Casebell can undo this.")
         return message(200, N_("You are unsubscribed"), text, words=words, locale=locale)
 
@@ -46,7 +46,7 @@ class UnsubscribePage:
         if len(token) > MOST_TOKEN:
             return None
         try:
-            payload = self._desk.tokens.open("unsubscribe.v1", token, SIGNED_FOR_S)
+            payload = self._adapters.tokens.open("unsubscribe.v1", token, SIGNED_FOR_S)
         except RefusedError:
             return None
         return payload if isinstance(payload, str) else None

@@ -7,7 +7,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.errors import CasebellError, RejectedError, RetryLaterError
 from receiver.pipeline.ingest import accept
 from receiver.store.events import Arrival
@@ -20,29 +20,29 @@ KEPT_HEADERS = ("content-type", "user-agent", "x-debitura-event", "x-debitura-re
 
 async def receive(request: Request) -> Response:
     """``POST /webhooks/{source}/{account}``: 202 stored, 200 seen before, 4xx not accepted, 503 come again."""
-    desk: Desk = request.app.state.desk
+    adapters: Adapters = request.app.state.adapters
     source, account = request.path_params["source"], request.path_params["account"]
     started = time.perf_counter()
     try:
-        arrival = await verified(request, desk, source, account)
-        is_new = await accept(desk, arrival)
+        arrival = await verified(request, adapters, source, account)
+        is_new = await accept(adapters, arrival)
     except CasebellError as error:
-        known = source if (source, account) in desk.verifies else "unknown"
-        desk.metrics.webhooks_total.labels(known, account if known != "unknown" else "", error.code).inc()
+        known = source if (source, account) in adapters.verifies else "unknown"
+        adapters.metrics.webhooks_total.labels(known, account if known != "unknown" else "", error.code).inc()
         return refusal(error)
-    desk.metrics.webhooks_total.labels(source, account, "stored" if is_new else "duplicate").inc()
-    desk.metrics.webhook_ack_seconds.observe(time.perf_counter() - started)
+    adapters.metrics.webhooks_total.labels(source, account, "stored" if is_new else "duplicate").inc()
+    adapters.metrics.webhook_ack_seconds.observe(time.perf_counter() - started)
     return PlainTextResponse("stored\n", 202) if is_new else PlainTextResponse("seen before\n", 200)
 
 
-async def verified(request: Request, desk: Desk, source: str, account: str) -> Arrival:
+async def verified(request: Request, adapters: Adapters, source: str, account: str) -> Arrival:
     """The event as it came, its signature checked. Raises RejectedError."""
-    verify = desk.verifies.get((source, account))
+    verify = adapters.verifies.get((source, account))
     if verify is None:
         raise RejectedError("unknown_account")
     body = await raw_body(request)
     headers = headers_of(request)
-    now = desk.now()
+    now = adapters.now()
     event_id = verify(body, headers, now)
     kept = {name: headers[name][:200] for name in KEPT_HEADERS if name in headers}
     return Arrival(source, account, event_id, kept, body, now)
@@ -50,18 +50,18 @@ async def verified(request: Request, desk: Desk, source: str, account: str) -> A
 
 async def interact(request: Request) -> Response:
     """``POST /slack/interactions``: a press is stored before its 200; a modal opens once the answer is on its way."""
-    desk: Desk = request.app.state.desk
-    if desk.clicks is None:
+    adapters: Adapters = request.app.state.adapters
+    if adapters.clicks is None:
         return PlainTextResponse("Slack is not configured here\n", 404)
     try:
         body = await raw_body(request)
-        now = desk.now()
-        identity = desk.clicks.verify(body, headers_of(request), now)
-        received = desk.clicks.receive(body)
+        now = adapters.now()
+        identity = adapters.clicks.verify(body, headers_of(request), now)
+        received = adapters.clicks.receive(body)
         if received.is_click:
-            await accept(desk, Arrival("slack", "", identity, {}, body, now))
+            await accept(adapters, Arrival("slack", "", identity, {}, body, now))
     except CasebellError as error:
-        desk.metrics.webhooks_total.labels("slack", "", error.code).inc()
+        adapters.metrics.webhooks_total.labels("slack", "", error.code).inc()
         # interfaces.md, HTTP: whoever is not our Slack gets 401, also from another workspace or app
         return refusal(error) if error.code != "unknown_account" else PlainTextResponse(f"{error.code}\n", 401)
     after = BackgroundTask(received.after) if received.after else None

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from casebell_sandbox.debitura import DebituraStand
-from receiver.domain.action import Order
+from receiver.domain.action import SourceCommand
 from receiver.domain.people import People, Person
 from receiver.upstream.debitura.client import Debitura
 from receiver.upstream.debitura.translate import key_of
@@ -170,7 +170,7 @@ def payload(name: str) -> Any:
     return json.loads((PAYLOADS / f"{name}.json").read_text())
 
 
-def order(task: dict[str, Any], text: str | None = "It was not credited.", **changes: Any) -> Order:
+def order(task: dict[str, Any], text: str | None = "It was not credited.", **changes: Any) -> SourceCommand:
     """Anna's reply to a task, asked for at NOW."""
     asked: dict[str, Any] = {
         "action_id": 1,
@@ -182,7 +182,7 @@ def order(task: dict[str, Any], text: str | None = "It was not credited.", **cha
         "asked_at_us": round(NOW.timestamp() * 1_000_000),
         "case_id": task["caseId"],
     }
-    return Order(**(asked | changes))
+    return SourceCommand(**(asked | changes))
 
 
 def calls(stand: DebituraStand, ending: str, method: str = "GET") -> int:

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from casebell_sandbox.debitura import DebituraStand
 from receiver.domain.fact import Fact, SourceSaid
 from receiver.domain.item import Snapshot
-from receiver.ports import Hint
+from receiver.ports import ChangeHint
 from tests.adapters.debitura_world import Clock, World, calls, in_turn, key, page, payload, scripted, tasks, uuid, world
 
 pytestmark = pytest.mark.anyio
@@ -92,7 +92,7 @@ async def test_an_event_makes_its_case_be_read_at_once(debitura: World, stand: D
     hint = client.read(stand.event("chat.created", task["caseId"]))
     assert hint is not None
 
-    facts = await client.look({hint, Hint()}, ())
+    facts = await client.look({hint, ChangeHint()}, ())
 
     assert said(facts)[key(task)].question == "Two?"
     assert (calls(stand, task["caseId"]), calls(stand, other["caseId"])) == (2, 1)
@@ -115,7 +115,7 @@ async def test_at_most_four_cases_are_read_at_a_time_and_two_passes_wait_for_eac
         stand.add_task("Generic")
     network = CountingTransport()
     client = debitura.client(transport=network)
-    swept, two = await asyncio.gather(client.sweep((), is_full=False), client.look({Hint()}, ()))
+    swept, two = await asyncio.gather(client.sweep((), is_full=False), client.look({ChangeHint()}, ()))
     one = list(swept.facts)
 
     assert len(one) == len(two) == 12

@@ -108,8 +108,8 @@ async def test_everything_we_ask_is_asked_as_the_specification_wants_it(debitura
     other = key({"id": "00000000-0000-4000-8000-000000000001"})
 
     facts = list((await client.sweep({other}, is_full=True)).facts)
-    books = await client.survey()
-    sent = await client.carry_out(order(task, "Ça va? 😀", person=MEMBER))
+    books = await client.list_receivables()
+    sent = await client.execute(order(task, "Ça va? 😀", person=MEMBER))
     rows = await client.health()
     await debitura.close()
 
@@ -138,7 +138,7 @@ async def test_a_task_that_its_case_no_longer_lists_gets_no_reply(debitura: Worl
     network = Preferring({("GET", f"/cases/{CASE}/tasks"): "example=empty"})
     client = debitura.client(transport=network)
 
-    facts = await client.carry_out(order(payload("task__reply_to_chat"), person=MEMBER))
+    facts = await client.execute(order(payload("task__reply_to_chat"), person=MEMBER))
     await debitura.close()
 
     assert isinstance(facts[-1], SourceGone)
@@ -150,7 +150,7 @@ async def test_the_shortest_and_the_longest_reply_are_within_the_rules(debitura:
     network = Preferring()
     client = debitura.client(transport=network)
 
-    await client.carry_out(order(payload("task__reply_to_chat"), "x" * length, person=MEMBER))
+    await client.execute(order(payload("task__reply_to_chat"), "x" * length, person=MEMBER))
     await debitura.close()
 
     assert network.objections == []

@@ -63,7 +63,7 @@ def accepted(task: dict[str, Any]) -> list[Fact]:
 
 async def failure(client: Debitura, *arguments: Any, **changes: Any) -> DeliveryError:
     with pytest.raises(DeliveryError) as failed:
-        await client.carry_out(order(*arguments, **changes))
+        await client.execute(order(*arguments, **changes))
     return failed.value
 
 
@@ -82,7 +82,7 @@ async def failure(client: Debitura, *arguments: Any, **changes: Any) -> Delivery
 async def test_a_reply_is_stripped_and_may_be_as_long_as_debitura_counts(
     debitura: World, stand: DebituraStand, task: dict[str, Any], text: str, sent: str
 ) -> None:
-    assert await debitura.client().carry_out(order(task, text)) == accepted(task)
+    assert await debitura.client().execute(order(task, text)) == accepted(task)
     assert ours(stand, task) == [("ar@creditor.example", sent)]
 
 
@@ -118,14 +118,15 @@ async def test_nothing_else_can_be_asked_of_debitura(
 
 
 @pytest.mark.parametrize(
-    ("may_repeat", "reason"), [(False, "the reply was not sent"), (True, "whether the reply was sent is not known")]
+    ("maybe_duplicate", "reason"),
+    [(False, "the reply was not sent"), (True, "whether the reply was sent is not known")],
 )
 async def test_a_task_solved_in_the_portal_gets_no_reply_and_no_credit_for_one(
-    debitura: World, stand: DebituraStand, task: dict[str, Any], reason: str, *, may_repeat: bool
+    debitura: World, stand: DebituraStand, task: dict[str, Any], reason: str, *, maybe_duplicate: bool
 ) -> None:
     stand.solve_in_portal(task["id"])
 
-    refused, gone = await debitura.client().carry_out(order(task, may_repeat=may_repeat))
+    refused, gone = await debitura.client().execute(order(task, maybe_duplicate=maybe_duplicate))
 
     assert refused == SourceRefused(key(task), 1, f"already solved at Debitura; {reason}")
     assert gone == SourceGone(key(task), NOW, is_certain=True, outcome="solved")
@@ -151,7 +152,7 @@ async def test_a_case_that_cannot_list_its_tasks_is_looked_up_in_the_account(
         f"{path}/chats": in_turn([{}]),
     }
     async with world(scripted(answers)) as made:
-        facts = await made.client().carry_out(order(task))
+        facts = await made.client().execute(order(task))
 
     assert (facts == accepted(task)) == is_waiting
     assert (("chats.send", "200") in made.heard) == is_waiting
@@ -179,7 +180,7 @@ async def test_a_reply_whose_answer_was_lost_is_found_in_the_chat(
 ) -> None:
     debitura.network.loses_answers = True
 
-    assert await debitura.client().carry_out(order(task, "Two\nlines")) == accepted(task)
+    assert await debitura.client().execute(order(task, "Two\nlines")) == accepted(task)
     assert calls(stand, "/chats", "POST") == 1
 
 
@@ -218,7 +219,7 @@ async def test_after_a_doubtful_try_the_reply_is_looked_for_first(
     stand.solve(task["id"])
     clock.move(hours=1)
 
-    assert await debitura.client().carry_out(order(task, may_repeat=True)) == accepted(task)
+    assert await debitura.client().execute(order(task, maybe_duplicate=True)) == accepted(task)
     assert calls(stand, "/chats", "POST") == 0
 
 
@@ -227,11 +228,11 @@ async def test_a_doubtful_try_is_repeated_only_once_it_can_no_longer_arrive(
 ) -> None:
     client = debitura.client()
     clock.move(seconds=60)
-    error = await failure(client, task, may_repeat=True)
+    error = await failure(client, task, maybe_duplicate=True)
     assert (type(error), calls(stand, "/chats", "POST")) == (UncertainError, 0)
 
     clock.move(seconds=1)
-    assert await client.carry_out(order(task, may_repeat=True)) == accepted(task)
+    assert await client.execute(order(task, maybe_duplicate=True)) == accepted(task)
     assert ours(stand, task) == [("ar@creditor.example", SENT)]
 
 
@@ -245,10 +246,10 @@ async def test_the_time_of_the_last_try_counts_not_that_of_the_wish(
     stand.faults.refuse = None
     clock.move(seconds=30)
 
-    assert isinstance(await failure(client, task, may_repeat=True), UncertainError)
+    assert isinstance(await failure(client, task, maybe_duplicate=True), UncertainError)
 
     clock.move(seconds=31)
-    assert await client.carry_out(order(task, may_repeat=True)) == accepted(task)
+    assert await client.execute(order(task, maybe_duplicate=True)) == accepted(task)
     assert len(ours(stand, task)) == 1
 
 
@@ -265,7 +266,7 @@ async def test_another_message_is_not_taken_for_the_reply(
     stand.reply(task["caseId"], text, stand.users[user])
     clock.at = NOW + timedelta(minutes=5)
 
-    await debitura.client().carry_out(order(task, may_repeat=True))
+    await debitura.client().execute(order(task, maybe_duplicate=True))
 
     assert calls(stand, "/chats", "POST") == 1
 
@@ -278,7 +279,7 @@ async def test_a_clock_that_runs_a_minute_behind_does_not_double_a_reply(
     stand.reply(task["caseId"], SENT, stand.users[1])
     clock.at = NOW + timedelta(minutes=5)
 
-    assert await debitura.client().carry_out(order(task, may_repeat=True)) == accepted(task)
+    assert await debitura.client().execute(order(task, maybe_duplicate=True)) == accepted(task)
     assert calls(stand, "/chats", "POST") == 0
 
 
@@ -296,7 +297,7 @@ async def test_what_debitura_refuses_is_told_in_its_words_and_the_team_is_read_a
     assert (type(error), error.code) == (PermanentError, "refused")
     assert error.message.endswith("(InvalidUserEmail)")
     stand.faults.refuse = None
-    await client.carry_out(order(task, person=Person(email="ar@creditor.example")))
+    await client.execute(order(task, person=Person(email="ar@creditor.example")))
     assert calls(stand, "/users") >= 2
 
 
@@ -321,7 +322,7 @@ async def test_too_many_calls_mean_later_and_surely_not_sent(
     assert isinstance(error, RetryLaterError)
     assert (error.code, error.after_s) == ("rate_limited", 2.0)
     clock.move(seconds=3)
-    assert await client.carry_out(order(task)) == accepted(task)
+    assert await client.execute(order(task)) == accepted(task)
 
 
 async def test_no_connection_means_surely_not_sent(debitura: World, task: dict[str, Any]) -> None:
@@ -336,7 +337,7 @@ async def test_after_a_reply_the_task_goes_and_is_gone_for_certain(
     debitura: World, clock: Clock, task: dict[str, Any]
 ) -> None:
     client = debitura.client()
-    await client.carry_out(order(task))
+    await client.execute(order(task))
     assert len(list((await client.sweep({key(task)}, is_full=False)).facts)) == 1
 
     clock.move(seconds=5)

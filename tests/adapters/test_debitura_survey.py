@@ -11,7 +11,7 @@ from casebell_sandbox.debitura import DebituraStand
 from receiver.domain.fact import SourceGone, SourceSaid
 from receiver.domain.twin import Receivable
 from receiver.errors import DeliveryError
-from receiver.ports import Book, Hint
+from receiver.ports import ChangeHint, ReceivableBatch
 from tests.adapters.debitura_world import Clock, World, calls, in_turn, page, scripted, uuid, world
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +33,7 @@ async def debitura(stand: DebituraStand, clock: Clock) -> AsyncIterator[World]:
         yield made
 
 
-def said(books: Iterable[Book]) -> dict[str, Receivable]:
+def said(books: Iterable[ReceivableBatch]) -> dict[str, Receivable]:
     return {one.reference: one for book in books for one in book.said}
 
 
@@ -45,7 +45,7 @@ def listing(*numbers: int, **pages: Any) -> dict[str, Any]:
 async def test_a_case_nobody_waits_for_is_known(debitura: World, stand: DebituraStand) -> None:
     case = stand.add_case()
 
-    (book,) = await debitura.client(case_url="https://d.example/{id}").survey()
+    (book,) = await debitura.client(case_url="https://d.example/{id}").list_receivables()
 
     one = said([book])[case["creditorReference"]]
     assert book.is_pass
@@ -62,7 +62,7 @@ async def test_the_list_is_read_once_in_ten_polls_however_many_tasks_there_are(
     client = debitura.client()
     for _ in range(21):
         list((await client.sweep((), is_full=False)).facts)
-        await client.survey()
+        await client.list_receivables()
         clock.move(seconds=60)
 
     by_id = 3  # fifty in a call, for the first pass over the tasks
@@ -80,7 +80,7 @@ async def test_a_longer_list_is_read_less_often(clock: Clock) -> None:
     async with world(scripted({"/cases": endless}), clock) as made:
         client = made.client()
         for _ in range(7):
-            await client.survey()
+            await client.list_receivables()
             clock.move(minutes=10)
 
     assert len(asked) == 2 * 200  # every 40 minutes, not every ten
@@ -91,13 +91,13 @@ async def test_an_event_about_a_case_has_it_read_at_once_and_the_list_at_the_nex
 ) -> None:
     case = stand.add_case()
     client = debitura.client()
-    await client.survey()
+    await client.list_receivables()
     stand.move_case(case["id"], "Closed")
 
-    await client.look([Hint(what="case", id=case["id"])], ())
-    told = said(await client.survey())
+    await client.look([ChangeHint(what="case", id=case["id"])], ())
+    told = said(await client.list_receivables())
     clock.move(seconds=60)
-    (again,) = await client.survey()
+    (again,) = await client.list_receivables()
 
     assert told[case["creditorReference"]].standing == ("paid",)
     assert again.is_pass
@@ -108,11 +108,11 @@ async def test_what_has_not_changed_is_not_told_again_until_the_next_day(
 ) -> None:
     case = stand.add_case()
     client = debitura.client()
-    first = said(await client.survey())
+    first = said(await client.list_receivables())
     clock.move(minutes=11)
-    (book,) = await client.survey()
+    (book,) = await client.list_receivables()
     clock.move(days=1)
-    tomorrow = said(await client.survey())
+    tomorrow = said(await client.list_receivables())
 
     assert (len(first), book.said, book.is_pass) == (1, (), True)
     assert list(tomorrow) == [case["creditorReference"]]
@@ -120,7 +120,7 @@ async def test_what_has_not_changed_is_not_told_again_until_the_next_day(
 
 async def test_a_list_that_does_not_add_up_is_no_pass_and_forgets_nobody() -> None:
     async with world(scripted({"/cases": in_turn([listing(1, 2, totalResults=3)])})) as made:
-        (book,) = await made.client().survey()
+        (book,) = await made.client().list_receivables()
 
     assert sorted(said([book])) == ["INV-1", "INV-2"]
     assert (book.is_pass, book.listed) == (False, None)
@@ -129,7 +129,7 @@ async def test_a_list_that_does_not_add_up_is_no_pass_and_forgets_nobody() -> No
 async def test_an_account_that_lists_no_cases_has_no_twins_and_is_not_asked_again_and_again(clock: Clock) -> None:
     async with world(scripted({}), clock) as made:
         client = made.client()
-        books = [await client.survey() for _ in range(3)]
+        books = [await client.list_receivables() for _ in range(3)]
 
         assert books == [[], [], []]
         assert made.heard == [("cases.list", "404")]
@@ -140,14 +140,14 @@ async def test_while_debitura_is_down_nothing_is_heard(debitura: World, stand: D
     stand.faults.down = True
 
     with pytest.raises(DeliveryError):
-        await debitura.client().survey()
+        await debitura.client().list_receivables()
 
 
 async def test_a_case_that_an_event_named_and_that_is_not_there_is_gone(debitura: World) -> None:
     client = debitura.client()
-    await client.look([Hint(what="case", id=uuid(7))], ())
+    await client.look([ChangeHint(what="case", id=uuid(7))], ())
 
-    books = await client.survey()
+    books = await client.list_receivables()
 
     assert [book.gone for book in books if book.gone] == [{f"debitura:main:case:{uuid(7)}"}]
 

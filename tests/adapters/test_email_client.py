@@ -209,7 +209,7 @@ def test_another_kind_of_address_for_the_server_is_a_fault_of_the_configuration(
         SmtpClient(url, None)
 
 
-class PlainTeller:  # English, the item's own words
+class PlainTranslator:  # English, the item's own words
     def story(self, notice: Notice) -> Story:
         said, state = notice.item.snapshot, notice.item.state
         headline = f"{said.title} · {said.reference}"
@@ -220,12 +220,12 @@ class PlainTeller:  # English, the item's own words
 
 
 def notifier(mailbox: Mailbox) -> MailNotifier:
-    return MailNotifier(client(mailbox), PlainTeller(), sender=SENDER, host="casebell.example.com")
+    return MailNotifier(client(mailbox), PlainTranslator(), sender=SENDER, host="casebell.example.com")
 
 
 def known_as(user: str, password: str, mailbox: Mailbox) -> MailNotifier:
     login = SmtpClient(f"smtp://{user}@127.0.0.1:{mailbox.port}", password)
-    return MailNotifier(login, PlainTeller(), sender=SENDER, host="casebell.example.com")
+    return MailNotifier(login, PlainTranslator(), sender=SENDER, host="casebell.example.com")
 
 
 def resolved() -> Item:
@@ -306,4 +306,4 @@ async def test_the_doctor_hears_how_the_server_was_reached_or_what_to_do() -> No
 
 def test_a_sender_that_is_no_address_is_a_fault_of_the_configuration() -> None:
     with pytest.raises(ConfigError, match="sender"):
-        MailNotifier(SmtpClient("smtp://127.0.0.1", None), PlainTeller(), sender="Casebell", host="c.example")
+        MailNotifier(SmtpClient("smtp://127.0.0.1", None), PlainTranslator(), sender="Casebell", host="c.example")

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from casebell_sandbox.getbill import GetbillStand
 from receiver.errors import RetryLaterError
-from receiver.ports import Hint
+from receiver.ports import ChangeHint
 from tests.getbill_side import Watch, client_of, failure, key
 
 pytestmark = pytest.mark.anyio
@@ -91,7 +91,7 @@ async def test_events_do_not_keep_the_same_old_todos_from_being_read_in_turn() -
     for _ in range(2):
         found |= {fact.key for fact in (await getbill.sweep(open_keys, is_full=False)).facts}
         watch.move(minutes=1)
-        await getbill.look([Hint(what=todo["type"], id=todo["id"]) for todo in new], open_keys)
+        await getbill.look([ChangeHint(what=todo["type"], id=todo["id"]) for todo in new], open_keys)
         watch.move(minutes=4)
 
     assert set(open_keys) <= found

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from casebell_sandbox.getbill import GetbillStand
 from receiver.domain.fact import Fact, SourceGone, SourceSaid
-from receiver.ports import Hint
+from receiver.ports import ChangeHint
 from receiver.upstream.getbill.client import Getbill
 from tests.factories import NOW
 from tests.getbill_side import Watch, asked, client_of, key, page, serving
@@ -182,7 +182,7 @@ async def test_an_alert_whose_todo_left_the_recent_list_is_followed_all_the_same
 async def test_an_event_about_the_plan_tells_of_its_alert(getbill: Getbill, stand: GetbillStand) -> None:
     plan, alert = late_plan(stand)
 
-    found = kinds(await getbill.look([Hint(debt_id=plan["debt"]["id"])], []))
+    found = kinds(await getbill.look([ChangeHint(debt_id=plan["debt"]["id"])], []))
 
     assert found == {key(plan): "agreement", alert: "overdue_installment"}
 
@@ -192,7 +192,7 @@ async def test_how_debts_stand_comes_with_every_list_and_costs_no_read(getbill: 
     list((await getbill.sweep([], is_full=True)).facts)
     reads = len(asked(stand))
 
-    books = await getbill.survey()
+    books = await getbill.list_receivables()
 
     (one,) = [one for book in books for one in book.said]
     assert (one.reference, one.standing, one.stage) == (todo["debt"]["reference"], ("disputed", "owed"), "on_hold")
@@ -208,4 +208,4 @@ async def test_a_decided_dispute_still_says_how_its_debt_stands(getbill: Getbill
 
     assert list((await getbill.sweep([], is_full=False)).facts) == []
 
-    assert [one.standing for book in await getbill.survey() for one in book.said] == [("paid",)]
+    assert [one.standing for book in await getbill.list_receivables() for one in book.said] == [("paid",)]

@@ -17,7 +17,7 @@ from receiver.domain.action import Plan
 from receiver.domain.fact import SourceDid, SourceSaid
 from receiver.domain.money import Money
 from receiver.errors import PermanentError, RetryLaterError
-from receiver.ports import Hint
+from receiver.ports import ChangeHint
 from receiver.upstream.getbill.budget import Budget
 from receiver.upstream.getbill.client import Getbill
 from tests.getbill_side import (
@@ -60,7 +60,7 @@ async def test_a_debt_is_read_once_an_hour_and_at_once_when_it_changed(
     assert len(asked(stand, "/debts/")) == 1
 
     debt["debtor_company"] = "Renamed Ltd"
-    told = said(await getbill.look([Hint(debt_id=debt["id"])], []))
+    told = said(await getbill.look([ChangeHint(debt_id=debt["id"])], []))
     watch.move(minutes=61)
     list((await getbill.sweep([], is_full=False)).facts)
 
@@ -102,7 +102,7 @@ async def test_when_the_allowance_is_nearly_used_up_polling_waits_and_a_person_d
         list((await getbill.sweep([], is_full=False)).facts)
 
     error = await failure(getbill.sweep([], is_full=False))
-    done = await getbill.carry_out(order(todo))
+    done = await getbill.execute(order(todo))
 
     assert (type(error), error.code) == (RetryLaterError, "budget")
     assert isinstance(error, RetryLaterError)
@@ -118,7 +118,7 @@ async def test_a_plan_can_be_changed_with_the_last_reads(stand: GetbillStand, wa
         getbill.budget.spend("read")
     plan = Plan(3, date(2026, 4, 1), Decimal(50))
 
-    done = await getbill.carry_out(order(todo, "update_plan", plan=plan))
+    done = await getbill.execute(order(todo, "update_plan", plan=plan))
 
     assert said([fact for fact in done if isinstance(fact, SourceSaid)])[key(todo)].installments
     assert SourceDid(key(todo), 7) in done
@@ -210,7 +210,7 @@ async def test_a_token_is_fetched_once_for_all_who_wait_for_it(stand: GetbillSta
     getbill = with_oauth(stand, watch)
     stand.faults.hang_s = 0.01
 
-    await asyncio.gather(*(getbill.look([Hint(what=todo["type"], id=todo["id"])], []) for todo in todos))
+    await asyncio.gather(*(getbill.look([ChangeHint(what=todo["type"], id=todo["id"])], []) for todo in todos))
 
     assert asked(stand, "/token", "POST") == ["/token"]
 
@@ -233,7 +233,7 @@ async def test_a_revoked_token_is_replaced_once(stand: GetbillStand, watch: Watc
     stand.access.revoke_tokens()
     stand.faults.hang_s = 0.01
 
-    await asyncio.gather(*(getbill.look([Hint(what=todo["type"], id=todo["id"])], []) for _ in range(4)))
+    await asyncio.gather(*(getbill.look([ChangeHint(what=todo["type"], id=todo["id"])], []) for _ in range(4)))
     await getbill._api._tokens.instead_of("one that was refused long ago")
 
     assert asked(stand, "/token", "POST") == ["/token", "/token"]
@@ -267,6 +267,6 @@ async def test_without_a_token_nothing_was_done_also_for_a_decision(watch: Watch
     app = Starlette(routes=[Route("/token", token, methods=["POST"])])
     getbill = client_of(app, watch, token_url="http://localhost/token", client_id="c", client_secret="s")
 
-    error = await failure(getbill.carry_out(order({"type": "ai_detection", "id": "enc_1"})))
+    error = await failure(getbill.execute(order({"type": "ai_detection", "id": "enc_1"})))
 
     assert isinstance(error, RetryLaterError)

@@ -42,7 +42,7 @@ async def test_very_many_events_are_answered_within_one_sweep_and_ring_once_a_ch
         assert await flood.n_with_currency() >= min(n_early + 150, len(flood.todos))
         assert len(here.posts()) == OVER + 1, "details filled in later ring nobody"
         assert here.posts("C0TASKS") == []
-        assert await flood.getbill.carry_out(order(flood.todos[0]))
+        assert await flood.getbill.execute(order(flood.todos[0]))
 
         flood.add(currency="CHF", reference="INV-LATER")
         await flood.step()
@@ -58,16 +58,16 @@ async def test_an_event_that_waited_is_looked_at_though_a_pass_was_made_that_did
     async with office(tmp_path, ROUTES) as here:
         flood = flood_on(here)
         old = [flood.stand.add("portal_dispute") for _ in range(60)]
-        await reconcile(flood.desk, flood.getbill, is_full=True)
+        await reconcile(flood.adapters, flood.getbill, is_full=True)
         here.at += timedelta(days=60)
         last = max(old, key=key)
         flood.stand.set_status(last["id"], "validated")
         arrival = Arrival("getbill", "main", "id:e-1", {}, flood.stand.event(last), here.at)
-        await here.desk.database.write_together(events.append, arrival)
+        await here.adapters.database.write_batched(events.append, arrival)
         here.at += timedelta(seconds=40)
 
-        await reconcile(flood.desk, flood.getbill)
+        await reconcile(flood.adapters, flood.getbill)
         assert (await here.item(key(last))).state == "open", "too many are old: a pass reads a part of them"
-        await drain(flood.desk, "getbill", "main")
+        await drain(flood.adapters, "getbill", "main")
 
         assert (await here.item(key(last))).state == "resolved"

@@ -14,7 +14,7 @@ from casebell_sandbox.getbill import GetbillStand
 from receiver.domain.fact import SourceGone, SourceSaid
 from receiver.domain.money import Money
 from receiver.errors import RetryLaterError
-from receiver.ports import Hint, Upstream
+from receiver.ports import ChangeHint, Upstream
 from receiver.upstream.getbill.client import Getbill
 from receiver.upstream.getbill.inbound import make_verify
 from tests.factories import NOW
@@ -90,13 +90,15 @@ async def test_an_item_reads_the_same_however_it_was_found(
 ) -> None:
     todo = stand.add(kind)
     stand.is_single_sparse = is_sparse
-    hint = Hint(debt_id=todo["debt"]["id"]) if kind == "agreement" else Hint(what=todo["type"], id=todo["id"])
+    hint = (
+        ChangeHint(debt_id=todo["debt"]["id"]) if kind == "agreement" else ChangeHint(what=todo["type"], id=todo["id"])
+    )
     ours = {key(todo)}
 
     swept = list((await client_of(stand.app, watch).sweep(ours, is_full=False)).facts)
     getbill = client_of(stand.app, watch)
     looked = await getbill.look([hint], ours)
-    by_debt = await getbill.look([Hint(debt_id=todo["debt"]["id"])], ours)
+    by_debt = await getbill.look([ChangeHint(debt_id=todo["debt"]["id"])], ours)
     swept_again = list((await getbill.sweep(ours, is_full=False)).facts)
 
     assert said(swept)[key(todo)].kind == kind
@@ -128,7 +130,7 @@ async def test_a_decision_taken_back_at_getbill_opens_the_item_again(
     assert list((await getbill.sweep([], is_full=False)).facts) == []
     stand.set_status(todo["id"], "suggested")
 
-    by_webhook = said(await getbill.look([Hint(debt_id=todo["debt"]["id"])], []))
+    by_webhook = said(await getbill.look([ChangeHint(debt_id=todo["debt"]["id"])], []))
     watch.move(hours=2)
     by_polling = said(list((await client_of(stand.app, watch).sweep([], is_full=False)).facts))
 
@@ -280,12 +282,12 @@ async def test_a_debt_s_todos_are_looked_at_together(getbill: Getbill, stand: Ge
     second = stand.add("hardship", debt=stand.debts[first["debt"]["id"]])
     stand.add("ai_dispute")
 
-    assert set(said(await getbill.look([Hint(debt_id=first["debt"]["id"])], []))) == {key(first), key(second)}
+    assert set(said(await getbill.look([ChangeHint(debt_id=first["debt"]["id"])], []))) == {key(first), key(second)}
 
 
 async def test_few_hints_are_looked_at_singly_and_many_cost_one_sweep(getbill: Getbill, stand: GetbillStand) -> None:
     todos = [stand.add("portal_dispute") for _ in range(6)]
-    hints = [Hint(what=todo["type"], id=todo["id"]) for todo in todos]
+    hints = [ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos]
 
     few = await getbill.look([*hints[:5], *hints[:5]], [])
     lists_for_few = asked(stand, "/todos").count("/external-api/v1/todos")
@@ -299,7 +301,7 @@ async def test_few_hints_are_looked_at_singly_and_many_cost_one_sweep(getbill: G
 async def test_an_event_about_nothing_in_particular_is_a_sweep(getbill: Getbill, stand: GetbillStand) -> None:
     todo = stand.add("ai_dispute")
 
-    assert list(said(await getbill.look([Hint()], []))) == [key(todo)]
+    assert list(said(await getbill.look([ChangeHint()], []))) == [key(todo)]
 
 
 async def test_what_changed_is_read_anew_also_when_many_changed(getbill: Getbill, stand: GetbillStand) -> None:
@@ -308,7 +310,7 @@ async def test_what_changed_is_read_anew_also_when_many_changed(getbill: Getbill
     for todo in todos:
         stand.set_status(todo["id"], "suggested")
 
-    found = said(await getbill.look([Hint(what=todo["type"], id=todo["id"]) for todo in todos], []))
+    found = said(await getbill.look([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
 
     assert set(found) == set(map(key, todos))
 
@@ -319,7 +321,7 @@ async def test_many_hints_reach_further_back_than_the_sweep(
     todos = [stand.add("ai_dispute") for _ in range(6)]
     watch.move(days=60)
 
-    found = said(await getbill.look([Hint(what=todo["type"], id=todo["id"]) for todo in todos], []))
+    found = said(await getbill.look([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
 
     assert set(found) == set(map(key, todos))
 
@@ -330,7 +332,7 @@ async def test_a_note_written_at_getbill_shows_after_its_webhook(getbill: Getbil
     for todo in todos:
         todo["admin_notes"] = "call him back"
 
-    found = said(await getbill.look([Hint(what=todo["type"], id=todo["id"]) for todo in todos], []))
+    found = said(await getbill.look([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
 
     assert [one.details[-1].text for one in found.values()] == ["call him back"] * 6
 
@@ -341,13 +343,13 @@ async def test_a_todo_that_answers_with_another_id_makes_no_second_item(watch: W
 
     app = Starlette(routes=[Route("/external-api/v1/todos/ai_detection/enc_1", todo)])
 
-    facts = await client_of(app, watch).look([Hint(what="ai_detection", id="enc_1")], [])
+    facts = await client_of(app, watch).look([ChangeHint(what="ai_detection", id="enc_1")], [])
 
     assert list(said(facts)) == ["getbill:main:ai_detection:enc_1"]
 
 
 async def test_a_hinted_todo_that_is_gone_is_gone_for_certain(getbill: Getbill) -> None:
-    facts = await getbill.look([Hint(what="ai_detection", id="enc_1")], ["getbill:main:ai_detection:enc_1"])
+    facts = await getbill.look([ChangeHint(what="ai_detection", id="enc_1")], ["getbill:main:ai_detection:enc_1"])
 
     assert facts == [SourceGone("getbill:main:ai_detection:enc_1", NOW, is_certain=True)]
 
@@ -358,6 +360,6 @@ async def test_an_id_that_getbill_cannot_read_makes_an_event_a_sweep(watch: Watc
             return JSONResponse({"error": True, "message": "Invalid debt_id", "code": 400}, 400)
         return page([plain("enc_1")])
 
-    facts = await client_of(serving(refuses_debts), watch).look([Hint(debt_id="17")], [])
+    facts = await client_of(serving(refuses_debts), watch).look([ChangeHint(debt_id="17")], [])
 
     assert list(said(facts)) == ["getbill:main:agreement:enc_1"]

@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from casebell_sandbox.getbill import GetbillStand
-from receiver.ports import Hint
+from receiver.ports import ChangeHint
 from tests.getbill_side import Watch, client_of, key, page, plain, said, serving
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +29,7 @@ async def test_many_events_about_one_type_make_us_read_the_list_of_that_type_onl
     for _ in range(120):
         stand.add("portal_dispute")
 
-    facts = await getbill.look([Hint(what=todo["type"], id=todo["id"]) for todo in todos], [])
+    facts = await getbill.look([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], [])
 
     lists = [call.query for call in stand.faults.calls if call.path.endswith("/todos")]
     assert {fact.key for fact in facts} == {*map(key, todos)}
@@ -53,7 +53,7 @@ async def test_a_getbill_that_knows_a_type_by_its_old_name_or_none_is_still_aske
         await stand.app(scope, receive, send)
 
     getbill = client_of(choosy, watch)  # type: ignore[arg-type]  # any ASGI app
-    found = said(await getbill.look([Hint(what=todo["type"], id=todo["id"]) for todo in todos], []))
+    found = said(await getbill.look([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
 
     assert found.keys() == {*map(key, todos)}
     assert names == ["ai_detection", "non_blocking_dispute", None][: len(names)]
@@ -67,7 +67,7 @@ async def test_an_empty_list_for_a_type_that_events_named_is_not_believed(watch:
         found = todos if request.query_params.get("type") in {None, "blocking_dispute"} else []
         return page(found, page=1, limit=100, total=len(found), pages=1)
 
-    hints = [Hint("debtor_request", f"t{n}") for n in range(80)]
+    hints = [ChangeHint("debtor_request", f"t{n}") for n in range(80)]
     getbill = client_of(serving(listed), watch)
     listing, pages = await getbill._listing.newest("since_last_month", [key(todo) for todo in todos], (), hints[0].what)
 

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from casebell_sandbox.getbill import GetbillStand
 from receiver.domain.fact import SourceSaid
 from receiver.errors import RetryLaterError
-from receiver.ports import Hint
+from receiver.ports import ChangeHint
 from receiver.upstream.getbill.client import Getbill
 from tests.getbill_side import Watch, asked, client_of, failure, key, page, plain, said, serving
 
@@ -88,7 +88,7 @@ async def test_the_search_for_todos_ends_though_no_page_is_short(most: int, says
         said = {"total": 300, "pages": 3} if says_pages else {}
         return page(todos[(number - 1) * 100 : number * 100], page=number, limit=100, **said)
 
-    hints = [Hint(what="agreement", id=f"enc_gone_{n}") for n in range(8)]
+    hints = [ChangeHint(what="agreement", id=f"enc_gone_{n}") for n in range(8)]
 
     await client_of(serving(answer), Watch()).look(hints, [])
 
@@ -123,7 +123,7 @@ async def test_a_few_events_about_old_todos_cost_no_walk_through_the_whole_list(
     getbill = client_of(stand.app, watch)
     open_keys = [key(todo) for todo in old]
     getbill.recall(open_keys, None)
-    hints = [Hint(what=todo["type"], id=todo["id"]) for todo in [*new, old[3]]]
+    hints = [ChangeHint(what=todo["type"], id=todo["id"]) for todo in [*new, old[3]]]
 
     found = said(await getbill.look(hints, open_keys))
 

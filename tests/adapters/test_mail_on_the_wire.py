@@ -16,10 +16,10 @@ from notifiers.email.client import SmtpClient
 from notifiers.email.headers import POLICY
 from notifiers.email.notifier import MailNotifier
 from notifiers.email.render import root_id
-from notifiers.i18n.formats import Voice
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.formats import Formats
+from notifiers.i18n.translator import Translator
 from notifiers.story.build import headline
-from notifiers.story.context import Telling
+from notifiers.story.context import StoryContext
 from notifiers.story.digest_text import tell
 from notifiers.text import one_line
 from receiver.cli.preview import notice_of_sample
@@ -28,7 +28,7 @@ from receiver.cli.samples import ANNA, SAMPLES, sample
 from receiver.domain.admin_alert import SENTENCES
 from receiver.domain.item import Item
 from receiver.domain.money import Money
-from receiver.domain.notice import Notice, Nudge
+from receiver.domain.notice import Notice, Reminder
 from tests.checkers import parsed_by_mailparser, tools
 from tests.factories import NOW
 
@@ -72,7 +72,7 @@ def accented(kind: str, locale: str) -> Notice:
 
 
 def subject_of(notice: Notice) -> str:
-    return Teller().story(notice).headline
+    return Translator().story(notice).headline
 
 
 class Post:
@@ -80,7 +80,7 @@ class Post:
 
     def __init__(self, stand: MailStand) -> None:
         client = SmtpClient(f"smtp://127.0.0.1:{stand.port}", None)
-        self.notifier = MailNotifier(client, Teller(), sender=SENDER, host=HOST)
+        self.notifier = MailNotifier(client, Translator(), sender=SENDER, host=HOST)
         self.sent: dict[str, str | None] = {}
 
     async def send_alerts(self, locale: str) -> None:
@@ -93,7 +93,7 @@ class Post:
         ):  # fmt: skip
             await self.notifier.deliver(about, TO, None, shown)
             self.sent[f"{name}.{locale}"] = subject if shown is None else f"Re: {subject}"
-        await self.notifier.nudge(notice, TO, "", Nudge("reminder", ANNA))
+        await self.notifier.nudge(notice, TO, "", Reminder("reminder", ANNA))
         self.sent[f"nudge.{locale}"] = f"Re: {subject}"
 
     async def send_many(self, locale: str) -> None:
@@ -112,7 +112,7 @@ class Post:
         """Alarms, and the mail that signs somebody in."""
         values = {"about": "Getbill (Søn)", "since": "2026-03-02", "reason": "401", "url": f"https://{HOST}/login/x"}
         for code, sentence in SENTENCES.items():
-            text = Teller().say("en", sentence, **values)
+            text = Translator().say("en", sentence, **values)
             await self.notifier.warn(TO, text, f"login {code}" if code == "login" else code, NOW)
             self.sent[code] = None
 
@@ -202,8 +202,8 @@ def test_another_parser_gives_back_every_headline_of_every_kind_and_language(too
         money = Money(Decimal(chance.randint(-10, 10**9)) / 100, chance.choice(("EUR", "DKK", "RUB", "JPY", "XXX")))
         snapshot = replace(notice.item.snapshot, reference=words[0], debtor=words[1], title=words[2], amount=money)
         about = replace(notice, item=replace(notice.item, snapshot=snapshot))
-        voice = Voice(Teller(), notice.route.locale, ZoneInfo("Europe/Paris"), NOW)
-        subject = one_line(headline(Telling(about, voice)))
+        voice = Formats(Translator(), notice.route.locale, ZoneInfo("Europe/Paris"), NOW)
+        subject = one_line(headline(StoryContext(about, voice)))
         mail = EmailMessage(policy=POLICY)
         mail["Subject"] = subject if n % 2 else f"Re: {subject}"
         expected[str(n)], raw[str(n)] = subject if n % 2 else f"Re: {subject}", mail.as_bytes()

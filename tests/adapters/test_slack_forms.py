@@ -6,7 +6,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack.client import SlackClient
 from notifiers.slack.inbound import SlackClicks
 from receiver.domain.item import Attempt
@@ -36,7 +36,7 @@ def clicks_of(client: SlackClient, notice_for: Any) -> SlackClicks:
         client=client,
         notice_for=notice_for,
         locale_at=lambda _place: "en",
-        teller=Teller(),
+        translator=Translator(),
         now=lambda: NOW,
     )
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack.client import SlackClient
 from notifiers.slack.errors import REFUSED_BLOCKS
 from notifiers.slack.notifier import SlackNotifier
-from receiver.domain.notice import Nudge
+from receiver.domain.notice import Reminder
 from receiver.domain.people import Person
 from receiver.errors import PermanentError
-from receiver.ports import Delivered, Gathered
+from receiver.ports import Delivered, GroupedDelivery
 from tests.adapters.slack_wire import HANG_UP, OK, Wire, http, no, slack
 from tests.factories import NOW, make_item, make_notice, make_snapshot
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 @asynccontextmanager
 async def notifier_of(wire: Wire) -> AsyncIterator[SlackNotifier]:
-    notifier = SlackNotifier(SlackClient(wire.url, "xoxb-1", total_s=5), Teller())
+    notifier = SlackNotifier(SlackClient(wire.url, "xoxb-1", total_s=5), Translator())
     try:
         yield notifier
     finally:
@@ -158,7 +158,7 @@ async def test_a_request_that_came_to_nothing_rings_in_the_channel_again_and_onc
 async def test_a_reminder_goes_into_the_thread_of_its_message_and_mentions_one_person() -> None:
     async with slack() as wire, notifier_of(wire) as notifier:
         ben = Person(name="Ben", slack_id="U2")
-        await notifier.nudge(make_notice(), "C1", "C1/171.5@171.2", Nudge("reminder", ben))
+        await notifier.nudge(make_notice(), "C1", "C1/171.5@171.2", Reminder("reminder", ben))
 
         ((method, told),) = wire.calls
         assert (method, told["channel"], told["thread_ts"]) == ("chat.postMessage", "C1", "171.2")
@@ -168,14 +168,14 @@ async def test_a_reminder_goes_into_the_thread_of_its_message_and_mentions_one_p
 @pytest.mark.parametrize("answer", [HANG_UP, no("is_archived")])
 async def test_a_reminder_that_perhaps_arrived_or_cannot_is_not_said_again(answer: bytes) -> None:
     async with slack(answer) as wire, notifier_of(wire) as notifier:
-        await notifier.nudge(make_notice(), "C1", "C1/171.2", Nudge("reminder"))
+        await notifier.nudge(make_notice(), "C1", "C1/171.2", Reminder("reminder"))
 
         assert wire.methods == ["chat.postMessage"]
 
 
 async def test_somebody_slack_does_not_know_is_reminded_without_a_mention() -> None:
     async with slack(no("users_not_found")) as wire, notifier_of(wire) as notifier:
-        await notifier.nudge(make_notice(), "C1", "C1/171.2", Nudge("woken", Person(email="ben@creditor.example")))
+        await notifier.nudge(make_notice(), "C1", "C1/171.2", Reminder("woken", Person(email="ben@creditor.example")))
 
         assert wire.methods == ["users.lookupByEmail", "chat.postMessage"]
         assert "<@" not in wire.calls[1][1]["text"]
@@ -203,7 +203,7 @@ async def test_several_alerts_ring_once_and_point_to_their_thread() -> None:
     async with slack() as wire, notifier_of(wire) as notifier:
         gathered = await notifier.gather([make_notice(), make_notice()], "C1")
 
-        assert gathered == Gathered(below="C1/171.2")
+        assert gathered == GroupedDelivery(below="C1/171.2")
         assert wire.methods == ["chat.postMessage"]
 
 

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route as WebRoute
 
 from casebell_sandbox.slack import SlackStand
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack.client import SlackClient
 from notifiers.slack.inbound import SlackClicks
 from notifiers.slack.notifier import SlackNotifier
@@ -33,7 +33,7 @@ ITEM_PAGE = Link("item", "https://casebell.example.com/items/k7f3q9x2m4ab")
 
 
 @dataclass
-class Desk:
+class Adapters:
     """The part of the service between Slack and the store: verify, keep, answer, then what may wait."""
 
     stand: SlackStand
@@ -80,7 +80,7 @@ async def served(app: Starlette) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
+async def adapters() -> AsyncIterator[Adapters]:
     stand = SlackStand()
     async with served(stand.app) as slack_url:
         client = SlackClient(f"{slack_url}/api/", stand.bot_token)
@@ -93,12 +93,12 @@ async def desk() -> AsyncIterator[Desk]:
             client=client,
             notice_for=notice_for,
             locale_at=lambda _place: "en",
-            teller=Teller(),
+            translator=Translator(),
             now=lambda: datetime.now(UTC),
             team_ids=["T0CREDITOR"],
             app_ids=["A0CASEBELL"],
         )
-        working = Desk(stand, SlackNotifier(client, Teller()), clicks, make_notice())
+        working = Adapters(stand, SlackNotifier(client, Translator()), clicks, make_notice())
         app = Starlette(routes=[WebRoute("/slack/interactions", working.interactions, methods=["POST"])])
         async with served(app) as url:
             stand.interactivity_url = f"{url}/slack/interactions"
@@ -110,101 +110,101 @@ def shown(view: dict[str, Any]) -> str:
     return str(view["blocks"])
 
 
-async def test_a_dispute_is_posted_pressed_and_redrawn_without_buttons(desk: Desk) -> None:
-    ts = await desk.show(make_notice(links=(ITEM_PAGE,)))
+async def test_a_dispute_is_posted_pressed_and_redrawn_without_buttons(adapters: Adapters) -> None:
+    ts = await adapters.show(make_notice(links=(ITEM_PAGE,)))
 
-    answer = await desk.stand.press(CHANNEL, ts, "validate")
+    answer = await adapters.stand.press(CHANNEL, ts, "validate")
     resolved = make_item(
         make_snapshot(is_open=False), state="resolved", version=3, resolved_at=NOW, outcome="validated"
     )
-    await desk.notifier.deliver(make_notice(resolved), CHANNEL, f"{CHANNEL}/{ts}", "open")
+    await adapters.notifier.deliver(make_notice(resolved), CHANNEL, f"{CHANNEL}/{ts}", "open")
 
     assert (answer.status_code, answer.content) == (200, b"")
-    (click,) = desk.kept
+    (click,) = adapters.kept
     assert (click.item_id, click.version, click.verb) == ("k7f3q9x2m4ab", 1, "validate")
     assert (click.answer_to, click.shown_at) == ("slack:C0DISPUTES/U0ANNA", f"slack:{CHANNEL}/{ts}")
-    (left,) = desk.stand.posts(CHANNEL)
+    (left,) = adapters.stand.posts(CHANNEL)
     assert left.edits == 1
     assert left.text.startswith("✅")
     assert "'value'" not in str(left.blocks)
 
 
-async def test_the_same_press_sent_again_has_the_same_identity_and_another_press_has_not(desk: Desk) -> None:
-    ts = await desk.show(make_notice())
+async def test_the_same_press_sent_again_has_the_same_identity_and_another_press_has_not(adapters: Adapters) -> None:
+    ts = await adapters.show(make_notice())
 
-    await desk.stand.press(CHANNEL, ts, "validate")
-    await desk.stand.resend_last()
-    await desk.stand.press(CHANNEL, ts, "validate", user="U0BEN")
+    await adapters.stand.press(CHANNEL, ts, "validate")
+    await adapters.stand.resend_last()
+    await adapters.stand.press(CHANNEL, ts, "validate", user="U0BEN")
 
-    first, again, other = desk.identities
+    first, again, other = adapters.identities
     assert first == again != other
 
 
-async def test_a_rejection_asks_for_a_note_insists_on_it_and_brings_it_along(desk: Desk) -> None:
-    ts = await desk.show(make_notice())
+async def test_a_rejection_asks_for_a_note_insists_on_it_and_brings_it_along(adapters: Adapters) -> None:
+    ts = await adapters.show(make_notice())
 
-    await desk.stand.press(CHANNEL, ts, "reject")
-    view = desk.stand.views["U0ANNA"]
-    await desk.stand.submit(view["id"], {"words": "   "})
-    complaint = desk.stand.view_errors["U0ANNA"]
-    await desk.stand.submit(view["id"], {"words": "Paid on 3 March, see the receipt."})
+    await adapters.stand.press(CHANNEL, ts, "reject")
+    view = adapters.stand.views["U0ANNA"]
+    await adapters.stand.submit(view["id"], {"words": "   "})
+    complaint = adapters.stand.view_errors["U0ANNA"]
+    await adapters.stand.submit(view["id"], {"words": "Paid on 3 March, see the receipt."})
 
     assert "I already paid this bill last month" in shown(view)
     assert list(complaint) == ["words"]
-    (click,) = desk.kept
+    (click,) = adapters.kept
     assert (click.verb, click.note) == ("reject", "Paid on 3 March, see the receipt.")
     assert click.shown_at == f"slack:{CHANNEL}/{ts}"
-    assert desk.stand.views == {}
+    assert adapters.stand.views == {}
 
 
-async def test_a_verb_in_the_menu_is_a_press_like_any_other(desk: Desk) -> None:
+async def test_a_verb_in_the_menu_is_a_press_like_any_other(adapters: Adapters) -> None:
     links = (Link("solution", "https://app.getbill.example/todo/enc_234"),)
-    ts = await desk.show(make_notice(links=links))
+    ts = await adapters.show(make_notice(links=links))
 
-    await desk.stand.press(CHANNEL, ts, "more", option="k7f3q9x2m4ab.1.claim")
-    await desk.stand.press(CHANNEL, ts, "open")
+    await adapters.stand.press(CHANNEL, ts, "more", option="k7f3q9x2m4ab.1.claim")
+    await adapters.stand.press(CHANNEL, ts, "open")
 
-    assert [click.verb for click in desk.kept] == ["claim"]
-    assert desk.stand.troubles == {}
+    assert [click.verb for click in adapters.kept] == ["claim"]
+    assert adapters.stand.troubles == {}
 
 
-async def test_a_late_press_is_told_what_happened_instead_of_being_asked_for_a_reason(desk: Desk) -> None:
-    ts = await desk.show(make_notice())
-    desk.notice = make_notice(make_item(version=2))
+async def test_a_late_press_is_told_what_happened_instead_of_being_asked_for_a_reason(adapters: Adapters) -> None:
+    ts = await adapters.show(make_notice())
+    adapters.notice = make_notice(make_item(version=2))
 
-    await desk.stand.press(CHANNEL, ts, "reject")
+    await adapters.stand.press(CHANNEL, ts, "reject")
 
-    assert "changed while you looked" in shown(desk.stand.views["U0ANNA"])
-    assert desk.kept == []
+    assert "changed while you looked" in shown(adapters.stand.views["U0ANNA"])
+    assert adapters.kept == []
 
 
 @pytest.mark.parametrize(
     ("slack_id", "email"),
     [("U0ANNA", "anna@creditor.example"), ("U0GUEST", None), ("U0BOT", None), ("U0GONE", None), ("U0NOBODY", None)],
 )
-async def test_only_members_have_an_identity(desk: Desk, slack_id: str, email: str | None) -> None:
-    person = await desk.clicks.who(Person(slack_id=slack_id))
+async def test_only_members_have_an_identity(adapters: Adapters, slack_id: str, email: str | None) -> None:
+    person = await adapters.clicks.who(Person(slack_id=slack_id))
 
     assert (person.email, person.slack_id) == (email, slack_id if email else None)
 
 
-async def test_a_word_to_one_person_is_seen_by_that_person_only(desk: Desk) -> None:
-    await desk.notifier.tell(f"{CHANNEL}/U0BEN", "Anna was faster.")
+async def test_a_word_to_one_person_is_seen_by_that_person_only(adapters: Adapters) -> None:
+    await adapters.notifier.tell(f"{CHANNEL}/U0BEN", "Anna was faster.")
 
-    (message,) = desk.stand.ephemerals
+    (message,) = adapters.stand.ephemerals
     assert (message.ephemeral_to, message.text) == ("U0BEN", "Anna was faster.")
-    assert desk.stand.posts(CHANNEL) == []
+    assert adapters.stand.posts(CHANNEL) == []
 
 
-async def test_an_item_that_opens_again_rings_once_below_its_message(desk: Desk) -> None:
-    ts = await desk.show(make_notice())
+async def test_an_item_that_opens_again_rings_once_below_its_message(adapters: Adapters) -> None:
+    ts = await adapters.show(make_notice())
 
-    await desk.notifier.deliver(make_notice(make_item(version=4)), CHANNEL, f"{CHANNEL}/{ts}", "resolved")
+    await adapters.notifier.deliver(make_notice(make_item(version=4)), CHANNEL, f"{CHANNEL}/{ts}", "resolved")
 
-    root, reply = desk.stand.posts(CHANNEL)
+    root, reply = adapters.stand.posts(CHANNEL)
     assert root.edits == 1
     assert reply.thread_ts == ts
 
 
-async def test_the_doctor_is_content_with_the_sandbox(desk: Desk) -> None:
-    assert [row.name for row in await desk.notifier.health() if not row.is_well] == []
+async def test_the_doctor_is_content_with_the_sandbox(adapters: Adapters) -> None:
+    assert [row.name for row in await adapters.notifier.health() if not row.is_well] == []

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from notifiers.email.digest import render_digest
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from receiver.cli.sample_digest import RULE, edition
 from receiver.domain.item import Item, Line, Medium
 from receiver.domain.money import Money
@@ -68,7 +68,7 @@ async def measure(path: Path) -> dict[str, float]:
     told = await database.read(counted, RULE, NOW - timedelta(days=1), NOW, ())
     built = time.perf_counter() - started
     mail = render_digest(
-        edition(told), Teller().say, "Casebell <c@creditor.example>", "cfo@creditor.example", "c.example"
+        edition(told), Translator().say, "Casebell <c@creditor.example>", "cfo@creditor.example", "c.example"
     )
     took = time.perf_counter() - started
     await database.close()

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, func, select
 
 from casebell_sandbox import debitura_cases as shapes
 from casebell_sandbox.debitura import DebituraStand
-from receiver.app import open_desk, prepare_interpreter
-from receiver.context import Desk
+from receiver.app import open_adapters, prepare_interpreter
+from receiver.context import Adapters
 from receiver.settings import load
 from receiver.store.schema import history, item, outbox
 from receiver.sync.reconcile import reconcile
@@ -44,19 +44,19 @@ def _stored(connection: Connection) -> tuple[int, int, int]:
 
 async def measure(config: Path) -> list[dict[str, float]]:
     """Two passes as the service runs them: CPU and clock in seconds, MB at most so far, and what was written."""
-    async with open_desk(load(config)) as desk:
+    async with open_adapters(load(config)) as adapters:
         prepare_interpreter()
-        return [await _pass(desk) for _ in range(2)]
+        return [await _pass(adapters) for _ in range(2)]
 
 
-async def _pass(desk: Desk) -> dict[str, float]:
-    before = await desk.database.read(_stored)
+async def _pass(adapters: Adapters) -> dict[str, float]:
+    before = await adapters.database.read(_stored)
     written = _bytes_written()
     started, cpu = time.perf_counter(), time.process_time()
-    await reconcile(desk, desk.upstreams["debitura", "main"])
+    await reconcile(adapters, adapters.upstreams["debitura", "main"])
     took = {"cpu_s": time.process_time() - cpu, "took_s": time.perf_counter() - started}
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    after = await desk.database.read(_stored)
+    after = await adapters.database.read(_stored)
     return {
         **took,
         "peak_mb": peak_mb,

@@ -10,16 +10,16 @@ from starlette.routing import Route
 
 from receiver import observability
 from receiver.app import serve
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.settings import load
 from receiver.web import webhooks
 
 
 async def verified_only(request: Request) -> Response:
     """Read, verify, answer."""
-    desk: Desk = request.app.state.desk
-    await webhooks.verified(request, desk, request.path_params["source"], request.path_params["account"])
-    desk.metrics.webhooks_total.labels("getbill", "main", "verified").inc()
+    adapters: Adapters = request.app.state.adapters
+    await webhooks.verified(request, adapters, request.path_params["source"], request.path_params["account"])
+    adapters.metrics.webhooks_total.labels("getbill", "main", "verified").inc()
     return PlainTextResponse("verified\n", 202)
 
 

@@ -42,9 +42,9 @@ class DeadlyDatabase:
         self._die("after", work, result)
         return result
 
-    async def write_together(self, work: Callable[..., Any], row: Any) -> Any:
+    async def write_batched(self, work: Callable[..., Any], row: Any) -> Any:
         self._die("before", work)
-        result = await self._inner.write_together(work, row)
+        result = await self._inner.write_batched(work, row)
         self._die("after", work, result)
         return result
 

@@ -35,7 +35,7 @@ async def test_rows_written_together_are_each_answered_their_own(database: Datab
     def add_all(connection: Connection, names: list[str]) -> list[str]:
         return [add(connection, name).upper() for name in names]
 
-    answers = await asyncio.gather(*(database.write_together(add_all, f"e{n}") for n in range(200)))
+    answers = await asyncio.gather(*(database.write_batched(add_all, f"e{n}") for n in range(200)))
 
     assert answers == [f"E{n}" for n in range(200)]
     assert len(await database.read(events)) == 200
@@ -46,7 +46,7 @@ async def test_of_rows_written_together_the_one_that_fails_undoes_only_itself(da
         return [add(connection, name) for name in names]
 
     results = await asyncio.gather(
-        *(database.write_together(add_all, name) for name in ("e1", "e1", "e2")), return_exceptions=True
+        *(database.write_batched(add_all, name) for name in ("e1", "e1", "e2")), return_exceptions=True
     )
 
     assert sorted(type(result).__name__ for result in results) == ["IntegrityError", "str", "str"]

@@ -11,13 +11,13 @@ from receiver.domain.routing import Route
 from receiver.errors import DeliveryError, RetryLaterError
 from receiver.pipeline.apply import apply_fact
 from receiver.store import breakers, claim_policy, items, outbox
-from receiver.store.claim_policy import Room
+from receiver.store.claim_policy import Capacity
 from receiver.store.database import Database
 from tests.factories import NOW, make_snapshot
 
 pytestmark = pytest.mark.anyio
 
-ROOM = Room(urgent=64, calm=48)
+ROOM = Capacity(urgent=64, calm=48)
 DOWN = RetryLaterError("unreachable", reach="system")
 
 
@@ -177,7 +177,7 @@ async def test_what_waited_for_another_try_is_due_when_its_breaker_closes(
     await put(database, item_ids, "mail:a@x", 2)
     await take(database, 0, "c")
     await database.write(
-        lambda c: [outbox.release(c, id_, "c", at(3_000), "down", is_doubtful=False) for id_ in (1, 2)]
+        lambda c: [outbox.release(c, id_, "c", at(3_000), "down", maybe_delivered=False) for id_ in (1, 2)]
     )
     await hear(database, "mail:a@x", DOWN)
     await put(database, item_ids, "mail:b@x")
@@ -198,7 +198,7 @@ async def test_a_lease_that_is_renewed_is_kept_and_one_that_ran_out_is_counted(
     turn = await database.write(claim_policy.take, at(long + 1), "next", ROOM, Paces())
 
     assert (held, by_another, turn.reaped) == ({1}, set(), 1)
-    assert [(delivery.id, delivery.is_doubtful, delivery.lost) for delivery, _ in turn.claimed] == [(2, True, 1)]
+    assert [(delivery.id, delivery.maybe_delivered, delivery.lost) for delivery, _ in turn.claimed] == [(2, True, 1)]
 
 
 async def test_what_nobody_may_try_any_more_is_found_by_its_age(database: Database, item_ids: list[str]) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy import Connection, text
 
-from receiver.context import Bells
+from receiver.context import Wakeups
 from receiver.store.database import Database, open_database
 
 pytestmark = pytest.mark.anyio
@@ -16,12 +16,12 @@ LISTENERS = "FROM pg_stat_activity WHERE query = 'LISTEN casebell' AND datname =
 
 
 @asynccontextmanager
-async def listening(database: Database, me: str) -> AsyncIterator[Bells]:
-    bells = Bells()
+async def listening(database: Database, me: str) -> AsyncIterator[Wakeups]:
+    wakeups = Wakeups()
     before = await count(database)
-    task = asyncio.create_task(database.listen(me, bells.ring_here))
+    task = asyncio.create_task(database.listen(me, wakeups.notify_local))
     await until_listeners(database, before + 1)
-    yield bells
+    yield wakeups
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -68,13 +68,13 @@ async def test_a_lost_line_is_made_anew(replica: Database) -> None:
 
 
 async def test_rings_are_told_once_however_many_there_were() -> None:
-    bells = Bells()
+    wakeups = Wakeups()
     for _ in range(100):
-        bells.ring("outbox")
-    bells.ring("clicks")
-    bells.ring_here("sweep")
+        wakeups.notify("outbox")
+    wakeups.notify("clicks")
+    wakeups.notify_local("sweep")
 
-    assert await bells.untold() == {"outbox", "clicks"}
+    assert await wakeups.wait_unannounced() == {"outbox", "clicks"}
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await bells.untold()
+            await wakeups.wait_unannounced()

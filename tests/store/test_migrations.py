@@ -1,7 +1,6 @@
 """Every schema there ever was is brought forward with its rows, and each step lets the program before it go on."""
 
 import asyncio
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -26,7 +25,7 @@ from receiver.store import events as inbox
 from receiver.store import items, messages, outbox
 from receiver.store.database import Database, open_database
 from receiver.store.events import Arrival
-from receiver.store.messages import Shown
+from receiver.store.messages import PostedMessage
 from tests import sqlite_file
 from tests.factories import NOW, make_snapshot
 from tests.newer.migrations import newer_migrations
@@ -65,11 +64,11 @@ def upgrade(connection: sa.Connection, revision: str) -> None:
 
 async def fill(database: Database) -> None:
     """An event, an open item that is shown, one somebody decides about, and what is on its way for them."""
-    await database.write_together(inbox.append, Arrival("getbill", "main", "id:1", {"a": "b"}, b"{}", NOW))
+    await database.write_batched(inbox.append, Arrival("getbill", "main", "id:1", {"a": "b"}, b"{}", NOW))
     for key in ("getbill:main:debtor_request:1", "getbill:main:debtor_request:2"):
         await database.write(apply_fact, SourceSaid(make_snapshot(key=key), NOW), NOW, ROUTES)
     shown, decided = await database.read(_both)
-    await database.write(messages.save, shown.id, Shown("slack:C1", "C1/1.0", "all", 1, "open"), NOW)
+    await database.write(messages.save, shown.id, PostedMessage("slack:C1", "C1/1.0", "all", 1, "open"), NOW)
     click = Click(decided.id, decided.version, "validate", ANNA, "slack", "p1")
     assert isinstance(await database.write(take_action, click, NOW, ROUTES, PEOPLE), Taken)
 
@@ -101,21 +100,6 @@ def put_what_fits(engine: sa.Engine, rows: dict[str, list[dict[str, Any]]]) -> N
                 connection.execute(table.insert().values(**known))
 
 
-def as_stored_at(revision: str, rows: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    """The rows as that version wrote them: before 0016 an amount stood in minor units."""
-    if revision >= "0016":
-        return rows
-
-    def in_minor_units(value: Any) -> Any:
-        whole = isinstance(value, str) and re.sub(r'{"amount":"(\d+)(?:\.00)?"', r'{"minor":\g<1>00', value)
-        return whole or value
-
-    return {
-        table: [{name: in_minor_units(value) for name, value in row.items()} for row in known]
-        for table, known in rows.items()
-    }
-
-
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], dict[str, list[dict[str, Any]]]]:
     """What is filled in today: both items, and the rows of each table."""
@@ -141,7 +125,7 @@ async def test_what_an_older_version_stored_is_worked_on_after_the_upgrade(
     with engine_of(empty_url) as engine:
         with engine.begin() as connection:
             upgrade(connection, revision)
-        put_what_fits(engine, as_stored_at(revision, rows))
+        put_what_fits(engine, rows)
 
     database = open_database(empty_url)
     found = await database.read(_both)

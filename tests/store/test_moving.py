@@ -29,7 +29,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 async def fill(database: Database) -> None:
     for n in range(ITEMS):
         arrival = Arrival("getbill", "main", f"id:{n}", {"x": "y"}, b"\x00\xff" + str(n).encode(), NOW)
-        await database.write_together(events.append, arrival)
+        await database.write_batched(events.append, arrival)
     for n in range(0, ITEMS, 3):
         fact = SourceSaid(make_snapshot(key=f"getbill:main:debtor_request:{n}"), NOW)
         await database.write(apply_fact, fact, NOW, (Route("r", slack=("C1",)),))
@@ -89,8 +89,8 @@ async def test_a_move_carries_everything_and_numbers_go_on(sqlite_url: str, post
     after = open_database(postgres_url)
     assert await listed(after) == there
     assert counted["inbox"] == ITEMS
-    assert await after.write_together(events.append, Arrival("getbill", "main", "id:new", {}, b"", NOW)) is True
-    assert await after.write_together(events.append, Arrival("getbill", "main", "id:3", {}, b"", NOW)) is False
+    assert await after.write_batched(events.append, Arrival("getbill", "main", "id:new", {}, b"", NOW)) is True
+    assert await after.write_batched(events.append, Arrival("getbill", "main", "id:3", {}, b"", NOW)) is False
     await after.close()
 
 
@@ -122,7 +122,7 @@ async def test_a_target_with_rows_of_its_own_is_refused(sqlite_url: str, postgre
     database = open_database(sqlite_url)
     await database.close()
     other = open_database(postgres_url)
-    await other.write_together(events.append, Arrival("getbill", "other", "id:1", {}, b"", NOW))
+    await other.write_batched(events.append, Arrival("getbill", "other", "id:1", {}, b"", NOW))
     await other.close()
 
     with pytest.raises(ConfigError, match="inbox: 0 here, 1 there"):

@@ -61,7 +61,7 @@ async def test_a_lost_lease_is_taken_up_again_and_marked_doubtful(database: Data
     late = await database.write(outbox.finish, first.id, "c1", NOW)
     own = await database.write(outbox.finish, second.id, "c2", NOW)
 
-    assert (first.is_doubtful, second.is_doubtful, second.attempts) == (False, True, 2)
+    assert (first.maybe_delivered, second.maybe_delivered, second.attempts) == (False, True, 2)
     assert (late, own) == (False, True)
 
 
@@ -70,13 +70,13 @@ async def test_a_refused_try_is_not_doubtful_and_waits(database: Database, item_
     (first,) = await claim(database, "c1")
 
     def put_back(connection: Connection) -> bool:
-        return outbox.release(connection, first.id, "c1", at(30), "ratelimited", is_doubtful=False)
+        return outbox.release(connection, first.id, "c1", at(30), "ratelimited", maybe_delivered=False)
 
     await database.write(put_back)
     (again,) = await claim(database, "c2", seconds=31)
 
     assert await claim(database, "c3", seconds=32) == []
-    assert not again.is_doubtful
+    assert not again.maybe_delivered
 
 
 async def test_a_busy_destination_leaves_room_for_the_others(database: Database, item_id: str) -> None:

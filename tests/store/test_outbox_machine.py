@@ -29,7 +29,7 @@ from receiver.domain.routing import Route
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError
 from receiver.pipeline.apply import apply_fact
 from receiver.store import breakers, claim_policy, items, outbox, schema
-from receiver.store.claim_policy import Room
+from receiver.store.claim_policy import Capacity
 from receiver.store.database import Database, open_database
 from tests.factories import NOW, make_snapshot
 from tests.faults.much import times
@@ -40,7 +40,7 @@ PHASES = [
     Phase.explicit,
     Phase.generate,
 ]  # to shrink a failure takes minutes on a database; its steps are told as found
-ROOM = Room(urgent=10_000, calm=10_000)
+ROOM = Capacity(urgent=10_000, calm=10_000)
 EACH = {True: 4, False: 1}
 
 
@@ -55,7 +55,7 @@ class Row:
     attempts: int = 0
     claim: str | None = None
     lease_until: datetime | None = None
-    is_doubtful: bool = False
+    maybe_delivered: bool = False
     lost: int = 0
 
 
@@ -103,7 +103,7 @@ class Model:
             row for row in self.rows.values() if row.state == "due" and row.lease_until and row.lease_until < self.now
         ]
         for row in dead:
-            row.claim, row.lease_until, row.is_doubtful, row.lost = None, None, True, row.lost + 1
+            row.claim, row.lease_until, row.maybe_delivered, row.lost = None, None, True, row.lost + 1
         return len(dead)
 
     def hear(self, row: Row, error: DeliveryError | None, claim_id: str) -> None:
@@ -255,14 +255,14 @@ class Machine(RuleBasedStateMachine):
     def _fail(self, data: st.DataObject, row: Row, claim_id: str) -> None:
         reach: Any = data.draw(st.sampled_from(["place", "item", "system", "pace"]))
         due_at = self._model.now + timedelta(seconds=data.draw(st.integers(0, 60)))
-        after_s, is_doubtful = data.draw(st.sampled_from([None, 30.0])), data.draw(st.booleans())
+        after_s, maybe_delivered = data.draw(st.sampled_from([None, 30.0])), data.draw(st.booleans())
         is_ours = self._world.write(
-            lambda c: outbox.release(c, row.id, claim_id, due_at, "failed", is_doubtful=is_doubtful)
+            lambda c: outbox.release(c, row.id, claim_id, due_at, "failed", maybe_delivered=maybe_delivered)
         )
         assert is_ours == (row.claim == claim_id)
         if is_ours:
             row.claim, row.lease_until, row.due_at = None, None, due_at
-            row.is_doubtful = row.is_doubtful or is_doubtful
+            row.maybe_delivered = row.maybe_delivered or maybe_delivered
         self._tell(row, claim_id, RetryLaterError("failed", after_s=after_s, reach=reach))
 
     @rule(seconds=st.sampled_from([0.5, 11, 96, 400]))
@@ -296,7 +296,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def the_rows_are_those_of_the_model(self) -> None:
         assert self._world.read(_rows) == {
-            row.id: (row.state, row.due_at, row.attempts, row.claim, row.lease_until, row.is_doubtful, row.lost)
+            row.id: (row.state, row.due_at, row.attempts, row.claim, row.lease_until, row.maybe_delivered, row.lost)
             for row in self._model.rows.values()
         }
 
@@ -316,7 +316,7 @@ def _bury(connection: Connection, id_: int, claim_id: str, now: datetime, reason
 
 
 def _rows(connection: Connection) -> dict[int, tuple[Any, ...]]:
-    names = ("state", "due_at", "attempts", "claim_id", "lease_until", "is_doubtful", "lost")
+    names = ("state", "due_at", "attempts", "claim_id", "lease_until", "maybe_delivered", "lost")
     chosen = select(schema.outbox.c.id, *(schema.outbox.c[name] for name in names))
     return {row[0]: tuple(row[1:]) for row in connection.execute(chosen)}
 

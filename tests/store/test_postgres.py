@@ -105,7 +105,7 @@ async def test_a_server_that_went_away_is_said_to_be_and_comes_back_by_itself() 
             server.stop(signal.SIGQUIT)
             heard = await asyncio.gather(
                 database.write(add, "lost"),
-                database.write_together(lambda c, names: [add(c, name) for name in names], "lost too"),
+                database.write_batched(lambda c, names: [add(c, name) for name in names], "lost too"),
                 database.read(events),
                 return_exceptions=True,
             )

@@ -2,20 +2,15 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine, select, text
 
 from receiver.domain.fact import SourceSaid
 from receiver.domain.money import Money
 from receiver.domain.routing import Route
 from receiver.pipeline.apply import apply_fact
 from receiver.store import items, receivables
-from receiver.store.database import MIGRATIONS, Database
-from receiver.store.schema import item as item_table
+from receiver.store.database import Database
 from receiver.sync import matching
 from tests.factories import NOW, make_snapshot
 from tests.receivables import case, debt
@@ -105,27 +100,3 @@ async def test_a_conflict_goes_its_way_in_either_database(database: Database) ->
 
     assert [(item.kind, item.twin is not None) for item in opened] == [("conflict", False), ("portal_dispute", True)]
     assert [item.kind for item in closed] == ["portal_dispute"]
-
-
-def test_what_was_known_before_the_migration_is_found_by_its_reference(tmp_path: Path) -> None:
-    engine = create_engine(f"sqlite:///{tmp_path / 'old.db'}")
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0005-1")
-        whole = '{"snapshot": {"reference": " INV-1 "}}'
-        for number, content in enumerate((whole, '{"snapshot": {}}')):
-            connection.execute(
-                text(
-                    "INSERT INTO item (id, key, source, account, kind, urgency, state, version, said_at, opened_at,"
-                    " changed_at, whole) VALUES (:id, :id, 's', 'a', 'k', 'info', 'open', 1, 0, 0, 0, :whole)"
-                ),
-                {"id": str(number), "whole": content},
-            )
-        command.upgrade(config, "head")
-
-        kept = connection.execute(select(item_table.c.reference).order_by(item_table.c.id)).scalars().all()
-    engine.dispose()
-
-    assert kept == ["INV-1", None]

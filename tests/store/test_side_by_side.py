@@ -154,7 +154,7 @@ async def test_replicas_that_are_sent_the_same_events_store_each_once(replicas: 
 
     async def receive(seed: int, database: Database) -> list[tuple[str, bool]]:
         mixed = random.Random(seed).sample(arrivals, len(arrivals))
-        told = await asyncio.gather(*(database.write_together(inbox.append, arrival) for arrival in mixed))
+        told = await asyncio.gather(*(database.write_batched(inbox.append, arrival) for arrival in mixed))
         return [(arrival.event_id, is_new) for arrival, is_new in zip(mixed, told, strict=True)]
 
     told = await asyncio.gather(*(receive(n, database) for n, database in enumerate(replicas)))

@@ -49,7 +49,7 @@ async def test_a_delivery_keeps_how_long_it_was_to_wait(database: Database) -> N
     (row,) = await database.write(outbox.claim, LATER, "c1", 10, (), 4)
     wait = timedelta(minutes=10)
     await database.write(
-        lambda connection: outbox.release(connection, row.id, "c1", LATER + wait, "quiet hours", is_doubtful=False)
+        lambda connection: outbox.release(connection, row.id, "c1", LATER + wait, "quiet hours", maybe_delivered=False)
     )
 
     await database.write(clock_skew.heal, NOW)

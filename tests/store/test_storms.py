@@ -12,7 +12,7 @@ from receiver.domain.routing import Route
 from receiver.pipeline.apply import apply_fact
 from receiver.store import claim_policy, groups, items, messages, outbox
 from receiver.store.database import Database
-from receiver.store.messages import Shown
+from receiver.store.messages import PostedMessage
 from receiver.store.schema import outbox as rows
 from receiver.store.schema import storm as storm_rows
 from tests.factories import NOW, make_snapshot
@@ -119,7 +119,7 @@ async def test_a_redraw_costs_no_token_and_is_no_part_of_a_storm(database: Datab
     await come(database, *range(5))
     for n in range(5):
         item = await item_of(database, n)
-        await database.write(messages.save, item.id, Shown("slack:C1", f"C1/{n}.0", "disputes", 0, "open"), NOW)
+        await database.write(messages.save, item.id, PostedMessage("slack:C1", f"C1/{n}.0", "disputes", 0, "open"), NOW)
     await take(database)
     await come(database, *"abc")
     await take(database)
@@ -182,4 +182,4 @@ async def test_a_storm_is_over_when_all_is_decided_and_shown_to_be(database: Dat
 def _draw(connection: Connection, storm_id: int, reference: str) -> None:
     """Its message was posted or redrawn."""
     shows = groups.sum_of(groups.items_of(connection, storm_id))
-    groups.drawn(connection, storm_id, reference, shows, NOW, is_doubtful=False)
+    groups.drawn(connection, storm_id, reference, shows, NOW, maybe_delivered=False)

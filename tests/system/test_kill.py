@@ -20,7 +20,7 @@ WAY = [
     ("after", "inbox.claim"),
     ("before", "automate.apply_considered"),  # understood, not applied
     ("after", "automate.apply_considered"),  # applied, the inbox row still claimed
-    ("before", "inbox.finish"),
+    ("before", "events.finish"),
     ("after", "gate.take"),  # claimed, nothing sent
     ("before", "dispatch._shown"),  # Slack has answered, the row does not know
     ("after", "dispatch._shown"),
@@ -79,7 +79,7 @@ async def _press_until_dead(here: World, channel: str, ts: str) -> None:
 def test_a_payload_that_kills_the_process_is_set_aside_in_the_end(tmp_path: Path) -> None:
     with world(tmp_path, is_started=False, getbill_poll="1h", debitura_poll="1h") as here:
         todo = here.getbill.add("portal_dispute", reference="INV-KILL-3")
-        here.service.start_deadly("before", "inbox.finish")
+        here.service.start_deadly("before", "events.finish")
         here.send_until_dead(here.getbill.event(todo, event_id="kill-3"))
         deaths = 1
         while not _survives(here):
@@ -95,7 +95,7 @@ def test_a_payload_that_kills_the_process_is_set_aside_in_the_end(tmp_path: Path
 def _survives(here: World) -> bool:
     """Start it once more: whether it lives, for the event is set aside."""
     try:
-        here.service.start_deadly("before", "inbox.finish")
+        here.service.start_deadly("before", "events.finish")
     except AssertionError:  # dead before it was ready
         return False
     eventually(lambda: _is_set_aside(here) or not here.service.is_running(), "the service to die, or not to")

@@ -167,7 +167,7 @@ def test_what_cannot_finish_in_the_grace_period_is_put_back_in_doubt(tmp_path: P
 
         with sqlite3.connect(config.with_name("casebell.db")) as database:
             row = database.execute(
-                "SELECT state, claim_id, is_doubtful, reason FROM outbox WHERE destination = 'slack:C0DISPUTES'"
+                "SELECT state, claim_id, maybe_delivered, reason FROM outbox WHERE destination = 'slack:C0DISPUTES'"
             ).fetchone()
 
     assert row == ("due", None, 1, "stopped: the service was stopped meanwhile")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from receiver.domain.automation import Automation, is_over, is_untouched
 from receiver.domain.item import Foreseen
 from receiver.domain.money import Money
@@ -99,14 +99,14 @@ def test_a_message_says_which_rule_it_was_and_until_when_that_can_be_undone() ->
     by_rule = {"resolved_by": "automation:sure", "resolved_via": "automation", "outcome": "validated"}
     item = make_item(closed, state="resolved", resolved_at=NOW, undo_until=until, **by_rule)
 
-    told = Teller().story(make_notice(item)).status or ""
+    told = Translator().story(make_notice(item)).status or ""
 
     assert told.startswith("Validated automatically by rule sure, ")
     assert "It can be undone until " in told
 
 
 def test_a_message_says_what_a_dry_run_would_have_done() -> None:
-    told = Teller().story(make_notice(make_item(foreseen=Foreseen("sure", "validate")))).status
+    told = Translator().story(make_notice(make_item(foreseen=Foreseen("sure", "validate")))).status
 
     assert told == "Dry run: rule sure would have validated this"
 

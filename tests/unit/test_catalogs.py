@@ -10,7 +10,7 @@ from babel.messages.catalog import Catalog, Message
 
 from notifiers.i18n import locale_refresh
 from notifiers.i18n.locale_refresh import CATALOGS, LANGUAGES, extract, is_translated, messages, read
-from notifiers.i18n.translator import Teller, language_of
+from notifiers.i18n.translator import Translator, language_of
 
 PLACE = re.compile(r"\{(\w+)\}")
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+|Last-Translator|Language-Team|POT-Creation-Date|PO-Revision-Date")
@@ -82,7 +82,9 @@ def test_the_plural_forms_are_the_languages_own(catalog: Catalog, language: str)
     for n, form in FORMS[language].items():
         message = catalog.get("{n} month")
         assert message is not None
-        assert Teller().plural(language, "{n} month", "{n} months", n) == forms(message)[1][form].replace("{n}", str(n))
+        assert Translator().plural(language, "{n} month", "{n} months", n) == forms(message)[1][form].replace(
+            "{n}", str(n)
+        )
 
 
 def test_no_catalog_names_a_person_or_an_address() -> None:
@@ -93,7 +95,9 @@ def test_no_catalog_names_a_person_or_an_address() -> None:
 
 
 def test_each_language_speaks_and_an_unknown_one_is_english() -> None:
-    told = {locale: Teller().say(locale, "Claimed by {who}", who="Ben") for locale in (*LANGUAGES, "fr-CA", "xx", "")}
+    told = {
+        locale: Translator().say(locale, "Claimed by {who}", who="Ben") for locale in (*LANGUAGES, "fr-CA", "xx", "")
+    }
 
     assert told == {
         "fr": "Pris en charge par Ben",
@@ -109,7 +113,7 @@ def test_each_language_speaks_and_an_unknown_one_is_english() -> None:
 def test_casebells_own_words_are_translated_inside_a_sentence() -> None:
     sentence = "{who} was faster: this is resolved ({outcome})."
 
-    told = Teller().say("de", sentence, who="Anna", outcome="rejected")
+    told = Translator().say("de", sentence, who="Anna", outcome="rejected")
 
     assert told == "Anna war schneller: Dies ist erledigt (abgelehnt)."
 

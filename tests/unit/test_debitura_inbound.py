@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.errors import ConfigError, RejectedError
-from receiver.ports import Hint
+from receiver.ports import ChangeHint
 from receiver.upstream.debitura.inbound import make_verify, read
 
 PAYLOADS = Path(__file__).parents[1] / "payloads" / "debitura"
@@ -123,12 +123,12 @@ def test_no_header_and_no_body_can_do_more_than_be_refused(header: str, body: by
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("chat.created__test_vector", Hint(what="case", id=CASE)),
-        ("case.updated__client_guide", Hint(what="case", id=CASE)),
-        ("case.created__specification", Hint()),
+        ("chat.created__test_vector", ChangeHint(what="case", id=CASE)),
+        ("case.updated__client_guide", ChangeHint(what="case", id=CASE)),
+        ("case.created__specification", ChangeHint()),
     ],
 )
-def test_a_documented_event_makes_us_look_and_its_case_is_read_afresh(name: str, expected: Hint) -> None:
+def test_a_documented_event_makes_us_look_and_its_case_is_read_afresh(name: str, expected: ChangeHint) -> None:
     assert read((PAYLOADS / f"{name}.json").read_bytes()) == expected
 
 
@@ -140,7 +140,7 @@ def test_a_documented_event_makes_us_look_and_its_case_is_read_afresh(name: str,
     ],
 )  # fmt: skip
 def test_an_event_that_names_no_case_makes_us_look_everywhere(envelope: dict[str, object]) -> None:
-    assert read(json.dumps(envelope).encode()) == Hint()
+    assert read(json.dumps(envelope).encode()) == ChangeHint()
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b'"x"', b"null", b"{", b'{"a": NaN}', b"[" * 100_000])

@@ -16,12 +16,12 @@ from PIL import Image
 from casebell_sandbox.slack_rules import violations
 from notifiers.email import chart
 from notifiers.email.digest import render_digest
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack import digest as slack_digest
 from notifiers.story.digest_text import tell
 from receiver.cli.sample_digest import RULE, edition, sample_digest
 from receiver.domain.digest import Digest, Edition
-from receiver.domain.digest_build import sum_up
+from receiver.domain.digest_build import build_digest
 from receiver.domain.money import Money
 from receiver.domain.totals import Totals
 from tests.factories import NOW, make_item, make_snapshot
@@ -35,7 +35,7 @@ EMPTY = replace(MORNING, parts=(), totals=Totals(), flow=(), figures=(), silent=
 
 def mail_of(shown: Edition) -> EmailMessage:
     """As it comes out at the other end of the wire."""
-    sent = render_digest(shown, Teller().say, SENDER, TO, HOST)
+    sent = render_digest(shown, Translator().say, SENDER, TO, HOST)
     return message_from_bytes(sent.as_bytes(policy=SMTP), policy=default)
 
 
@@ -171,7 +171,7 @@ def test_one_click_unsubscribes_and_machines_know_what_this_is() -> None:
 
 def test_the_same_digest_to_the_same_address_is_the_same_mail_and_to_another_one_another() -> None:
     first, again = mail_of(edition(MORNING)), mail_of(edition(MORNING))
-    other = render_digest(edition(MORNING), Teller().say, SENDER, "coo@creditor.example", HOST)
+    other = render_digest(edition(MORNING), Translator().say, SENDER, "coo@creditor.example", HOST)
     tomorrow = mail_of(edition(sample_digest("en", NOW.replace(day=3))))
 
     assert first["Message-ID"] == again["Message-ID"]
@@ -230,7 +230,7 @@ def worth(*amounts: tuple[int, str | None]) -> Digest:
         for n, (amount, currency) in enumerate(amounts)
     ]
     items = [make_item(one, id=f"item{n:08}") for n, one in enumerate(said)]
-    return sum_up(RULE, items, NOW - timedelta(days=1), NOW)
+    return build_digest(RULE, items, NOW - timedelta(days=1), NOW)
 
 
 def figure_of(digest: Digest) -> str:
@@ -278,7 +278,7 @@ def test_currencies_that_do_not_fit_a_subject_are_counted(locale: str) -> None:
 
 def test_what_is_snoozed_is_said_where_the_digest_sums_up() -> None:
     asleep = replace(make_item(), snoozed_until=NOW + timedelta(days=1))
-    digest = sum_up(RULE, [asleep, make_item(make_snapshot(debt_id="d2"), id="b")], NOW - timedelta(days=1), NOW)
+    digest = build_digest(RULE, [asleep, make_item(make_snapshot(debt_id="d2"), id="b")], NOW - timedelta(days=1), NOW)
 
     assert tell(digest).summary.startswith("1 to decide, 1 new, 1 snoozed (")
 

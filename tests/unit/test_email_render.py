@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifiers.email.render import MAX_HTML, render, root_id
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from receiver.domain.item import Attempt, Item
 from receiver.domain.notice import Link, Notice, Story
 from receiver.domain.routing import Route
@@ -290,9 +290,9 @@ def test_each_telling_has_its_own_message_id_and_the_same_telling_always_the_sam
 
 
 def test_follow_ups_answer_the_first_subject() -> None:
-    teller = Teller()
+    translator = Translator()
     subjects = [
-        mailed(notice, teller.story(notice), shown_state=shown)["Subject"]
+        mailed(notice, translator.story(notice), shown_state=shown)["Subject"]
         for notice, shown in (
             (make_notice(), None),
             (make_notice(resolved()), "open"),

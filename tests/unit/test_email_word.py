@@ -4,18 +4,18 @@ import re
 from datetime import UTC, datetime
 
 from notifiers.email import admin_mail
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from receiver.domain.admin_alert import SENTENCES
 from tests.mail_cases import ADDRESS, HOST, SENDER, html_of
 
 LINK = "https://casebell.example.com/login/WyJhIiwiLyJd.awpB-w.tw5_Q"
 AT = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
-TELLER = Teller()
+TRANSLATOR = Translator()
 
 
 def test_a_mail_that_signs_in_has_one_link_to_press() -> None:
-    text = TELLER.say("en", SENTENCES["login"], url=LINK)
-    html = html_of(admin_mail.render(text, "login 1", TELLER.say, SENDER, ADDRESS, HOST, AT))
+    text = TRANSLATOR.say("en", SENTENCES["login"], url=LINK)
+    html = html_of(admin_mail.render(text, "login 1", TRANSLATOR.say, SENDER, ADDRESS, HOST, AT))
     assert set(re.findall(r'href="([^"]*)"', html)) == {LINK}
     assert 'class="button"' in html
     assert "it works once, within fifteen minutes" in html
@@ -23,6 +23,6 @@ def test_a_mail_that_signs_in_has_one_link_to_press() -> None:
 
 def test_an_address_in_a_word_to_admins_is_no_link() -> None:
     text = "Getbill (main) fails. It answered https://evil.example/press <b>me</b>."
-    html = html_of(admin_mail.render(text, "failing", TELLER.say, SENDER, ADDRESS, HOST, AT))
+    html = html_of(admin_mail.render(text, "failing", TRANSLATOR.say, SENDER, ADDRESS, HOST, AT))
     assert "href" not in html
     assert "&lt;b&gt;me" in html

@@ -6,11 +6,11 @@ from email.message import EmailMessage
 
 from notifiers.email import grouped
 from notifiers.email.render import MAX_HTML
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from receiver.domain.notice import Link, Notice
 from tests.factories import make_item, make_notice, make_snapshot
 
-TELLER = Teller()
+TRANSLATOR = Translator()
 INBOX = Link("inbox", "https://casebell.example.com/")
 
 
@@ -25,8 +25,8 @@ def notices(many: int, *links: Link, reference: str = "INV-{n}") -> list[Notice]
 
 def mail(told: list[Notice]) -> EmailMessage:
     sender = "Casebell <casebell@creditor.example>"
-    stories = [(one, TELLER.story(one)) for one in told]
-    return grouped.render(stories, TELLER.say, sender, "ar@creditor.example", "casebell.example.com")
+    stories = [(one, TRANSLATOR.story(one)) for one in told]
+    return grouped.render(stories, TRANSLATOR.say, sender, "ar@creditor.example", "casebell.example.com")
 
 
 def part(made: EmailMessage, kind: str) -> str:
@@ -64,7 +64,7 @@ def test_all_that_find_room_are_listed_and_no_more_is_spoken_of() -> None:
 
 def test_a_second_copy_says_that_it_may_be_one() -> None:
     told = notices(3)
-    again = [replace(one, may_repeat=True) for one in told]
+    again = [replace(one, maybe_duplicate=True) for one in told]
 
     assert "This may reach you twice" not in part(mail(told), "plain")
     assert "This may reach you twice" in part(mail(again), "plain")

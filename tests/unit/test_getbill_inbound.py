@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.errors import RejectedError
-from receiver.ports import Hint
+from receiver.ports import ChangeHint
 from receiver.upstream.getbill.inbound import make_verify, read
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -96,14 +96,14 @@ def test_an_id_that_looks_like_a_hash_is_not_taken_for_one() -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("event_debt_updated", Hint(debt_id="enc_456")),
-        ("event_dispute_created__whole_todo", Hint(what="debtor_request", id="enc_234")),
-        ("event_agreement_updated__whole_todo", Hint(debt_id="enc_456")),
-        ("event_payment_received__debt_id", Hint(debt_id="enc_456")),
+        ("event_debt_updated", ChangeHint(debt_id="enc_456")),
+        ("event_dispute_created__whole_todo", ChangeHint(what="debtor_request", id="enc_234")),
+        ("event_agreement_updated__whole_todo", ChangeHint(debt_id="enc_456")),
+        ("event_payment_received__debt_id", ChangeHint(debt_id="enc_456")),
         ("event_company_credits_low", None),
     ],
 )
-def test_an_event_points_at_a_todo_a_debt_or_nothing(name: str, hint: Hint | None) -> None:
+def test_an_event_points_at_a_todo_a_debt_or_nothing(name: str, hint: ChangeHint | None) -> None:
     assert read(payload(name)) == hint
 
 
@@ -112,15 +112,15 @@ def test_an_event_points_at_a_todo_a_debt_or_nothing(name: str, hint: Hint | Non
     [
         (
             b'{"type": "x", "data": {"type": "non_blocking_dispute", "id": 5}}',
-            Hint(what="ai_detection", id="5"),
+            ChangeHint(what="ai_detection", id="5"),
         ),
-        (b'{"type": "dispute.created", "data": {"id": "enc_234"}}', Hint()),
-        (b'{"type": "dispute.created", "data": {"id": "1", "debt": {"id": "enc_9"}}}', Hint(debt_id="enc_9")),
-        (b'{"type": "todo.x", "data": {"todo": {"id": "1", "debt": {"id": "enc_9"}}}}', Hint(debt_id="enc_9")),
-        (b'{"type": "payment.received", "data": {"type": "card", "id": "p1"}}', Hint()),
-        (b'{"type": 4, "data": [1]}', Hint()),
-        (b'{"data": {"debt": "enc_9"}}', Hint(debt_id="enc_9")),
-        (b"{}", Hint()),
+        (b'{"type": "dispute.created", "data": {"id": "enc_234"}}', ChangeHint()),
+        (b'{"type": "dispute.created", "data": {"id": "1", "debt": {"id": "enc_9"}}}', ChangeHint(debt_id="enc_9")),
+        (b'{"type": "todo.x", "data": {"todo": {"id": "1", "debt": {"id": "enc_9"}}}}', ChangeHint(debt_id="enc_9")),
+        (b'{"type": "payment.received", "data": {"type": "card", "id": "p1"}}', ChangeHint()),
+        (b'{"type": 4, "data": [1]}', ChangeHint()),
+        (b'{"data": {"debt": "enc_9"}}', ChangeHint(debt_id="enc_9")),
+        (b"{}", ChangeHint()),
     ],
     ids=[
         "the data is a todo with a legacy type",
@@ -133,7 +133,7 @@ def test_an_event_points_at_a_todo_a_debt_or_nothing(name: str, hint: Hint | Non
         "empty",
     ],
 )
-def test_what_is_not_documented_is_a_debt_where_one_is_named_and_else_a_sweep(body: bytes, hint: Hint) -> None:
+def test_what_is_not_documented_is_a_debt_where_one_is_named_and_else_a_sweep(body: bytes, hint: ChangeHint) -> None:
     assert read(body) == hint
 
 

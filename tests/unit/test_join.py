@@ -16,7 +16,7 @@ from receiver.domain.item import Detail, Item
 from receiver.domain.routing import Route
 from receiver.domain.twin import Receivable
 from receiver.pipeline.apply import apply_fact
-from receiver.ports import Book
+from receiver.ports import ReceivableBatch
 from receiver.store import items, outbox
 from receiver.store.schema import history, metadata
 from receiver.store.schema import item as item_table
@@ -40,10 +40,10 @@ class Ledger:
         self.at += timedelta(minutes=1)
         matching._save(self.connection, said, self.at, self.at, ROUTES)
 
-    def hears(self, account: tuple[str, str], book: Book | None = None) -> None:
+    def hears(self, account: tuple[str, str], book: ReceivableBatch | None = None) -> None:
         """A complete pass over the account; ``book``: what it brought."""
         self.at += timedelta(minutes=1)
-        changed = matching._forget(self.connection, account, book or Book(self.at), self.at, ROUTES)
+        changed = matching._forget(self.connection, account, book or ReceivableBatch(self.at), self.at, ROUTES)
         changed += matching._hear(self.connection, account, self.at)
         matching._judge(self.connection, sorted(set(changed)), self.at, ROUTES)
 
@@ -127,9 +127,9 @@ def test_a_side_that_is_gone_ends_the_conflict(ledger: Ledger) -> None:
     ledger.hears(GETBILL)
     ledger.hears(DEBITURA)
 
-    ledger.hears(DEBITURA, Book(ledger.at, listed=frozenset()))
+    ledger.hears(DEBITURA, ReceivableBatch(ledger.at, listed=frozenset()))
     once = ledger.conflicts()
-    ledger.hears(DEBITURA, Book(ledger.at, listed=frozenset()))
+    ledger.hears(DEBITURA, ReceivableBatch(ledger.at, listed=frozenset()))
 
     assert list(once.values()) == ["open"]
     assert list(ledger.conflicts().values()) == ["resolved"]
@@ -185,7 +185,7 @@ def test_a_plan_over_several_debts_loses_a_twin_that_is_not_there_any_more(ledge
     ledger.says(found)
     shown = ledger.item(key).twin
 
-    ledger.hears(DEBITURA, Book(ledger.at, gone=frozenset({found.key})))
+    ledger.hears(DEBITURA, ReceivableBatch(ledger.at, gone=frozenset({found.key})))
 
     assert shown is not None
     assert ledger.item(key).twin is None

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from receiver.domain.fact import (
     Fact,
-    PersonAsked,
     PersonDid,
+    PersonRequested,
     SourceAccepted,
     SourceGone,
     SourceRefused,
@@ -33,8 +33,8 @@ def after(item: Item | None, fact: Fact) -> Item:
     return decision.item
 
 
-def asked(verb: str = "validate", action_id: int = 1) -> PersonAsked:
-    return PersonAsked(KEY, action_id, verb, ANNA, "slack")
+def asked(verb: str = "validate", action_id: int = 1) -> PersonRequested:
+    return PersonRequested(KEY, action_id, verb, ANNA, "slack")
 
 
 def acting(verb: str = "validate") -> Item:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from receiver.domain.fact import (
     ClockStruck,
     Fact,
-    PersonAsked,
     PersonConfirmed,
     PersonDid,
     PersonProposed,
+    PersonRequested,
     SourceAccepted,
     SourceDid,
     SourceGone,
@@ -22,7 +22,7 @@ from receiver.domain.fact import (
 )
 from receiver.domain.item import Attempt, Item, Snapshot
 from receiver.domain.ledger import Applied, Ignored, decide
-from receiver.domain.notice import is_news, telling_of, verbs_for
+from receiver.domain.notice import announcement_of, is_news, verbs_for
 from receiver.domain.people import Person
 from tests.factories import NOW, make_item, make_snapshot
 
@@ -48,7 +48,7 @@ def after(item: Item | None, *facts: Fact) -> Item:
 
 def validated(at: int = 1) -> Item:
     """Anna has validated it here, and the source shows it."""
-    asked = PersonAsked(KEY, at, "validate", ANNA, "slack")
+    asked = PersonRequested(KEY, at, "validate", ANNA, "slack")
     return after(make_item(), asked, SourceSaid(closed(), LATER))
 
 
@@ -75,14 +75,14 @@ def test_what_somebody_decided_at_the_source_is_not_ours_to_undo() -> None:
 
 
 def test_what_the_source_cannot_reopen_cannot_be_undone() -> None:
-    asked = PersonAsked(KEY, 1, "reply", ANNA, "slack")
+    asked = PersonRequested(KEY, 1, "reply", ANNA, "slack")
     item = after(make_item(), asked, SourceGone(KEY, LATER, outcome="solved"))
 
     assert (item.resolved_by, verbs_for(item)) == ("Anna", ())
 
 
 def test_an_undo_opens_it_again_when_the_source_has_done_it() -> None:
-    asked = after(validated(), PersonAsked(KEY, 2, "undo", BEN, "slack"))
+    asked = after(validated(), PersonRequested(KEY, 2, "undo", BEN, "slack"))
     opened = decide(after(asked, SourceSaid(make_snapshot(), LATER)), SourceDid(KEY, 2), LATER, "x")
 
     assert (asked.state, verbs_for(asked)) == ("acting", ())
@@ -92,13 +92,13 @@ def test_an_undo_opens_it_again_when_the_source_has_done_it() -> None:
 
 
 def test_a_sweep_that_began_before_an_undo_does_not_end_it() -> None:
-    asked = after(validated(), PersonAsked(KEY, 2, "undo", BEN, "slack"))
+    asked = after(validated(), PersonRequested(KEY, 2, "undo", BEN, "slack"))
 
     assert after(asked, SourceSaid(closed(), LATER)).state == "acting"
 
 
 def test_an_undo_that_the_source_took_shows_when_the_source_does() -> None:
-    asked = after(validated(), PersonAsked(KEY, 2, "reopen", BEN, "slack"), SourceAccepted(KEY, 2))
+    asked = after(validated(), PersonRequested(KEY, 2, "reopen", BEN, "slack"), SourceAccepted(KEY, 2))
     opened = decide(asked, SourceSaid(make_snapshot(), LATER), LATER, "x")
 
     assert isinstance(opened, Applied)
@@ -106,14 +106,14 @@ def test_an_undo_that_the_source_took_shows_when_the_source_does() -> None:
 
 
 def test_an_undo_without_effect_in_half_an_hour_is_told() -> None:
-    asked = after(validated(), PersonAsked(KEY, 2, "undo", BEN, "slack"), SourceAccepted(KEY, 2))
+    asked = after(validated(), PersonRequested(KEY, 2, "undo", BEN, "slack"), SourceAccepted(KEY, 2))
     item = after(asked, SourceSaid(closed(), LATER + timedelta(minutes=31)))
 
     assert (item.state, item.problem, item.outcome) == ("resolved", "still_closed", "validated")
 
 
 def test_an_undo_that_the_source_refuses_leaves_it_resolved_with_the_reason() -> None:
-    item = after(validated(), PersonAsked(KEY, 2, "undo", BEN, "slack"), SourceRefused(KEY, 2, "too late"))
+    item = after(validated(), PersonRequested(KEY, 2, "undo", BEN, "slack"), SourceRefused(KEY, 2, "too late"))
 
     assert (item.state, item.outcome, item.resolved_by, item.problem) == ("resolved", "validated", "Anna", "too late")
 
@@ -124,7 +124,7 @@ def test_an_undo_that_the_source_refuses_leaves_it_resolved_with_the_reason() ->
 def test_another_plan_leaves_the_agreement_open() -> None:
     agreement = make_item(make_snapshot(kind="agreement", verbs=("update_plan",)))
     changed = make_snapshot(kind="agreement", verbs=("update_plan",), title="12 months")
-    asked = after(agreement, PersonAsked(KEY, 1, "update_plan", ANNA, "cli"))
+    asked = after(agreement, PersonRequested(KEY, 1, "update_plan", ANNA, "cli"))
 
     done = after(asked, SourceSaid(changed, LATER), SourceDid(KEY, 1))
     seen_later = after(asked, SourceAccepted(KEY, 1), SourceSaid(changed, LATER))
@@ -142,7 +142,7 @@ def test_a_proposal_asks_nobody_and_is_confirmed_or_withdrawn() -> None:
     assert (item.state, item.attempt) == ("open", None)
     assert verbs_for(item) == ("confirm", "withdraw", "claim", "assign", "snooze", "note")
     assert is_news("open", item)
-    assert not is_news(telling_of(item), item)
+    assert not is_news(announcement_of(item), item)
 
 
 def test_a_confirmed_proposal_is_credited_to_both() -> None:
@@ -224,7 +224,7 @@ FACTS = st.one_of(
     ),
     st.builds(lambda at, sure: SourceGone(KEY, NOW + timedelta(minutes=at), sure), st.integers(0, 9), st.booleans()),
     st.builds(
-        lambda verb, n: PersonAsked(KEY, n, verb, ANNA, "slack"),
+        lambda verb, n: PersonRequested(KEY, n, verb, ANNA, "slack"),
         st.sampled_from(["validate", "reject", "reply", "reopen", "undo", "update_plan"]),
         st.integers(1, 3),
     ),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from receiver.domain.notice import is_alarm, is_news, telling_of
+from receiver.domain.notice import announcement_of, is_alarm, is_news
 from tests.factories import NOW, make_item
 
 OPEN: dict[str, Any] = {}
@@ -41,6 +41,6 @@ def test_people_are_rung_for_what_they_do_not_know_and_for_nothing_twice(
 
 
 def test_a_message_remembers_that_it_told_of_a_request_in_vain() -> None:
-    tellings = [telling_of(make_item(**now)) for now in (OPEN, ACTING, VAIN, REFUSED, RESOLVED)]
+    tellings = [announcement_of(make_item(**now)) for now in (OPEN, ACTING, VAIN, REFUSED, RESOLVED)]
 
     assert tellings == ["open", "acting", "still_open", "open", "resolved"]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack.client import SlackClient
 from notifiers.slack.inbound import SlackClicks, identity_of
 from notifiers.slack.signature import challenge
@@ -35,7 +35,7 @@ def make_clicks(**changes: Any) -> SlackClicks:
         "client": NO_SLACK,
         "notice_for": notice_for,
         "locale_at": lambda _place: "en",
-        "teller": Teller(),
+        "translator": Translator(),
         "now": lambda: NOW,
     }
     return SlackClicks(changes.pop("signing_secrets", [SECRET]), **calm | changes)

@@ -24,7 +24,7 @@ from tests.slack_cases import (
     CASES,
     LINKS,
     LOCALES,
-    TELLER,
+    TRANSLATOR,
     chat_item,
     judge,
     pressable,
@@ -40,9 +40,9 @@ def test_no_words_however_hostile_break_a_limit_or_cost_a_button(
 ) -> None:
     named = replace(item, snapshot=replace(item.snapshot, reference=name, source=name, debtor=name))
     links = (*LINKS, *(Link("media", "https://casebell.example.com/media/x", name) for _ in range(8)))
-    notice = make_notice(named, links=links, verbs=ALL_VERBS, may_repeat=is_repeated)
+    notice = make_notice(named, links=links, verbs=ALL_VERBS, maybe_duplicate=is_repeated)
 
-    message = render(notice, story, TELLER.say)
+    message = render(notice, story, TRANSLATOR.say)
     plainest = minimal(notice, story)
 
     assert judge(message) == []
@@ -59,7 +59,7 @@ def test_a_notice_too_long_everywhere_still_fits_and_keeps_its_buttons(piece: st
     flood = piece * 100_000
     story = Story(flood, flood, flood, flood, ((flood, flood),) * 20, ((flood, flood, flood),) * 9, flood, flood, flood)
     links = (*LINKS, *(Link("media", "https://casebell.example.com/media/x", flood) for _ in range(8)))
-    message = render(make_notice(links=links, verbs=ALL_VERBS, may_repeat=True), story, TELLER.say)
+    message = render(make_notice(links=links, verbs=ALL_VERBS, maybe_duplicate=True), story, TRANSLATOR.say)
 
     assert judge(message) == []
     assert violations(message.blocks, message.text) == []
@@ -72,7 +72,7 @@ def test_a_language_with_endless_words_breaks_no_limit() -> None:
         return f"{locale}: {message} & {values}" * 40
 
     notice = make_notice(links=LINKS, verbs=ALL_VERBS)
-    story = TELLER.story(notice)
+    story = TRANSLATOR.story(notice)
     message = render(notice, story, say)
     view = modals.form(wire.Press("i", 1, "reply"), notice, story, say)
 
@@ -87,7 +87,7 @@ def test_slack_takes_every_form(story: Story, locale: str, verb: str) -> None:
     notice = make_notice(chat_item(), route=Route("r", locale=locale))
     press = wire.Press("k7f3q9x2m4ab", 1, verb, "C1", "171.2")
 
-    view = modals.form(press, notice, story, TELLER.say)
+    view = modals.form(press, notice, story, TRANSLATOR.say)
 
     assert view_violations(view) == []
     assert not [part for part in ("title", "submit", "close") if view[part]["text"].endswith("…")]
@@ -97,7 +97,7 @@ def test_slack_takes_every_form(story: Story, locale: str, verb: str) -> None:
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_slack_takes_what_stands_in_for_a_form(locale: str) -> None:
-    words = partial(TELLER.say, locale)
+    words = partial(TRANSLATOR.say, locale)
     views = [modals.loading(words), modals.sorry("Too late & over. " * 1_000, LINKS, words)]
 
     assert [view_violations(view) for view in views] == [[], []]
@@ -105,9 +105,9 @@ def test_slack_takes_what_stands_in_for_a_form(locale: str) -> None:
 
 
 def test_a_reply_form_shows_the_conversation_and_a_rejection_the_debtors_words() -> None:
-    reply = modals.form(wire.Press("i", 1, "reply"), CASES["chat"], TELLER.story(CASES["chat"]), TELLER.say)
+    reply = modals.form(wire.Press("i", 1, "reply"), CASES["chat"], TRANSLATOR.story(CASES["chat"]), TRANSLATOR.say)
     dispute = CASES["open_dispute"]
-    reject = modals.form(wire.Press("i", 1, "reject"), dispute, TELLER.story(dispute), TELLER.say)
+    reject = modals.form(wire.Press("i", 1, "reject"), dispute, TRANSLATOR.story(dispute), TRANSLATOR.say)
 
     assert {"Earlier messages: 1", "Message number 2", "Message number 6"} <= set(texts(reply["blocks"]))
     assert "I already paid this bill last month" in texts(reject["blocks"])

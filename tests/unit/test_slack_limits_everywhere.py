@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casebell_sandbox.slack_rules import view_violations, violations
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack import burst, forms, grouped, modals, wire
 from notifiers.slack.render import Message, minimal, offer, render
-from receiver.domain.burst import Storm
+from receiver.domain.burst import Burst
 from receiver.domain.item import Attempt, Item, Line, Medium, Proposal, Snapshot
-from receiver.domain.notice import Link, Notice, Nudge, verbs_for
+from receiver.domain.notice import Link, Notice, Reminder, verbs_for
 from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES
 from receiver.domain.routing import Route
@@ -30,7 +30,7 @@ from tests.hostile import HOSTILE
 from tests.slack_cases import ALL_VERBS, LOCALES, judge, visible, walk
 
 SAID = wordings.KINDS | wordings_joined.KINDS
-TELLER = Teller()
+TRANSLATOR = Translator()
 SOON = NOW + timedelta(minutes=10)
 HIDDEN = re.compile("[\x00-\x08\u200b\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 PIECES = ("<!channel> & <@U1> ", "\u202eevil\u2066\x00", "👩‍👩‍👧\ud83d")
@@ -91,7 +91,7 @@ def notices(draw: st.DrawFn) -> Notice:
     route = Route("r", locale=draw(st.sampled_from(LOCALES)), timezone="Europe/Paris", mask_debtor=draw(st.booleans()))
     media = (Link("media", "https://casebell.example.com/media/x", words),) * 8
     solution = (Link("solution", "https://app.example/x"), Link("item", "https://casebell.example.com/items/x"))
-    return Notice(item, route, verbs_for(item), (*media, *solution), NOW, may_repeat=draw(st.booleans()))
+    return Notice(item, route, verbs_for(item), (*media, *solution), NOW, maybe_duplicate=draw(st.booleans()))
 
 
 def faults(message: Message) -> list[str]:
@@ -111,8 +111,8 @@ def url_buttons(message: Message) -> Iterator[dict[str, Any]]:
 
 @given(notice=notices())
 def test_slack_takes_every_kind_in_every_state_and_language_whatever_anybody_wrote(notice: Notice) -> None:
-    story = TELLER.story(notice)
-    message, plainest = render(notice, story, TELLER.say), minimal(notice, story).text
+    story = TRANSLATOR.story(notice)
+    message, plainest = render(notice, story, TRANSLATOR.say), minimal(notice, story).text
 
     assert faults(message) == []
     assert violations([], plainest) == []
@@ -127,8 +127,11 @@ def test_slack_takes_every_kind_in_every_state_and_language_whatever_anybody_wro
 @given(notice=notices())
 @settings(max_examples=times(20, 800))
 def test_what_is_said_below_a_message_or_to_one_person_mentions_nobody(notice: Notice) -> None:
-    shown = offer(replace(notice, verbs=("undo", "reopen")), TELLER.story(notice), TELLER.say)
-    below = [TELLER.nudge(notice, Nudge(what, by=notice.item.claimed_by)) for what in ("reminder", "assigned", "woken")]
+    shown = offer(replace(notice, verbs=("undo", "reopen")), TRANSLATOR.story(notice), TRANSLATOR.say)
+    below = [
+        TRANSLATOR.nudge(notice, Reminder(what, by=notice.item.claimed_by))
+        for what in ("reminder", "assigned", "woken")
+    ]
 
     assert faults(shown) == []
     assert [one for one in below if not one.strip() or HIDDEN.search(one) or "\n" in one or len(one) > 3_000] == []
@@ -137,18 +140,18 @@ def test_what_is_said_below_a_message_or_to_one_person_mentions_nobody(notice: N
 @given(told=st.lists(notices(), min_size=1, max_size=4), n=st.sampled_from([1, 10]))
 @settings(max_examples=times(5, 400))
 def test_slack_takes_what_is_told_together_whatever_anybody_wrote(told: list[Notice], n: int) -> None:
-    many = [(notice, TELLER.story(notice)) for notice in told] * n
-    raging = Storm(tuple(one.item for one, _ in many), told[0].route, NOW, NOW, "https://casebell.example.com/", True)
+    many = [(notice, TRANSLATOR.story(notice)) for notice in told] * n
+    raging = Burst(tuple(one.item for one, _ in many), told[0].route, NOW, NOW, "https://casebell.example.com/", True)
 
     assert faults(grouped.render(many)) == []
-    assert faults(burst.render(raging, TELLER)) == []
+    assert faults(burst.render(raging, TRANSLATOR)) == []
 
 
 @given(notice=notices(), verb=st.sampled_from(sorted(forms.WITH_FORM)))
 @settings(max_examples=times(20, 800))
 def test_slack_takes_every_form_of_every_kind_whatever_anybody_wrote(notice: Notice, verb: str) -> None:
     press = wire.Press("k7f3q9x2m4ab", 999_999_999, verb, "C" + "1" * 31, "1" * 12 + "." + "2" * 12)
-    view = modals.form(press, notice, TELLER.story(notice), TELLER.say)
+    view = modals.form(press, notice, TRANSLATOR.story(notice), TRANSLATOR.say)
 
     assert view_violations(view) == []
     assert not HIDDEN.search(json.dumps(view, ensure_ascii=False))
@@ -161,7 +164,7 @@ def test_slack_takes_every_form_of_every_kind_whatever_anybody_wrote(notice: Not
 @settings(max_examples=times(20, 800))
 def test_slack_takes_every_refusal_in_place_of_a_form(words: str, code: str, locale: str) -> None:
     def say(message: str, **values: object) -> str:
-        return TELLER.say(locale, message, **values)
+        return TRANSLATOR.say(locale, message, **values)
 
     names = ("who", "verb", "outcome", "most", "digits")
     sentence = say(SENTENCES[code], **dict.fromkeys(names, words))
@@ -180,7 +183,7 @@ def test_100_000_characters_in_every_field_cost_nobody_a_button(kind: str, state
     flood = piece * (100_000 // len(piece))
     item: Item = make_item(hostile(SAID[kind], flood), **STATES[state](flood))
     notice = Notice(item, Route("r", locale="de"), ALL_VERBS, (Link("solution", "https://app.example/x"),), NOW)
-    message = render(notice, TELLER.story(notice), TELLER.say)
+    message = render(notice, TRANSLATOR.story(notice), TRANSLATOR.say)
     carrying = [part for part in walk(message.blocks) if "value" in part]
 
     assert faults(message) == []

@@ -22,9 +22,9 @@ from receiver.operations.queries import MOST_FOUND, MOST_MINE, MOST_WAITING
 from tests.factories import NOW, make_notice
 from tests.faults import much
 from tests.hostile import HOSTILE, ITEMS, STORIES
-from tests.slack_cases import ALL_VERBS, LINKS, LOCALES, TELLER, chat_item
+from tests.slack_cases import ALL_VERBS, LINKS, LOCALES, TRANSLATOR, chat_item
 
-SAY = TELLER.say
+SAY = TRANSLATOR.say
 EVERY_CURRENCY = tuple(AtRisk(Money(Decimal(10**14), one), 1, ()) for one in sorted(list_currencies()))
 
 

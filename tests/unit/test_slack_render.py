@@ -22,7 +22,7 @@ from tests.slack_cases import (
     CASES,
     LINKS,
     LOCALES,
-    TELLER,
+    TRANSLATOR,
     acting,
     judge,
     pressable,
@@ -132,7 +132,7 @@ def test_only_whoever_decided_gets_the_way_back(locale: str) -> None:
         undo_until=NOW + timedelta(minutes=10),
     )
     notice = make_notice(item, links=LINKS, route=replace(make_notice().route, locale=locale))
-    message = offer(notice, TELLER.story(notice), TELLER.say)
+    message = offer(notice, TRANSLATOR.story(notice), TRANSLATOR.say)
 
     assert verbs_of(message) == ["undo", "reopen"]
     assert "10:10" in message.text
@@ -151,7 +151,7 @@ def test_what_quiet_hours_held_back_fits_into_one_message(locale: str, count: in
         )
         for n in range(count)
     ]
-    message = grouped.render([(notice, TELLER.story(notice)) for notice in notices])
+    message = grouped.render([(notice, TRANSLATOR.story(notice)) for notice in notices])
 
     assert violations(message.blocks, message.text) == []
     assert str(count) in message.text
@@ -176,9 +176,9 @@ def test_a_resolved_message_says_who_did_what_through_what_and_repeats_no_words_
 
 def test_an_acting_message_without_a_status_still_says_what_runs() -> None:
     notice = CASES["acting"]
-    story = replace(TELLER.story(notice), status=None)
+    story = replace(TRANSLATOR.story(notice), status=None)
 
-    assert "Getbill is being asked…" in texts(render(notice, story, TELLER.say).blocks)
+    assert "Getbill is being asked…" in texts(render(notice, story, TRANSLATOR.say).blocks)
 
 
 def test_a_refusal_of_the_source_brings_the_buttons_back_with_the_reason() -> None:
@@ -196,7 +196,7 @@ def test_each_urgency_and_state_has_its_own_sign() -> None:
 
 
 def test_a_message_that_may_be_the_second_says_so() -> None:
-    once, twice = texts(told(make_notice()).blocks), texts(told(make_notice(may_repeat=True)).blocks)
+    once, twice = texts(told(make_notice()).blocks), texts(told(make_notice(maybe_duplicate=True)).blocks)
 
     assert len(set(twice) - set(once)) == 1
 
@@ -226,7 +226,7 @@ def test_a_link_nobody_should_open_is_not_shown(url: str) -> None:
 def test_a_signed_action_link_never_reaches_slack() -> None:
     notice = make_notice(links=(*LINKS, Link("validate", "https://casebell.example.com/act/secret")))
 
-    assert "secret" not in json.dumps(told(notice).blocks) + minimal(notice, TELLER.story(notice)).text
+    assert "secret" not in json.dumps(told(notice).blocks) + minimal(notice, TRANSLATOR.story(notice)).text
 
 
 def test_a_mention_in_the_debtors_words_stays_text() -> None:
@@ -236,4 +236,4 @@ def test_a_mention_in_the_debtors_words_stays_text() -> None:
     (quote,) = [part for part in walk(message.blocks) if part.get("type") == "rich_text_quote"]
 
     assert quote["elements"] == [{"type": "text", "text": hostile}]
-    assert not re.search(r"<[!@#h]", message.text + minimal(notice, TELLER.story(notice)).text.partition("\n")[0])
+    assert not re.search(r"<[!@#h]", message.text + minimal(notice, TRANSLATOR.story(notice)).text.partition("\n")[0])

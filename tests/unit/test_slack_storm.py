@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casebell_sandbox.slack_rules import violations
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack.burst import render
 from notifiers.slack.render import Message
-from receiver.domain.burst import Storm
+from receiver.domain.burst import Burst
 from receiver.domain.item import Item
 from receiver.domain.money import Money
 from receiver.domain.routing import Route
@@ -27,8 +27,8 @@ ROUTE = Route("disputes", slack=("C1",), timezone="Europe/Paris")
 INBOX = "https://casebell.example.com/"
 
 
-def of(*items: Item, route: Route = ROUTE, may_repeat: bool = False, inbox: str = INBOX) -> Storm:
-    return Storm(items, route, NOW, NOW, inbox, may_repeat)
+def of(*items: Item, route: Route = ROUTE, maybe_duplicate: bool = False, inbox: str = INBOX) -> Burst:
+    return Burst(items, route, NOW, NOW, inbox, maybe_duplicate)
 
 
 def worth(minor: int, currency: str | None = "EUR", **changes: object) -> Item:
@@ -36,11 +36,11 @@ def worth(minor: int, currency: str | None = "EUR", **changes: object) -> Item:
     return make_item(make_snapshot(reference=f"INV-{minor}", debt_id=f"d{minor}", amount=amount, **changes))
 
 
-def drawn(storm: Storm) -> Message:
-    return render(storm, Teller())
+def drawn(storm: Burst) -> Message:
+    return render(storm, Translator())
 
 
-def told(storm: Storm) -> str:
+def told(storm: Burst) -> str:
     return json.dumps(drawn(storm).blocks, ensure_ascii=False)
 
 
@@ -48,7 +48,7 @@ def told(storm: Storm) -> str:
 @settings(max_examples=times(5, 400))
 def test_no_words_however_hostile_break_a_limit(words: str, n: int, is_repeated: bool, locale: str) -> None:
     item = make_item(make_snapshot(reference=words, debtor=words, title=words, quote=words, question=words))
-    message = drawn(of(*[item] * n, route=replace(ROUTE, locale=locale), may_repeat=is_repeated))
+    message = drawn(of(*[item] * n, route=replace(ROUTE, locale=locale), maybe_duplicate=is_repeated))
 
     assert judge(message) == []
     assert violations(message.blocks, message.text) == []
@@ -108,4 +108,4 @@ def test_an_address_no_button_can_lead_to_costs_only_the_button() -> None:
 
 
 def test_a_first_copy_that_was_not_confirmed_is_owned_up_to() -> None:
-    assert any("may appear twice" in text for text in texts(drawn(of(worth(1), may_repeat=True)).blocks))
+    assert any("may appear twice" in text for text in texts(drawn(of(worth(1), maybe_duplicate=True)).blocks))

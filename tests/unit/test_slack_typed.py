@@ -4,30 +4,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifiers.slack.command import MAX_REFERENCE, Asked, read
+from notifiers.slack.command import MAX_REFERENCE, SlashCommand, read
 
 
 @pytest.mark.parametrize(
     ("typed", "asked"),
     [
-        ("", Asked("help")),
-        ("help", Asked("help")),
-        ("find", Asked("help")),
-        ("snooze", Asked("help")),
-        ("LIST", Asked("list")),
-        ("find  INV-1", Asked("find", "INV-1")),
-        ("INV-1", Asked("find", "INV-1")),
-        ("INV 1 of 2", Asked("find", "INV 1 of 2")),
-        ("snooze INV-1", Asked("snooze", "INV-1")),
-        ("snooze INV-1 4h", Asked("snooze", "INV-1", "4h")),
-        ("snooze INV 1 Tomorrow", Asked("snooze", "INV 1", "tomorrow")),
-        ("snooze INV-1 2026-04-01", Asked("snooze", "INV-1", "2026-04-01")),
-        ("snooze INV-1 5h", Asked("snooze", "INV-1", "5h")),
-        ("snooze tomorrow", Asked("snooze", "tomorrow")),
-        ("snooze INV 1", Asked("snooze", "INV 1")),
+        ("", SlashCommand("help")),
+        ("help", SlashCommand("help")),
+        ("find", SlashCommand("help")),
+        ("snooze", SlashCommand("help")),
+        ("LIST", SlashCommand("list")),
+        ("find  INV-1", SlashCommand("find", "INV-1")),
+        ("INV-1", SlashCommand("find", "INV-1")),
+        ("INV 1 of 2", SlashCommand("find", "INV 1 of 2")),
+        ("snooze INV-1", SlashCommand("snooze", "INV-1")),
+        ("snooze INV-1 4h", SlashCommand("snooze", "INV-1", "4h")),
+        ("snooze INV 1 Tomorrow", SlashCommand("snooze", "INV 1", "tomorrow")),
+        ("snooze INV-1 2026-04-01", SlashCommand("snooze", "INV-1", "2026-04-01")),
+        ("snooze INV-1 5h", SlashCommand("snooze", "INV-1", "5h")),
+        ("snooze tomorrow", SlashCommand("snooze", "tomorrow")),
+        ("snooze INV 1", SlashCommand("snooze", "INV 1")),
     ],
 )
-def test_a_typed_line_is_understood(typed: str, asked: Asked) -> None:
+def test_a_typed_line_is_understood(typed: str, asked: SlashCommand) -> None:
     assert read(typed) == asked
 
 

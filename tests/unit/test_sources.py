@@ -20,7 +20,7 @@ from casebell_sandbox.getbill import GetbillStand
 from casebell_sandbox.getbill_todos import TYPE_OF, listed, statistics
 from receiver.domain.item import Detail, Medium
 from receiver.domain.money import Money
-from receiver.ports import Hint
+from receiver.ports import ChangeHint
 from receiver.upstream.debitura import inbound as debitura_events
 from receiver.upstream.debitura import translate as debitura_words
 from receiver.upstream.debitura import wire as debitura
@@ -221,12 +221,12 @@ def test_what_is_left_out_is_never_called() -> None:
 
 @pytest.mark.parametrize("event", [*GETBILL_EVENTS, *(family.replace("*", "created") for family in UNNAMED_EVENTS)])
 def test_an_event_of_every_listed_type_makes_us_look(event: str) -> None:
-    def hint(data: object) -> Hint | None:
+    def hint(data: object) -> ChangeHint | None:
         return getbill_events.read(json.dumps({"type": event, "data": data}).encode())
 
-    assert hint({"debt_id": "enc_9"}) == hint({"debt": {"id": "enc_9"}}) == Hint(debt_id="enc_9")
-    assert hint({"todo": {"type": "ai_detection", "id": "enc_7"}}) == Hint(what="ai_detection", id="enc_7")
-    assert hint({}) == hint(None) == Hint()
+    assert hint({"debt_id": "enc_9"}) == hint({"debt": {"id": "enc_9"}}) == ChangeHint(debt_id="enc_9")
+    assert hint({"todo": {"type": "ai_detection", "id": "enc_7"}}) == ChangeHint(what="ai_detection", id="enc_7")
+    assert hint({}) == hint(None) == ChangeHint()
 
 
 @pytest.mark.parametrize("event", EVENTS_OF_NO_TODO)
@@ -240,7 +240,7 @@ def test_an_event_of_debitura_makes_its_case_be_read(event: str) -> None:
 
     body = DebituraStand().event(event, case_id)
 
-    assert debitura_events.read(body) == Hint(what="case", id=case_id)
+    assert debitura_events.read(body) == ChangeHint(what="case", id=case_id)
 
 
 @pytest.mark.parametrize(

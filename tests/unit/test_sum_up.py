@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from receiver.domain.digest import Digest, DigestRule, PartName
-from receiver.domain.digest_build import MOST_ENTRIES, sum_up
+from receiver.domain.digest_build import MOST_ENTRIES, build_digest
 from receiver.domain.item import Detail, Installment, Item, Line
 from receiver.domain.money import Money
 from receiver.domain.routing import Match
@@ -31,7 +31,7 @@ def resolved(n: int, ago: timedelta, **more: Any) -> Item:
 
 
 def told(*items: Item, rule: DigestRule = RULE, **more: Any) -> Digest:
-    return sum_up(rule, items, SINCE, NOW, **more)
+    return build_digest(rule, items, SINCE, NOW, **more)
 
 
 def keys(digest: Digest, part: PartName) -> list[str]:

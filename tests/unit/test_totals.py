@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from receiver.cli.ledger import summary
 from receiver.domain.digest import TO_DECIDE, DigestRule
-from receiver.domain.digest_build import sum_up
+from receiver.domain.digest_build import build_digest
 from receiver.domain.item import Item
 from receiver.domain.money import Money
 from receiver.domain.schedule import Schedule
@@ -156,7 +156,7 @@ def test_inbox_digest_and_terminal_come_to_the_same(found: Sequence[Item], chanc
     open_ones = [one for one in shuffled if one.state != "resolved"]
     totals = add_up(found, NOW)  # the terminal and grouped messages
 
-    digest = sum_up(RULE, shuffled, NOW - timedelta(days=1), NOW)
+    digest = build_digest(RULE, shuffled, NOW - timedelta(days=1), NOW)
     # as the inbox and the Home tab read them
     stored = add_stakes((stakes.read(stakes.written(one) or "") for one in open_ones), NOW)
 

@@ -16,7 +16,7 @@ from tests.wordings import (
     GOLDEN,
     KINDS,
     LOCALES,
-    TELLER,
+    TRANSLATOR,
     euros,
     shown,
     story,
@@ -219,18 +219,18 @@ def test_a_long_title_gives_way_to_reference_and_amount() -> None:
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "", "Europe/Paris\x00"])
 def test_an_unknown_timezone_or_language_still_gets_its_story(zone: str) -> None:
-    told = TELLER.story(make_notice(route=Route("r", locale="xx/../fr", timezone=zone)))
+    told = TRANSLATOR.story(make_notice(route=Route("r", locale="xx/../fr", timezone=zone)))
 
     assert told.headline == story().headline
     assert "Mon 2 Mar, 06:00" in told.footer
 
 
 def test_a_strangers_sentence_is_no_template() -> None:
-    assert TELLER.say("en", "{who.__class__} {0} { {who}", who="{verb}", verb="x") == "{who.__class__} {0} { {verb}"
-    assert TELLER.say("fr", "") == ""
+    assert TRANSLATOR.say("en", "{who.__class__} {0} { {who}", who="{verb}", verb="x") == "{who.__class__} {0} { {verb}"
+    assert TRANSLATOR.say("fr", "") == ""
 
 
 def test_the_form_follows_the_number() -> None:
-    told = [TELLER.plural("en", "{n} month", "{n} months", n) for n in (0, 1, 2)]
+    told = [TRANSLATOR.plural("en", "{n} month", "{n} months", n) for n in (0, 1, 2)]
 
     assert told == ["0 months", "1 month", "2 months"]

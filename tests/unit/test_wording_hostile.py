@@ -5,7 +5,7 @@ from datetime import UTC
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.story.sentences import KINDS
 from notifiers.text import clean
 from receiver.domain.item import Attempt, Detail, Installment, Item, Line, Snapshot
@@ -89,7 +89,7 @@ def test_whatever_a_stranger_writes_the_story_is_short_plain_and_complete(
 ) -> None:
     route = Route("r", locale=locale, timezone="Europe/Paris", mask_debtor=masked)
 
-    told = Teller().story(Notice(item, route, (), (), NOW))
+    told = Translator().story(Notice(item, route, (), (), NOW))
 
     assert told.headline
     assert told.sentence

@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 
 from notifiers.email.render import render as render_mail
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack.render import minimal, render
 from receiver.cli.preview import notice_of_sample
 from receiver.cli.samples import sample
@@ -28,16 +28,21 @@ REPLY = make_snapshot(
 
 
 def story(notice: Notice) -> Story:
-    return Teller().story(notice)
+    return Translator().story(notice)
 
 
 def shown(notice: Notice) -> str:
-    return str(render(notice, story(notice), Teller().say).blocks)
+    return str(render(notice, story(notice), Translator().say).blocks)
 
 
 def mail_of(notice: Notice) -> EmailMessage:
     return render_mail(
-        notice, story(notice), Teller().say, "casebell@creditor.example", "ar@creditor.example", "casebell.example.com"
+        notice,
+        story(notice),
+        Translator().say,
+        "casebell@creditor.example",
+        "ar@creditor.example",
+        "casebell.example.com",
     )
 
 
@@ -78,7 +83,7 @@ def test_a_resolved_item_does_not_claim_that_collection_is_still_paused() -> Non
 def test_a_debtors_name_styles_nothing_where_slack_reads_markup(debtor: str) -> None:
     notice = make_notice(make_item(make_snapshot(debtor=debtor)))
 
-    for text in (minimal(notice, story(notice)).text, render(notice, story(notice), Teller().say).text):
+    for text in (minimal(notice, story(notice)).text, render(notice, story(notice), Translator().say).text):
         assert not re.search("(?<!\N{COMBINING GRAPHEME JOINER})[*_~`]", text.splitlines()[0])
 
 

@@ -29,14 +29,14 @@ def said(n: int) -> SourceSaid:
 
 
 async def come(here: Office, *numbers: int) -> None:
-    await here.desk.database.write(apply_facts, [said(n) for n in numbers], here.at, here.desk.routes)
+    await here.adapters.database.write(apply_facts, [said(n) for n in numbers], here.at, here.adapters.routes)
 
 
 async def turn(here: Office, rounds: int = 40) -> None:
     """What the loops do until there is nothing to do at this moment."""
-    dispatcher = Dispatcher(here.desk)
+    dispatcher = Dispatcher(here.adapters)
     for _ in range(rounds):
-        await follow(here.desk)
+        await follow(here.adapters)
         started = await dispatcher.dispatch_due()
         await dispatcher.drain(30)
         if not started:
@@ -46,4 +46,4 @@ async def turn(here: Office, rounds: int = 40) -> None:
 async def decided(here: Office, *numbers: int) -> None:
     for n in numbers:
         fact = SourceGone(key(n), here.at, outcome="validated")
-        await here.desk.database.write(apply_fact, fact, here.at, here.desk.routes)
+        await here.adapters.database.write(apply_fact, fact, here.at, here.adapters.routes)

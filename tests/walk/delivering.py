@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack.client import SlackClient
 from notifiers.slack.notifier import SlackNotifier
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.people import People
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
@@ -19,12 +19,12 @@ ROUTES = (Route("disputes", slack=("C1",)),)
 
 
 @asynccontextmanager
-async def desk_of(database: Any, wire: Wire) -> AsyncIterator[Desk]:
-    notifier = SlackNotifier(SlackClient(wire.url, "xoxb-1", total_s=5), Teller())
+async def adapters_of(database: Any, wire: Wire) -> AsyncIterator[Adapters]:
+    notifier = SlackNotifier(SlackClient(wire.url, "xoxb-1", total_s=5), Translator())
     people, tokens = People(frozenset({"@creditor.example"})), Tokens(["0123456789abcdef"])
-    desk = Desk(database, ROUTES, people, tokens, Teller(), Metrics(), "http://x", now=lambda: NOW)
-    desk.notifiers = {"slack": notifier}
+    adapters = Adapters(database, ROUTES, people, tokens, Translator(), Metrics(), "http://x", now=lambda: NOW)
+    adapters.notifiers = {"slack": notifier}
     try:
-        yield desk
+        yield adapters
     finally:
         await notifier.close()

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, select
 
-from notifiers.i18n.translator import Teller
-from receiver.context import Desk
+from notifiers.i18n.translator import Translator
+from receiver.context import Adapters
 from receiver.domain.people import People
 from receiver.domain.token import Tokens
 from receiver.errors import RetryLaterError
 from receiver.jobs import leader
-from receiver.jobs.leader import LEASE, RENEWALS, run_alone
+from receiver.jobs.leader import LEASE, RENEWALS, run_as_leader
 from receiver.observability import Metrics
 from receiver.store import leases
 from receiver.store.schema import lease
@@ -60,10 +60,10 @@ def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     engine.dispose()
 
 
-def replica(store: Store, holder: str) -> Desk:
+def replica(store: Store, holder: str) -> Adapters:
     tokens = Tokens(["0123456789abcdef"])
     database: Any = store
-    return Desk(database, (), People(), tokens, Teller(), Metrics(), "http://x", now=now, holder=holder)
+    return Adapters(database, (), People(), tokens, Translator(), Metrics(), "http://x", now=now, holder=holder)
 
 
 class Loop:
@@ -95,9 +95,9 @@ async def stop(*tasks: asyncio.Task[None]) -> None:
 
 async def test_one_of_two_runs_and_the_other_follows_when_it_stops(store: Store) -> None:
     first, second = Loop(), Loop()
-    running = asyncio.create_task(run_alone(replica(store, "a"), "sweep", first, lasts=LASTS))
+    running = asyncio.create_task(run_as_leader(replica(store, "a"), "sweep", first, lasts=LASTS))
     await happens(first.begun)
-    waiting = asyncio.create_task(run_alone(replica(store, "b"), "sweep", second, lasts=LASTS))
+    waiting = asyncio.create_task(run_as_leader(replica(store, "b"), "sweep", second, lasts=LASTS))
     await asyncio.sleep(2 * LASTS.total_seconds())  # several renewals
     began_beside = second.begun.is_set()
     await stop(running)
@@ -110,7 +110,7 @@ async def test_one_of_two_runs_and_the_other_follows_when_it_stops(store: Store)
 async def test_one_that_died_is_followed_when_its_lease_ends(store: Store) -> None:
     await store.write(leases.acquire, "sweep", "dead", now(), LASTS)
     follower = Loop()
-    task = asyncio.create_task(run_alone(replica(store, "b"), "sweep", follower, lasts=LASTS))
+    task = asyncio.create_task(run_as_leader(replica(store, "b"), "sweep", follower, lasts=LASTS))
 
     await happens(follower.begun)
     await stop(task)
@@ -124,7 +124,7 @@ def test_a_follower_begins_within_thirty_seconds() -> None:
 
 async def test_a_loop_whose_lease_was_taken_is_ended(store: Store) -> None:
     loop = Loop()
-    task = asyncio.create_task(run_alone(replica(store, "a"), "sweep", loop, lasts=LASTS))
+    task = asyncio.create_task(run_as_leader(replica(store, "a"), "sweep", loop, lasts=LASTS))
     await happens(loop.begun)
 
     def steal(connection: Any, now: datetime) -> bool:
@@ -139,7 +139,7 @@ async def test_a_loop_whose_lease_was_taken_is_ended(store: Store) -> None:
 @pytest.mark.parametrize("error", [RetryLaterError("store_unavailable"), ValueError("a fault of ours")])
 async def test_a_loop_that_cannot_renew_is_ended_before_its_lease(store: Store, error: Exception) -> None:
     loop = Loop()
-    task = asyncio.create_task(run_alone(replica(store, "a"), "sweep", loop, lasts=LASTS))
+    task = asyncio.create_task(run_as_leader(replica(store, "a"), "sweep", loop, lasts=LASTS))
     await happens(loop.begun)
     await asyncio.sleep(2 * LASTS.total_seconds())  # several renewals
     store.error = error
@@ -158,6 +158,6 @@ async def test_a_loop_that_ends_by_itself_lets_go(store: Store) -> None:
     async def once() -> None:
         return
 
-    await run_alone(replica(store, "a"), "sweep", once, lasts=LASTS)
+    await run_as_leader(replica(store, "a"), "sweep", once, lasts=LASTS)
 
     assert await store.write(leases.acquire, "sweep", "b", now(), LASTS)

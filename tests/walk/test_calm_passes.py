@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from casebell_sandbox.debitura import DebituraStand
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.fact import Fact, SourceGone, SourceSaid
 from receiver.domain.item import Item
 from receiver.domain.ledger import Ignored
@@ -21,13 +21,13 @@ from receiver.domain.token import Tokens
 from receiver.observability import Metrics
 from receiver.pipeline.apply import apply_fact
 from receiver.pipeline.ingest import apply_in_chunks
-from receiver.ports import Hint, Pass
+from receiver.ports import ChangeHint, SyncPass
 from receiver.store import items, sync_watermarks
 from receiver.store.database import Database
 from receiver.store.schema import history, item, outbox
 from receiver.sync.reconcile import Counts, reconcile
 from receiver.upstream.debitura.client import Debitura
-from tests.act_site import PlainTeller
+from tests.act_site import PlainTranslator
 from tests.getbill_side import Watch
 
 pytestmark = pytest.mark.anyio
@@ -43,27 +43,27 @@ class Office:
         self.clock = Watch()
         self.stand = DebituraStand(solve_after_s=60, clock=self.clock)
         self.tasks = [self.stand.add_task(kind) for kind in ("ReplyToChat", "Generic", "AssignBankAccount")]
-        self.desk = self.new_desk(database)
+        self.adapters = self.new_adapters(database)
 
-    def new_desk(self, database: Database) -> Desk:
+    def new_adapters(self, database: Database) -> Adapters:
         account = Debitura(
             "main", "http://debitura.test", "debitura-key", poll_every_s=60, people=People(), now=self.clock,
             transport=httpx.ASGITransport(self.stand.app),
         )  # fmt: skip
-        return Desk(
-            database, ROUTES, People(), Tokens(["a key of sixteen characters"]), PlainTeller(), Metrics(), "",
+        return Adapters(
+            database, ROUTES, People(), Tokens(["a key of sixteen characters"]), PlainTranslator(), Metrics(), "",
             upstreams={MAIN: account}, now=self.clock,
         )  # fmt: skip
 
-    async def passes(self, times: int = 1, desk: Desk | None = None) -> Counts:
+    async def passes(self, times: int = 1, adapters: Adapters | None = None) -> Counts:
         counts = CALM
         for _ in range(times):
             self.clock.move(seconds=60)
-            counts = await reconcile(desk or self.desk, (desk or self.desk).upstreams[MAIN])
+            counts = await reconcile(adapters or self.adapters, (adapters or self.adapters).upstreams[MAIN])
         return counts
 
     async def item(self, n: int) -> Item:
-        found = await self.desk.database.read(items.by_key, f"debitura:main:task:{self.tasks[n]['id']}")
+        found = await self.adapters.database.read(items.by_key, f"debitura:main:task:{self.tasks[n]['id']}")
         assert found is not None
         return found
 
@@ -71,14 +71,14 @@ class Office:
         def look(connection: Connection) -> list[Sequence[Any]]:
             return [tuple(row) for table in (item, history, outbox) for row in connection.execute(select(table))]
 
-        return await self.desk.database.read(look)
+        return await self.adapters.database.read(look)
 
-    async def looks(self, desk: Desk | None = None) -> None:
+    async def looks(self, adapters: Adapters | None = None) -> None:
         """What an event makes the desk do."""
-        desk = desk or self.desk
-        upstream = desk.upstreams[MAIN]
-        keys = await desk.database.read(items.open_keys, *MAIN)
-        await apply_in_chunks(desk, await upstream.look([Hint()], keys))
+        adapters = adapters or self.adapters
+        upstream = adapters.upstreams[MAIN]
+        keys = await adapters.database.read(items.open_keys, *MAIN)
+        await apply_in_chunks(adapters, await upstream.look([ChangeHint()], keys))
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ async def test_older_words_are_refused_though_no_item_was_written_since(office: 
     known = await office.item(1)
     late = SourceSaid(replace(known.snapshot, title="As it was"), office.clock() - timedelta(seconds=30))
 
-    decision = await office.desk.database.write(apply_fact, late, office.clock(), ROUTES)
+    decision = await office.adapters.database.write(apply_fact, late, office.clock(), ROUTES)
 
     assert late.said_at > known.said_at
     assert decision == Ignored("older")
@@ -108,12 +108,12 @@ async def test_older_words_are_refused_though_no_item_was_written_since(office: 
 async def test_what_a_pass_heard_nothing_of_keeps_its_own_time(office: Office) -> None:
     await office.passes()
     known = await office.item(1)
-    await office.desk.database.write(
+    await office.adapters.database.write(
         sync_watermarks.begin, *MAIN, office.clock() + timedelta(hours=1), [known.key], office.clock()
     )
     newer = SourceSaid(replace(known.snapshot, title="News"), office.clock() + timedelta(minutes=1))
 
-    await office.desk.database.write(apply_fact, newer, office.clock(), ROUTES)
+    await office.adapters.database.write(apply_fact, newer, office.clock(), ROUTES)
 
     assert (await office.item(1)).snapshot.title == "News"
 
@@ -122,9 +122,9 @@ async def test_a_pass_that_heard_nothing_of_very_many_vouches_for_none(office: O
     await office.passes(2)
     unheard = [f"debitura:main:task:{n}" for n in range(sync_watermarks.MOST_UNHEARD + 1)]
 
-    await office.desk.database.write(sync_watermarks.begin, *MAIN, office.clock(), unheard, office.clock())
+    await office.adapters.database.write(sync_watermarks.begin, *MAIN, office.clock(), unheard, office.clock())
 
-    assert await office.desk.database.read(sync_watermarks.last) == {}
+    assert await office.adapters.database.read(sync_watermarks.last) == {}
     assert await office.passes(2) == CALM
 
 
@@ -151,7 +151,7 @@ async def test_an_item_that_went_astray_here_is_told_again_by_the_next_pass(offi
     await office.passes(3)
     known = await office.item(1)
     gone = SourceGone(known.key, office.clock() + timedelta(seconds=1), is_certain=True, outcome="solved")
-    await office.desk.database.write(apply_fact, gone, office.clock(), ROUTES)
+    await office.adapters.database.write(apply_fact, gone, office.clock(), ROUTES)
 
     assert await office.passes() == Counts(reopened=1)
 
@@ -163,8 +163,8 @@ async def test_after_another_process_made_a_pass_everything_is_said_again(office
     for at in ("2026-09-01T00:00:00", deadline):
         office.stand._tasks[office.tasks[1]["id"]]["deadline"] = at
         if at != deadline:
-            other = office.new_desk(database)
-            assert await office.passes(desk=other) == Counts(changed=1)
+            other = office.new_adapters(database)
+            assert await office.passes(adapters=other) == Counts(changed=1)
 
     assert await office.passes() == Counts(changed=1)
     assert (await office.item(1)).version == 3
@@ -213,12 +213,12 @@ async def test_a_chat_that_another_replicas_look_did_not_know_is_told_by_a_later
     office: Office, database: Database
 ) -> None:
     """The other replica looks while the pass is under way, with what it remembers of the case."""
-    other = office.new_desk(database)
+    other = office.new_adapters(database)
 
     class Meanwhile(Debitura):
         is_on = False
 
-        async def sweep(self, *args: Any, **options: Any) -> Pass:
+        async def sweep(self, *args: Any, **options: Any) -> SyncPass:
             found = await super().sweep(*args, **options)
             if self.is_on:
                 office.clock.move(seconds=1)
@@ -229,7 +229,7 @@ async def test_a_chat_that_another_replicas_look_did_not_know_is_told_by_a_later
         "main", "http://debitura.test", "debitura-key", poll_every_s=60, people=People(), now=office.clock,
         transport=httpx.ASGITransport(office.stand.app),
     )  # fmt: skip
-    office.desk.upstreams = {MAIN: account}
+    office.adapters.upstreams = {MAIN: account}
     await office.passes(5)
     await office.looks(other)  # five minutes later than the first pass
     office.stand._say(office.tasks[0]["caseId"], 0, "Where is the contract?", {})
@@ -245,31 +245,31 @@ async def test_a_chat_that_another_replicas_look_did_not_know_is_told_by_a_later
 
 async def test_passes_over_one_account_go_one_after_the_other(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """`casebell reconcile` while the loop's own pass is under way."""
-    upstream, steps = office.desk.upstreams[MAIN], list[str]()
+    upstream, steps = office.adapters.upstreams[MAIN], list[str]()
     sweep = upstream.sweep
 
-    async def slow_sweep(open_keys: Collection[str], **options: Any) -> Pass:
+    async def slow_sweep(open_keys: Collection[str], **options: Any) -> SyncPass:
         steps.append("asked")
         await asyncio.sleep(0.05)
         return await sweep(open_keys, **options)
 
-    async def applied(desk: Desk, facts: Iterable[Fact]) -> tuple[dict[str, int], bool]:
-        found = await apply_in_chunks(desk, facts)
+    async def applied(adapters: Adapters, facts: Iterable[Fact]) -> tuple[dict[str, int], bool]:
+        found = await apply_in_chunks(adapters, facts)
         steps.append("applied")
         return found
 
     monkeypatch.setattr(upstream, "sweep", slow_sweep)
     monkeypatch.setattr("receiver.sync.reconcile.apply_in_chunks", applied)
-    await asyncio.gather(reconcile(office.desk, upstream), reconcile(office.desk, upstream))
+    await asyncio.gather(reconcile(office.adapters, upstream), reconcile(office.adapters, upstream))
 
     assert steps == ["asked", "applied"] * 2
 
 
 async def test_a_pass_that_is_told_late_makes_no_time_go_back(office: Office) -> None:
     await office.passes(2)
-    last = (await office.desk.database.read(sync_watermarks.last))[MAIN]
-    await office.desk.database.write(
+    last = (await office.adapters.database.read(sync_watermarks.last))[MAIN]
+    await office.adapters.database.write(
         sync_watermarks.begin, *MAIN, last.said_at - timedelta(hours=1), (), office.clock()
     )
 
-    assert (await office.desk.database.read(sync_watermarks.last))[MAIN] == last
+    assert (await office.adapters.database.read(sync_watermarks.last))[MAIN] == last

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from notifiers.i18n.translator import Teller
-from receiver.context import Desk
-from receiver.domain.fact import PersonAsked, SourceAccepted, SourceSaid
+from notifiers.i18n.translator import Translator
+from receiver.context import Adapters
+from receiver.domain.fact import PersonRequested, SourceAccepted, SourceSaid
 from receiver.domain.item import Attempt, Item
 from receiver.domain.ledger import ACCEPTED_MEANS_DONE_WITHIN, Applied, Ignored, decide
 from receiver.domain.people import People, Person
@@ -56,12 +56,12 @@ def test_a_clock_that_was_set_back_does_not_freeze_what_was_heard_before() -> No
 
 
 async def test_one_fact_that_cannot_be_stored_keeps_no_other_from_being_applied(database: Database) -> None:
-    desk = Desk(
-        database, ROUTES, People(), Tokens(["0123456789abcdef"]), Teller(), Metrics(), "http://x", now=lambda: NOW
+    adapters = Adapters(
+        database, ROUTES, People(), Tokens(["0123456789abcdef"]), Translator(), Metrics(), "http://x", now=lambda: NOW
     )
     facts = [SourceSaid(make_snapshot(key=f"k{n}", title="half \ud83d" if n == 7 else None), NOW) for n in range(120)]
 
-    counted, _ = await apply_in_chunks(desk, facts)
+    counted, _ = await apply_in_chunks(adapters, facts)
 
     assert counted == {"opened": 119}
     assert len(await database.read(items.open_keys, "getbill", "main")) == 119
@@ -69,16 +69,16 @@ async def test_one_fact_that_cannot_be_stored_keeps_no_other_from_being_applied(
 
 async def test_an_order_that_a_source_took_and_never_spoke_of_again_comes_back_to_people(database: Database) -> None:
     now = NOW
-    desk = Desk(
-        database, ROUTES, People(), Tokens(["0123456789abcdef"]), Teller(), Metrics(), "http://x", now=lambda: now
+    adapters = Adapters(
+        database, ROUTES, People(), Tokens(["0123456789abcdef"]), Translator(), Metrics(), "http://x", now=lambda: now
     )
     await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
-    asked = PersonAsked(KEY, 1, "validate", Person(name="Anna"), "slack")
+    asked = PersonRequested(KEY, 1, "validate", Person(name="Anna"), "slack")
     await database.write(apply_facts, [asked, SourceAccepted(KEY, 1)], NOW, ROUTES)
 
-    soon = await give_back_stuck(desk)
+    soon = await give_back_stuck(adapters)
     now += STUCK_AFTER + timedelta(minutes=1)
-    late = await give_back_stuck(desk)
+    late = await give_back_stuck(adapters)
 
     item = await database.read(items.by_key, KEY)
     assert (soon, late) == (0, 1)

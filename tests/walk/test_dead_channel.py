@@ -35,7 +35,7 @@ async def here(tmp_path: Path) -> AsyncIterator[Office]:
 
 async def leave(here: Office) -> None:
     """All leaves that may."""
-    dispatcher = Dispatcher(here.desk)
+    dispatcher = Dispatcher(here.adapters)
     for _ in range(20):
         await dispatcher.dispatch_due()
         await dispatcher.drain(30)
@@ -43,7 +43,7 @@ async def leave(here: Office) -> None:
 
 async def look(here: Office) -> None:
     """The watch looks as the service lets it do, and what it put into the outbox leaves."""
-    await watch(here.desk, NOW)
+    await watch(here.adapters, NOW)
     await leave(here)
 
 
@@ -91,7 +91,7 @@ async def test_alerts_that_wait_behind_a_dead_channel_go_by_mail_too_and_into_it
     lock(here.slack, "is_archived")
     for n in range(8):
         snapshot = make_snapshot(key=f"getbill:main:debtor_request:{n}", reference=f"INV-{n}")
-        await here.desk.database.write(apply_fact, SourceSaid(snapshot, here.at), here.at, here.desk.routes)
+        await here.adapters.database.write(apply_fact, SourceSaid(snapshot, here.at), here.at, here.adapters.routes)
         await leave(here)
     await look(here)
     await look(here)
@@ -130,7 +130,7 @@ async def test_a_channel_that_left_the_configuration_is_no_recovery(here: Office
     lock(here.slack, "is_archived")
     await here.say("INV-1")
     await look(here)
-    here.desk.routes = ()
+    here.adapters.routes = ()
     here.at += timedelta(minutes=6)
     await look(here)
 

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, update
 
 from casebell_sandbox.demo import write_configuration
 from casebell_sandbox.server import Sandbox, SandboxThread
-from receiver.app import build_desk
-from receiver.context import Desk
+from receiver.app import build_adapters
+from receiver.context import Adapters
 from receiver.domain.action import Click
 from receiver.domain.fact import SourceSaid
 from receiver.domain.item import Item
@@ -24,7 +24,7 @@ from receiver.pipeline.deliver.claims import Dispatcher
 from receiver.pipeline.deliver.messages import deliver
 from receiver.settings import load
 from receiver.store import actions, breakers, items, messages, outbox
-from receiver.store.claim_policy import Room, take
+from receiver.store.claim_policy import Capacity, take
 from receiver.store.database import Database
 from receiver.store.outbox import Delivery
 from receiver.store.schema import outbox as rows
@@ -33,7 +33,7 @@ from tests.factories import make_snapshot
 pytestmark = pytest.mark.anyio
 
 ANNA = Person(email="anna@creditor.example", name="Anna")
-ROOM = Room(urgent=64, calm=48)
+ROOM = Capacity(urgent=64, calm=48)
 
 
 @pytest.fixture
@@ -43,11 +43,11 @@ def stand_ins() -> Iterator[SandboxThread]:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path, database: Database, stand_ins: SandboxThread) -> AsyncIterator[Desk]:
+async def adapters(tmp_path: Path, database: Database, stand_ins: SandboxThread) -> AsyncIterator[Adapters]:
     config = write_configuration(
         tmp_path, public_url="http://127.0.0.1:1", sandbox_url=stand_ins.url, smtp_port=stand_ins.smtp_port
     )
-    made = build_desk(load(config), database)
+    made = build_adapters(load(config), database)
     yield made
     for upstream in made.upstreams.values():
         await upstream.close()
@@ -55,135 +55,141 @@ async def desk(tmp_path: Path, database: Database, stand_ins: SandboxThread) -> 
         await notifier.close()
 
 
-async def opened(desk: Desk, sandbox: Sandbox) -> Item:
+async def opened(adapters: Adapters, sandbox: Sandbox) -> Item:
     todo = sandbox.getbill.add("portal_dispute", reference="INV-D-1")
     key = f"getbill:main:debtor_request:{todo['id']}"
-    await desk.database.write(apply_fact, SourceSaid(make_snapshot(key=key), desk.now()), desk.now(), desk.routes)
-    return await current(desk, key)
+    await adapters.database.write(
+        apply_fact, SourceSaid(make_snapshot(key=key), adapters.now()), adapters.now(), adapters.routes
+    )
+    return await current(adapters, key)
 
 
-async def current(desk: Desk, key: str) -> Item:
-    found = await desk.database.read(items.by_key, key)
+async def current(adapters: Adapters, key: str) -> Item:
+    found = await adapters.database.read(items.by_key, key)
     assert found is not None
     return found
 
 
-async def claimed(desk: Desk, claim_id: str, what: str = outbox.SHOW, after: timedelta = timedelta()) -> Delivery:
+async def claimed(
+    adapters: Adapters, claim_id: str, what: str = outbox.SHOW, after: timedelta = timedelta()
+) -> Delivery:
     """The first claim of that kind to Slack or a source; others are left claimed."""
-    turn = await desk.database.write(take, desk.now() + after, claim_id, ROOM, desk.paces)
+    turn = await adapters.database.write(take, adapters.now() + after, claim_id, ROOM, adapters.paces)
     return next(d for d, _ in turn.claimed if d.what == what and not d.destination.startswith("mail:"))
 
 
-async def pressed(desk: Desk, item: Item) -> int:
+async def pressed(adapters: Adapters, item: Item) -> int:
     click = Click(item.id, item.version, "validate", ANNA, "cli", "p1")
-    taken = await desk.database.write(take_action, click, desk.now(), desk.routes, desk.people)
+    taken = await adapters.database.write(take_action, click, adapters.now(), adapters.routes, adapters.people)
     assert isinstance(taken, Taken)
     return taken.action_id
 
 
 async def test_a_message_that_was_posted_is_remembered_although_the_lease_was_lost(
-    desk: Desk, stand_ins: SandboxThread
+    adapters: Adapters, stand_ins: SandboxThread
 ) -> None:
-    item = await opened(desk, stand_ins.sandbox)
-    late = await claimed(desk, "late")
-    await claimed(desk, "next", after=outbox.LEASE + timedelta(seconds=1))
+    item = await opened(adapters, stand_ins.sandbox)
+    late = await claimed(adapters, "late")
+    await claimed(adapters, "next", after=outbox.LEASE + timedelta(seconds=1))
 
-    ended = await deliver(desk, late, "late")
+    ended = await deliver(adapters, late, "late")
 
     assert ended.word == "lost"
-    assert len(await desk.database.read(messages.of_item, item.id, late.destination)) == 1
-    row = next(r for r in await desk.database.read(outbox.of_item, item.id) if r.destination == late.destination)
+    assert len(await adapters.database.read(messages.of_item, item.id, late.destination)) == 1
+    row = next(r for r in await adapters.database.read(outbox.of_item, item.id) if r.destination == late.destination)
     assert row.state == "due"  # its end is the new owner's
 
 
-async def test_what_the_source_did_is_true_although_the_lease_was_lost(desk: Desk, stand_ins: SandboxThread) -> None:
-    item = await opened(desk, stand_ins.sandbox)
-    action_id = await pressed(desk, item)
-    late = await claimed(desk, "late", outbox.CARRY_OUT)
-    again = await claimed(desk, "next", outbox.CARRY_OUT, after=outbox.ORDER_LEASE + timedelta(seconds=1))
+async def test_what_the_source_did_is_true_although_the_lease_was_lost(
+    adapters: Adapters, stand_ins: SandboxThread
+) -> None:
+    item = await opened(adapters, stand_ins.sandbox)
+    action_id = await pressed(adapters, item)
+    late = await claimed(adapters, "late", outbox.CARRY_OUT)
+    again = await claimed(adapters, "next", outbox.CARRY_OUT, after=outbox.ORDER_LEASE + timedelta(seconds=1))
 
-    first = await deliver(desk, late, "late")
-    after_first = await current(desk, item.key)
-    second = await deliver(desk, again, "next")
+    first = await deliver(adapters, late, "late")
+    after_first = await current(adapters, item.key)
+    second = await deliver(adapters, again, "next")
 
     assert (first.word, second.word) == ("lost", "done")
     assert (after_first.state, after_first.outcome, after_first.resolved_by) == ("resolved", "validated", "Anna")
-    done = await desk.database.read(actions.find, action_id)
+    done = await adapters.database.read(actions.find, action_id)
     assert done is not None
     assert done.state == "done"
     assert len([call for call in stand_ins.sandbox.getbill.faults.calls if call.method == "PUT"]) == 1
 
 
-async def test_a_refusal_is_left_to_who_has_the_row_by_now(desk: Desk, stand_ins: SandboxThread) -> None:
-    item = await opened(desk, stand_ins.sandbox)
-    await pressed(desk, item)
-    late = await claimed(desk, "late", outbox.CARRY_OUT)
-    again = await claimed(desk, "next", outbox.CARRY_OUT, after=outbox.ORDER_LEASE + timedelta(seconds=1))
+async def test_a_refusal_is_left_to_who_has_the_row_by_now(adapters: Adapters, stand_ins: SandboxThread) -> None:
+    item = await opened(adapters, stand_ins.sandbox)
+    await pressed(adapters, item)
+    late = await claimed(adapters, "late", outbox.CARRY_OUT)
+    again = await claimed(adapters, "next", outbox.CARRY_OUT, after=outbox.ORDER_LEASE + timedelta(seconds=1))
     stand_ins.sandbox.getbill.faults.refuse = (422, {"error": True, "message": "closed", "code": 422})
 
-    first = await deliver(desk, late, "late")
-    after_first = await current(desk, item.key)
-    second = await deliver(desk, again, "next")
-    after_second = await current(desk, item.key)
+    first = await deliver(adapters, late, "late")
+    after_first = await current(adapters, item.key)
+    second = await deliver(adapters, again, "next")
+    after_second = await current(adapters, item.key)
 
     assert (first.word, after_first.state) == ("lost", "acting")
     assert (second.word, after_second.state, after_second.problem) == ("dead", "open", "closed")
 
 
-async def test_a_fault_of_our_own_opens_no_breaker(desk: Desk, stand_ins: SandboxThread) -> None:
-    await opened(desk, stand_ins.sandbox)
+async def test_a_fault_of_our_own_opens_no_breaker(adapters: Adapters, stand_ins: SandboxThread) -> None:
+    await opened(adapters, stand_ins.sandbox)
 
     def spoil(connection: Connection) -> None:
         connection.execute(update(rows).values(payload="no json"))
 
-    await desk.database.write(spoil)
-    dispatcher = Dispatcher(desk)
+    await adapters.database.write(spoil)
+    dispatcher = Dispatcher(adapters)
     for _ in range(8):
         await dispatcher.dispatch_due()
         await dispatcher.drain(5)
-        await desk.database.write(
-            lambda connection: connection.execute(update(rows).values(due_at=desk.now())).rowcount
+        await adapters.database.write(
+            lambda connection: connection.execute(update(rows).values(due_at=adapters.now())).rowcount
         )
 
-    assert await desk.database.read(breakers.opened) == []
+    assert await adapters.database.read(breakers.opened) == []
     assert stand_ins.sandbox.slack.posts("C0DISPUTES") == []
 
 
 async def test_an_order_that_nobody_may_try_gives_the_buttons_back_after_four_hours(
-    desk: Desk, stand_ins: SandboxThread
+    adapters: Adapters, stand_ins: SandboxThread
 ) -> None:
-    item = await opened(desk, stand_ins.sandbox)
-    await pressed(desk, item)
-    real_now = desk.now
-    desk.now = lambda: real_now() + timedelta(hours=5)
+    item = await opened(adapters, stand_ins.sandbox)
+    await pressed(adapters, item)
+    real_now = adapters.now
+    adapters.now = lambda: real_now() + timedelta(hours=5)
 
-    buried = await Dispatcher(desk).bury_overdue()
-    after = await current(desk, item.key)
+    buried = await Dispatcher(adapters).bury_overdue()
+    after = await current(adapters, item.key)
 
     assert buried == 1
     assert (after.state, after.problem) == ("open", "not done within four hours")
 
 
-async def test_two_dispatchers_probe_a_sick_slack_once(desk: Desk, stand_ins: SandboxThread) -> None:
-    await opened(desk, stand_ins.sandbox)
+async def test_two_dispatchers_probe_a_sick_slack_once(adapters: Adapters, stand_ins: SandboxThread) -> None:
+    await opened(adapters, stand_ins.sandbox)
     stand_ins.sandbox.slack.bot_token = "another"
-    both = (Dispatcher(desk), Dispatcher(desk))
+    both = (Dispatcher(adapters), Dispatcher(adapters))
     await both[0].dispatch_due()
     await both[0].drain(5)
     asked = len(stand_ins.sandbox.slack.faults.calls)
-    real_now = desk.now
-    desk.now = lambda: real_now() + timedelta(minutes=2)
+    real_now = adapters.now
+    adapters.now = lambda: real_now() + timedelta(minutes=2)
 
     await asyncio.gather(*(one.dispatch_due() for one in both))
     await asyncio.gather(*(one.drain(5) for one in both))
 
     assert len(stand_ins.sandbox.slack.faults.calls) == asked + 1
-    assert [one.openings for one in await desk.database.read(breakers.opened)] == [2]
+    assert [one.openings for one in await adapters.database.read(breakers.opened)] == [2]
 
 
-async def test_a_lease_shorter_than_two_deliveries_stops_the_start(desk: Desk) -> None:
+async def test_a_lease_shorter_than_two_deliveries_stops_the_start(adapters: Adapters) -> None:
     class Slow:
         longest_s = outbox.LEASE.total_seconds()
 
     with pytest.raises(AssertionError, match="lease"):
-        Dispatcher(replace(desk, notifiers=MappingProxyType({"slow": Slow()})))  # type: ignore[dict-item]
+        Dispatcher(replace(adapters, notifiers=MappingProxyType({"slow": Slow()})))  # type: ignore[dict-item]

@@ -13,8 +13,8 @@ import pytest
 from casebell_sandbox.mailbox import Mail, MailStand
 from notifiers.email.client import SmtpClient
 from notifiers.email.notifier import MailNotifier
-from notifiers.i18n.translator import Teller
-from receiver.context import Desk
+from notifiers.i18n.translator import Translator
+from receiver.context import Adapters
 from receiver.domain.digest import DigestRule, SourceFigures
 from receiver.domain.fact import SourceGone, SourceSaid
 from receiver.domain.people import People
@@ -63,21 +63,23 @@ class Morning:
     at: datetime = MONDAY
     rules: tuple[DigestRule, ...] = (DAILY,)
     source: Source = field(default_factory=Source)
-    desk: Desk = field(init=False)
+    adapters: Adapters = field(init=False)
 
     def __post_init__(self) -> None:
-        self.desk = self.another()
+        self.adapters = self.another()
 
-    def another(self) -> Desk:
+    def another(self) -> Adapters:
         """A further process on the same store."""
         client = SmtpClient(f"smtp://127.0.0.1:{self.mail.port}", None, total_s=5)
-        notifier = MailNotifier(client, Teller(), sender="Casebell <casebell@creditor.example>", host="c.example.com")
-        return Desk(
+        notifier = MailNotifier(
+            client, Translator(), sender="Casebell <casebell@creditor.example>", host="c.example.com"
+        )
+        return Adapters(
             database=self.database,
             routes=(Route("all", email=("ar@creditor.example",)),),
             people=People(resolvers=frozenset({CFO})),
             tokens=Tokens(["a key of sixteen characters"]),
-            teller=Teller(),
+            translator=Translator(),
             metrics=Metrics(),
             public_url="https://casebell.example.com",
             upstreams={("getbill", "main"): self.source},  # type: ignore[dict-item] # what a digest asks of it
@@ -89,12 +91,12 @@ class Morning:
     async def until(self, day: int, hour: int, minute: int = 0) -> None:
         """The clock moves on, and the loop looks."""
         self.at = datetime(2026, 3, day, hour, minute, tzinfo=UTC)
-        for rule in self.desk.digests:
-            await make_if_due(self.desk, rule)
+        for rule in self.adapters.digests:
+            await make_if_due(self.adapters, rule)
 
     async def deliver_all(self) -> list[str]:
         claimed = await self.database.write(outbox.claim, self.at, "c1", 50, (), 4)
-        return [(await deliver(self.desk, one, "c1")).word for one in claimed if one.what == outbox.DIGEST]
+        return [(await deliver(self.adapters, one, "c1")).word for one in claimed if one.what == outbox.DIGEST]
 
     async def opens(self, n: int, **said: Any) -> str:
         self.at += timedelta(seconds=1)
@@ -194,7 +196,7 @@ async def test_a_digest_is_what_changed_since_the_last_one(morning: Morning) -> 
 
 async def test_an_empty_one_is_not_sent_unless_asked_for(morning: Morning) -> None:
     await morning.database.write(digests.remember_heard, "getbill", "main", datetime(2026, 3, 3, 8, 29, tzinfo=UTC))
-    morning.desk.digests = (DAILY, replace(DAILY, name="always", skip_empty=False, to=(COO,)))
+    morning.adapters.digests = (DAILY, replace(DAILY, name="always", skip_empty=False, to=(COO,)))
 
     await morning.until(2, 8)
     await morning.until(2, 8, 30)
@@ -232,7 +234,7 @@ async def test_the_sources_own_figures_are_in_it_when_it_answers(morning: Mornin
 async def test_outside_the_schedule_nothing_of_the_schedule_moves(morning: Morning) -> None:
     await morning.opens(1)
     await morning.until(2, 8)
-    assert await make_now(morning.desk, "daily") == [f"mail:{CFO}"]
+    assert await make_now(morning.adapters, "daily") == [f"mail:{CFO}"]
     assert await morning.deliver_all() == ["done"]
 
     await morning.until(2, 8, 30)
@@ -240,11 +242,11 @@ async def test_outside_the_schedule_nothing_of_the_schedule_moves(morning: Morni
 
     assert len(morning.got()) == 2
     with pytest.raises(PermanentError, match="daily"):
-        await make_now(morning.desk, "weekly")
+        await make_now(morning.adapters, "weekly")
 
 
 async def test_a_link_in_a_digest_decides_for_this_address_alone(morning: Morning) -> None:
-    morning.desk.digests = (replace(DAILY, to=(CFO, "guest@elsewhere.example")),)
+    morning.adapters.digests = (replace(DAILY, to=(CFO, "guest@elsewhere.example")),)
     await morning.opens(1)
     await morning.until(2, 8)
     await morning.until(2, 8, 30)
@@ -269,7 +271,7 @@ async def test_what_waits_for_weeks_has_a_link_that_works_in_every_digest(mornin
 
 async def test_who_unsubscribes_by_one_click_gets_no_more_of_this_digest(morning: Morning) -> None:
     weekly = replace(DAILY, name="weekly")
-    morning.desk.digests = (DAILY, weekly)
+    morning.adapters.digests = (DAILY, weekly)
     await morning.opens(1)
     await morning.until(2, 8)
     await morning.until(2, 8, 30)
@@ -312,7 +314,7 @@ async def test_a_click_that_comes_while_a_digest_waits_stops_that_one_too(mornin
 @pytest.mark.parametrize("token", ["", "rubbish", "x" * 600, "signed-for-something-else"])
 async def test_a_link_that_is_not_ours_unsubscribes_nobody(morning: Morning, token: str) -> None:
     if token == "signed-for-something-else":
-        token = morning.desk.tokens.make("act.v1", subscription_id("daily", CFO))
+        token = morning.adapters.tokens.make("act.v1", subscription_id("daily", CFO))
 
     async with visiting(morning) as http:
         answer = await http.post(f"/unsubscribe/{token}", data={"List-Unsubscribe": "One-Click"})
@@ -363,5 +365,5 @@ async def test_greylisting_costs_time_and_no_digest(morning: Morning) -> None:
 
 def visiting(morning: Morning) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=build_app(morning.desk)), base_url="https://casebell.example.com"
+        transport=httpx.ASGITransport(app=build_app(morning.adapters)), base_url="https://casebell.example.com"
     )

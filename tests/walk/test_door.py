@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from receiver.web.connection_limits import RELIES_ON, Doorway
+from receiver.web.connection_limits import RELIES_ON, ConnectionLimits
 from receiver.web.request_body import raw_body
 from receiver.web.server import Server, listen
 
@@ -26,7 +26,7 @@ Way = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class House:
     """A server whose application says how long a body was; ``/big`` is a large page, ``/late`` waits."""
 
-    doorway: Doorway
+    doorway: ConnectionLimits
     refused: list[str]
     port: int = 0
     asked: list[str] = field(default_factory=list)
@@ -76,7 +76,7 @@ async def all_of(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 @asynccontextmanager
 async def house(**limits: float) -> AsyncIterator[House]:
     refused: list[str] = []
-    doorway = Doorway(refused.append, **{"idle_s": 1, "head_s": 0.4, "reads_within_s": 0.4, **limits})  # type: ignore[arg-type]  # limits of both types
+    doorway = ConnectionLimits(refused.append, **{"idle_s": 1, "head_s": 0.4, "reads_within_s": 0.4, **limits})  # type: ignore[arg-type]  # limits of both types
     built = House(doorway, refused)
     listening = listen("127.0.0.1", 0)
     built.port = listening.getsockname()[1]

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection
 
 from receiver.domain.action import Click
-from receiver.domain.fact import PersonAsked, SourceRefused
+from receiver.domain.fact import PersonRequested, SourceRefused
 from receiver.domain.item import Item
 from receiver.domain.ledger import Applied
 from receiver.domain.people import People, Person
@@ -33,12 +33,12 @@ email = ["{AR}"]
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Office]:
     async with office(tmp_path, ROUTE) as made:
-        made.desk.people = People(resolvers=frozenset({AR}))
+        made.adapters.people = People(resolvers=frozenset({AR}))
         yield made
 
 
 def visiting(here: Office) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=build_app(here.desk)), base_url="http://127.0.0.1:9")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=build_app(here.adapters)), base_url="http://127.0.0.1:9")
 
 
 def links(here: Office) -> list[str]:
@@ -82,9 +82,9 @@ async def test_nobody_is_mailed_more_often_than_every_five_minutes(here: Office)
 
 async def test_a_link_whose_decision_came_to_nothing_is_replaced_at_once(here: Office) -> None:
     await here.say("INV-1")
-    token_id = here.desk.tokens.open("act.v1", links(here)[0].removeprefix("/act/"), 3600)
+    token_id = here.adapters.tokens.open("act.v1", links(here)[0].removeprefix("/act/"), 3600)
     here.at += timedelta(seconds=30)
-    await here.desk.database.write(actions.spend_token, token_id, AR, "validate", here.at)
+    await here.adapters.database.write(actions.spend_token, token_id, AR, "validate", here.at)
     async with visiting(here) as browser:
         page = await browser.get(links(here)[0])
         asked = await browser.post(links(here)[0], data={"fresh": "1"})
@@ -102,12 +102,12 @@ async def refused(here: Office, item: Item, verb: str, via: str = "mail") -> Non
         click = Click(item.id, item.version, verb, Person(email=AR), via, f"{verb}.{item.version}")
         action_id = actions.add(connection, click, "asked", None, here.at)
         for fact in (
-            PersonAsked(item.key, action_id, verb, click.person, via),
+            PersonRequested(item.key, action_id, verb, click.person, via),
             SourceRefused(item.key, action_id, "This debt is closed"),
         ):
-            assert isinstance(apply_fact(connection, fact, here.at, here.desk.routes), Applied)
+            assert isinstance(apply_fact(connection, fact, here.at, here.adapters.routes), Applied)
 
-    await here.desk.database.write(happen)
+    await here.adapters.database.write(happen)
     await here.settle()
 
 

@@ -28,10 +28,10 @@ from sqlalchemy import Connection, delete, select
 from casebell_sandbox.debitura import DebituraStand
 from casebell_sandbox.getbill import GetbillStand
 from casebell_sandbox.slack import SlackStand
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack.client import SlackClient
 from notifiers.slack.notifier import SlackNotifier
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.action import Click
 from receiver.domain.pace import Pace, Paces
 from receiver.domain.people import People, Person
@@ -105,12 +105,12 @@ class Town:
         self.opened: Counter[str] = Counter()
         self.closed: Counter[str] = Counter()
         self._was_open: dict[str, bool] = {}
-        self.desk = Desk(
+        self.adapters = Adapters(
             database=database,
             routes=ROUTES,
             people=People(resolvers=frozenset({"@creditor.example"})),
             tokens=Tokens(["key-of-a-test"]),
-            teller=Teller(),
+            translator=Translator(),
             metrics=Metrics(),
             public_url="https://casebell.example.com",
             now=self.clock,
@@ -124,7 +124,7 @@ class Town:
         self._slack = SlackClient(
             "http://slack.test/api/", "xoxb-sandbox", transport=httpx.ASGITransport(self.slack.app)
         )
-        self.desk.notifiers = {"slack": SlackNotifier(self._slack, self.desk.teller)}
+        self.adapters.notifiers = {"slack": SlackNotifier(self._slack, self.adapters.translator)}
 
     def _getbill(self) -> Getbill:
         return Getbill(
@@ -157,16 +157,16 @@ class Town:
     async def receive(self, source: str, body: bytes) -> None:
         stand: GetbillStand | DebituraStand = getattr(self, source)
         headers = {name.lower(): value for name, value in stand.signed(body).items()}
-        identity = self.desk.verifies[source, "main"](body, headers, self.clock())
-        await ingest.accept(self.desk, Arrival(source, "main", identity, headers, body, self.clock()))
+        identity = self.adapters.verifies[source, "main"](body, headers, self.clock())
+        await ingest.accept(self.adapters, Arrival(source, "main", identity, headers, body, self.clock()))
 
     async def work(self) -> None:
         """What the loops of the service do, one after the other."""
-        await ingest.drain_clicks(self.desk)
+        await ingest.drain_clicks(self.adapters)
         for source in SOURCES:
-            if not ingest._is_held(self.desk, f"inbox:{source}:main"):
-                await ingest.drain(self.desk, source, "main")
-        dispatcher = Dispatcher(self.desk)
+            if not ingest._is_paused(self.adapters, f"inbox:{source}:main"):
+                await ingest.drain(self.adapters, source, "main")
+        dispatcher = Dispatcher(self.adapters)
         for _ in range(20):
             done = await dispatcher.dispatch_due()
             await dispatcher.drain(30)
@@ -174,12 +174,12 @@ class Town:
                 return
 
     async def poll(self, source: str, *, is_full: bool) -> bool:
-        return await reconcile_quietly(self.desk, self.desk.upstreams[source, "main"], is_full=is_full)
+        return await reconcile_quietly(self.adapters, self.adapters.upstreams[source, "main"], is_full=is_full)
 
     async def click(self, item: Any, verb: str, number: int) -> None:
         words = {"text": "Yes."} if verb == "reply" else {"note": "Seen."}
         click = Click(item.id, item.version, verb, TEAM, "cli", f"press-{number}", **words)  # type: ignore[arg-type]
-        await ingest.accept(self.desk, ingest.own_click(click, self.desk))
+        await ingest.accept(self.adapters, ingest.own_click(click, self.adapters))
 
     async def calm_down(self) -> None:
         """The faults stop, what waits is done, and one reconciliation follows; a full one of Getbill's older todos."""
@@ -196,7 +196,7 @@ class Town:
         self.look()
 
     async def close(self) -> None:
-        for upstream in self.desk.upstreams.values():
+        for upstream in self.adapters.upstreams.values():
             await upstream.close()
         await self._slack.close()
 
@@ -295,7 +295,7 @@ class Machine(RuleBasedStateMachine):
 
     def _was_told_once(self) -> None:
         for key, item in self._items().items():
-            timeline = self._run(self._town.desk.database.read(items.timeline, item.id))
+            timeline = self._run(self._town.adapters.database.read(items.timeline, item.id))
             turns = [event.transition for event in timeline if event.transition not in {None, "changed", "rang"}]
             is_opening = [turn != "resolved" for turn in turns]
             assert turns[:1] == ["opened"], (key, turns)
@@ -303,10 +303,10 @@ class Machine(RuleBasedStateMachine):
             assert is_opening.count(True) <= self._town.opened[key], (key, turns, "rang for nothing")
             assert is_opening.count(False) <= self._town.closed[key], (key, turns, "resolved for nothing")
         posted = sorted(message.ts for message in self._town.slack.posts("C0DISPUTES") if message.thread_ts is None)
-        assert posted == sorted(self._run(self._town.desk.database.read(_references)))
+        assert posted == sorted(self._run(self._town.adapters.database.read(_references)))
 
     def _items(self) -> dict[str, Any]:
-        found = self._run(self._town.desk.database.read(lambda connection: list(items.listed(connection))))
+        found = self._run(self._town.adapters.database.read(lambda connection: list(items.listed(connection))))
         return {item.snapshot.key: item for item in found if item.snapshot.source in SOURCES}
 
     def _somebody(self, which: int, is_other: bool) -> Callable[[], None]:

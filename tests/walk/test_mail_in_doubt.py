@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Connection, select
 
 from notifiers.email.notifier import MailNotifier
-from notifiers.i18n.translator import Teller
-from receiver.context import Desk
+from notifiers.i18n.translator import Translator
+from receiver.context import Adapters
 from receiver.domain.fact import SourceSaid
 from receiver.domain.people import People
 from receiver.domain.routing import Route
@@ -29,28 +29,30 @@ ROUTES = (Route("disputes", email=("ar@creditor.example",)),)
 
 
 @asynccontextmanager
-async def desk_of(database: Database, mailbox: Mailbox) -> AsyncIterator[Desk]:
+async def adapters_of(database: Database, mailbox: Mailbox) -> AsyncIterator[Adapters]:
     async with mail_server(mailbox):
-        desk = Desk(database, ROUTES, People(), Tokens(["0123456789abcdef"]), Teller(), Metrics(), "http://x")
-        desk.notifiers = {"mail": MailNotifier(client(mailbox), Teller(), sender=SENDER, host="x")}
-        yield desk
+        adapters = Adapters(
+            database, ROUTES, People(), Tokens(["0123456789abcdef"]), Translator(), Metrics(), "http://x"
+        )
+        adapters.notifiers = {"mail": MailNotifier(client(mailbox), Translator(), sender=SENDER, host="x")}
+        yield adapters
 
 
-async def tried(desk: Desk, n: int) -> Ended:
+async def tried(adapters: Adapters, n: int) -> Ended:
     """The one delivery there is, as often as it came due."""
     later = NOW + timedelta(hours=n)
-    desk.now = lambda: later
-    (row,) = await desk.database.write(outbox.claim, later, f"c{n}", 5, (), 4)
-    return await deliver(desk, row, f"c{n}")
+    adapters.now = lambda: later
+    (row,) = await adapters.database.write(outbox.claim, later, f"c{n}", 5, (), 4)
+    return await deliver(adapters, row, f"c{n}")
 
 
 async def test_an_alert_that_was_never_confirmed_goes_again_and_says_so(database: Database) -> None:
     await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
     mailbox = Mailbox(answers={"DATA": HANG_UP})
-    async with desk_of(database, mailbox) as desk:
-        first = await tried(desk, 0)
+    async with adapters_of(database, mailbox) as adapters:
+        first = await tried(adapters, 0)
         mailbox.answers = {}
-        second = await tried(desk, 1)
+        second = await tried(adapters, 1)
 
     assert (first.word, second.word) == ("uncertain", "done")
     (mail,) = mailbox.taken
@@ -62,16 +64,16 @@ async def test_an_alert_that_was_never_confirmed_goes_again_and_says_so(database
 async def test_an_alert_that_arrived_says_nothing_of_the_kind(database: Database) -> None:
     await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
     mailbox = Mailbox()
-    async with desk_of(database, mailbox) as desk:
-        await tried(desk, 0)
+    async with adapters_of(database, mailbox) as adapters:
+        await tried(adapters, 0)
 
     assert "twice" not in str(mailbox.taken[0])
 
 
 async def test_after_three_copies_that_nobody_confirmed_it_is_given_up_with_the_reason(database: Database) -> None:
     await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
-    async with desk_of(database, Mailbox(answers={"DATA": HANG_UP})) as desk:
-        words = [(await tried(desk, n)).word for n in range(MOST_COPIES)]
+    async with adapters_of(database, Mailbox(answers={"DATA": HANG_UP})) as adapters:
+        words = [(await tried(adapters, n)).word for n in range(MOST_COPIES)]
 
     def look(connection: Connection) -> Any:
         return connection.execute(select(outbox_table.c.state, outbox_table.c.reason)).one()
@@ -84,12 +86,12 @@ async def test_after_three_copies_that_nobody_confirmed_it_is_given_up_with_the_
 async def test_tries_that_surely_did_not_arrive_are_no_copies(database: Database) -> None:
     await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
     mailbox = Mailbox(answers={"RCPT": "451 greylisted"})
-    async with desk_of(database, mailbox) as desk:
+    async with adapters_of(database, mailbox) as adapters:
         for n in range(MOST_COPIES):
-            await tried(desk, n)
+            await tried(adapters, n)
         mailbox.answers = {"DATA": HANG_UP}
-        doubted = await tried(desk, MOST_COPIES)
+        doubted = await tried(adapters, MOST_COPIES)
         mailbox.answers = {}
-        done = await tried(desk, MOST_COPIES + 1)
+        done = await tried(adapters, MOST_COPIES + 1)
 
     assert (doubted.word, done.word, len(mailbox.taken)) == ("uncertain", "done", 1)

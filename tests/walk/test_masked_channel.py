@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 
 from casebell_sandbox.slack_workspace import Message
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.item import Item
 from receiver.operations.digests import make_now
 from receiver.pipeline.ingest import drain_clicks
@@ -56,7 +56,7 @@ schedule    = "30 8 * * 1"
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Office]:
     async with office(tmp_path, ROUTES, datetime.now(UTC)) as made:
-        app = build_app(made.desk)
+        app = build_app(made.adapters)
         with socket.create_server(("127.0.0.1", 0)) as listening:
             server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
             serving = asyncio.create_task(server.serve([listening]))
@@ -81,7 +81,7 @@ def standing(here: Office, channel: str = MASKED) -> Message:
 async def press(here: Office, verb: str, channel: str = MASKED) -> None:
     """Press a verb, and let happen what comes of it."""
     await push(here, verb, channel)
-    await drain_clicks(here.desk)
+    await drain_clicks(here.adapters)
     await here.settle()
 
 
@@ -149,7 +149,7 @@ async def test_what_follows_from_a_press_is_masked_and_spoken_as_the_channel(her
     assert "changé" in refused
 
     await push(here, "validate")
-    await drain_clicks(here.desk)
+    await drain_clicks(here.adapters)
     closed = make_snapshot(key=item.key, reference="INV-1", debtor=DEBTOR, title=f"Dispute of {DEBTOR}")
     await here.show(replace(closed, is_open=False, verbs=("reopen",), outcome="validated"))
     offered = whispers(here)[-1]
@@ -164,14 +164,14 @@ async def test_what_is_typed_or_posted_in_a_masked_channel_is_answered_as_the_ch
     item = await dispute(here)
     await here.slack.type_command(MASKED, "snooze INV-1")
     snoozing = await form(here)
-    assert here.desk.places is not None
-    await here.desk.places.draw_home("U0ANNA", None)
+    assert here.adapters.places is not None
+    await here.adapters.places.draw_home("U0ANNA", None)
     home = json.dumps(here.slack.homes)
     here.slack.scopes += ",links:read,links:write"
     for n, typed in enumerate(("find INV-1", "list", "help", "snooze INV-1 1h"), 1):
         await here.slack.type_command(MASKED, typed)
         await until(lambda n=n: len(whispers(here)) == n)  # type: ignore[misc]
-    link = f"{here.desk.public_url}/items/{item.id}"
+    link = f"{here.adapters.public_url}/items/{item.id}"
     await here.slack.share_link(MASKED, link)
     await until(lambda: link in here.slack.previews)
     preview = json.dumps(here.slack.previews[link])
@@ -186,7 +186,7 @@ async def test_what_is_typed_or_posted_in_a_masked_channel_is_answered_as_the_ch
 
 async def test_a_message_stays_in_its_route_when_another_route_has_it_redrawn(here: Office) -> None:
     item = await dispute(here)
-    await here.desk.database.write(outbox.put_show, item.id, f"slack:{MASKED}", "open", here.at)
+    await here.adapters.database.write(outbox.put_show, item.id, f"slack:{MASKED}", "open", here.at)
     await press(here, "claim", OPEN)
 
     assert not NAME.search(all_of(here, MASKED))
@@ -194,8 +194,8 @@ async def test_a_message_stays_in_its_route_when_another_route_has_it_redrawn(he
 
 async def test_a_masked_message_stays_masked_when_its_route_gets_another_name(here: Office) -> None:
     item = await dispute(here)
-    first, masked = here.desk.routes
-    here.desk.routes = (first, replace(masked, name="paris"))
+    first, masked = here.adapters.routes
+    here.adapters.routes = (first, replace(masked, name="paris"))
     said = make_snapshot(key=item.key, reference="INV-1", debtor=DEBTOR, title="Another title")
     await here.show(said)
 
@@ -211,12 +211,12 @@ async def test_a_mail_its_page_and_the_page_of_a_digest_are_masked_as_the_route(
 
     found = re.search(r"/act/[\w.\-]+", text_of(mails[MASKED_AR]))
     assert found
-    digest = replace(decide_token(item, here.desk.digests[0].as_route(), MASKED_AR, here.at), id="digest")
-    await here.desk.database.write(actions.add_token_once, digest)
-    from_digest = f"/act/{here.desk.tokens.make('act.v1', 'digest')}"
-    async with visiting(here.desk) as browser:
+    digest = replace(decide_token(item, here.adapters.digests[0].as_route(), MASKED_AR, here.at), id="digest")
+    await here.adapters.database.write(actions.add_token_once, digest)
+    from_digest = f"/act/{here.adapters.tokens.make('act.v1', 'digest')}"
+    async with visiting(here.adapters) as browser:
         pages = [(await browser.get(path)).text for path in (found[0], from_digest)]
-        await browser.post(await make_link(here.desk, AR))
+        await browser.post(await make_link(here.adapters, AR))
         pages += [(await browser.get(path)).text for path in ("/", f"/items/{item.id}")]
 
     for shown in pages:
@@ -225,8 +225,8 @@ async def test_a_mail_its_page_and_the_page_of_a_digest_are_masked_as_the_route(
 
 
 async def test_a_channel_that_two_routes_name_is_told_nothing_unmasked_when_one_of_them_masks(here: Office) -> None:
-    first, masked = here.desk.routes
-    here.desk.routes = (replace(first, slack=(OPEN, MASKED)), masked)
+    first, masked = here.adapters.routes
+    here.adapters.routes = (replace(first, slack=(OPEN, MASKED)), masked)
     await dispute(here)
     await here.settle()
 
@@ -236,12 +236,12 @@ async def test_a_channel_that_two_routes_name_is_told_nothing_unmasked_when_one_
 
 
 async def test_a_digest_is_masked_where_its_channel_is_though_no_masking_route_takes_the_item(here: Office) -> None:
-    first, masked = here.desk.routes
-    here.desk.routes = (replace(first, is_continued=False), masked)
-    (weekly,) = here.desk.digests
-    here.desk.digests = (replace(weekly, to=(AR, MASKED_AR), slack=(OPEN, MASKED)),)
+    first, masked = here.adapters.routes
+    here.adapters.routes = (replace(first, is_continued=False), masked)
+    (weekly,) = here.adapters.digests
+    here.adapters.digests = (replace(weekly, to=(AR, MASKED_AR), slack=(OPEN, MASKED)),)
     await dispute(here)
-    await make_now(here.desk, weekly.name)
+    await make_now(here.adapters, weekly.name)
     await here.settle()
     mails = {str(mail.message["to"]): text_of(mail.message) for mail in here.mail.messages}
 
@@ -253,11 +253,11 @@ async def test_a_digest_is_masked_where_its_channel_is_though_no_masking_route_t
 
     found = re.search(r"/act/[\w.\-]+", mails[MASKED_AR])
     assert found
-    async with visiting(here.desk) as browser:
+    async with visiting(here.adapters) as browser:
         page = (await browser.get(found[0])).text
     assert "INV-1" in page
     assert not NAME.search(page)
 
 
-def visiting(desk: Desk) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=build_app(desk)), base_url="http://127.0.0.1:9")
+def visiting(adapters: Adapters) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=build_app(adapters)), base_url="http://127.0.0.1:9")

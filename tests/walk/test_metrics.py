@@ -23,9 +23,9 @@ async def test_the_metrics_come_to_what_the_inbox_shows(tmp_path: Path) -> None:
         await here.say("INV-1b", debt_id="one", amount=Money(Decimal(900), "RSD"), kind="ai_dispute")
         await here.say("INV-2", debt_id="two", amount=Money(Decimal(50), "DKK"))
         await here.say("INV-3", debt_id="three", amount=Money(Decimal(70)))
-        await measure_store(here.desk)
-        told = here.desk.metrics.render().decode().splitlines()
-        shown = await here.desk.database.read(listing.totals, Filter(), here.at)
+        await measure_store(here.adapters)
+        told = here.adapters.metrics.render().decode().splitlines()
+        shown = await here.adapters.database.read(listing.totals, Filter(), here.at)
 
     assert {str(one.total.currency): one.total.amount for one in shown.at_risk} == {
         "RSD": Decimal("1500.50"),

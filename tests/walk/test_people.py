@@ -6,7 +6,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack.inbound import SlackClicks
 from receiver.domain.notice import Notice
 from tests.adapters.slack_wire import Wire, client_of, no, slack
@@ -38,7 +38,7 @@ async def press_reject(wire: Wire, notice: Notice | Exception, *, is_slow: bool 
             client=client,
             notice_for=notice_for,
             locale_at=lambda _place: locale,
-            teller=Teller(),
+            translator=Translator(),
             now=lambda: NOW,
         )
         after = clicks.receive(BODY).after

@@ -5,8 +5,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from casebell_sandbox.getbill import GetbillStand
-from notifiers.i18n.translator import Teller
-from receiver.context import Desk
+from notifiers.i18n.translator import Translator
+from receiver.context import Adapters
 from receiver.domain.people import People
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
@@ -32,16 +32,23 @@ async def test_an_event_whose_todo_always_fails_at_getbill_holds_up_no_other(dat
         await answer(scope, receive, send)
 
     upstream = client_of(app, watch)  # type: ignore[arg-type]
-    desk = Desk(
-        database, (Route("all"),), People(), Tokens(["0123456789abcdef"]), Teller(), Metrics(), "http://x", now=watch
+    adapters = Adapters(
+        database,
+        (Route("all"),),
+        People(),
+        Tokens(["0123456789abcdef"]),
+        Translator(),
+        Metrics(),
+        "http://x",
+        now=watch,
     )
-    desk.upstreams = {("getbill", "main"): upstream}
+    adapters.upstreams = {("getbill", "main"): upstream}
     for n, todo in enumerate(todos):
         arrival = Arrival("getbill", "main", f"e{n}", {}, stand.event(todo), NOW)
         await database.write(events.append, [arrival])
 
     for _ in range(20):
-        await drain(desk, "getbill", "main")
+        await drain(adapters, "getbill", "main")
         watch.move(seconds=60)
 
     states = [await database.read(events.state_of, "getbill", f"e{n}") for n in range(4)]
@@ -64,21 +71,28 @@ async def test_a_todo_that_getbill_cannot_show_keeps_its_state_and_holds_up_no_o
         await answer(scope, receive, send)
 
     upstream = client_of(app, watch)  # type: ignore[arg-type]
-    desk = Desk(
-        database, (Route("all"),), People(), Tokens(["0123456789abcdef"]), Teller(), Metrics(), "http://x", now=watch
+    adapters = Adapters(
+        database,
+        (Route("all"),),
+        People(),
+        Tokens(["0123456789abcdef"]),
+        Translator(),
+        Metrics(),
+        "http://x",
+        now=watch,
     )
-    desk.upstreams = {("getbill", "main"): upstream}
-    await reconcile(desk, upstream, is_full=True)
+    adapters.upstreams = {("getbill", "main"): upstream}
+    await reconcile(adapters, upstream, is_full=True)
     bad |= {todo["id"] for todo in todos[:broken]}
     todos.append(stand.add("hardship", reference="INV-NEW"))
     bad.add(todos[-1]["id"])
     todos.append(stand.add("hardship", reference="INV-NEWER"))
     watch.move(hours=2)
-    is_heard = await reconcile_quietly(desk, upstream, is_full=True)
+    is_heard = await reconcile_quietly(adapters, upstream, is_full=True)
     while_broken = len(await database.read(items.open_keys, "getbill", "main"))
     bad.clear()
     watch.move(hours=2)
-    await reconcile(desk, upstream, is_full=True)
+    await reconcile(adapters, upstream, is_full=True)
     healed = len(await database.read(items.open_keys, "getbill", "main"))
     await upstream.close()
 

@@ -16,7 +16,7 @@ from receiver.pipeline.actions import Refused, Taken, take_action
 from receiver.pipeline.apply import apply_fact
 from receiver.store import actions, items, messages, outbox
 from receiver.store.database import Database
-from receiver.store.messages import Shown
+from receiver.store.messages import PostedMessage
 from receiver.store.schema import history
 from receiver.store.schema import outbox as outbox_table
 from tests.factories import NOW, make_snapshot
@@ -69,7 +69,7 @@ async def test_an_opened_item_rings_where_its_route_says_and_nowhere_else(databa
 
 async def test_a_press_asks_the_source_once_and_redraws_every_message(database: Database) -> None:
     item = await opened(database)
-    await database.write(messages.save, item.id, Shown("slack:C1", "C1/1.0", "disputes", 1, "open"), NOW)
+    await database.write(messages.save, item.id, PostedMessage("slack:C1", "C1/1.0", "disputes", 1, "open"), NOW)
 
     outcome = await take(database, press(item))
 

@@ -27,14 +27,14 @@ timezone = "Europe/Paris"
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Office]:
     async with office(tmp_path, ROUTE) as made:
-        made.desk.people = People(admins=frozenset({OPS}))
+        made.adapters.people = People(admins=frozenset({OPS}))
         made.mail.refuse[AR] = (550, "5.1.1 no such person")
         yield made
 
 
 async def look(here: Office) -> None:
     """The watch looks as the service lets it do, and what it put into the outbox leaves."""
-    await watch(here.desk, NOW)
+    await watch(here.adapters, NOW)
     await here.settle()
 
 
@@ -63,7 +63,7 @@ async def test_what_is_still_open_is_mailed_when_the_address_is_allowed_again(he
     await here.show(replace(second.snapshot, is_open=False, outcome="validated"))
     await look(here)
     here.mail.refuse.clear()
-    await here.desk.database.write(suppression.lift, AR)
+    await here.adapters.database.write(suppression.lift, AR)
     await look(here)
     await look(here)
 
@@ -85,7 +85,7 @@ async def test_it_is_over_by_itself_once_a_mail_is_taken_after_the_week(here: Of
     assert silent == []  # nobody knows yet whether it works
     assert sorted(subject.partition("INV-")[2][:1] for subject in mailed(here, AR)) == ["1", "2"]
     assert len(told(here)) == 2
-    assert await here.desk.database.read(suppression.refused) == []
+    assert await here.adapters.database.read(suppression.refused) == []
 
 
 async def test_one_that_is_refused_again_after_the_week_is_told_no_second_time(here: Office) -> None:
@@ -100,17 +100,17 @@ async def test_one_that_is_refused_again_after_the_week_is_told_no_second_time(h
 
 async def test_an_address_that_left_the_configuration_is_nobodys_worry(here: Office) -> None:
     await here.say("INV-1")
-    here.desk.routes = ()
+    here.adapters.routes = ()
     await look(here)
 
     assert told(here) == []
 
 
 async def test_an_admin_whose_own_address_is_refused_hears_of_it_in_slack(here: Office) -> None:
-    here.desk.people = People(admins=frozenset({AR.lower(), OPS}))
+    here.adapters.people = People(admins=frozenset({AR.lower(), OPS}))
     await here.say("INV-1")
     await look(here)
 
     assert len(told(here)) == 1
     assert mailed(here, AR) == []
-    assert await here.desk.database.read(suppression.refused) != []
+    assert await here.adapters.database.read(suppression.refused) != []

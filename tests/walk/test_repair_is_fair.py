@@ -11,11 +11,11 @@ from receiver.jobs.repair import repair
 from receiver.pipeline.apply import apply_facts
 from receiver.store import items, messages
 from receiver.store.database import Database
-from receiver.store.messages import Shown
+from receiver.store.messages import PostedMessage
 from receiver.store.schema import outbox as rows
 from tests.adapters.slack_wire import slack
 from tests.factories import NOW, make_snapshot
-from tests.walk.delivering import desk_of
+from tests.walk.delivering import adapters_of
 
 pytestmark = pytest.mark.anyio
 ROUTES = (Route("dead", slack=("C1",)),)
@@ -32,7 +32,7 @@ async def test_two_hundred_messages_in_a_dead_channel_do_not_keep_the_others_fro
         known = items.by_keys(connection, keys)
         for k in keys:
             place = "slack:C2" if k == keys[-1] else "slack:C1"
-            messages.save(connection, known[k].id, Shown(place, f"{place[6:]}/{k}", "dead", 0, "open"), NOW)
+            messages.save(connection, known[k].id, PostedMessage(place, f"{place[6:]}/{k}", "dead", 0, "open"), NOW)
             if k == keys[-1]:
                 connection.execute(update(rows).where(rows.c.item_id == known[k].id).values(destination=place))
         connection.execute(
@@ -43,9 +43,9 @@ async def test_two_hundred_messages_in_a_dead_channel_do_not_keep_the_others_fro
         )
 
     await database.write(stand)
-    async with slack() as wire, desk_of(database, wire) as desk:
-        desk.now = lambda: NOW + timedelta(hours=13)
-        await repair(desk)
+    async with slack() as wire, adapters_of(database, wire) as adapters:
+        adapters.now = lambda: NOW + timedelta(hours=13)
+        await repair(adapters)
 
     def due(connection: Connection) -> list[str]:
         return list(connection.execute(select(rows.c.destination).where(rows.c.state == "due")).scalars())

@@ -10,10 +10,10 @@ import pytest
 from casebell_sandbox.server import Sandbox, SandboxThread
 from notifiers.email.client import SmtpClient
 from notifiers.email.notifier import MailNotifier
-from notifiers.i18n.translator import Teller
+from notifiers.i18n.translator import Translator
 from notifiers.slack.client import SlackClient
 from notifiers.slack.notifier import SlackNotifier
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.action import Click
 from receiver.domain.item import Item
 from receiver.domain.people import People, Person
@@ -37,20 +37,20 @@ ROUTE = Route("all", slack=("C0TASKS",), email=("ar@creditor.example",))
 
 @dataclass
 class Here:
-    desk: Desk
+    adapters: Adapters
     upstream: Debitura
     sandbox: Sandbox
     at: datetime
 
     async def settle(self) -> None:
         """Reconcile, then deliver until nothing is due."""
-        await reconcile(self.desk, self.upstream)
-        dispatcher = Dispatcher(self.desk)
+        await reconcile(self.adapters, self.upstream)
+        dispatcher = Dispatcher(self.adapters)
         while await dispatcher.dispatch_due():
             await dispatcher.drain(10)
 
     async def item(self) -> Item:
-        (found,) = await self.desk.database.read(lambda connection: list(items.listed(connection)))
+        (found,) = await self.adapters.database.read(lambda connection: list(items.listed(connection)))
         return found
 
     def loud(self) -> list[str]:
@@ -85,12 +85,14 @@ async def here(stand_ins: SandboxThread, tmp_path: Path) -> AsyncIterator[Here]:
         now=now,
         settle_s=0,
     )
-    desk = Desk(database, (ROUTE,), PEOPLE, Tokens(["k" * 32]), Teller(), Metrics(), "http://127.0.0.1", now=now)
+    adapters = Adapters(
+        database, (ROUTE,), PEOPLE, Tokens(["k" * 32]), Translator(), Metrics(), "http://127.0.0.1", now=now
+    )
     smtp = Email(smtp_url=f"smtp://127.0.0.1:{stand_ins.smtp_port}", sender="Casebell <casebell@creditor.example>")
-    mail = MailNotifier(SmtpClient(smtp.smtp_url, None), Teller(), sender=smtp.sender, host="127.0.0.1")
-    slack = SlackNotifier(SlackClient(f"{stand_ins.url}/slack/api/", "xoxb-sandbox"), Teller())
-    desk.notifiers, desk.upstreams = {"slack": slack, "mail": mail}, {("debitura", "main"): debitura}
-    made.append(Here(desk, debitura, stand_ins.sandbox, datetime.now(UTC)))
+    mail = MailNotifier(SmtpClient(smtp.smtp_url, None), Translator(), sender=smtp.sender, host="127.0.0.1")
+    slack = SlackNotifier(SlackClient(f"{stand_ins.url}/slack/api/", "xoxb-sandbox"), Translator())
+    adapters.notifiers, adapters.upstreams = {"slack": slack, "mail": mail}, {("debitura", "main"): debitura}
+    made.append(Here(adapters, debitura, stand_ins.sandbox, datetime.now(UTC)))
     yield made[0]
     for closing in (debitura, slack, database):
         await closing.close()
@@ -101,7 +103,7 @@ async def test_people_are_rung_again_when_a_reply_solves_nothing_in_half_an_hour
     await here.settle()
     item = await here.item()
     click = Click(item.id, item.version, "reply", ANNA, "mail", "p1", text="It was not credited.")
-    assert isinstance(await here.desk.database.write(take_action, click, here.at, (ROUTE,), PEOPLE), Taken)
+    assert isinstance(await here.adapters.database.write(take_action, click, here.at, (ROUTE,), PEOPLE), Taken)
     await here.settle()
     here.at += timedelta(minutes=29)
     await here.settle()

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from receiver.domain import plan
-from receiver.domain.action import Click, Plan, PlanWish, Terms
+from receiver.domain.action import ActionInput, Click, Plan, PlanWish
 from receiver.domain.business_time import Calendar
 from receiver.domain.fact import SourceDid, SourceRefused, SourceSaid
 from receiver.domain.item import Item, Snapshot
@@ -21,7 +21,7 @@ from receiver.pipeline.actions import Refused, Taken, take_action
 from receiver.pipeline.apply import apply_fact
 from receiver.store import actions, items, messages, outbox
 from receiver.store.database import Database
-from receiver.store.messages import Shown
+from receiver.store.messages import PostedMessage
 from receiver.store.schema import history
 from receiver.store.schema import outbox as outbox_table
 from tests.factories import NOW, make_snapshot
@@ -145,8 +145,8 @@ async def test_an_undo_that_the_source_refuses_is_an_action_that_failed(database
 async def test_a_snooze_ends_when_business_opens_where_the_route_is(database: Database, press: Presser) -> None:
     await say(database, make_snapshot())
 
-    assert await press("snooze", terms=Terms(until="whenever")) == Refused("bad_until", {})
-    assert isinstance(await press("snooze", terms=Terms(until="tomorrow")), Taken)
+    assert await press("snooze", terms=ActionInput(until="whenever")) == Refused("bad_until", {})
+    assert isinstance(await press("snooze", terms=ActionInput(until="tomorrow")), Taken)
 
     item = await current(database)
     assert (item.snoozed_until, item.snoozed_by) == (datetime.fromisoformat("2026-03-03T09:00+01:00"), "Anna")
@@ -156,9 +156,9 @@ async def test_a_snooze_ends_when_business_opens_where_the_route_is(database: Da
 
 async def test_a_colleague_is_told_once_where_the_item_shows(database: Database, press: Presser) -> None:
     item = await say(database, make_snapshot())
-    await database.write(messages.save, item.id, Shown("slack:C1", "C1/1.0", "disputes", 1, "open"), NOW)
+    await database.write(messages.save, item.id, PostedMessage("slack:C1", "C1/1.0", "disputes", 1, "open"), NOW)
 
-    assert isinstance(await press("assign", terms=Terms(to=BEN)), Taken)
+    assert isinstance(await press("assign", terms=ActionInput(to=BEN)), Taken)
 
     ((destination, payload),) = await waiting(database, outbox.NUDGE)
     assert ((await current(database)).claimed_by, destination) == ("Ben", "slack:C1")
@@ -168,9 +168,9 @@ async def test_a_colleague_is_told_once_where_the_item_shows(database: Database,
 
 async def test_nobody_is_told_what_they_gave_to_themselves(database: Database, press: Presser) -> None:
     item = await say(database, make_snapshot())
-    await database.write(messages.save, item.id, Shown("slack:C1", "C1/1.0", "disputes", 1, "open"), NOW)
+    await database.write(messages.save, item.id, PostedMessage("slack:C1", "C1/1.0", "disputes", 1, "open"), NOW)
 
-    await press("assign", terms=Terms(to=ANNA))
+    await press("assign", terms=ActionInput(to=ANNA))
 
     assert await waiting(database, outbox.NUDGE) == []
 
@@ -179,7 +179,7 @@ async def test_it_is_given_to_people_who_may_decide_and_to_nobody_else(database:
     await say(database, make_snapshot())
 
     assert await press("assign") == Refused("nobody", {})
-    assert await press("assign", terms=Terms(to=EVE)) == Refused("not_a_resolver", {"who": "Eve"})
+    assert await press("assign", terms=ActionInput(to=EVE)) == Refused("not_a_resolver", {"who": "Eve"})
 
 
 # Another plan
@@ -190,8 +190,8 @@ async def test_a_plan_is_checked_again_with_what_is_owed_now(database: Database,
     dear = replace(WISH, first_payment="1500.01")
 
     assert await press("update_plan") == Refused("plan_months", {"most": "120"})
-    assert await press("update_plan", terms=Terms(plan=dear)) == Refused("plan_amount_over", {})
-    taken = await press("update_plan", terms=Terms(plan=WISH))
+    assert await press("update_plan", terms=ActionInput(plan=dear)) == Refused("plan_amount_over", {})
+    taken = await press("update_plan", terms=ActionInput(plan=WISH))
 
     assert isinstance(taken, Taken)
     recorded = await database.read(actions.find, taken.action_id)
@@ -205,7 +205,7 @@ async def test_a_plan_is_checked_again_with_what_is_owed_now(database: Database,
 
 async def test_above_the_limit_the_first_press_only_proposes(database: Database, press: Presser) -> None:
     item = await say(database, make_snapshot(amount=DEAR))
-    await database.write(messages.save, item.id, Shown("slack:C1", "C1/1.0", "disputes", 1, "open"), NOW)
+    await database.write(messages.save, item.id, PostedMessage("slack:C1", "C1/1.0", "disputes", 1, "open"), NOW)
 
     taken = await press("validate", note="paid in March")
 

@@ -11,18 +11,18 @@ import httpx
 import pytest
 from sqlalchemy import Connection, event, select
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.people import People
 from receiver.domain.token import Tokens
 from receiver.errors import PermanentError
 from receiver.observability import Metrics
-from receiver.operations.retention import SESSIONS, tidy
+from receiver.operations.retention import SESSIONS, purge
 from receiver.store import logins, sessions
 from receiver.store.database import Database
 from receiver.store.schema import login, session
 from receiver.web.app import build_app
 from receiver.web.login import make_link
-from tests.act_site import PlainTeller
+from tests.act_site import PlainTranslator
 from tests.factories import NOW
 
 pytestmark = pytest.mark.anyio
@@ -34,21 +34,21 @@ SITE = "http://127.0.0.1:9"
 class Site:
     """Two replicas on one database: what one of them remembers for itself, the other does not know."""
 
-    desk: Desk
+    adapters: Adapters
     at: datetime = NOW
 
     @asynccontextmanager
     async def browser(self, cookie: str = "") -> AsyncIterator[httpx.AsyncClient]:
         """On a replica that starts now; ``cookie``: one that was copied from elsewhere."""
         cookies = {"casebell_session": cookie} if cookie else {}
-        transport = httpx.ASGITransport(app=build_app(replace(self.desk)))
+        transport = httpx.ASGITransport(app=build_app(replace(self.adapters)))
         async with httpx.AsyncClient(transport=transport, base_url=SITE, cookies=cookies) as made:
             yield made
 
     async def sign_in(self, address: str, before: str = "") -> str:
         """The cookie of a browser that signed in just now."""
         async with self.browser(before) as browser:
-            answer = await browser.post(await make_link(self.desk, address))
+            answer = await browser.post(await make_link(self.adapters, address))
             assert answer.status_code == 303, answer.text
             return answer.cookies["casebell_session"]
 
@@ -75,7 +75,7 @@ def site(database: Database) -> Site:
         return made.at.timestamp()
 
     tokens = Tokens(["a key of sixteen characters"], seconds)
-    made = Site(Desk(database, (), people, tokens, PlainTeller(), Metrics(), SITE, now=lambda: made.at))
+    made = Site(Adapters(database, (), people, tokens, PlainTranslator(), Metrics(), SITE, now=lambda: made.at))
     return made
 
 
@@ -134,21 +134,21 @@ async def test_the_page_lists_one_s_own_sessions_and_marks_this_one(site: Site) 
 
 async def test_who_is_removed_from_people_is_out_and_stays_out(site: Site) -> None:
     cookie, bea = await site.sign_in(ANNA), await site.sign_in(BEA)
-    site.desk.people = People(resolvers=frozenset({BEA}))
+    site.adapters.people = People(resolvers=frozenset({BEA}))
     assert (await site.is_in(cookie), await site.is_in(bea)) == (False, True)
     with pytest.raises(PermanentError):
-        await make_link(site.desk, ANNA)
+        await make_link(site.adapters, ANNA)
 
-    counted, _ = await tidy(site.desk)
-    site.desk.people = People(resolvers=frozenset({ANNA, BEA}))
+    counted, _ = await purge(site.adapters)
+    site.adapters.people = People(resolvers=frozenset({ANNA, BEA}))
 
     assert counted[SESSIONS] == 1
     assert (await site.is_in(cookie), await site.is_in(bea)) == (False, True)
 
 
 async def test_a_link_of_somebody_removed_meanwhile_begins_no_session(site: Site) -> None:
-    link = await make_link(site.desk, ANNA)
-    site.desk.people = People(resolvers=frozenset({BEA}))
+    link = await make_link(site.adapters, ANNA)
+    site.adapters.people = People(resolvers=frozenset({BEA}))
     async with site.browser() as browser:
         answers = [await browser.get(link), await browser.post(link)]
 
@@ -163,9 +163,9 @@ async def test_a_session_is_over_after_twelve_hours_and_its_row_is_erased(site: 
     site.at += timedelta(seconds=1)
     assert not await site.is_in(cookie)
 
-    await tidy(site.desk)
+    await purge(site.adapters)
 
-    assert await site.desk.database.read(_rows) == (0, 0)
+    assert await site.adapters.database.read(_rows) == (0, 0)
 
 
 async def test_signing_in_again_ends_what_the_browser_had(site: Site) -> None:
@@ -176,22 +176,22 @@ async def test_signing_in_again_ends_what_the_browser_had(site: Site) -> None:
 
 
 async def test_a_link_that_was_copied_begins_one_session_whoever_comes_second(site: Site) -> None:
-    link = await make_link(site.desk, ANNA)
+    link = await make_link(site.adapters, ANNA)
     async with site.browser() as one, site.browser() as other:
         answers = [await one.post(link), await other.post(link), await other.get(link)]
 
     assert [answer.status_code for answer in answers] == [303, 410, 410]
-    assert await site.desk.database.read(_rows) == (1, 1)
+    assert await site.adapters.database.read(_rows) == (1, 1)
 
 
 async def test_the_store_knows_no_secret_that_lets_anybody_in(site: Site) -> None:
     cookie = await site.sign_in(ANNA)
-    rows = await site.desk.database.read(lambda connection: connection.execute(select(session)).all())
+    rows = await site.adapters.database.read(lambda connection: connection.execute(select(session)).all())
     (row,) = rows
 
     assert cookie not in map(str, row)
     assert not await site.is_in(row.id)
-    assert await site.desk.database.write(logins.forget, NOW + timedelta(hours=1)) == 1
+    assert await site.adapters.database.write(logins.forget, NOW + timedelta(hours=1)) == 1
 
 
 async def test_a_request_costs_one_look_at_the_session(site: Site) -> None:
@@ -205,7 +205,7 @@ async def test_a_request_costs_one_look_at_the_session(site: Site) -> None:
     def watch(connection: Connection) -> None:
         event.listen(connection.engine, "before_cursor_execute", note)
 
-    await site.desk.database.read(watch)
+    await site.adapters.database.read(watch)
     async with site.browser(cookie) as browser:
         for path in ("/", "/items/nothinghere1", "/sources"):
             looks.clear()

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from casebell_sandbox.getbill import GetbillStand
-from receiver.context import Desk, inbox_bell
+from receiver.context import Adapters, events_wakeup
 from receiver.domain.fact import Fact
 from receiver.domain.item import Item
 from receiver.domain.people import People
@@ -23,11 +23,11 @@ from receiver.store.database import Database
 from receiver.store.events import Arrival
 from receiver.store.schema import outbox
 from receiver.upstream.getbill.client import Getbill
-from tests.act_site import PlainTeller
+from tests.act_site import PlainTranslator
 from tests.getbill_side import Watch, client_of, key
 
 pytestmark = pytest.mark.anyio
-BELL = inbox_bell("getbill", "main")
+WAKEUP = events_wakeup("getbill", "main")
 
 
 class Office:
@@ -37,15 +37,15 @@ class Office:
         self.clock = Watch()
         self.stand = GetbillStand(clock=self.clock)
         self.getbill: Getbill = client_of(self.stand.app, self.clock)
-        self.desk = Desk(
-            database, (Route("all", slack=("C1",)),), People(), Tokens(["a key of sixteen characters"]), PlainTeller(),
-            Metrics(), "", upstreams={("getbill", "main"): self.getbill}, now=self.clock,
+        self.adapters = Adapters(
+            database, (Route("all", slack=("C1",)),), People(), Tokens(["a key of sixteen characters"]),
+            PlainTranslator(), Metrics(), "", upstreams={("getbill", "main"): self.getbill}, now=self.clock,
         )  # fmt: skip
         self.count = 0
 
     async def arrives(self, body: bytes) -> None:
         self.count += 1
-        await accept(self.desk, Arrival("getbill", "main", f"e{self.count}", {}, body, self.clock()))
+        await accept(self.adapters, Arrival("getbill", "main", f"e{self.count}", {}, body, self.clock()))
 
     async def is_found_away(self) -> None:
         self.stand.faults.down = True
@@ -59,24 +59,24 @@ class Office:
         await self.works()
 
     async def works(self) -> None:
-        await drain(self.desk, "getbill", "main")
+        await drain(self.adapters, "getbill", "main")
 
     async def item(self, todo: dict[str, Any]) -> Item | None:
-        return await self.desk.database.read(items.by_key, key(todo))
+        return await self.adapters.database.read(items.by_key, key(todo))
 
     async def told(self) -> int:
         def count(connection: Connection) -> int:
             return len(connection.execute(select(outbox.c.id).where(outbox.c.what == "show")).all())
 
-        return await self.desk.database.read(count)
+        return await self.adapters.database.read(count)
 
 
 @pytest.fixture
 async def office(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
-    monkeypatch.setattr(ingest, "HELD_LOOK_S", 0.0)
+    monkeypatch.setattr(ingest, "PAUSED_LOOK_S", 0.0)
     made = Office(database)
     await made.is_found_away()
-    assert BELL in made.desk.holds
+    assert WAKEUP in made.adapters.paused
     yield made
     await made.getbill.close()
 
@@ -172,13 +172,13 @@ async def test_each_event_is_believed_once_however_long_getbill_is_away(
     todo = office.stand.add("portal_dispute")
     await office.arrives(office.stand.event(todo))
     read: list[bytes] = []
-    believe = office.getbill.believe
+    facts_from_event = office.getbill.facts_from_event
 
     def counted(body: bytes) -> list[Fact]:
         read.append(body)
-        return believe(body)
+        return facts_from_event(body)
 
-    monkeypatch.setattr(office.getbill, "believe", counted)
+    monkeypatch.setattr(office.getbill, "facts_from_event", counted)
     for _ in range(3):
         await office.works()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.fact import Fact, SourceSaid
 from receiver.domain.item import Item, Medium
 from receiver.domain.notice import Notice
@@ -19,11 +19,11 @@ from receiver.observability import Metrics
 from receiver.pipeline.apply import apply_fact
 from receiver.pipeline.deliver.messages import deliver
 from receiver.pipeline.ingest import accept, drain
-from receiver.ports import Book, Delivered, Health, Hint, Pass
+from receiver.ports import ChangeHint, Delivered, Health, ReceivableBatch, SyncPass
 from receiver.store import events, items, outbox
 from receiver.store.database import Database
 from receiver.store.events import Arrival
-from tests.act_site import PlainTeller
+from tests.act_site import PlainTranslator
 from tests.factories import NOW, make_snapshot
 
 pytestmark = pytest.mark.anyio
@@ -34,28 +34,28 @@ class Source:
 
     source, account, poll_every_s, longest_s = "getbill", "main", 60.0, 10.0
 
-    def read(self, body: bytes) -> Hint | None:
+    def read(self, body: bytes) -> ChangeHint | None:
         del body
-        return Hint()
+        return ChangeHint()
 
-    def believe(self, body: bytes) -> list[Fact]:
+    def facts_from_event(self, body: bytes) -> list[Fact]:
         del body
         return []
 
-    async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
+    async def look(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
         del hints, open_keys
         return [SourceSaid(make_snapshot(), NOW)]
 
     async def sweep(
         self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
-    ) -> Pass:
+    ) -> SyncPass:
         del open_keys, is_full, versions
-        return Pass(NOW, [])
+        return SyncPass(NOW, [])
 
-    async def survey(self) -> list[Book]:
+    async def list_receivables(self) -> list[ReceivableBatch]:
         return []
 
-    async def carry_out(self, order: object) -> list[Fact]:
+    async def execute(self, order: object) -> list[Fact]:
         del order
         return []
 
@@ -86,8 +86,8 @@ class Away:
             raise RetryLaterError("store_unavailable", "database or disk is full")
         return await self._inner.write(work, *args)
 
-    async def write_together(self, work: Callable[..., Any], row: Any) -> Any:
-        return await self._inner.write_together(work, row)
+    async def write_batched(self, work: Callable[..., Any], row: Any) -> Any:
+        return await self._inner.write_batched(work, row)
 
     def now(self) -> datetime:
         return NOW
@@ -105,17 +105,17 @@ class Away:
 @pytest.mark.parametrize("work_name", ["apply_considered", "finish"])
 async def test_an_event_outlives_a_store_that_is_away_for_long(database: Database, work_name: str) -> None:
     away = Away(database, work_name)
-    desk = Desk(
-        away, (Route("none"),), People(), Tokens(["a key of sixteen characters"]), PlainTeller(), Metrics(), "",
+    adapters = Adapters(
+        away, (Route("none"),), People(), Tokens(["a key of sixteen characters"]), PlainTranslator(), Metrics(), "",
         upstreams={("getbill", "main"): Source()}, now=lambda: NOW,
     )  # fmt: skip
-    await accept(desk, Arrival("getbill", "main", "e1", {}, b"{}", NOW))
+    await accept(adapters, Arrival("getbill", "main", "e1", {}, b"{}", NOW))
 
     for _ in range(events.MOST_ATTEMPTS + 2):
         with pytest.raises(RetryLaterError):
-            await drain(desk, "getbill", "main")
+            await drain(adapters, "getbill", "main")
     away.is_away = False
-    await drain(desk, "getbill", "main")
+    await drain(adapters, "getbill", "main")
 
     assert await database.read(events.counts) == {"done": 1}
     assert await database.read(items.by_key, make_snapshot().key) is not None
@@ -139,14 +139,14 @@ async def test_a_store_that_is_away_for_longer_than_a_delivery_may_take_does_not
 ) -> None:
     monkeypatch.setattr("receiver.context.STORE_LOOK_S", 0.1)
     routes, channel, away = (Route("all", slack=("C1",)),), Channel(), Away(database, "_shown")
-    desk = Desk(
-        away, routes, People(), Tokens(["a key of sixteen characters"]), PlainTeller(), Metrics(), "",
+    adapters = Adapters(
+        away, routes, People(), Tokens(["a key of sixteen characters"]), PlainTranslator(), Metrics(), "",
         notifiers={"slack": channel}, now=lambda: NOW,  # type: ignore[dict-item]  # all that a show needs
     )  # fmt: skip
     await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, routes)
     (row,) = await database.write(outbox.claim, NOW, "c1", 5, (), 4)
 
-    delivering = asyncio.create_task(deliver(desk, row, "c1"))
+    delivering = asyncio.create_task(deliver(adapters, row, "c1"))
     await asyncio.sleep(1.2 * channel.longest_s)
     away.is_away = False
 

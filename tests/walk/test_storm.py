@@ -43,7 +43,7 @@ def words(message: Message) -> str:
 async def test_hundreds_of_alerts_in_a_minute_are_all_told_at_slacks_own_pace(tmp_path: Path) -> None:
     async with office(tmp_path, BURST.format(over=20)) as here:
         here.slack.limits.is_real, here.slack._clock = True, lambda: here.at
-        here.desk.paces = Paces(bursts=here.desk.paces.bursts)
+        here.adapters.paces = Paces(bursts=here.adapters.paces.bursts)
         pressed_at = 30
         for second in range(ALERTS + 30):
             await come(here, *range(10 * second, min(10 * second + 10, ALERTS)))
@@ -51,14 +51,16 @@ async def test_hundreds_of_alerts_in_a_minute_are_all_told_at_slacks_own_pace(tm
                 item = await here.item(key(0))
                 click = Click(item.id, item.version, "claim", ANNA, "cli", "p1")
                 assert isinstance(
-                    await here.desk.database.write(take_action, click, here.at, here.desk.routes, PEOPLE), Taken
+                    await here.adapters.database.write(take_action, click, here.at, here.adapters.routes, PEOPLE), Taken
                 )
             await turn(here)
             if second == pressed_at:
                 assert "Anna" in words(here.posts()[0])  # hundreds wait, and the press shows all the same
             here.at += timedelta(seconds=1)
 
-        shown = [await here.desk.database.read(messages.of_item, (await here.item(key(n))).id) for n in range(ALERTS)]
+        shown = [
+            await here.adapters.database.read(messages.of_item, (await here.item(key(n))).id) for n in range(ALERTS)
+        ]
         calls = [call.path.rpartition("/")[2] for call in here.slack.faults.calls]
         assert [len(copies) for copies in shown] == [1] * ALERTS
         assert (len(here.posts()), len(here.replies())) == (21, ALERTS - 20)
@@ -101,7 +103,7 @@ async def test_when_all_is_decided_the_message_says_so_and_names_nobody(small: O
     told = words(summary(small))
     assert "All of them are decided" in told
     assert "INV-" not in told
-    assert await follow(small.desk) == 0
+    assert await follow(small.adapters) == 0
 
 
 async def test_what_was_decided_before_its_turn_came_is_counted_and_not_posted(small: Office) -> None:
@@ -146,10 +148,10 @@ async def test_a_message_whose_end_was_not_confirmed_says_that_it_may_be_there_t
     await turn(small)
     await come(small, *range(3, 6))
     small.slack.faults.hang_after_effect_s = 30
-    small.desk.notifiers["slack"]._client._total_s = 0.3  # type: ignore[attr-defined]  # no test waits ten seconds
+    small.adapters.notifiers["slack"]._client._total_s = 0.3  # type: ignore[attr-defined]  # no test waits ten seconds
     await turn(small, 3)
     small.slack.faults.hang_after_effect_s = 0
-    small.desk.notifiers["slack"]._client._total_s = 10  # type: ignore[attr-defined]  # as before
+    small.adapters.notifiers["slack"]._client._total_s = 10  # type: ignore[attr-defined]  # as before
     small.at += timedelta(minutes=5)
     await turn(small)
 

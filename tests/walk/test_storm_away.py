@@ -13,7 +13,7 @@ from receiver.domain.fact import SourceSaid
 from receiver.operations.retention import heal_clock
 from receiver.pipeline.apply import apply_fact
 from receiver.store import claim_policy, groups
-from receiver.store.claim_policy import Turn
+from receiver.store.claim_policy import Batch
 from receiver.store.database import Database
 from tests.factories import NOW, make_snapshot
 from tests.office import office
@@ -30,7 +30,7 @@ async def test_a_storm_that_was_decided_while_its_channel_was_away_rings_nobody(
         here.slack.channels["C0DISPUTES"]["is_archived"] = True
         await come(here, *range(9))
         await turn(here)
-        await watch(here.desk, NOW)
+        await watch(here.adapters, NOW)
         await turn(here)
         await decided(here, *range(9))
         await turn(here)
@@ -38,7 +38,7 @@ async def test_a_storm_that_was_decided_while_its_channel_was_away_rings_nobody(
         for _ in range(6):
             here.at += timedelta(minutes=6)
             await turn(here)
-            await watch(here.desk, NOW)
+            await watch(here.adapters, NOW)
             await turn(here)
 
         assert [post.text for post in here.posts()] == []
@@ -47,7 +47,7 @@ async def test_a_storm_that_was_decided_while_its_channel_was_away_rings_nobody(
 async def test_a_change_while_its_row_is_swept_counts_once(database: Database) -> None:
     await come_in(database, *range(5))
 
-    def slow_take(connection: Connection) -> Turn:
+    def slow_take(connection: Connection) -> Batch:
         taken = claim_policy.take(connection, at(0), "c", ROOM, PACES)
         time.sleep(0.7)
         return taken
@@ -71,10 +71,10 @@ async def test_after_the_clock_was_set_back_a_lonely_alert_rings(tmp_path: Path)
         here.at -= timedelta(minutes=110)  # two hours back, and nothing came for ten minutes
         await come(here, 50)
         below = len(here.replies())
-        await heal_clock(here.desk)
+        await heal_clock(here.adapters)
         await turn(here)
         here.at += timedelta(minutes=1)
-        await heal_clock(here.desk)
+        await heal_clock(here.adapters)
         await turn(here)
 
         assert (len(here.posts()), len(here.replies())) == (before + 1, below)

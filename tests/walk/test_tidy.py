@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection, func, insert, select
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.action import Click
 from receiver.domain.fact import SourceSaid
 from receiver.domain.people import People, Person
@@ -15,34 +15,34 @@ from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
 from receiver.observability import Metrics
 from receiver.operations.replay import replay
-from receiver.operations.retention import BODIES, DELIVERIES, EVENTS, ROWS, SESSIONS, tidy
+from receiver.operations.retention import BODIES, DELIVERIES, EVENTS, ROWS, SESSIONS, purge
 from receiver.pipeline.apply import apply_fact
 from receiver.store import actions, items, messages, outbox, retention
 from receiver.store import events as inbox
 from receiver.store.actions import Token
 from receiver.store.database import Database
 from receiver.store.events import Arrival
-from receiver.store.messages import Shown
-from receiver.store.retention import MOST_ROWS, Kept
+from receiver.store.messages import PostedMessage
+from receiver.store.retention import MOST_ROWS, RetentionPolicy
 from receiver.store.schema import metadata
-from tests.act_site import PlainTeller
+from tests.act_site import PlainTranslator
 from tests.factories import NOW, make_snapshot
 
 pytestmark = pytest.mark.anyio
 
-KEPT = Kept(events=timedelta(days=30), items=timedelta(days=100))
+KEPT = RetentionPolicy(events=timedelta(days=30), items=timedelta(days=100))
 NOTHING = {BODIES: 0, EVENTS: 0, DELIVERIES: 0, ROWS: 0, SESSIONS: 0}
 BODY = b'{"debtor": "Jane Roe"}'
 
 
-def desk_at(database: Database, now: datetime) -> Desk:
-    teller = PlainTeller()
+def adapters_at(database: Database, now: datetime) -> Adapters:
+    translator = PlainTranslator()
     tokens = Tokens(["a key of sixteen characters"])
-    return Desk(database, (), People(), tokens, teller, Metrics(), "", now=lambda: now, kept=KEPT)
+    return Adapters(database, (), People(), tokens, translator, Metrics(), "", now=lambda: now, retention=KEPT)
 
 
 async def tidied(database: Database, **after: float) -> dict[str, int]:
-    counted, is_all = await tidy(desk_at(database, NOW + timedelta(**after)))
+    counted, is_all = await purge(adapters_at(database, NOW + timedelta(**after)))
     assert is_all
     return counted
 
@@ -116,7 +116,7 @@ async def resolved_item(database: Database, todo: str = "1") -> str:
     token = Token(f"t{todo}", item.id, 1, "ar@creditor.example", "r", NOW, NOW)
     await database.write(actions.add, click, "done", None, NOW)
     await database.write(actions.add_token_once, token)
-    await database.write(messages.save, item.id, Shown("slack:C1", f"C1/{todo}", "r", 1, "open"), NOW)
+    await database.write(messages.save, item.id, PostedMessage("slack:C1", f"C1/{todo}", "r", 1, "open"), NOW)
     await database.write(apply_fact, SourceSaid(replace(snapshot, is_open=False), NOW), NOW, (route,))
     return item.id
 
@@ -172,17 +172,17 @@ async def test_very_much_goes_too_and_never_in_one_write(database: Database) -> 
             return erased
 
     counting = Counting()
-    desk = replace_database(desk_at(database, NOW + timedelta(days=101)), counting)
-    counted, _ = await tidy(desk)
+    adapters = replace_database(adapters_at(database, NOW + timedelta(days=101)), counting)
+    counted, _ = await purge(adapters)
 
     assert (counted[BODIES], counted[EVENTS]) == (2 * MOST_ROWS + 1, 2 * MOST_ROWS + 1)
     assert counting.most == MOST_ROWS
     assert await database.read(rows) == {}
 
 
-def replace_database(desk: Desk, database: object) -> Desk:
-    desk.database = database  # type: ignore[assignment]  # fulfils what is asked of it here
-    return desk
+def replace_database(adapters: Adapters, database: object) -> Adapters:
+    adapters.database = database  # type: ignore[assignment]  # fulfils what is asked of it here
+    return adapters
 
 
 async def test_a_pass_that_must_be_short_says_that_there_is_more(database: Database) -> None:
@@ -190,7 +190,7 @@ async def test_a_pass_that_must_be_short_says_that_there_is_more(database: Datab
         await resolved_item(database, str(n))
     await deliver_all(database)
 
-    _, is_all = await tidy(desk_at(database, NOW + timedelta(days=101)), longest_s=0)
+    _, is_all = await purge(adapters_at(database, NOW + timedelta(days=101)), longest_s=0)
 
     assert not is_all
     assert len(await database.read(items.by_keys, [f"getbill:main:debtor_request:{n}" for n in range(2)])) == 1
@@ -208,13 +208,13 @@ async def test_a_delivery_about_no_one_item_goes_with_the_events_of_its_time(dat
 
 async def test_an_event_without_its_body_is_not_replayed(database: Database) -> None:
     await store(database, "e1")
-    desk = desk_at(database, NOW)
-    assert await replay(desk, event_id="e1") == 1
+    adapters = adapters_at(database, NOW)
+    assert await replay(adapters, event_id="e1") == 1
     (row,) = await database.write(inbox.claim, ("getbill",), "main", NOW, "c", 1)
     await database.write(inbox.finish, [row.id], "c", NOW)
     await tidied(database, days=11)
 
-    assert await replay(desk, event_id="e1") == 0
+    assert await replay(adapters, event_id="e1") == 0
 
 
 def test_everything_that_hangs_on_an_item_goes_with_it() -> None:

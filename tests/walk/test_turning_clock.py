@@ -94,10 +94,10 @@ async def test_nobody_is_reminded_of_what_needs_nobody(tmp_path: Path, state: st
             await did(here, item, "snooze", until=here.at + timedelta(days=5))
         else:
             click = Click(item.id, item.version, "validate", ANNA, "slack", "p")
-            await here.desk.database.write(take_action, click, here.at, here.desk.routes, PEOPLE)
-        await here.desk.database.read(items.find, item.id)
+            await here.adapters.database.write(take_action, click, here.at, here.adapters.routes, PEOPLE)
+        await here.adapters.database.read(items.find, item.id)
         here.at += timedelta(days=2)
-        await remind_due(here.desk)
+        await remind_due(here.adapters)
 
         assert here.replies() == []
 
@@ -119,7 +119,7 @@ async def test_two_processes_side_by_side_remind_once(tmp_path: Path) -> None:
     async with office(tmp_path, REMINDING) as here:
         await here.say("INV-1")
         here.at += timedelta(hours=4)
-        await asyncio.gather(*(remind_due(here.desk) for _ in range(5)))
+        await asyncio.gather(*(remind_due(here.adapters) for _ in range(5)))
         await here.settle()
 
         assert len(here.replies()) == 1
@@ -176,9 +176,9 @@ async def test_whoever_decided_is_offered_an_undo_that_nobody_else_sees(tmp_path
     async with office(tmp_path) as here:
         item = await here.say("INV-1")
         click = Click(item.id, item.version, "validate", ANNA, "slack", "p", answer_to="slack:C0DISPUTES/U0ANNA")
-        await here.desk.database.write(take_action, click, here.at, here.desk.routes, PEOPLE)
+        await here.adapters.database.write(take_action, click, here.at, here.adapters.routes, PEOPLE)
         done = replace(item.snapshot, is_open=False, outcome="validated", verbs=("reopen",))
-        await here.desk.database.write(apply_fact, SourceSaid(done, here.at), here.at, here.desk.routes)
+        await here.adapters.database.write(apply_fact, SourceSaid(done, here.at), here.at, here.adapters.routes)
         await here.settle()
 
         (root,), (offer,) = here.posts(), here.slack.ephemerals
@@ -248,7 +248,7 @@ async def test_an_alert_from_the_night_lives_on_in_its_thread(tmp_path: Path) ->
         item = await here.item("getbill:main:debtor_request:INV-0")
         place = next(reply for reply in here.replies() if "INV-0" in words(reply))
         click = Click(item.id, item.version, "claim", ANNA, "slack", "p", shown_at=f"slack:C0DISPUTES/{place.ts}")
-        await here.desk.database.write(take_action, click, here.at, here.desk.routes, PEOPLE)
+        await here.adapters.database.write(take_action, click, here.at, here.adapters.routes, PEOPLE)
         await here.settle()
         claimed = words(place)
         await here.until("2026-03-09T13:00+01:00")

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Connection, select
 
 from receiver.alerting.monitor import watch
-from receiver.context import Desk
-from receiver.domain.admin_alert import Alarm
+from receiver.context import Adapters
+from receiver.domain.admin_alert import AdminAlert
 from receiver.domain.people import People
 from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError, RetryLaterError
@@ -18,7 +18,7 @@ from receiver.observability import Metrics
 from receiver.store import alerts, breakers, claim_policy, digests, outbox
 from receiver.store.database import Database
 from receiver.store.schema import outbox as outbox_table
-from tests.act_site import PlainTeller
+from tests.act_site import PlainTranslator
 from tests.factories import NOW
 
 pytestmark = pytest.mark.anyio
@@ -48,40 +48,42 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def desk(database: Database, clock: Clock) -> Desk:
+def adapters(database: Database, clock: Clock) -> Adapters:
     people = People(admins=frozenset({"ops@creditor.example", "U0OPS", "@creditor.example"}))
-    made = Desk(database, (), people, Tokens(["a key of sixteen characters"]), PlainTeller(), Metrics(), "", now=clock)
+    made = Adapters(
+        database, (), people, Tokens(["a key of sixteen characters"]), PlainTranslator(), Metrics(), "", now=clock
+    )
     made.upstreams = {("getbill", "main"): Polled()}  # type: ignore[dict-item]  # only its pace is asked for
     made.notifiers = {"slack": object(), "mail": object()}  # type: ignore[dict-item]  # nothing is sent here
     return made
 
 
-async def told(desk: Desk) -> list[tuple[str, str]]:
+async def told(adapters: Adapters) -> list[tuple[str, str]]:
     def look(connection: Connection) -> list[tuple[str, str]]:
         chosen = select(outbox_table.c.destination, outbox_table.c.payload).where(outbox_table.c.what == outbox.WARN)
         rows = connection.execute(chosen.order_by(outbox_table.c.id))
         return [(row.destination, json.loads(row.payload)["code"]) for row in rows]
 
-    return await desk.database.read(look)
+    return await adapters.database.read(look)
 
 
-async def failed(desk: Desk, error: DeliveryError, destination: str) -> None:
-    await desk.database.write(claim_policy.hear, destination, True, error, "c1", desk.now(), 0.5)
+async def failed(adapters: Adapters, error: DeliveryError, destination: str) -> None:
+    await adapters.database.write(claim_policy.hear, destination, True, error, "c1", adapters.now(), 0.5)
 
 
 async def test_a_source_that_is_not_heard_for_three_periods_is_told_once_and_its_return_once(
-    desk: Desk, clock: Clock
+    adapters: Adapters, clock: Clock
 ) -> None:
-    await desk.database.write(digests.remember_heard, "getbill", "main", clock())
+    await adapters.database.write(digests.remember_heard, "getbill", "main", clock())
     clock.move(minutes=14)
-    early = await watch(desk, NOW)
+    early = await watch(adapters, NOW)
     clock.move(minutes=2)
-    late = [await watch(desk, NOW), await watch(desk, NOW)]
-    await desk.database.write(digests.remember_heard, "getbill", "main", clock())
-    back = [await watch(desk, NOW), await watch(desk, NOW)]
+    late = [await watch(adapters, NOW), await watch(adapters, NOW)]
+    await adapters.database.write(digests.remember_heard, "getbill", "main", clock())
+    back = [await watch(adapters, NOW), await watch(adapters, NOW)]
 
     assert (early, late, back) == (0, [1, 0], [1, 0])
-    assert await told(desk) == [
+    assert await told(adapters) == [
         ("slack:U0OPS", "source_silent"),
         ("mail:ops@creditor.example", "source_silent"),
         ("slack:U0OPS", "over"),
@@ -89,88 +91,91 @@ async def test_a_source_that_is_not_heard_for_three_periods_is_told_once_and_its
     ]
 
 
-async def test_a_night_without_the_service_is_no_silence_of_the_source(desk: Desk, clock: Clock) -> None:
-    await desk.database.write(digests.remember_heard, "getbill", "main", clock())
+async def test_a_night_without_the_service_is_no_silence_of_the_source(adapters: Adapters, clock: Clock) -> None:
+    await adapters.database.write(digests.remember_heard, "getbill", "main", clock())
     clock.move(hours=10)
 
-    assert await watch(desk, clock()) == 0
+    assert await watch(adapters, clock()) == 0
 
 
-async def test_a_source_that_was_never_heard_is_told_too(desk: Desk, clock: Clock) -> None:
+async def test_a_source_that_was_never_heard_is_told_too(adapters: Adapters, clock: Clock) -> None:
     clock.move(minutes=16)
 
-    assert await watch(desk, NOW) == 1
+    assert await watch(adapters, NOW) == 1
 
 
-async def test_refused_credentials_are_told_at_once(desk: Desk, clock: Clock) -> None:
-    await desk.database.write(digests.remember_heard, "getbill", "main", clock())
-    await desk.database.write(alerts.remember_failure, "getbill", "main", "unauthorized: no", clock())
+async def test_refused_credentials_are_told_at_once(adapters: Adapters, clock: Clock) -> None:
+    await adapters.database.write(digests.remember_heard, "getbill", "main", clock())
+    await adapters.database.write(alerts.remember_failure, "getbill", "main", "unauthorized: no", clock())
 
-    assert await watch(desk, NOW) == 1
-    assert (await told(desk))[1] == ("mail:ops@creditor.example", "source_refuses")
-
-
-async def test_mail_that_stops_is_told_in_slack(desk: Desk) -> None:
-    await failed(desk, RetryLaterError("smtp_auth", "535 no", 900.0), "mail:ar@creditor.example")
-
-    assert await watch(desk, NOW) == 1
-    assert await told(desk) == [("slack:U0OPS", "channel_stopped"), ("slack:ops@creditor.example", "channel_stopped")]
+    assert await watch(adapters, NOW) == 1
+    assert (await told(adapters))[1] == ("mail:ops@creditor.example", "source_refuses")
 
 
-async def test_slack_that_stops_is_told_by_mail(desk: Desk) -> None:
-    await failed(desk, RetryLaterError("invalid_auth", "no", reach="system"), "slack:C1")
+async def test_mail_that_stops_is_told_in_slack(adapters: Adapters) -> None:
+    await failed(adapters, RetryLaterError("smtp_auth", "535 no", 900.0), "mail:ar@creditor.example")
 
-    assert await watch(desk, NOW) == 1
-    assert await told(desk) == [("mail:ops@creditor.example", "channel_stopped")]
-
-
-async def test_a_hiccup_of_a_channel_is_nobodys_business(desk: Desk) -> None:
-    await failed(desk, RetryLaterError("smtp_later", "451 later", 60.0), "mail:ar@creditor.example")
-
-    assert await watch(desk, NOW) == 0
+    assert await watch(adapters, NOW) == 1
+    assert await told(adapters) == [
+        ("slack:U0OPS", "channel_stopped"),
+        ("slack:ops@creditor.example", "channel_stopped"),
+    ]
 
 
-async def test_a_restart_is_no_recovery(desk: Desk, clock: Clock) -> None:
-    await desk.database.write(digests.remember_heard, "getbill", "main", clock())
+async def test_slack_that_stops_is_told_by_mail(adapters: Adapters) -> None:
+    await failed(adapters, RetryLaterError("invalid_auth", "no", reach="system"), "slack:C1")
+
+    assert await watch(adapters, NOW) == 1
+    assert await told(adapters) == [("mail:ops@creditor.example", "channel_stopped")]
+
+
+async def test_a_hiccup_of_a_channel_is_nobodys_business(adapters: Adapters) -> None:
+    await failed(adapters, RetryLaterError("smtp_later", "451 later", 60.0), "mail:ar@creditor.example")
+
+    assert await watch(adapters, NOW) == 0
+
+
+async def test_a_restart_is_no_recovery(adapters: Adapters, clock: Clock) -> None:
+    await adapters.database.write(digests.remember_heard, "getbill", "main", clock())
     clock.move(minutes=16)
-    begun = await watch(desk, NOW)
+    begun = await watch(adapters, NOW)
 
-    assert (begun, await watch(desk, clock())) == (1, 0)
+    assert (begun, await watch(adapters, clock())) == (1, 0)
 
 
-async def test_a_source_that_fails_otherwise_now_has_not_recovered(desk: Desk, clock: Clock) -> None:
-    await desk.database.write(digests.remember_heard, "getbill", "main", clock())
+async def test_a_source_that_fails_otherwise_now_has_not_recovered(adapters: Adapters, clock: Clock) -> None:
+    await adapters.database.write(digests.remember_heard, "getbill", "main", clock())
     clock.move(minutes=1)
     told = []
     for reason in ("unauthorized: no", "server_error: 503", "unauthorized: no"):
-        await desk.database.write(alerts.remember_failure, "getbill", "main", reason, clock())
-        told.append(await watch(desk, NOW))
+        await adapters.database.write(alerts.remember_failure, "getbill", "main", reason, clock())
+        told.append(await watch(adapters, NOW))
 
     assert told == [1, 0, 0]
 
 
-async def test_a_channel_that_fails_otherwise_now_has_not_recovered(desk: Desk, clock: Clock) -> None:
+async def test_a_channel_that_fails_otherwise_now_has_not_recovered(adapters: Adapters, clock: Clock) -> None:
     for error in (RetryLaterError("smtp_auth", "535 no", 900.0), RetryLaterError("smtp_unreachable", "no")):
-        await failed(desk, error, "mail:ar@creditor.example")
-        await watch(desk, clock())
+        await failed(adapters, error, "mail:ar@creditor.example")
+        await watch(adapters, clock())
         clock.move(hours=1)
-        await desk.database.write(breakers.grant_probe, "mail", "c1", clock())
+        await adapters.database.write(breakers.grant_probe, "mail", "c1", clock())
 
-    assert {code for _, code in await told(desk)} == {"channel_stopped"}
+    assert {code for _, code in await told(adapters)} == {"channel_stopped"}
 
 
-async def test_an_account_that_left_the_configuration_is_no_recovery(desk: Desk, clock: Clock) -> None:
+async def test_an_account_that_left_the_configuration_is_no_recovery(adapters: Adapters, clock: Clock) -> None:
     clock.move(minutes=16)
-    await watch(desk, NOW)
-    before = await told(desk)
-    desk.upstreams = {}
+    await watch(adapters, NOW)
+    before = await told(adapters)
+    adapters.upstreams = {}
 
-    assert await watch(desk, NOW) == 1
-    assert await told(desk) == before
+    assert await watch(adapters, NOW) == 1
+    assert await told(adapters) == before
 
 
 def test_an_alarm_says_what_it_is_about() -> None:
-    alarm = Alarm("getbill:main", "source_silent", NOW)
+    alarm = AdminAlert("getbill:main", "source_silent", NOW)
 
     assert alarm.about == "Getbill (main)"
     assert replace(alarm, name="mail").about == "SMTP"

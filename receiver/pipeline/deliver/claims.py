@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from datetime import timedelta
 
-from receiver.context import OUTBOX_BELL, Desk
+from receiver.context import OUTBOX_WAKEUP, Adapters
 from receiver.domain.breaker import names_over
 from receiver.errors import CasebellError, DeliveryError, UncertainError
 from receiver.observability import log
@@ -26,9 +26,9 @@ Running = dict[asyncio.Task[None], tuple[Delivery, str]]
 class Dispatcher:
     """Keeps due deliveries running; ``drain`` waits for those under way and lets go of the rest."""
 
-    def __init__(self, desk: Desk) -> None:
-        _check_leases(desk)
-        self._desk = desk
+    def __init__(self, adapters: Adapters) -> None:
+        _check_leases(adapters)
+        self._adapters = adapters
         self._running: Running = {}
         self._turn = asyncio.Lock()  # so that the end does not come between a claim and its start
         self._renewed_at = time.monotonic()
@@ -38,17 +38,19 @@ class Dispatcher:
         async with self._turn:
             await self._renew()
             room = self._room()
-            return await self._take(room) if room.urgent > 0 and not self._desk.is_draining else 0
+            return await self._take(room) if room.urgent > 0 and not self._adapters.is_draining else 0
 
-    async def _take(self, room: claim_policy.Room) -> int:
-        desk = self._desk
-        turn = await desk.database.write(claim_policy.take, desk.now(), secrets.token_hex(8), room, desk.paces)
+    async def _take(self, room: claim_policy.Capacity) -> int:
+        adapters = self._adapters
+        turn = await adapters.database.write(
+            claim_policy.take, adapters.now(), secrets.token_hex(8), room, adapters.paces
+        )
         if turn.reaped:
-            desk.metrics.leases_reaped_total.inc(turn.reaped)
+            adapters.metrics.leases_reaped_total.inc(turn.reaped)
             log.warning("outbox.leases.reaped", count=turn.reaped)
         if turn.wake_at is not None:
-            wait_s = max((turn.wake_at - desk.now()).total_seconds(), 0.0)
-            asyncio.get_running_loop().call_later(wait_s, desk.bells.ring_here, OUTBOX_BELL)
+            wait_s = max((turn.wake_at - adapters.now()).total_seconds(), 0.0)
+            asyncio.get_running_loop().call_later(wait_s, adapters.wakeups.notify_local, OUTBOX_WAKEUP)
         for delivery, claim_id in turn.claimed:
             task = asyncio.create_task(self._run(delivery, claim_id))
             self._running[task] = (delivery, claim_id)
@@ -57,12 +59,12 @@ class Dispatcher:
 
     async def bury_overdue(self) -> int:
         """Give up what nobody may try any more; how many."""
-        buried = await self._desk.database.write(bury_overdue, self._desk)
+        buried = await self._adapters.database.write(bury_overdue, self._adapters)
         for delivery in buried:
             log.error("outbox.delivery.dead", id=delivery.id, what=delivery.what, reason="given_up")
-            self._desk.metrics.deliveries_total.labels(_channel(delivery), "dead").inc()
+            self._adapters.metrics.deliveries_total.labels(_channel(delivery), "dead").inc()
         if buried:
-            self._desk.bells.ring(OUTBOX_BELL)
+            self._adapters.wakeups.notify(OUTBOX_WAKEUP)
         return len(buried)
 
     async def drain(self, grace_s: float) -> None:
@@ -82,29 +84,29 @@ class Dispatcher:
         log.warning("outbox.claims.released", count=len(left))
 
     async def _let_go(self, delivery: Delivery, claim_id: str) -> None:
-        desk = self._desk
+        adapters = self._adapters
         stopped = UncertainError("stopped", "the service was stopped meanwhile", reach="ours")
         try:
-            await desk.database.write(
+            await adapters.database.write(
                 lambda connection: outbox.release(
                     connection,
                     delivery.id,
                     claim_id,
-                    desk.now(),
+                    adapters.now(),
                     f"{stopped.code}: {stopped.message}",
-                    is_doubtful=True,
+                    maybe_delivered=True,
                 )
             )
             await self._tell_breakers(delivery, claim_id, stopped)
         except CasebellError as error:  # then its lease runs out
             log.warning("outbox.claim.kept", id=delivery.id, reason=error.code)
 
-    def _room(self) -> claim_policy.Room:
+    def _room(self) -> claim_policy.Capacity:
         running = [delivery for delivery, _ in self._running.values()]
         urgent = Counter(delivery.destination for delivery in running if delivery.is_urgent)
         calm = Counter(delivery.destination for delivery in running if not delivery.is_urgent)
         free = MOST_RUNNING - len(running)
-        return claim_policy.Room(
+        return claim_policy.Capacity(
             urgent=free,
             calm=free - KEPT_BACK,
             busy=[destination for destination, n in urgent.items() if n >= claim_policy.URGENT_EACH],
@@ -120,20 +122,20 @@ class Dispatcher:
         for delivery, claim_id in self._running.values():
             by_claim.setdefault(claim_id, []).append(delivery.id)
         for claim_id, ids in by_claim.items():
-            await self._desk.database.write(outbox.renew, ids, claim_id, self._desk.now())
+            await self._adapters.database.write(outbox.renew, ids, claim_id, self._adapters.now())
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
-        self._desk.bells.ring_here(OUTBOX_BELL)  # a place is free, here
+        self._adapters.wakeups.notify_local(OUTBOX_WAKEUP)  # a place is free, here
         if not task.cancelled() and (error := task.exception()):
             log.error("outbox.delivery.broke", error=repr(error), exc_info=error)
 
     async def _run(self, delivery: Delivery, claim_id: str) -> None:
         channel = _channel(delivery)
         started = time.perf_counter()
-        ended: Ended = await deliver(self._desk, delivery, claim_id)
-        self._desk.metrics.deliveries_total.labels(channel, ended.word).inc()
-        self._desk.metrics.delivery_seconds.labels(channel).observe(time.perf_counter() - started)
+        ended: Ended = await deliver(self._adapters, delivery, claim_id)
+        self._adapters.metrics.deliveries_total.labels(channel, ended.word).inc()
+        self._adapters.metrics.delivery_seconds.labels(channel).observe(time.perf_counter() - started)
         if ended.was_silent:
             await self._give_back_probe(delivery, claim_id)
         else:
@@ -142,16 +144,16 @@ class Dispatcher:
     async def _give_back_probe(self, delivery: Delivery, claim_id: str) -> None:
         """Nobody was asked, so nothing is known: the next delivery may find out."""
         names = names_over(delivery.destination, is_urgent=delivery.is_urgent)
-        if await self._desk.database.read(breakers.is_troubled, names):
-            await self._desk.database.write(breakers.take_back_probes, names, claim_id)
+        if await self._adapters.database.read(breakers.is_troubled, names):
+            await self._adapters.database.write(breakers.take_back_probes, names, claim_id)
 
     async def _tell_breakers(self, delivery: Delivery, claim_id: str, error: DeliveryError | None) -> None:
-        database, now = self._desk.database, self._desk.now()
+        database, now = self._adapters.database, self._adapters.now()
         names = names_over(delivery.destination, is_urgent=delivery.is_urgent)
         if error is None and not await database.read(breakers.is_troubled, names):
             return
         chance = random.random()  # noqa: S311 - spreads load, guards nothing
-        heard = (delivery.destination, delivery.is_urgent, error, claim_id, now, chance, self._desk.paces)
+        heard = (delivery.destination, delivery.is_urgent, error, claim_id, now, chance, self._adapters.paces)
         turned = await database.write(claim_policy.hear, *heard)
         for one in turned:
             if one.open_until is None:
@@ -164,10 +166,10 @@ def _channel(delivery: Delivery) -> str:
     return delivery.destination.partition(":")[0]
 
 
-def _check_leases(desk: Desk) -> None:
+def _check_leases(adapters: Adapters) -> None:
     """A lease outlives two deliveries, so that nobody takes over what is still under way (reliability.md, part C)."""
     for lease, deadlines in (
-        (outbox.LEASE, [notifier.longest_s for notifier in desk.notifiers.values()]),
-        (outbox.ORDER_LEASE, [upstream.longest_s for upstream in desk.upstreams.values()]),
+        (outbox.LEASE, [notifier.longest_s for notifier in adapters.notifiers.values()]),
+        (outbox.ORDER_LEASE, [upstream.longest_s for upstream in adapters.upstreams.values()]),
     ):
         assert lease > 2 * timedelta(seconds=max(deadlines, default=0.0)), "a lease is shorter than two deliveries"

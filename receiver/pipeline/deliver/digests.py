@@ -6,7 +6,7 @@ from dataclasses import replace
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
-from receiver.context import Desk
+from receiver.context import Adapters
 from receiver.domain.action import SOURCE_VERBS
 from receiver.domain.digest import Digest, Edition, Part
 from receiver.domain.item import Item
@@ -22,41 +22,41 @@ from receiver.store.outbox import Delivery
 DOCUMENT = TypeAdapter(Digest)  # as it lies in the outbox
 
 
-async def deliver_digest(desk: Desk, delivery: Delivery, claim_id: str) -> None:
+async def deliver_digest(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
     """Send one from the outbox. Raises DeliveryError, but for one thing: what perhaps arrived is not sent again.
 
     The next digest tells of all that is still open, so a lost one costs less than two of the same.
     """
     channel, _, address = delivery.destination.partition(":")
-    notifier: object = desk.notifiers.get(channel)
+    notifier: object = adapters.notifiers.get(channel)
     if not isinstance(notifier, DigestNotifier):
         raise PermanentError("unknown_channel", f"[{channel}] is not in the configuration any more")
     name = delivery.value("name")
-    why = await desk.database.read(suppression.find, address, name, desk.now())
+    why = await adapters.database.read(suppression.find, address, name, adapters.now())
     if channel == "mail" and why is not None:
         log.info("digest.suppressed", name=name)  # unsubscribed since it was made
     else:
         told = DOCUMENT.validate_json(delivery.value("document"))
         try:
-            await notifier.deliver_digest(await edition_for(desk, told, channel, address), address)
+            await notifier.deliver_digest(await edition_for(adapters, told, channel, address), address)
         except UncertainError as error:
             log.warning("digest.uncertain", name=name, reason=error.code)
-    if not await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()):
+    if not await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()):
         raise outbox.LostLeaseError
 
 
-async def edition_for(desk: Desk, told: Digest, channel: str, address: str) -> Edition:
+async def edition_for(adapters: Adapters, told: Digest, channel: str, address: str) -> Edition:
     """With links: to decide by, for people who may and by mail alone (Slack's link expanders open what they see)."""
-    told = replace(told, parts=tuple(_masked_at(f"{channel}:{address}", part, desk.routes) for part in told.parts))
+    told = replace(told, parts=tuple(_masked_at(f"{channel}:{address}", part, adapters.routes) for part in told.parts))
     shown = [entry.item for part in told.parts for entry in part.entries]
     source_links = {item.id: item.snapshot.solution_url for item in shown if item.snapshot.solution_url}
     if channel != "mail":
-        return Edition(told, {}, source_links, inbox_url=f"{desk.public_url}/")
-    may_decide = desk.people.may_resolve(Person(email=address))
-    decide_links = await _decide_links(desk, told, address) if may_decide else {}
-    token = desk.tokens.make("unsubscribe.v1", subscription_id(told.name, address))
-    inbox_url = f"{desk.public_url}/" if may_decide else None
-    return Edition(told, decide_links, source_links, f"{desk.public_url}/unsubscribe/{token}", inbox_url)
+        return Edition(told, {}, source_links, inbox_url=f"{adapters.public_url}/")
+    may_decide = adapters.people.may_resolve(Person(email=address))
+    decide_links = await _decide_links(adapters, told, address) if may_decide else {}
+    token = adapters.tokens.make("unsubscribe.v1", subscription_id(told.name, address))
+    inbox_url = f"{adapters.public_url}/" if may_decide else None
+    return Edition(told, decide_links, source_links, f"{adapters.public_url}/unsubscribe/{token}", inbox_url)
 
 
 def _masked_at(place: str, part: Part, routes: tuple[Route, ...]) -> Part:
@@ -68,16 +68,18 @@ def _masked_at(place: str, part: Part, routes: tuple[Route, ...]) -> Part:
     return replace(part, entries=tuple(entries))
 
 
-async def _decide_links(desk: Desk, told: Digest, address: str) -> dict[str, str]:
-    rule = next((rule for rule in desk.digests if rule.name == told.name), None)
+async def _decide_links(adapters: Adapters, told: Digest, address: str) -> dict[str, str]:
+    rule = next((rule for rule in adapters.digests if rule.name == told.name), None)
     if rule is None:
         return {}
     decidable = [
         entry.item for part in told.parts if part.is_to_decide for entry in part.entries if _can_be(entry.item)
     ]
-    tokens = {item.id: decide_token(item, rule.as_route(), address, desk.now()) for item in decidable}
-    await desk.database.write(_remember_tokens, list(tokens.values()))
-    return {id_: f"{desk.public_url}/act/{desk.tokens.make('act.v1', token.id)}" for id_, token in tokens.items()}
+    tokens = {item.id: decide_token(item, rule.as_route(), address, adapters.now()) for item in decidable}
+    await adapters.database.write(_remember_tokens, list(tokens.values()))
+    return {
+        id_: f"{adapters.public_url}/act/{adapters.tokens.make('act.v1', token.id)}" for id_, token in tokens.items()
+    }
 
 
 def _can_be(item: Item) -> bool:

@@ -9,61 +9,63 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from receiver.context import OUTBOX_BELL, Desk
+from receiver.context import OUTBOX_WAKEUP, Adapters
 from receiver.domain.admin_alert import SENTENCES
 from receiver.domain.item import Item
-from receiver.domain.notice import Notice, telling_of
+from receiver.domain.notice import Notice, announcement_of
 from receiver.domain.routing import DEFAULT_ROUTE, Route
 from receiver.errors import PermanentError
 from receiver.pipeline.notices import notice_for_mail, notice_of
-from receiver.ports import Gathered, Notifier
+from receiver.ports import GroupedDelivery, Notifier
 from receiver.store import items, messages, outbox
-from receiver.store.messages import Shown
+from receiver.store.messages import PostedMessage
 from receiver.store.outbox import Delivery
 
 
-async def nudge(desk: Desk, delivery: Delivery, claim_id: str) -> None:
+async def nudge(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
     """A word below what the destination shows; none if somebody has decided meanwhile."""
     channel, _, address = delivery.destination.partition(":")
-    item, shown = await desk.database.read(item_and_messages, delivery.item_id, delivery.destination)
+    item, shown = await adapters.database.read(item_and_messages, delivery.item_id, delivery.destination)
     if shown and item.state == "open" and item.snoozed_until is None:
-        route = desk.route(shown[-1].route, delivery.destination, item.snapshot)
-        notice = await notice_for(desk, item, route, delivery, may_repeat=False)
+        route = adapters.route(shown[-1].route, delivery.destination, item.snapshot)
+        notice = await notice_for(adapters, item, route, delivery, maybe_duplicate=False)
         notice = replace(notice, occasion=f"nudge.{delivery.id}")
-        await notifier_of(desk, channel).nudge(notice, address, shown[-1].reference, delivery.nudge)
-    held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
+        await notifier_of(adapters, channel).nudge(notice, address, shown[-1].reference, delivery.nudge)
+    held(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
 
 
-async def offer(desk: Desk, delivery: Delivery, claim_id: str) -> None:
+async def offer(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
     """The way back, to whoever decided; nothing once it is too late for that."""
     channel, _, address = delivery.destination.partition(":")
-    item, shown = await desk.database.read(item_and_messages, delivery.item_id, place_of(delivery))
-    notice = notice_of(desk, item, route_of(desk, item, place_of(delivery), shown))
+    item, shown = await adapters.database.read(item_and_messages, delivery.item_id, place_of(delivery))
+    notice = notice_of(adapters, item, route_of(adapters, item, place_of(delivery), shown))
     if "undo" in notice.verbs:
-        await notifier_of(desk, channel).offer(notice, address)
-    held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
+        await notifier_of(adapters, channel).offer(notice, address)
+    held(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
 
 
-async def warn(desk: Desk, delivery: Delivery, claim_id: str) -> None:
+async def warn(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
     """A word to an admin about Casebell itself."""
     channel, _, address = delivery.destination.partition(":")
-    text = desk.teller.say(DEFAULT_ROUTE.locale, SENTENCES[delivery.value("code")], **delivery.value("values"))
-    await notifier_of(desk, channel).warn(address, text.strip(), delivery.value("mark"), desk.now())
-    held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
+    text = adapters.translator.say(DEFAULT_ROUTE.locale, SENTENCES[delivery.value("code")], **delivery.value("values"))
+    await notifier_of(adapters, channel).warn(address, text.strip(), delivery.value("mark"), adapters.now())
+    held(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
 
 
-async def gather(desk: Desk, delivery: Delivery, claim_id: str) -> None:
+async def gather(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
     """One message for all that quiet hours held back; what was decided meanwhile is not told."""
     channel, _, address = delivery.destination.partition(":")
     name: str = delivery.value("route") or ""
-    found = await desk.database.read(_still_new, delivery)
-    gathered = Gathered()
+    found = await adapters.database.read(_still_new, delivery)
+    gathered = GroupedDelivery()
     if len(found) > 1:
-        routed = [(item, desk.route(name, delivery.destination, item.snapshot)) for item in found]
-        notices = [await notice_for(desk, *one, delivery, may_repeat=delivery.is_doubtful) for one in routed]
-        gathered = await notifier_of(desk, channel).gather(notices, address)
-    is_ours = await desk.write_down(_gathered, delivery, claim_id, found, name, gathered, desk.now())
-    desk.bells.ring(OUTBOX_BELL)
+        routed = [(item, adapters.route(name, delivery.destination, item.snapshot)) for item in found]
+        notices = [
+            await notice_for(adapters, *one, delivery, maybe_duplicate=delivery.maybe_delivered) for one in routed
+        ]
+        gathered = await notifier_of(adapters, channel).gather(notices, address)
+    is_ours = await adapters.write_outcome(_gathered, delivery, claim_id, found, name, gathered, adapters.now())
+    adapters.wakeups.notify(OUTBOX_WAKEUP)
     held(is_ours)
 
 
@@ -83,7 +85,7 @@ def _gathered(
     claim_id: str,
     found: Sequence[Item],
     route: str,
-    gathered: Gathered,
+    gathered: GroupedDelivery,
     now: datetime,
 ) -> bool:
     """Each item now has its place in the message, or gets one in the thread below it."""
@@ -92,18 +94,22 @@ def _gathered(
         if reference is None:
             outbox.put_show(connection, item.id, delivery.destination, route, now, below=gathered.below)
         else:
-            shown = Shown(delivery.destination, reference, route, item.version, telling_of(item), delivery.is_doubtful)
+            shown = PostedMessage(
+                delivery.destination, reference, route, item.version, announcement_of(item), delivery.maybe_delivered
+            )
             messages.save(connection, item.id, shown, now)
     return outbox.finish(connection, delivery.id, claim_id, now)
 
 
-async def notice_for(desk: Desk, item: Item, route: Route, delivery: Delivery, *, may_repeat: bool) -> Notice:
+async def notice_for(
+    adapters: Adapters, item: Item, route: Route, delivery: Delivery, *, maybe_duplicate: bool
+) -> Notice:
     """The item as its destination is to show it."""
     channel, _, address = delivery.destination.partition(":")
     if channel == "mail":
-        return replace(await notice_for_mail(desk, item, route, address), may_repeat=delivery.is_doubtful)
-    notice = notice_of(desk, item, route, may_repeat=may_repeat)
-    return replace(notice, below=delivery.value("below"), is_retry=delivery.is_doubtful)
+        return replace(await notice_for_mail(adapters, item, route, address), maybe_duplicate=delivery.maybe_delivered)
+    notice = notice_of(adapters, item, route, maybe_duplicate=maybe_duplicate)
+    return replace(notice, below=delivery.value("below"), is_redelivery=delivery.maybe_delivered)
 
 
 def place_of(delivery: Delivery) -> str:
@@ -113,20 +119,20 @@ def place_of(delivery: Delivery) -> str:
     )
 
 
-def route_of(desk: Desk, item: Item, place: str, shown: Sequence[Shown]) -> Route:
+def route_of(adapters: Adapters, item: Item, place: str, shown: Sequence[PostedMessage]) -> Route:
     """How the place is told of the item: as its message there is, if one stands."""
-    return desk.route(shown[0].route if shown else "", place, item.snapshot)
+    return adapters.route(shown[0].route if shown else "", place, item.snapshot)
 
 
-def item_and_messages(connection: Connection, item_id: str, destination: str) -> tuple[Item, list[Shown]]:
+def item_and_messages(connection: Connection, item_id: str, destination: str) -> tuple[Item, list[PostedMessage]]:
     item = items.find(connection, item_id)
     assert item is not None, f"outbox row for item {item_id}, which is not in the ledger"
     return item, messages.of_item(connection, item_id, destination)
 
 
-def notifier_of(desk: Desk, channel: str) -> Notifier:
+def notifier_of(adapters: Adapters, channel: str) -> Notifier:
     """The channel. Raises PermanentError when it is not configured any more."""
-    notifier = desk.notifiers.get(channel)
+    notifier = adapters.notifiers.get(channel)
     if notifier is None:
         what = f"[{channel}] is not in the configuration any more"
         raise PermanentError("unknown_channel", what, reach="ours")

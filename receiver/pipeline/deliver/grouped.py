@@ -10,54 +10,60 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from receiver.context import OUTBOX_BELL, Desk
-from receiver.domain.burst import Storm
+from receiver.context import OUTBOX_WAKEUP, Adapters
+from receiver.domain.burst import Burst
 from receiver.domain.item import Item
 from receiver.domain.routing import Route, route_at
 from receiver.errors import PermanentError
 from receiver.pipeline.deliver.followups import held, notifier_of
-from receiver.ports import Delivered, StormNotifier
+from receiver.ports import BurstNotifier, Delivered
 from receiver.store import groups, outbox
-from receiver.store.groups import Stored
+from receiver.store.groups import GroupRow
 from receiver.store.outbox import Delivery
 
 
-async def follow(desk: Desk) -> int:
+async def follow(adapters: Adapters) -> int:
     """Have redrawn what does not show its storm as it is; how many."""
-    late = await desk.database.write(groups.follow, desk.now())
+    late = await adapters.database.write(groups.follow, adapters.now())
     if late:
-        desk.bells.ring(OUTBOX_BELL)
+        adapters.wakeups.notify(OUTBOX_WAKEUP)
     return late
 
 
-async def draw(desk: Desk, delivery: Delivery, claim_id: str) -> None:
+async def draw(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
     """Post or redraw the message; what waited for it is then due below it."""
     channel, _, address = delivery.destination.partition(":")
-    stored, items = await desk.database.read(_whole, delivery.value("storm"))
-    notifier = notifier_of(desk, channel)
+    stored, items = await adapters.database.read(_whole, delivery.value("storm"))
+    notifier = notifier_of(adapters, channel)
     if not items:  # erased meanwhile
-        held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
+        held(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
         return
-    if not isinstance(notifier, StormNotifier):
+    if not isinstance(notifier, BurstNotifier):
         raise PermanentError("unknown_channel", f"[{channel}] cannot tell of many alerts at once", reach="ours")
-    if stored.reference is None and not delivery.is_doubtful and all(one.state == "resolved" for one in items):
-        held(await desk.write_down(_forgone, delivery, claim_id, desk.now()))  # as a single alert would stay silent
+    if stored.reference is None and not delivery.maybe_delivered and all(one.state == "resolved" for one in items):
+        held(
+            await adapters.write_outcome(_forgone, delivery, claim_id, adapters.now())
+        )  # as a single alert would stay silent
         return
-    may_repeat = stored.is_doubtful or (delivery.is_doubtful and stored.reference is None)
-    route, now = _route(desk, stored, delivery.destination, items), desk.now()
-    shown = Storm(tuple(items), route, stored.began_at, now, f"{desk.public_url}/", may_repeat, delivery.is_doubtful)
+    maybe_duplicate = stored.maybe_delivered or (delivery.maybe_delivered and stored.reference is None)
+    route, now = _route(adapters, stored, delivery.destination, items), adapters.now()
+    shown = Burst(
+        tuple(items), route, stored.began_at, now, f"{adapters.public_url}/", maybe_duplicate, delivery.maybe_delivered
+    )
     delivered = await notifier.storm(shown, address, stored.reference)
     is_anew = delivered.reference != stored.reference
-    is_doubtful = may_repeat or (is_anew and delivery.is_doubtful)
-    is_ours = await desk.write_down(_drawn, desk, delivery, claim_id, delivered, groups.sum_of(items), is_doubtful)
-    desk.bells.ring(OUTBOX_BELL)
+    maybe_delivered = maybe_duplicate or (is_anew and delivery.maybe_delivered)
+    is_ours = await adapters.write_outcome(
+        _drawn, adapters, delivery, claim_id, delivered, groups.sum_of(items), maybe_delivered
+    )
+    adapters.wakeups.notify(OUTBOX_WAKEUP)
     held(is_ours)
 
 
-def _route(desk: Desk, stored: Stored, place: str, items: Sequence[Item]) -> Route:
+def _route(adapters: Adapters, stored: GroupRow, place: str, items: Sequence[Item]) -> Route:
     """The storm's own; one message for many masks all debtors when any of them must be masked at this place."""
-    own = desk.route(stored.route, place, items[0].snapshot)
-    is_masked = any(route_at(place, item.snapshot, desk.routes).mask_debtor for item in items)
+    own = adapters.route(stored.route, place, items[0].snapshot)
+    is_masked = any(route_at(place, item.snapshot, adapters.routes).mask_debtor for item in items)
     return replace(own, mask_debtor=own.mask_debtor or is_masked)
 
 
@@ -66,7 +72,7 @@ def _forgone(connection: Connection, delivery: Delivery, claim_id: str, now: dat
     return outbox.finish(connection, delivery.id, claim_id, now)
 
 
-def _whole(connection: Connection, storm_id: int) -> tuple[Stored, list[Item]]:
+def _whole(connection: Connection, storm_id: int) -> tuple[GroupRow, list[Item]]:
     stored = groups.find(connection, storm_id)
     assert stored is not None, f"an outbox row for storm {storm_id}, which is not in the store"
     return stored, groups.items_of(connection, storm_id)
@@ -74,17 +80,17 @@ def _whole(connection: Connection, storm_id: int) -> tuple[Stored, list[Item]]:
 
 def _drawn(
     connection: Connection,
-    desk: Desk,
+    adapters: Adapters,
     delivery: Delivery,
     claim_id: str,
     delivered: Delivered,
     shows: str,
-    is_doubtful: bool,
+    maybe_delivered: bool,
 ) -> bool:
     """Also when the lease was lost: the message is there, and what waited for it goes on."""
-    storm_id, now = delivery.value("storm"), desk.now()
+    storm_id, now = delivery.value("storm"), adapters.now()
     if delivered.reference is None:
         groups.forgo(connection, storm_id, now)
     else:
-        groups.drawn(connection, storm_id, delivered.reference, shows, now, is_doubtful=is_doubtful)
+        groups.drawn(connection, storm_id, delivered.reference, shows, now, maybe_delivered=maybe_delivered)
     return outbox.finish(connection, delivery.id, claim_id, now)

@@ -1,7 +1,7 @@
 """Steps 7 and 9: one delivery leaves. The network outside any transaction, then the result, if the lease still holds.
 
 ``show`` makes a destination show the item as it is when it is drawn, so many changes need one delivery. ``tell`` is a
-word to one person. ``carry_out`` asks the source to do what a person decided.
+word to one person. ``execute`` asks the source to do what a person decided.
 """
 
 import random
@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from receiver.context import OUTBOX_BELL, Desk, outside, sweep_bell
+from receiver.context import OUTBOX_WAKEUP, Adapters, outside, reconcile_wakeup
 from receiver.domain import backoff, breaker, plan
-from receiver.domain.action import Order
+from receiver.domain.action import SourceCommand
 from receiver.domain.fact import Fact, SourceAccepted, SourceDid, SourceRefused
 from receiver.domain.item import Item
-from receiver.domain.notice import Notice, telling_of
+from receiver.domain.notice import Notice, announcement_of
 from receiver.domain.refusal import SENTENCES
 from receiver.errors import DeliveryError, PermanentError, UncertainError
 from receiver.observability import log
@@ -27,13 +27,13 @@ from receiver.pipeline.deliver.followups import held, item_and_messages, notice_
 from receiver.pipeline.notices import notice_for_mail
 from receiver.ports import Notifier
 from receiver.store import actions, items, messages, outbox, suppression
-from receiver.store.messages import Shown
+from receiver.store.messages import PostedMessage
 from receiver.store.outbox import CARRY_OUT, DIGEST, FRESH_LINK, GATHER, NUDGE, OFFER, SHOW, STORM, TELL, WARN, Delivery
 
 MOST_BURIED = 50
 MOST_COPIES = 3  # of one mail whose end was never confirmed
 SOMETHING_S = 10.0
-Drawn = tuple[Shown | None, Shown | None]  # what stood there, and what stands there now
+Drawn = tuple[PostedMessage | None, PostedMessage | None]  # what stood there, and what stands there now
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,38 +48,40 @@ class Ended:
     was_silent: bool = False
 
 
-async def deliver(desk: Desk, delivery: Delivery, claim_id: str) -> Ended:
+async def deliver(adapters: Adapters, delivery: Delivery, claim_id: str) -> Ended:
     """One delivery, whatever it is, within its deadline; how it ended."""
     try:
         _check_lost(delivery)
-        await _check_suppressed(desk, delivery)
+        await _check_suppressed(adapters, delivery)
         run = _RUNS[delivery.what]
-        async with outside(longest_s(desk, delivery)):
-            said = await run(desk, delivery, claim_id)
+        async with outside(longest_s(adapters, delivery)):
+            said = await run(adapters, delivery, claim_id)
     except outbox.LostLeaseError:
         return _lost(delivery)
     except PermanentError as error:
-        return await _give_up(desk, delivery, claim_id, error)
+        return await _give_up(adapters, delivery, claim_id, error)
     except DeliveryError as error:
         if _is_enough(delivery, error):
             what = f"perhaps sent {MOST_COPIES} times, never confirmed: {error.message}"
-            return await _give_up(desk, delivery, claim_id, PermanentError(error.code, what, reach=error.reach))
-        return await _again(desk, delivery, claim_id, _in_doubt(error))
+            return await _give_up(adapters, delivery, claim_id, PermanentError(error.code, what, reach=error.reach))
+        return await _again(adapters, delivery, claim_id, _in_doubt(error))
     except TimeoutError:
-        return await _again(desk, delivery, claim_id, UncertainError("timeout", "took too long altogether"))
+        return await _again(adapters, delivery, claim_id, UncertainError("timeout", "took too long altogether"))
     except Exception as error:  # noqa: BLE001 - a fault of ours must not hold the row until its lease ends, nor hide
         log.error("outbox.delivery.broke", id=delivery.id, what=delivery.what, error=repr(error), exc_info=error)
-        return await _again(desk, delivery, claim_id, UncertainError("internal", type(error).__name__, reach="ours"))
+        return await _again(
+            adapters, delivery, claim_id, UncertainError("internal", type(error).__name__, reach="ours")
+        )
     return Ended("done", was_silent=said is False)
 
 
-def longest_s(desk: Desk, delivery: Delivery) -> float:
+def longest_s(adapters: Adapters, delivery: Delivery) -> float:
     """The total deadline of a delivery, in seconds."""
     channel, _, account = delivery.destination.partition(":")
     if delivery.what == CARRY_OUT:
-        upstream = desk.upstreams.get((channel, account))
+        upstream = adapters.upstreams.get((channel, account))
         return upstream.longest_s if upstream else SOMETHING_S
-    notifier = desk.notifiers.get(channel)
+    notifier = adapters.notifiers.get(channel)
     return notifier.longest_s if notifier else SOMETHING_S
 
 
@@ -90,7 +92,9 @@ def _check_lost(delivery: Delivery) -> None:
 
 def _is_enough(delivery: Delivery, error: DeliveryError) -> bool:
     """A mail that may have arrived goes again, saying so, but not for three days (docs/decisions/0018)."""
-    return delivery.destination.startswith("mail:") and _is_copy(error) and delivery.copies + 1 >= MOST_COPIES
+    return (
+        delivery.destination.startswith("mail:") and _is_copy(error) and delivery.unconfirmed_sends + 1 >= MOST_COPIES
+    )
 
 
 def _is_copy(error: DeliveryError) -> bool:
@@ -110,45 +114,45 @@ def _lost(delivery: Delivery) -> Ended:
     return Ended("lost")
 
 
-async def _check_suppressed(desk: Desk, delivery: Delivery) -> None:
+async def _check_suppressed(adapters: Adapters, delivery: Delivery) -> None:
     """No mail to an address that the mail server said it does not know, until it is lifted or some days have passed."""
     channel, _, address = delivery.destination.partition(":")
     if channel != "mail":
         return
-    why = await desk.database.read(suppression.find, address, suppression.ALL, desk.now())
+    why = await adapters.database.read(suppression.find, address, suppression.ALL, adapters.now())
     if why is not None:
         raise PermanentError(
             "suppressed", f"{why.reason}; no mail to it until {why.until:%F}" if why.until else why.reason
         )
 
 
-async def _show(desk: Desk, delivery: Delivery, claim_id: str) -> bool:
+async def _show(adapters: Adapters, delivery: Delivery, claim_id: str) -> bool:
     """Draw what is there, or post it; False when there was nothing to say."""
-    item, shown = await desk.database.read(item_and_messages, delivery.item_id, delivery.destination)
-    places: list[Shown | None] = [*shown] or [None]
+    item, shown = await adapters.database.read(item_and_messages, delivery.item_id, delivery.destination)
+    places: list[PostedMessage | None] = [*shown] or [None]
     late = [message for message in places if message is None or message.version < item.version]
-    drawn, failed = await _draw_each(desk, delivery, item, late, has_twins=len(shown) > 1)
+    drawn, failed = await _draw_each(adapters, delivery, item, late, has_twins=len(shown) > 1)
     if failed is None:
-        held(await desk.write_down(_shown, delivery, claim_id, drawn, desk.now()))
+        held(await adapters.write_outcome(_shown, delivery, claim_id, drawn, adapters.now()))
         return bool(drawn)
     if drawn:
-        await desk.write_down(_remember, delivery, drawn, desk.now())
+        await adapters.write_outcome(_remember, delivery, drawn, adapters.now())
     raise failed
 
 
 async def _draw_each(
-    desk: Desk, delivery: Delivery, item: Item, places: Sequence[Shown | None], *, has_twins: bool
+    adapters: Adapters, delivery: Delivery, item: Item, places: Sequence[PostedMessage | None], *, has_twins: bool
 ) -> tuple[list[Drawn], DeliveryError | None]:
     """What was drawn, also when not all was: a message refused for good must not keep the others as they are."""
     channel, _, address = delivery.destination.partition(":")
-    notifier = notifier_of(desk, channel)
+    notifier = notifier_of(adapters, channel)
     drawn: list[Drawn] = []
     failed: DeliveryError | None = None
     for message in places:
-        may_repeat = message.is_doubtful or has_twins if message else delivery.is_doubtful
+        maybe_duplicate = message.maybe_delivered or has_twins if message else delivery.maybe_delivered
         name = message.route if message else delivery.value("route") or ""
-        route = desk.route(name, delivery.destination, item.snapshot)
-        notice = await notice_for(desk, item, route, delivery, may_repeat=may_repeat)
+        route = adapters.route(name, delivery.destination, item.snapshot)
+        notice = await notice_for(adapters, item, route, delivery, maybe_duplicate=maybe_duplicate)
         try:
             drawn += await _draw(notifier, notice, address, delivery.destination, message)
         except PermanentError as error:
@@ -159,16 +163,16 @@ async def _draw_each(
 
 
 async def _draw(
-    notifier: Notifier, notice: Notice, address: str, destination: str, message: Shown | None
+    notifier: Notifier, notice: Notice, address: str, destination: str, message: PostedMessage | None
 ) -> list[Drawn]:
     reference = message.reference if message else None
     state_shown = message.state_shown if message else None
     delivered = await notifier.deliver(notice, address, reference, state_shown)
     if delivered.reference is None:
         return [(message, None)] if delivered.is_gone else []
-    route, version, telling = notice.route.name, notice.item.version, telling_of(notice.item)
-    may_repeat = notice.may_repeat or (notice.is_retry and delivered.reference != reference)
-    return [(message, Shown(destination, delivered.reference, route, version, telling, may_repeat))]
+    route, version, telling = notice.route.name, notice.item.version, announcement_of(notice.item)
+    maybe_duplicate = notice.maybe_duplicate or (notice.is_redelivery and delivered.reference != reference)
+    return [(message, PostedMessage(destination, delivered.reference, route, version, telling, maybe_duplicate))]
 
 
 def _shown(
@@ -195,48 +199,48 @@ def _remember(connection: Connection, delivery: Delivery, drawn: Sequence[Drawn]
             messages.save(connection, delivery.item_id, shown, now)
 
 
-async def _fresh_link(desk: Desk, delivery: Delivery, claim_id: str) -> None:
+async def _fresh_link(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
     """A mail with a new link, to the address whose old one had expired, was spent, or led to nothing."""
     channel, _, address = delivery.destination.partition(":")
-    item, _ = await desk.database.read(item_and_messages, delivery.item_id, delivery.destination)
-    route = desk.route(delivery.value("route") or "", delivery.destination, item.snapshot)
+    item, _ = await adapters.database.read(item_and_messages, delivery.item_id, delivery.destination)
+    route = adapters.route(delivery.value("route") or "", delivery.destination, item.snapshot)
     token_id, shown_state = delivery.value("token"), None
-    notice = await notice_for_mail(desk, item, route, address, token_id)
+    notice = await notice_for_mail(adapters, item, route, address, token_id)
     if token_id is None:  # refused: news as what opens or ends is, however it stands now
         notice = replace(notice, occasion=f"refused.{item.version}")
         shown_state = "resolved" if item.state == "open" else "open"
-    notice = replace(notice, may_repeat=delivery.is_doubtful)
-    await notifier_of(desk, channel).deliver(notice, address, None, shown_state)
-    held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
+    notice = replace(notice, maybe_duplicate=delivery.maybe_delivered)
+    await notifier_of(adapters, channel).deliver(notice, address, None, shown_state)
+    held(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
 
 
-async def _tell(desk: Desk, delivery: Delivery, claim_id: str) -> None:
+async def _tell(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
     channel, _, address = delivery.destination.partition(":")
     place = place_of(delivery)
-    item, shown = await desk.database.read(item_and_messages, delivery.item_id, place)
-    route, values = route_of(desk, item, place, shown), delivery.value("values") or {}
-    sentence = desk.teller.say(route.locale, SENTENCES[delivery.value("code")], **values)
-    await notifier_of(desk, channel).tell(address, sentence)
-    held(await desk.write_down(outbox.finish, delivery.id, claim_id, desk.now()))
+    item, shown = await adapters.database.read(item_and_messages, delivery.item_id, place)
+    route, values = route_of(adapters, item, place, shown), delivery.value("values") or {}
+    sentence = adapters.translator.say(route.locale, SENTENCES[delivery.value("code")], **values)
+    await notifier_of(adapters, channel).tell(address, sentence)
+    held(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
 
 
-async def _carry_out(desk: Desk, delivery: Delivery, claim_id: str) -> None:
-    item, action = await desk.database.read(_item_and_action, delivery)
+async def _carry_out(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
+    item, action = await adapters.database.read(_item_and_action, delivery)
     source, _, account = delivery.destination.partition(":")
-    upstream = desk.upstreams.get((source, account))
+    upstream = adapters.upstreams.get((source, account))
     if upstream is None:
         what = f"{delivery.destination} is not in the configuration any more"
         raise PermanentError("unknown_account", what, reach="ours")
-    facts = await upstream.carry_out(_order(item, action, delivery))
-    is_ours = await desk.write_down(_carried_out, desk, delivery, claim_id, action.id, facts)
-    desk.bells.ring(OUTBOX_BELL)
+    facts = await upstream.execute(_order(item, action, delivery))
+    is_ours = await adapters.write_outcome(_carried_out, adapters, delivery, claim_id, action.id, facts)
+    adapters.wakeups.notify(OUTBOX_WAKEUP)
     if any(isinstance(fact, SourceAccepted) for fact in facts):
-        desk.bells.ring(sweep_bell(source, account))
+        adapters.wakeups.notify(reconcile_wakeup(source, account))
     held(is_ours)
 
 
-def _order(item: Item, action: actions.Done, delivery: Delivery) -> Order:
-    return Order(
+def _order(item: Item, action: actions.ActionRow, delivery: Delivery) -> SourceCommand:
+    return SourceCommand(
         action_id=action.id,
         key=item.key,
         verb=action.verb,
@@ -244,7 +248,7 @@ def _order(item: Item, action: actions.Done, delivery: Delivery) -> Order:
         note=action.note,
         text=action.text,
         asked_at_us=round(action.at.timestamp() * 1_000_000),
-        may_repeat=delivery.is_doubtful,
+        maybe_duplicate=delivery.maybe_delivered,
         case_id=item.snapshot.case_id,
         plan=plan.read(action.terms.plan) if action.terms.plan else None,
         confirmed_by=item.attempt.confirmed_by if item.attempt else None,
@@ -252,7 +256,7 @@ def _order(item: Item, action: actions.Done, delivery: Delivery) -> Order:
 
 
 def _carried_out(
-    connection: Connection, desk: Desk, delivery: Delivery, claim_id: str, action_id: int, facts: list[Fact]
+    connection: Connection, adapters: Adapters, delivery: Delivery, claim_id: str, action_id: int, facts: list[Fact]
 ) -> bool:
     """The source's answer and the end of the delivery in one transaction; what was asked never hangs.
 
@@ -260,15 +264,15 @@ def _carried_out(
     refusal is then left to the new owner, who asks again, looks first and hears the same: buttons must not come back
     while an order is still on its way.
     """
-    now = desk.now()
+    now = adapters.now()
     is_ours = outbox.finish(connection, delivery.id, claim_id, now)
     if not is_ours and any(isinstance(fact, SourceRefused) for fact in facts):
         return False
-    apply_facts(connection, facts, now, desk.routes)
+    apply_facts(connection, facts, now, adapters.routes)
     if not any(isinstance(fact, SourceAccepted | SourceDid | SourceRefused) for fact in facts):
         item = items.find(connection, delivery.item_id)
         if item is not None and item.attempt is not None and item.attempt.action_id == action_id:
-            apply_facts(connection, [SourceAccepted(item.key, action_id)], now, desk.routes)
+            apply_facts(connection, [SourceAccepted(item.key, action_id)], now, adapters.routes)
     if is_ours:
         _tell_if_lost(connection, delivery, action_id, now)
     return is_ours
@@ -283,7 +287,7 @@ def _tell_if_lost(connection: Connection, delivery: Delivery, action_id: int, no
         outbox.put(connection, delivery.item_id, action.answer_to, TELL, payload, now)
 
 
-def _item_and_action(connection: Connection, delivery: Delivery) -> tuple[Item, actions.Done]:
+def _item_and_action(connection: Connection, delivery: Delivery) -> tuple[Item, actions.ActionRow]:
     item = items.find(connection, delivery.item_id)
     action = actions.find(connection, delivery.value("action"))
     assert item is not None, f"outbox row {delivery.id} without its item"
@@ -291,23 +295,23 @@ def _item_and_action(connection: Connection, delivery: Delivery) -> tuple[Item, 
     return item, action
 
 
-async def _again(desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryError) -> Ended:
+async def _again(adapters: Adapters, delivery: Delivery, claim_id: str, error: DeliveryError) -> Ended:
     """Due again after a while; or dead when it was tried for too long."""
-    now = desk.now()
+    now = adapters.now()
     if now - delivery.since > backoff.limit(is_order=delivery.what == CARRY_OUT):
-        return await _give_up(desk, delivery, claim_id, error)
-    is_doubtful, is_uncounted = isinstance(error, UncertainError), breaker.is_uncounted(error)
+        return await _give_up(adapters, delivery, claim_id, error)
+    maybe_delivered, is_uncounted = isinstance(error, UncertainError), breaker.is_uncounted(error)
     chance = random.random()  # noqa: S311 - spreads load, guards nothing
     wait_s = backoff.wait_s(delivery.attempts, error, chance, is_order=delivery.what == CARRY_OUT)
     due_at = now + timedelta(seconds=wait_s)
-    is_ours = await desk.write_down(
+    is_ours = await adapters.write_outcome(
         lambda connection: outbox.release(
             connection,
             delivery.id,
             claim_id,
             due_at,
             f"{error.code}: {error.message}",
-            is_doubtful=is_doubtful,
+            maybe_delivered=maybe_delivered,
             is_uncounted=is_uncounted,
             is_copy=_is_copy(error),
         )
@@ -315,20 +319,22 @@ async def _again(desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryE
     if not is_ours:
         return replace(_lost(delivery), error=error)
     log.warning("outbox.delivery.put_back", id=delivery.id, what=delivery.what, reason=error.code)
-    return Ended("uncertain" if is_doubtful else "retry", error)
+    return Ended("uncertain" if maybe_delivered else "retry", error)
 
 
-async def _give_up(desk: Desk, delivery: Delivery, claim_id: str, error: DeliveryError) -> Ended:
+async def _give_up(adapters: Adapters, delivery: Delivery, claim_id: str, error: DeliveryError) -> Ended:
     """Dead in the same row; when a source refused what a person asked, its buttons come back with the reason."""
-    if not await desk.write_down(_bury, desk, delivery, claim_id, error):
+    if not await adapters.write_outcome(_bury, adapters, delivery, claim_id, error):
         return replace(_lost(delivery), error=error)
-    desk.bells.ring(OUTBOX_BELL)
+    adapters.wakeups.notify(OUTBOX_WAKEUP)
     log.error("outbox.delivery.dead", id=delivery.id, what=delivery.what, reason=error.code)
     return Ended("dead", error)
 
 
-def _bury(connection: Connection, desk: Desk, delivery: Delivery, claim_id: str | None, error: DeliveryError) -> bool:
-    now = desk.now()
+def _bury(
+    connection: Connection, adapters: Adapters, delivery: Delivery, claim_id: str | None, error: DeliveryError
+) -> bool:
+    now = adapters.now()
     is_ours = outbox.bury(connection, delivery.id, claim_id, f"{error.code}: {error.message}", now)
     if not is_ours:
         return False
@@ -339,22 +345,24 @@ def _bury(connection: Connection, desk: Desk, delivery: Delivery, claim_id: str 
         item = items.find(connection, delivery.item_id)
         if item is not None:
             apply_facts(
-                connection, [SourceRefused(item.key, delivery.value("action"), error.message)], now, desk.routes
+                connection, [SourceRefused(item.key, delivery.value("action"), error.message)], now, adapters.routes
             )
     return True
 
 
-def bury_overdue(connection: Connection, desk: Desk) -> list[Delivery]:
+def bury_overdue(connection: Connection, adapters: Adapters) -> list[Delivery]:
     """Give up what waits longer than it may without being tried, such as behind a breaker that does not close."""
-    now = desk.now()
+    now = adapters.now()
     late = outbox.overdue(connection, now, now - backoff.GIVE_UP_ORDER_AFTER, now - backoff.GIVE_UP_AFTER, MOST_BURIED)
     for delivery in late:
         waited = "four hours" if delivery.what == CARRY_OUT else "three days"
-        _bury(connection, desk, delivery, None, PermanentError("given_up", f"not done within {waited}", reach="ours"))
+        _bury(
+            connection, adapters, delivery, None, PermanentError("given_up", f"not done within {waited}", reach="ours")
+        )
     return late
 
 
-_RUNS: dict[str, Callable[[Desk, Delivery, str], Awaitable[bool | None]]] = {
+_RUNS: dict[str, Callable[[Adapters, Delivery, str], Awaitable[bool | None]]] = {
     SHOW: _show,
     TELL: _tell,
     CARRY_OUT: _carry_out,

@@ -52,7 +52,7 @@ class Context:
 NOTHING = Context()
 
 
-class Contexts:
+class CaseCache:
     """Contexts by case id, kept in memory for as long as the case has open tasks."""
 
     def __init__(self, api: Api, now: Now, on_case: OnCase) -> None:

@@ -12,11 +12,11 @@ from receiver.domain.twin import DISPUTED, OWED, PAID, PURSUED, Receivable, refe
 from receiver.domain.words import fold
 from receiver.errors import DeliveryError, PermanentError
 from receiver.observability import log
-from receiver.ports import Book
+from receiver.ports import ReceivableBatch
 from receiver.upstream.debitura import wire
 from receiver.upstream.debitura.api import Api, Now
 from receiver.upstream.debitura.translate import SOURCE, page_of
-from receiver.upstream.receivable_log import Books
+from receiver.upstream.receivable_log import ReceivableLog
 
 POLLS_A_READING = 10
 S_A_FURTHER_PAGE = 12.0  # 7,200 calls a day for a list of any length, of 100,000 (debitura.md, section 6)
@@ -44,7 +44,7 @@ class Cases:
     """What is known of an account's cases goes into ``books``, until ``take`` is asked for it."""
 
     def __init__(
-        self, api: Api, account: str, books: Books, now: Now, poll_every_s: float, case_url: str | None
+        self, api: Api, account: str, books: ReceivableLog, now: Now, poll_every_s: float, case_url: str | None
     ) -> None:
         self._api = api
         self._account = account
@@ -69,7 +69,7 @@ class Cases:
         self._named.pop(case_id, None)
         self._books.note(said_at, receivables(case_id, case, self._account, self._case_url))
 
-    async def take(self) -> list[Book]:
+    async def take(self) -> list[ReceivableBatch]:
         """What was read since. Raises DeliveryError when the list is due and is not heard out."""
         await self._read_named()
         if self._is_due():

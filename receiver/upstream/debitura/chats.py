@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from receiver.domain.action import MAX_REPLY, Order, utf16_units
+from receiver.domain.action import MAX_REPLY, SourceCommand, utf16_units
 from receiver.domain.fact import Fact, SourceAccepted, SourceGone, SourceRefused
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError, UncertainError
 from receiver.upstream.debitura import wire
@@ -37,23 +37,23 @@ class Replies:
         self._settle_s = settle_s
         self._sent_at: dict[int, datetime] = {}  # by action: since when an earlier try may still be under way
 
-    async def carry_out(self, order: Order) -> list[Fact]:
+    async def execute(self, order: SourceCommand) -> list[Fact]:
         """Send the reply, unless it was sent or is not wanted any more; what came of it. Raises DeliveryError."""
         task_id, case_id = self._place(order)
         message = _message(order)
         async with _within(BEFORE_S):
             sender = await self._team.sender(order.person)
-            if order.may_repeat and await self._is_there(order, case_id, message, sender):
+            if order.maybe_duplicate and await self._is_there(order, case_id, message, sender):
                 return [SourceAccepted(order.key, order.action_id)]
             read_at = self._now()
             if not await self._is_waiting(task_id, case_id):
                 return _too_late(order, read_at)
-        if order.may_repeat and self._now() - self._last_try(order) <= REPEAT_AFTER:
+        if order.maybe_duplicate and self._now() - self._last_try(order) <= REPEAT_AFTER:
             raise UncertainError("not_seen_yet", "Debitura does not show the reply yet")
         await self._send(order, case_id, message, sender)
         return [SourceAccepted(order.key, order.action_id)]
 
-    def _place(self, order: Order) -> tuple[str, str]:
+    def _place(self, order: SourceCommand) -> tuple[str, str]:
         task_id, case_id = task_id_in(order.key, self._account), wire.uuid(order.case_id)
         if order.verb != "reply":
             raise PermanentError("not_offered", f"Debitura has no way to {order.verb} a task")
@@ -61,7 +61,7 @@ class Replies:
             raise PermanentError("not_offered", "This task has no chat to reply in; open it at Debitura")
         return task_id, case_id
 
-    async def _send(self, order: Order, case_id: str, message: str, sender: str) -> None:
+    async def _send(self, order: SourceCommand, case_id: str, message: str, sender: str) -> None:
         """One POST; when it may have arrived, a look for it. Raises UncertainError when that does not show it."""
         self._sent_at[order.action_id] = self._now()
         if len(self._sent_at) > MOST_REMEMBERED:
@@ -75,14 +75,14 @@ class Replies:
             self._team.forget()
             raise
 
-    async def _is_there_after_all(self, order: Order, case_id: str, message: str, sender: str) -> bool:
+    async def _is_there_after_all(self, order: SourceCommand, case_id: str, message: str, sender: str) -> bool:
         try:
             async with _within(AFTER_S):
                 return await self._is_there(order, case_id, message, sender)
         except DeliveryError:
             return False
 
-    async def _is_there(self, order: Order, case_id: str, message: str, sender: str) -> bool:
+    async def _is_there(self, order: SourceCommand, case_id: str, message: str, sender: str) -> bool:
         """Whether the chat shows the reply, now or once it had time to appear."""
         since = _asked_at(order) - CLOCK_SLACK
         for wait_s in (0.0, self._settle_s):
@@ -102,25 +102,25 @@ class Replies:
             listed = [task.task() for task in (await open_tasks(self._api)).values()]
         return any(task.id == task_id and is_open(task) for task in listed)
 
-    def _last_try(self, order: Order) -> datetime:
+    def _last_try(self, order: SourceCommand) -> datetime:
         return max(_asked_at(order), self._sent_at.get(order.action_id, datetime.min.replace(tzinfo=UTC)))
 
 
-def _message(order: Order) -> str:
+def _message(order: SourceCommand) -> str:
     message = text(order.text) or ""
     if not 1 <= utf16_units(message) <= MAX_REPLY:
         raise PermanentError("bad_input", f"A reply has 1 to {MAX_REPLY} characters")
     return message
 
 
-def _too_late(order: Order, read_at: datetime) -> list[Fact]:
+def _too_late(order: SourceCommand, read_at: datetime) -> list[Fact]:
     """Somebody else solved it. Refused comes first: the ledger must not credit a reply that nobody saw leave."""
-    what = "whether the reply was sent is not known" if order.may_repeat else "the reply was not sent"
+    what = "whether the reply was sent is not known" if order.maybe_duplicate else "the reply was not sent"
     refused = SourceRefused(order.key, order.action_id, f"already solved at Debitura; {what}")
     return [refused, SourceGone(order.key, read_at, is_certain=True, outcome=SOLVED)]
 
 
-def _asked_at(order: Order) -> datetime:
+def _asked_at(order: SourceCommand) -> datetime:
     return datetime.fromtimestamp(order.asked_at_us / 1_000_000, UTC)
 
 

@@ -8,16 +8,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
-from receiver.domain.action import Order
+from receiver.domain.action import SourceCommand
 from receiver.domain.fact import Fact, SourceGone, SourceSaid
 from receiver.domain.item import Item, Medium
 from receiver.domain.people import People
 from receiver.errors import DeliveryError, PermanentError
 from receiver.observability import log
-from receiver.ports import Book, Health, Hint, Pass
+from receiver.ports import ChangeHint, Health, ReceivableBatch, SyncPass
 from receiver.upstream.debitura import inbound
 from receiver.upstream.debitura.api import Api
-from receiver.upstream.debitura.case_cache import NOTHING, Context, Contexts
+from receiver.upstream.debitura.case_cache import NOTHING, CaseCache, Context
 from receiver.upstream.debitura.cases import Cases
 from receiver.upstream.debitura.chats import Replies
 from receiver.upstream.debitura.subscriptions import Subscriptions
@@ -25,7 +25,7 @@ from receiver.upstream.debitura.tasks import Listed, open_tasks, solved_among
 from receiver.upstream.debitura.team import Team
 from receiver.upstream.debitura.translate import SOLVED, SOURCE, key_of, snapshot, task_id_in
 from receiver.upstream.http import OnReply, Transport
-from receiver.upstream.receivable_log import Books
+from receiver.upstream.receivable_log import ReceivableLog
 
 REFUSED_PAUSE = timedelta(minutes=5)
 SETTLE_S = 5.0
@@ -75,8 +75,8 @@ class Debitura:
         self._now = now
         self._configured = sorted({*people.debitura_users.values(), *filter(None, [reply_as])})
         self._api = Api(base_url, api_key, now, transport=transport, observe=observe)
-        self._cases = Cases(self._api, account, Books(now), now, poll_every_s, case_url)
-        self._contexts = Contexts(self._api, now, self._cases.note)
+        self._cases = Cases(self._api, account, ReceivableLog(now), now, poll_every_s, case_url)
+        self._contexts = CaseCache(self._api, now, self._cases.note)
         self._subscriptions = Subscriptions(self._api, account)
         self._team = Team(self._api, people, reply_as, now)
         self._replies = Replies(self._api, self._team, account, now, settle_s)
@@ -85,15 +85,15 @@ class Debitura:
         self._told: dict[str, int] = {}  # by task: its item's version, itself and what stood around it, as one number
         self._refused: tuple[PermanentError, datetime] | None = None
 
-    def read(self, body: bytes) -> Hint | None:
+    def read(self, body: bytes) -> ChangeHint | None:
         return inbound.read(body)
 
-    def believe(self, body: bytes) -> list[Fact]:
+    def facts_from_event(self, body: bytes) -> list[Fact]:
         """Nothing: there is no event about a task (debitura.md, section 9)."""
         del body
         return []
 
-    async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
+    async def look(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
         """A pass over everything, for no event is about a task; the cases that events named are read anew."""
         changed = {hint.id for hint in hints if hint.what == inbound.CASE and hint.id}
         self._cases.name(changed)
@@ -101,24 +101,24 @@ class Debitura:
 
     async def sweep(
         self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
-    ) -> Pass:
+    ) -> SyncPass:
         """One complete pass, with every case read anew if ``is_full``, and then everything is said again.
 
         Raises RetryLaterError("incomplete_pass") when the list was not heard out, and then nothing is concluded.
         """
         return await self._pass(open_keys, is_full=is_full, versions=(None if is_full else versions) or {})
 
-    async def survey(self) -> list[Book]:
+    async def list_receivables(self) -> list[ReceivableBatch]:
         """The cases read since, for tasks, for events and, when that is due, all of them."""
         async with self._one_survey:
             return await self._cases.take()
 
-    async def carry_out(self, order: Order) -> list[Fact]:
+    async def execute(self, order: SourceCommand) -> list[Fact]:
         """Send the reply to the partner, at most once.
 
         PermanentError: not_offered, bad_input, no_sender, or Debitura's refusal. UncertainError: perhaps sent.
         """
-        return await self._replies.carry_out(order)
+        return await self._replies.execute(order)
 
     async def media_url(self, item: Item, medium: Medium) -> str:
         raise PermanentError("media_gone", f"Debitura keeps no {medium.what} with a task ({item.kind})")
@@ -142,7 +142,7 @@ class Debitura:
         changed: Collection[str] = (),
         is_full: bool = False,
         versions: Mapping[str, int] | None = None,
-    ) -> Pass:
+    ) -> SyncPass:
         """``said_at`` is when the first request began: what a person does meanwhile is newer than all of this.
 
         ``versions`` None: this is no regular pass, and the next one is told nothing of it.
@@ -165,7 +165,7 @@ class Debitura:
             if versions is not None:
                 news, self._told = await self._news(news, contexts, versions)
         unheard = unlisted - {fact.key for fact in (*gone, *off)}
-        return Pass(said_at, chain(self._said(news, contexts, said_at), gone, off), frozenset(unheard))
+        return SyncPass(said_at, chain(self._said(news, contexts, said_at), gone, off), frozenset(unheard))
 
     async def _news(
         self, tasks: Sequence[Listed], contexts: Mapping[str, Context], versions: Mapping[str, int]

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from receiver.errors import ConfigError, RejectedError
-from receiver.ports import Hint, Verify
+from receiver.ports import ChangeHint, Verify
 from receiver.upstream.debitura import wire
 from receiver.upstream.strict_json import read_json
 
@@ -83,11 +83,11 @@ def identity_of(body: bytes) -> str:
     return f"id:{event_id}"
 
 
-def read(body: bytes) -> Hint:
+def read(body: bytes) -> ChangeHint:
     """Where to look: everywhere, and at the event's case afresh. Raises ValueError for what is no JSON object."""
     envelope: Any = read_json(body)
     if not isinstance(envelope, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - the port promises ValueError for rubbish
     data = envelope.get("data")
     case_id = wire.uuid(data.get("caseId")) if isinstance(data, dict) else None
-    return Hint(what=CASE, id=case_id) if case_id else Hint()
+    return ChangeHint(what=CASE, id=case_id) if case_id else ChangeHint()

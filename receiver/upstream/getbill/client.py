@@ -7,13 +7,13 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 
-from receiver.domain.action import REOPENING, Order, Plan
+from receiver.domain.action import REOPENING, Plan, SourceCommand
 from receiver.domain.digest import SourceFigures
 from receiver.domain.fact import Fact, SourceAccepted, SourceDid, SourceGone, SourceRefused
 from receiver.domain.item import Item, Medium
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError
 from receiver.observability import log
-from receiver.ports import Book, Health, Hint, Pass
+from receiver.ports import ChangeHint, Health, ReceivableBatch, SyncPass
 from receiver.upstream.getbill import inbound, media, wire
 from receiver.upstream.getbill.api import PAGE, Api, Json
 from receiver.upstream.getbill.budget import KEPT_BACK, READ, WRITE, Budget
@@ -34,7 +34,7 @@ from receiver.upstream.getbill.stats import counts_of, summary_of
 from receiver.upstream.getbill.tokens import Tokens
 from receiver.upstream.getbill.translate import DECIDED, SOURCE, key_of, outcome_of, split_key
 from receiver.upstream.http import Http, OnReply, Transport, one_line
-from receiver.upstream.receivable_log import Books
+from receiver.upstream.receivable_log import ReceivableLog
 
 STATUS_OF = {"validate": "validated", "reject": "rejected", "reopen": "suggested", "undo": "suggested"}
 MOST_HINTS = 5  # more than these, and one look at the list is cheaper
@@ -104,7 +104,7 @@ class Getbill:
             api_token=api_token, endpoint=endpoint, client_id=client_id, client_secret=client_secret, now_s=now_s
         )
         self._api = Api(base_url, tokens, self.budget, transport=transport, observe=observe)
-        self._books = Books(now)
+        self._books = ReceivableLog(now)
         self._pace = for_events(reads_per_hour, now_s)
         self._listing = Listing(account, self._api, now_s)
         self._details = Details(account, self._api, self._listing, self.budget, poll_every_s=poll_every_s, now_s=now_s)
@@ -113,14 +113,14 @@ class Getbill:
         self._read_alone_at: dict[str, float] = {}
         self._passed_at_s = 0.0
 
-    def read(self, body: bytes) -> Hint | None:
+    def read(self, body: bytes) -> ChangeHint | None:
         return inbound.read(body)
 
-    def believe(self, body: bytes) -> list[Fact]:
+    def facts_from_event(self, body: bytes) -> list[Fact]:
         found = carried(body, self._now(), self.account, self._todo_url)
         return [found] if found else []
 
-    def key_of(self, hint: Hint) -> str | None:
+    def key_of(self, hint: ChangeHint) -> str | None:
         return key_of(self.account, hint.what, hint.id) if hint.what and hint.id else None
 
     def recall(self, keys: Collection[str], heard_at: datetime | None) -> None:
@@ -129,7 +129,7 @@ class Getbill:
         self._heard_at = heard_at
         self._details.recall(keys)
 
-    async def look(self, hints: Collection[Hint], open_keys: Collection[str]) -> list[Fact]:
+    async def look(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
         """What the todos and debts in ``hints`` say now; when there are many, as the newest pages of the list show.
 
         Raises RetryLaterError("burst") while events have used up their part of the hourly reads.
@@ -168,7 +168,7 @@ class Getbill:
         if wait_s > 0:
             raise RetryLaterError("burst", "many events at once; the next look at the list answers them", wait_s)
 
-    def _fresh(self, distinct: Collection[Hint], debt_ids: Collection[str]) -> set[str]:
+    def _fresh(self, distinct: Collection[ChangeHint], debt_ids: Collection[str]) -> set[str]:
         """Ids of which the details are read at once; in a burst they are left for later."""
         reads = READS_A_HINT * len(distinct)
         if len(distinct) > MOST_FRESH:
@@ -208,13 +208,13 @@ class Getbill:
         found = await self._reader.facts(listed, open_keys, said_at, fresh)
         return [*found, *await self._alone(named - by_key(listed, self.account).keys(), said_at, open_keys)]
 
-    async def survey(self) -> list[Book]:
+    async def list_receivables(self) -> list[ReceivableBatch]:
         """How the debts stand that the todos read since are about; nothing is read for this."""
         return self._books.take()
 
     async def sweep(
         self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
-    ) -> Pass:
+    ) -> SyncPass:
         """One pass over the last month's todos, or all of them; open keys that were not listed are read singly.
 
         Raises RetryLaterError when the list could not be heard out, and then nothing is concluded; "budget" also while
@@ -225,9 +225,9 @@ class Getbill:
             self._stretch()
         began_at = self._now()
         facts = await self._pass(set(open_keys), EVER if is_full else RECENT, frozenset())
-        return Pass(began_at, facts, frozenset(open_keys) - {fact.key for fact in facts})
+        return SyncPass(began_at, facts, frozenset(open_keys) - {fact.key for fact in facts})
 
-    async def carry_out(self, order: Order) -> list[Fact]:
+    async def execute(self, order: SourceCommand) -> list[Fact]:
         """Write the decision, unless somebody already decided at Getbill; what the todo says afterwards."""
         what, todo_id = self._decidable(order)
         said_at = self._now()
@@ -345,7 +345,7 @@ class Getbill:
             read_at[key] = said_at.timestamp()
         return found
 
-    async def _change_plan(self, order: Order, plan: Plan, debt_id: str, before: Json) -> list[Fact]:
+    async def _change_plan(self, order: SourceCommand, plan: Plan, debt_id: str, before: Json) -> list[Fact]:
         """Written again after a try that perhaps arrived: the same plan twice is the same plan."""
         if outcome_of(wire.Todo.model_validate(before)) is not None:
             said = await self._reader.said(before, order.key, self._now(), is_interactive=True)
@@ -353,7 +353,9 @@ class Getbill:
         await self._api.set_plan(debt_id, plan, self._plan_status_id)
         return await self._effect(order, "agreement", debt_id, lambda after: _has_plan(after, plan))
 
-    async def _effect(self, order: Order, what: str, todo_id: str, is_there: Callable[[Json], bool]) -> list[Fact]:
+    async def _effect(
+        self, order: SourceCommand, what: str, todo_id: str, is_there: Callable[[Json], bool]
+    ) -> list[Fact]:
         """After a write that Getbill took: what the todo says now, if it says so already."""
         said_at = self._now()
         try:
@@ -365,7 +367,7 @@ class Getbill:
         self._details.forget(order.key)
         return [SourceAccepted(order.key, order.action_id)]
 
-    def _decidable(self, order: Order) -> tuple[str, str]:
+    def _decidable(self, order: SourceCommand) -> tuple[str, str]:
         split = split_key(order.key, self.account)
         is_plan = split is not None and split[0] == "agreement" and order.verb == "update_plan" and order.plan
         if split is None or not (is_plan or (split[0] in wire.DECIDABLE and order.verb in STATUS_OF)):
@@ -373,7 +375,7 @@ class Getbill:
         return split
 
 
-def _done(order: Order) -> list[Fact]:
+def _done(order: SourceCommand) -> list[Fact]:
     """What leaves the item open is said to be done: nothing else shows that it is what was asked."""
     stays_open = order.verb in REOPENING or order.verb == "update_plan"
     return [SourceDid(order.key, order.action_id)] if stays_open else []
@@ -388,7 +390,7 @@ def _status(raw: Json) -> str | None:
     return wire.Todo.model_validate(raw).status
 
 
-def _notes(order: Order) -> str:
+def _notes(order: SourceCommand) -> str:
     """What colleagues read at Getbill: the note, and who decided where."""
     second = f", confirmed by {one_line(order.confirmed_by, MOST_LABEL)}," if order.confirmed_by else ""
     who = f"{one_line(order.person.label, MOST_LABEL)}{second} via Casebell"

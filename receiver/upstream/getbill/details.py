@@ -13,10 +13,10 @@ from receiver.observability import log
 from receiver.upstream.getbill import wire
 from receiver.upstream.getbill.api import Api, Json
 from receiver.upstream.getbill.budget import KEPT_BACK, READ, Budget
-from receiver.upstream.getbill.hint_budget import Pace
+from receiver.upstream.getbill.hint_budget import HintBudget
 from receiver.upstream.getbill.listing import Listing, debt_id_of, is_over
 from receiver.upstream.getbill.translate import id_of, type_of
-from receiver.upstream.getbill.ttl_cache import Memory
+from receiver.upstream.getbill.ttl_cache import TtlCache
 
 MOST_REMEMBERED = 20_000
 DEBT_KEPT_S = 3600.0
@@ -88,9 +88,9 @@ class Details:
         self._began_at_s = now_s()
         self._listed_only_until_s = 0.0
         self.stored: frozenset[str] | None = None  # keys that ``recall`` named; None: not called yet
-        self._debts = Memory[wire.Debt](MOST_REMEMBERED, now_s)
-        self._singles = Memory[Json](MOST_REMEMBERED, now_s)
-        self._pace = Pace(*self._rate(), now_s)
+        self._debts = TtlCache[wire.Debt](MOST_REMEMBERED, now_s)
+        self._singles = TtlCache[Json](MOST_REMEMBERED, now_s)
+        self._pace = HintBudget(*self._rate(), now_s)
 
     def recall(self, keys: Collection[str]) -> None:
         """Keys of items of which everything was read before, here or elsewhere: the store has it."""

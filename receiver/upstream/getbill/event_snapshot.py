@@ -32,7 +32,7 @@ def carried(body: bytes, now: datetime, account: str, todo_url: str | None) -> S
             if at is None or abs(now - at) > FRESH_FOR:
                 return None
             said = replace(snapshot(todo, None, account, todo_url=todo_url), is_partial=True)
-            return SourceSaid(said, min(at, now) - AT_LEAST_OLDER, is_believed=True)
+            return SourceSaid(said, min(at, now) - AT_LEAST_OLDER, is_unconfirmed=True)
     return None
 
 

@@ -9,7 +9,7 @@ SHARE_FOR_EVENTS = 0.4  # of the hourly reads; the rest is for sweeps, details a
 AT_ONCE = 240.0  # half of it for events one by one, the other half for looks at the list
 
 
-class Pace:
+class HintBudget:
     """An allowance that fills up steadily; ``now_s``: Unix seconds."""
 
     def __init__(self, reads_per_hour: float, most: float, now_s: Callable[[], float]) -> None:
@@ -54,7 +54,7 @@ class Pace:
         self._at_s = now_s
 
 
-def for_events(reads_per_hour: int, now_s: Callable[[], float]) -> Pace:
+def for_events(reads_per_hour: int, now_s: Callable[[], float]) -> HintBudget:
     """The allowance of events at an account that may be read so often."""
     share = reads_per_hour * SHARE_FOR_EVENTS
-    return Pace(share, min(AT_ONCE, share), now_s)
+    return HintBudget(share, min(AT_ONCE, share), now_s)

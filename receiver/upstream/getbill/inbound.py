@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from receiver.errors import RejectedError
-from receiver.ports import Hint, Verify
+from receiver.ports import ChangeHint, Verify
 from receiver.upstream.getbill import wire
 from receiver.upstream.lenient import code
 from receiver.upstream.strict_json import read_json
@@ -56,7 +56,7 @@ def identity_of(body: bytes) -> str:
     return f"id:{event_id}"
 
 
-def read(body: bytes) -> Hint | None:
+def read(body: bytes) -> ChangeHint | None:
     """Where to look; an empty Hint says "everywhere", None "nowhere". Raises ValueError for what is no JSON object."""
     envelope = read_json(body)
     if not isinstance(envelope, dict):
@@ -69,20 +69,20 @@ def read(body: bytes) -> Hint | None:
     return _todo_hint(_part(data, "todo")) or _todo_hint(data) or _debt_hint(data, family)
 
 
-def _todo_hint(todo: dict[str, Any]) -> Hint | None:
+def _todo_hint(todo: dict[str, Any]) -> ChangeHint | None:
     """The one todo that ``todo`` is; an agreement is addressed by its debt (getbill.md, Todos)."""
     what, own_id = wire.canonical_type(todo.get("type")), wire.identifier(todo.get("id"))
     if what not in wire.TYPES:
         return None
     if what == "agreement":
         debt_id = _debt_id(todo) or own_id
-        return Hint(debt_id=debt_id) if debt_id else None
-    return Hint(what=what, id=own_id) if own_id else None
+        return ChangeHint(debt_id=debt_id) if debt_id else None
+    return ChangeHint(what=what, id=own_id) if own_id else None
 
 
-def _debt_hint(data: dict[str, Any], family: str) -> Hint:
+def _debt_hint(data: dict[str, Any], family: str) -> ChangeHint:
     own_id = wire.identifier(data.get("id")) if family == "debt" else None
-    return Hint(debt_id=_debt_id(data) or _debt_id(_part(data, "todo")) or own_id)
+    return ChangeHint(debt_id=_debt_id(data) or _debt_id(_part(data, "todo")) or own_id)
 
 
 def _debt_id(data: dict[str, Any]) -> str | None:

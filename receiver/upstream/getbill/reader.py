@@ -18,7 +18,7 @@ from receiver.upstream.getbill.details import Details, each, told
 from receiver.upstream.getbill.installment_alerts import alerts_by_todo, days_due, due, ended
 from receiver.upstream.getbill.listing import Listing, by_key, debt_id_of, is_over
 from receiver.upstream.getbill.translate import id_of, key_of, snapshot, split_key, type_of
-from receiver.upstream.receivable_log import Books
+from receiver.upstream.receivable_log import ReceivableLog
 
 EVER = "since_beginning"
 
@@ -35,7 +35,7 @@ class Reader:
         api: Api,
         listing: Listing,
         details: Details,
-        books: Books,
+        books: ReceivableLog,
         *,
         todo_url: str | None,
     ) -> None:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Memory(Generic[T]):
+class TtlCache(Generic[T]):
     """The newest ``most`` values by key, each with its age in seconds."""
 
     def __init__(self, most: int, now_s: Callable[[], float]) -> None:
