@@ -148,7 +148,7 @@ class Adapters:
 
 
 @asynccontextmanager
-async def outside(limit_s: float) -> AsyncIterator[None]:
+async def time_limit(limit_s: float) -> AsyncIterator[None]:
     """What may take so long: all until the first ``write_outcome``, which waits for the store as long as it is away.
 
     Raises TimeoutError when the other side took longer.

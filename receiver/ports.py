@@ -80,10 +80,10 @@ class Upstream(Protocol):
     def facts_from_event(self, body: bytes) -> list[Fact]:
         """What a stored, verified event says by itself, for as long as its source cannot be asked."""
 
-    async def look(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
+    async def fetch(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
         """What the source says now about what the events point at."""
 
-    async def sweep(
+    async def reconcile(
         self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
     ) -> SyncPass:
         """One reconciliation pass: facts about everything found, and about every open key that was not.
@@ -154,19 +154,19 @@ class Notifier(Protocol):
     async def deliver(self, notice: Notice, address: str, reference: str | None, shown_state: str | None) -> Delivered:
         """Make ``address`` show the notice: a new message, or the one at ``reference`` redrawn or followed up."""
 
-    async def nudge(self, notice: Notice, address: str, reference: str, nudge: Reminder) -> None:
+    async def remind(self, notice: Notice, address: str, reference: str, nudge: Reminder) -> None:
         """A word below what ``reference`` shows: a reminder, an assignment. At most once, rather than twice."""
 
-    async def offer(self, notice: Notice, address: str) -> None:
+    async def offer_undo(self, notice: Notice, address: str) -> None:
         """To the one person who decided: how to take it back while that is possible."""
 
-    async def gather(self, notices: Sequence[Notice], address: str) -> GroupedDelivery:
+    async def deliver_grouped(self, notices: Sequence[Notice], address: str) -> GroupedDelivery:
         """One message that tells of several new items."""
 
-    async def tell(self, address: str, text: str) -> None:
+    async def reply(self, address: str, text: str) -> None:
         """A word to one person about what came of their click."""
 
-    async def warn(self, address: str, text: str, mark: str, now: datetime) -> None:
+    async def send_admin_alert(self, address: str, text: str, mark: str, now: datetime) -> None:
         """A word to an admin about Casebell itself. ``mark``: the same at every try."""
 
     async def health(self) -> list[Health]: ...
@@ -186,7 +186,7 @@ class DigestNotifier(Protocol):
 class BurstNotifier(Protocol):
     """A channel that can tell of many alerts in one message and redraw it."""
 
-    async def storm(self, storm: Burst, address: str, reference: str | None) -> Delivered:
+    async def deliver_burst(self, storm: Burst, address: str, reference: str | None) -> Delivered:
         """Make ``address`` show it: a new message, or the one at ``reference`` redrawn."""
 
 

@@ -159,12 +159,12 @@ async def in_time(here: Channel) -> None:
     waiting = of("portal_dispute", version=2, claimed_by="Anna Krogh", claimer=ANNA, escalated_at=NOW)
     posted = await here.notifier.deliver(waiting, here.id, None, None)
     assert posted.reference is not None
-    await here.notifier.nudge(waiting, here.id, posted.reference, Reminder("reminder", ANNA))
+    await here.notifier.remind(waiting, here.id, posted.reference, Reminder("reminder", ANNA))
 
 
 async def in_the_morning(here: Channel) -> None:
     notices = [notice_of(item) for item in many()[:3]]
-    gathered = await here.notifier.gather(notices, here.id)
+    gathered = await here.notifier.deliver_grouped(notices, here.id)
     await here.show(*(replace(notice, below=gathered.below) for notice in notices[:1]))
 
 
@@ -172,18 +172,18 @@ async def in_a_storm(here: Channel) -> None:
     items = many()
     raging = Burst(tuple(items), ROUTE, NOW - timedelta(minutes=2), NOW, "https://casebell.example.com/")
     over = tuple(replace(item, state="resolved") for item in items)
-    await here.notifier.storm(raging, here.id, None)
+    await here.notifier.deliver_burst(raging, here.id, None)
     for now in ((*items[:2], *over[2:]), over):
-        posted = await here.notifier.storm(raging, here.id, None)
-        await here.notifier.storm(replace(raging, items=now), here.id, posted.reference)
+        posted = await here.notifier.deliver_burst(raging, here.id, None)
+        await here.notifier.deliver_burst(replace(raging, items=now), here.id, posted.reference)
 
 
 async def alone(here: Channel) -> None:
     item = done(resolved_by="Anna Krogh", resolved_via="slack", undo_until=NOW + timedelta(minutes=10))
     again = replace(item, snapshot=replace(item.snapshot, verbs=("reopen",)))
-    await here.notifier.offer(notice_of(again), f"{here.id}/U0ANNA")
+    await here.notifier.offer_undo(notice_of(again), f"{here.id}/U0ANNA")
     for code, values in (("already_resolved", {"who": "Ben Holm", "outcome": "rejected"}), ("not_allowed", {})):
-        await here.notifier.tell(f"{here.id}/U0ANNA", Translator().say("en", SENTENCES[code], **values))
+        await here.notifier.reply(f"{here.id}/U0ANNA", Translator().say("en", SENTENCES[code], **values))
 
 
 SHEETS: dict[str, Callable[[Channel], Awaitable[None]]] = {

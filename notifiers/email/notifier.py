@@ -62,7 +62,7 @@ class MailNotifier:
         mail = await asyncio.to_thread(render_digest, edition, self._translator.say, self._sender, address, self._host)
         await self._client.send(mail, self._from, to)
 
-    async def nudge(self, notice: Notice, address: str, reference: str, nudge: Reminder) -> None:
+    async def remind(self, notice: Notice, address: str, reference: str, nudge: Reminder) -> None:
         """A follow-up among the mails about the item; sent again after a crash it has the same Message-ID."""
         del reference  # it follows from item and address
         sentence = Translator().nudge(notice, nudge)
@@ -70,10 +70,10 @@ class MailNotifier:
         mail = render(notice, story, self._translator.say, self._sender, address, self._host, nudge=sentence)
         await self._client.send(mail, self._from, to)
 
-    async def offer(self, notice: Notice, address: str) -> None:
+    async def offer_undo(self, notice: Notice, address: str) -> None:
         """Nothing: the page behind the link that decided offers it."""
 
-    async def gather(self, notices: Sequence[Notice], address: str) -> GroupedDelivery:
+    async def deliver_grouped(self, notices: Sequence[Notice], address: str) -> GroupedDelivery:
         """One mail with all of them, each with its own link."""
         to, told = _checked(address), [(notice, self._translator.story(notice)) for notice in notices]
         mail = grouped.render(told, self._translator.say, self._sender, address, self._host)
@@ -81,10 +81,10 @@ class MailNotifier:
         items = [notice.item for notice in notices]
         return GroupedDelivery(references={item.id: root_id(item, address, self._sender) for item in items})
 
-    async def tell(self, address: str, text: str) -> None:
+    async def reply(self, address: str, text: str) -> None:
         """Nothing: a press on our own page was answered there, and a mail about it would be one too many."""
 
-    async def warn(self, address: str, text: str, mark: str, now: datetime) -> None:
+    async def send_admin_alert(self, address: str, text: str, mark: str, now: datetime) -> None:
         """A short mail; the same Message-ID at every try."""
         to = _checked(address)
         mail = admin_mail.render(text, mark, self._translator.say, self._sender, address, self._host, now)

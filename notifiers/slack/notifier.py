@@ -69,7 +69,7 @@ class SlackNotifier:
         message = render_digest(edition)
         await self._plainer(message, partial(self._client.post_message, address))
 
-    async def nudge(self, notice: Notice, address: str, reference: str, nudge: Reminder) -> None:
+    async def remind(self, notice: Notice, address: str, reference: str, nudge: Reminder) -> None:
         """One quiet reply in the thread (contract A6), with one mention; lost rather than said twice."""
         del address  # the reference names the channel that Slack knows it by
         channel, _, root = place_of(reference)
@@ -78,7 +78,7 @@ class SlackNotifier:
         with suppress(PermanentError, UncertainError):
             await self._client.post_message(channel, f"{mention} {sentence}".strip(), [], thread_ts=root)
 
-    async def offer(self, notice: Notice, address: str) -> None:
+    async def offer_undo(self, notice: Notice, address: str) -> None:
         """A word with an undo button that only whoever decided sees; ``address`` is "channel/user"."""
         channel, user = _person_at(address)
         if channel == user:
@@ -87,13 +87,13 @@ class SlackNotifier:
         with suppress(PermanentError):  # who has left the channel undoes it elsewhere
             await self._client.post_ephemeral(channel, user, message.text, message.blocks)
 
-    async def gather(self, notices: Sequence[Notice], address: str) -> GroupedDelivery:
+    async def deliver_grouped(self, notices: Sequence[Notice], address: str) -> GroupedDelivery:
         """One message that lists the worst; each alert then stands in its thread, with its buttons."""
         message = grouped.render([(notice, self._translator.story(notice)) for notice in notices])
         channel, ts = await self._client.post_message(address, message.text, message.blocks)
         return GroupedDelivery(below=f"{channel}/{ts}")
 
-    async def storm(self, storm: Burst, address: str, reference: str | None) -> Delivered:
+    async def deliver_burst(self, storm: Burst, address: str, reference: str | None) -> Delivered:
         """One message for many alerts; in its own place for as long as that can be edited."""
         if reference is not None:
             channel, ts, _ = place_of(reference)
@@ -112,12 +112,12 @@ class SlackNotifier:
         channel, ts = await self._plainer(message, partial(self._client.post_message, address))
         return Delivered(f"{channel}/{ts}")
 
-    async def tell(self, address: str, text: str) -> None:
+    async def reply(self, address: str, text: str) -> None:
         """A word that only one person sees; ``address`` is "channel/user", or "user/user" for their own messages."""
         channel, user = _person_at(address)
         await self._client.whisper(channel, user, escaping.unstyled(escaping.cut(clean(text), MAX_TOLD)))
 
-    async def warn(self, address: str, text: str, mark: str, now: datetime) -> None:
+    async def send_admin_alert(self, address: str, text: str, mark: str, now: datetime) -> None:
         """A direct message; ``address``: a user id, or the mail address of somebody in this workspace."""
         del mark, now  # Slack knows no second try (contract A6)
         user = address

@@ -58,7 +58,9 @@ def _settle(
         else:
             alerts.end(connection, alarm.name)
         if alarm.name in watched:  # else it left the configuration, which is no recovery
-            admin_alerts.tell(connection, adapters.people.admins, adapters.notifiers, alarm, now, has_begun=has_begun)
+            admin_alerts.enqueue_admin_alert(
+                connection, adapters.people.admins, adapters.notifiers, alarm, now, has_begun=has_begun
+            )
     rerouted = sum(
         channel_failover.revive(connection, a.name, now) for a, begun in changed if not begun and a.name in places
     )

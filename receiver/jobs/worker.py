@@ -153,7 +153,7 @@ async def _tell(adapters: Adapters) -> None:
     while True:
         names = await adapters.wakeups.wait_unannounced()
         try:
-            await adapters.database.tell(adapters.holder, names)
+            await adapters.database.notify_replicas(adapters.holder, names)
         except CasebellError:
             pass  # they look every second all the same
         except Exception as error:  # noqa: BLE001 - as with any loop: what is broken here ends nothing else

@@ -9,7 +9,7 @@ from receiver.domain.admin_alert import AdminAlert, destinations
 from receiver.store import outbox
 
 
-def tell(
+def enqueue_admin_alert(
     connection: Connection,
     admins: Collection[str],
     channels: Mapping[str, object],

@@ -107,5 +107,5 @@ def _may_act(connection: Connection, rule: Automation, adapters: Adapters, now: 
         alerts.end(connection, name)
     alarm = AdminAlert(name, STOPPED, now, str(rule.at_most))
     alerts.begin(connection, alarm)
-    admin_alerts.tell(connection, adapters.people.admins, adapters.notifiers, alarm, now, has_begun=True)
+    admin_alerts.enqueue_admin_alert(connection, adapters.people.admins, adapters.notifiers, alarm, now, has_begun=True)
     return False

@@ -352,7 +352,7 @@ async def _look(adapters: Adapters, upstream: Upstream, hints: set[ChangeHint]) 
         return []
     keys = await adapters.database.read(items.open_keys, upstream.source, upstream.account)
     await recall(adapters, upstream)
-    return await upstream.look(hints, keys)
+    return await upstream.fetch(hints, keys)
 
 
 async def _put_back(

@@ -45,7 +45,7 @@ class Batch:
     wake_at: datetime | None
 
 
-def take(connection: Connection, now: datetime, claim_id: str, room: Capacity, paces: Paces) -> Batch:
+def claim_batch(connection: Connection, now: datetime, claim_id: str, room: Capacity, paces: Paces) -> Batch:
     """Reap what died, then claim what may leave. Replicas do it one after the other (docs/decisions/0009)."""
     locks.hold(connection, [CLAIM])
     reaped = outbox.reap(connection, now)
@@ -74,7 +74,7 @@ def take(connection: Connection, now: datetime, claim_id: str, room: Capacity, p
     return Batch(found, reaped, min((_opens_at(paces, name, at) for name, at in slow.items()), default=None))
 
 
-def hear(
+def record_outcome(
     connection: Connection,
     destination: str,
     is_urgent: bool,

@@ -34,7 +34,7 @@ class Database(Protocol):
 
     async def write_batched(self, work: Callable[[Connection, list[Any]], Sequence[T]], row: Any) -> T: ...
 
-    async def tell(self, me: str, names: Collection[str]) -> None:
+    async def notify_replicas(self, me: str, names: Collection[str]) -> None:
         """Ring these bells on the other replicas."""
 
     async def listen(self, me: str, heard: Callable[[str], None]) -> None:

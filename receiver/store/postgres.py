@@ -80,7 +80,7 @@ class PostgresDatabase:
         """Run ``work(connection, *args)`` in a transaction that cannot write and sees one consistent state."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work, args)
 
-    async def tell(self, me: str, names: Collection[str]) -> None:
+    async def notify_replicas(self, me: str, names: Collection[str]) -> None:
         """Ring these bells on the other replicas. Raises RetryLaterError."""
         await self.write(pg_notify.tell, me, names)
 

@@ -75,7 +75,7 @@ class SqliteDatabase:
         """Run ``work(connection, *args)`` on a reader that sees one consistent state."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work, args)
 
-    async def tell(self, me: str, names: Collection[str]) -> None:
+    async def notify_replicas(self, me: str, names: Collection[str]) -> None:
         """There is nobody to tell."""
 
     async def listen(self, me: str, heard: Callable[[str], None]) -> None:

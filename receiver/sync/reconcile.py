@@ -53,7 +53,7 @@ async def _pass(adapters: Adapters, upstream: Upstream, labels: tuple[str, str],
     mark = await adapters.database.read(items.open_mark, *labels)
     known = await adapters.database.read(items.open_versions, *labels, last.said_at if last else None)
     await recall(adapters, upstream)
-    found = await upstream.sweep(known, is_full=is_full, versions=known if is_sequel else None)
+    found = await upstream.reconcile(known, is_full=is_full, versions=known if is_sequel else None)
     adapters.last_full_sync.pop(labels, None)
     await adapters.database.write(sync_watermarks.begin, *labels, found.said_at, found.unheard, adapters.now())
     # What changed here meanwhile may be by older words than the pass's: then the next one says everything again.

@@ -59,12 +59,12 @@ async def test_a_case_is_read_once_and_again_when_a_task_of_it_changes(
     task, other = stand.add_task("CaseValidationNeedsInfo"), stand.add_task("Generic")
     client = debitura.client()
     for _ in range(3):
-        list((await client.sweep((), is_full=False)).facts)
+        list((await client.reconcile((), is_full=False)).facts)
         clock.move(hours=1)
     assert calls(stand, task["caseId"]) == calls(stand, other["caseId"]) == 1
 
     task["deadline"] = "2026-04-01T09:00:00"
-    facts = list((await client.sweep((), is_full=False)).facts)
+    facts = list((await client.reconcile((), is_full=False)).facts)
 
     assert said(facts)[key(task)].deadline_at is not None
     assert (calls(stand, task["caseId"]), calls(stand, other["caseId"])) == (2, 1)
@@ -73,13 +73,13 @@ async def test_a_case_is_read_once_and_again_when_a_task_of_it_changes(
 async def test_a_chat_is_read_again_after_ten_minutes(debitura: World, stand: DebituraStand, clock: Clock) -> None:
     task = stand.add_task("ReplyToChat", "One?")
     client = debitura.client()
-    list((await client.sweep((), is_full=False)).facts)
+    list((await client.reconcile((), is_full=False)).facts)
     stand.chats[task["caseId"]][0]["message"] = "Two?"
 
     clock.move(minutes=9)
-    before = said(list((await client.sweep((), is_full=False)).facts))[key(task)].question
+    before = said(list((await client.reconcile((), is_full=False)).facts))[key(task)].question
     clock.move(minutes=1)
-    after = said(list((await client.sweep((), is_full=False)).facts))[key(task)].question
+    after = said(list((await client.reconcile((), is_full=False)).facts))[key(task)].question
 
     assert (before, after) == ("One?", "Two?")
 
@@ -87,12 +87,12 @@ async def test_a_chat_is_read_again_after_ten_minutes(debitura: World, stand: De
 async def test_an_event_makes_its_case_be_read_at_once(debitura: World, stand: DebituraStand) -> None:
     task, other = stand.add_task("ReplyToChat", "One?"), stand.add_task("ReplyToChat")
     client = debitura.client()
-    list((await client.sweep((), is_full=False)).facts)
+    list((await client.reconcile((), is_full=False)).facts)
     stand.chats[task["caseId"]][0]["message"] = "Two?"
     hint = client.read(stand.event("chat.created", task["caseId"]))
     assert hint is not None
 
-    facts = await client.look({hint, ChangeHint()}, ())
+    facts = await client.fetch({hint, ChangeHint()}, ())
 
     assert said(facts)[key(task)].question == "Two?"
     assert (calls(stand, task["caseId"]), calls(stand, other["caseId"])) == (2, 1)
@@ -101,9 +101,9 @@ async def test_an_event_makes_its_case_be_read_at_once(debitura: World, stand: D
 async def test_a_full_pass_reads_every_case_anew(debitura: World, stand: DebituraStand) -> None:
     task = stand.add_task("Generic")
     client = debitura.client()
-    list((await client.sweep((), is_full=False)).facts)
+    list((await client.reconcile((), is_full=False)).facts)
 
-    list((await client.sweep((), is_full=True)).facts)
+    list((await client.reconcile((), is_full=True)).facts)
 
     assert calls(stand, task["caseId"]) == 2
 
@@ -115,7 +115,7 @@ async def test_at_most_four_cases_are_read_at_a_time_and_two_passes_wait_for_eac
         stand.add_task("Generic")
     network = CountingTransport()
     client = debitura.client(transport=network)
-    swept, two = await asyncio.gather(client.sweep((), is_full=False), client.look({ChangeHint()}, ()))
+    swept, two = await asyncio.gather(client.reconcile((), is_full=False), client.fetch({ChangeHint()}, ()))
     one = list(swept.facts)
 
     assert len(one) == len(two) == 12
@@ -133,7 +133,7 @@ async def test_a_case_that_cannot_be_read_costs_no_alert(status: int) -> None:
         f"{case}/chats": in_turn([payload("chats__two_questions_after_our_last_word")]),
     }
     async with world(scripted(answers)) as made:
-        [shown] = said(list((await made.client().sweep((), is_full=False)).facts)).values()
+        [shown] = said(list((await made.client().reconcile((), is_full=False)).facts)).values()
 
     assert (shown.debtor, shown.case_reference, shown.verbs) == (None, "INV-2024-001", ("reply",))
     assert shown.question is not None
@@ -151,7 +151,7 @@ async def test_what_was_known_of_a_case_is_kept_while_it_cannot_be_read(clock: C
     async with world(scripted(answers), clock) as made:
         client = made.client()
         for minutes in (10, 1, 1, 0):
-            [shown] = said(list((await client.sweep((), is_full=False)).facts)).values()
+            [shown] = said(list((await client.reconcile((), is_full=False)).facts)).values()
             names.append(shown.debtor)
             clock.move(minutes=minutes)
         read = [status for operation, status in made.heard if operation == "cases.get"]
@@ -165,7 +165,7 @@ async def test_when_many_cases_fail_the_rest_are_left_for_later(clock: Clock) ->
     async with world(
         scripted({"/tasks": in_turn([page(listed)]), "/cases/{id}": in_turn([Response(status_code=500)])}), clock
     ) as made:
-        facts = list((await made.client().sweep((), is_full=False)).facts)
+        facts = list((await made.client().reconcile((), is_full=False)).facts)
 
     assert len(said(facts)) == 40
     assert 5 <= sum(operation == "cases.get" for operation, _ in made.heard) < 12

@@ -63,7 +63,9 @@ async def test_a_pass_tells_of_a_task_of_every_type(debitura: World, stand: Debi
         stand.add_task(kind)
     client: Upstream = debitura.client()
 
-    shown = {snapshot.kind: snapshot for snapshot in said(list((await client.sweep((), is_full=False)).facts)).values()}
+    shown = {
+        snapshot.kind: snapshot for snapshot in said(list((await client.reconcile((), is_full=False)).facts)).values()
+    }
 
     assert set(shown) == {*TYPES, *LATER_TYPES}
     assert all(snapshot.solution_url and snapshot.is_open for snapshot in shown.values())
@@ -79,7 +81,7 @@ async def test_a_pass_tells_of_a_task_of_every_type(debitura: World, stand: Debi
 async def test_many_pages_are_one_pass_said_when_it_began(debitura: World, stand: DebituraStand, clock: Clock) -> None:
     expected = {key(stand.add_task("AssignBankAccount")) for _ in range(250)}
 
-    facts = list((await debitura.client().sweep((), is_full=False)).facts)
+    facts = list((await debitura.client().reconcile((), is_full=False)).facts)
 
     assert set(said(facts)) == expected
     assert calls(stand, "/tasks") == 3
@@ -91,7 +93,7 @@ async def test_a_task_listed_as_solved_is_gone_for_certain(debitura: World, stan
     client = debitura.client()
     stand.solve_in_portal(task["id"])
 
-    facts = list((await client.sweep({key(task), key(other), "getbill:main:agreement:1"}, is_full=False)).facts)
+    facts = list((await client.reconcile({key(task), key(other), "getbill:main:agreement:1"}, is_full=False)).facts)
 
     assert gone(facts) == [(key(task), True, "solved")]
     assert set(said(facts)) == {key(other)}
@@ -103,7 +105,7 @@ async def test_a_task_that_is_nowhere_is_gone_as_far_as_one_pass_can_tell(
     task = stand.add_task("ReplyToChat")
     del stand.tasks[task["id"]]
 
-    facts = list((await debitura.client().sweep({key(task)}, is_full=False)).facts)
+    facts = list((await debitura.client().reconcile({key(task)}, is_full=False)).facts)
 
     assert gone(facts) == [(key(task), False, "solved")]
 
@@ -114,7 +116,7 @@ async def test_the_solved_ones_are_found_at_either_end_of_the_list(debitura: Wor
         stand.solve(task["id"])
     oldest, newest = key(made[0]), key(made[-1])
 
-    facts = list((await debitura.client().sweep({oldest, newest}, is_full=False)).facts)
+    facts = list((await debitura.client().reconcile({oldest, newest}, is_full=False)).facts)
 
     assert sorted(gone(facts)) == sorted([(oldest, True, "solved"), (newest, True, "solved")])
 
@@ -124,7 +126,7 @@ async def test_the_solved_ones_are_asked_for_only_when_something_vanished(
 ) -> None:
     task = stand.add_task("SignContract")
 
-    list((await debitura.client().sweep({key(task)}, is_full=False)).facts)
+    list((await debitura.client().reconcile({key(task)}, is_full=False)).facts)
 
     assert [call.query.get("status") for call in stand.faults.calls] == ["Open"]
 
@@ -134,7 +136,7 @@ async def test_when_the_solved_ones_cannot_be_read_the_pass_still_counts() -> No
         return Response(status_code=500) if request.query_params["status"] == "Solved" else JSONResponse(page([]))
 
     async with world(scripted({"/tasks": answer})) as made:
-        facts = list((await made.client().sweep({key(tasks(1)[0])}, is_full=False)).facts)
+        facts = list((await made.client().reconcile({key(tasks(1)[0])}, is_full=False)).facts)
 
     assert gone(facts) == [(key(tasks(1)[0]), False, "solved")]
 
@@ -144,7 +146,7 @@ async def test_an_open_task_among_the_solved_ones_is_not_taken_for_solved() -> N
         return JSONResponse(page(tasks(1) if request.query_params["status"] == "Solved" else []))
 
     async with world(scripted({"/tasks": answer})) as made:
-        facts = list((await made.client().sweep({key(tasks(1)[0])}, is_full=False)).facts)
+        facts = list((await made.client().reconcile({key(tasks(1)[0])}, is_full=False)).facts)
 
     assert gone(facts) == [(key(tasks(1)[0]), False, "solved")]
 
@@ -152,7 +154,7 @@ async def test_an_open_task_among_the_solved_ones_is_not_taken_for_solved() -> N
 async def test_a_task_in_the_open_list_that_says_it_is_solved_is_believed() -> None:
     solved = tasks(1)[0] | {"status": "Solved"}
     async with world(scripted({"/tasks": in_turn([page([solved])])})) as made:
-        facts = list((await made.client().sweep((), is_full=False)).facts)
+        facts = list((await made.client().reconcile((), is_full=False)).facts)
 
     assert [(snapshot.is_open, snapshot.outcome) for snapshot in said(facts).values()] == [(False, "solved")]
 
@@ -186,7 +188,7 @@ async def test_a_task_in_the_open_list_that_says_it_is_solved_is_believed() -> N
 async def test_pages_that_do_not_add_up_conclude_nothing(pages: list[Any]) -> None:
     async with world(scripted({"/tasks": in_turn(pages)})) as made:
         with pytest.raises(RetryLaterError) as failed:
-            list((await made.client().sweep({key(tasks(5)[0])}, is_full=False)).facts)
+            list((await made.client().reconcile({key(tasks(5)[0])}, is_full=False)).facts)
 
         assert failed.value.code == "incomplete_pass"
         assert len(made.heard) <= 2
@@ -198,7 +200,7 @@ async def test_pages_that_do_not_add_up_conclude_nothing(pages: list[Any]) -> No
 async def test_an_answer_in_another_language_concludes_nothing(answer: Response) -> None:
     async with world(scripted({"/tasks": in_turn([answer])})) as made:
         with pytest.raises(RetryLaterError) as failed:
-            list((await made.client().sweep((), is_full=False)).facts)
+            list((await made.client().reconcile((), is_full=False)).facts)
 
     assert failed.value.code == "unexpected_answer"
 
@@ -207,7 +209,7 @@ async def test_a_page_that_fails_concludes_nothing() -> None:
     first = page(tasks(1), totalResults=2, totalPages=2)
     async with world(scripted({"/tasks": in_turn([first, HTMLResponse("<h1>502</h1>", 502)])})) as made:
         with pytest.raises(RetryLaterError) as failed:
-            list((await made.client().sweep((), is_full=False)).facts)
+            list((await made.client().reconcile((), is_full=False)).facts)
 
     assert failed.value.code == "server_error"
 
@@ -226,7 +228,7 @@ async def test_a_page_that_fails_concludes_nothing() -> None:
 )  # fmt: skip
 async def test_odd_paging_that_adds_up_is_read(pages: list[Any]) -> None:
     async with world(scripted({"/tasks": in_turn(pages)})) as made:
-        facts = list((await made.client().sweep((), is_full=False)).facts)
+        facts = list((await made.client().reconcile((), is_full=False)).facts)
 
         assert len(said(facts)) == 2
         assert len(made.heard) == len(pages)
@@ -235,7 +237,7 @@ async def test_odd_paging_that_adds_up_is_read(pages: list[Any]) -> None:
 @pytest.mark.parametrize("body", [page([]), page(None), page([], totalPages=0)])
 async def test_an_empty_list_is_a_complete_pass(body: dict[str, Any]) -> None:
     async with world(scripted({"/tasks": in_turn([body])})) as made:
-        assert list((await made.client().sweep((), is_full=False)).facts) == []
+        assert list((await made.client().reconcile((), is_full=False)).facts) == []
 
 
 # What Debitura says besides
@@ -248,14 +250,14 @@ async def test_a_pause_that_debitura_asks_for_is_kept_by_every_call(
     stand.faults.rate_limit_next = 1
     stand.faults.retry_after_s = 42.0
     with pytest.raises(RetryLaterError) as limited:
-        list((await client.sweep((), is_full=False)).facts)
+        list((await client.reconcile((), is_full=False)).facts)
     clock.move(seconds=40)
     with pytest.raises(RetryLaterError) as waiting:
-        list((await client.sweep((), is_full=False)).facts)
+        list((await client.reconcile((), is_full=False)).facts)
     assert len(stand.faults.calls) == 1
 
     clock.move(seconds=2)
-    facts = list((await client.sweep((), is_full=False)).facts)
+    facts = list((await client.reconcile((), is_full=False)).facts)
 
     assert (limited.value.code, limited.value.after_s) == ("rate_limited", 42.0)
     assert (waiting.value.code, waiting.value.after_s) == ("rate_limited", 2.0)
@@ -270,14 +272,14 @@ async def test_a_key_that_is_refused_is_tried_again_only_now_and_then(
     codes = []
     for _ in range(5):
         with pytest.raises(PermanentError) as refused:
-            list((await client.sweep((), is_full=False)).facts)
+            list((await client.reconcile((), is_full=False)).facts)
         codes.append(refused.value.code)
         clock.move(minutes=1)
     assert (codes, len(stand.faults.calls)) == (["unauthorized"] * 5, 1)
 
     stand.api_key = "debitura-key"
 
-    assert list((await client.sweep((), is_full=False)).facts) == []
+    assert list((await client.reconcile((), is_full=False)).facts) == []
 
 
 @pytest.mark.parametrize(
@@ -308,7 +310,7 @@ async def test_a_key_that_is_refused_is_tried_again_only_now_and_then(
 async def test_every_documented_shape_of_an_error_is_told_in_its_own_words(status: int, name: str, words: str) -> None:
     async with world(scripted({"/tasks": in_turn([JSONResponse(payload(name), status)])})) as made:
         with pytest.raises((PermanentError, RetryLaterError)) as failed:
-            list((await made.client().sweep((), is_full=False)).facts)
+            list((await made.client().reconcile((), is_full=False)).facts)
 
     assert failed.value.message == words
     assert getattr(failed.value, "after_s", None) == (42.0 if status == 429 else None)
@@ -320,7 +322,7 @@ async def test_every_documented_shape_of_an_error_is_told_in_its_own_words(statu
 async def test_an_error_without_words_is_told_by_its_status(body: bytes) -> None:
     async with world(scripted({"/tasks": in_turn([Response(body, 403)])})) as made:
         with pytest.raises(PermanentError) as failed:
-            list((await made.client().sweep((), is_full=False)).facts)
+            list((await made.client().reconcile((), is_full=False)).facts)
 
     assert (failed.value.code, failed.value.message) == ("forbidden", "127.0.0.1 answered 403")
 
@@ -333,7 +335,7 @@ async def test_the_key_goes_with_every_request_and_json_is_asked_for() -> None:
         return JSONResponse(page([]))
 
     async with world(scripted({"/tasks": answer})) as made:
-        list((await made.client(api_key="k-1").sweep((), is_full=False)).facts)
+        list((await made.client(api_key="k-1").reconcile((), is_full=False)).facts)
 
         assert seen == [("k-1", "application/json")]
         assert made.heard == [("tasks.list", "200")]

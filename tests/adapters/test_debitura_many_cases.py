@@ -34,7 +34,7 @@ def said(facts: list[Fact]) -> list[Snapshot]:
 
 
 async def heard(debitura: World) -> list[Snapshot]:
-    return said(list((await debitura.client().sweep((), is_full=False)).facts))
+    return said(list((await debitura.client().reconcile((), is_full=False)).facts))
 
 
 def alone(stand: DebituraStand) -> int:

@@ -30,7 +30,7 @@ async def test_a_task_is_told_of_whatever_its_fields_hold(odd: Any) -> None:
     rows = [tasks(n)[0] | ({} if name == "id" else {name: odd}) for n, name in enumerate(FIELDS, 1)]
     answer = Response(json.dumps(page(rows)), media_type="application/json")
     async with world(scripted({"/tasks": in_turn([answer])})) as made:
-        facts = list((await made.client().sweep((), is_full=False)).facts)
+        facts = list((await made.client().reconcile((), is_full=False)).facts)
 
     assert len(facts) == len(FIELDS)
     assert all(isinstance(fact, SourceSaid) for fact in facts)

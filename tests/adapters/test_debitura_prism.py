@@ -107,7 +107,7 @@ async def test_everything_we_ask_is_asked_as_the_specification_wants_it(debitura
     task = payload("task__reply_to_chat")
     other = key({"id": "00000000-0000-4000-8000-000000000001"})
 
-    facts = list((await client.sweep({other}, is_full=True)).facts)
+    facts = list((await client.reconcile({other}, is_full=True)).facts)
     books = await client.list_receivables()
     sent = await client.execute(order(task, "Ça va? 😀", person=MEMBER))
     rows = await client.health()
@@ -130,7 +130,7 @@ async def test_everything_we_ask_is_asked_as_the_specification_wants_it(debitura
 async def test_an_empty_list_is_empty_however_it_is_written(debitura: World, example: str) -> None:
     client = debitura.client(transport=Preferring({("GET", "/tasks"): f"example={example}"}))
 
-    assert list((await client.sweep((), is_full=False)).facts) == []
+    assert list((await client.reconcile((), is_full=False)).facts) == []
     await debitura.close()
 
 

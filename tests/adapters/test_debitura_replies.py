@@ -338,9 +338,9 @@ async def test_after_a_reply_the_task_goes_and_is_gone_for_certain(
 ) -> None:
     client = debitura.client()
     await client.execute(order(task))
-    assert len(list((await client.sweep({key(task)}, is_full=False)).facts)) == 1
+    assert len(list((await client.reconcile({key(task)}, is_full=False)).facts)) == 1
 
     clock.move(seconds=5)
 
-    [gone] = list((await client.sweep({key(task)}, is_full=False)).facts)
+    [gone] = list((await client.reconcile({key(task)}, is_full=False)).facts)
     assert gone == SourceGone(key(task), clock(), is_certain=True, outcome="solved")

@@ -61,7 +61,7 @@ async def test_the_list_is_read_once_in_ten_polls_however_many_tasks_there_are(
         stand.add_task("Generic")
     client = debitura.client()
     for _ in range(21):
-        list((await client.sweep((), is_full=False)).facts)
+        list((await client.reconcile((), is_full=False)).facts)
         await client.list_receivables()
         clock.move(seconds=60)
 
@@ -94,7 +94,7 @@ async def test_an_event_about_a_case_has_it_read_at_once_and_the_list_at_the_nex
     await client.list_receivables()
     stand.move_case(case["id"], "Closed")
 
-    await client.look([ChangeHint(what="case", id=case["id"])], ())
+    await client.fetch([ChangeHint(what="case", id=case["id"])], ())
     told = said(await client.list_receivables())
     clock.move(seconds=60)
     (again,) = await client.list_receivables()
@@ -145,7 +145,7 @@ async def test_while_debitura_is_down_nothing_is_heard(debitura: World, stand: D
 
 async def test_a_case_that_an_event_named_and_that_is_not_there_is_gone(debitura: World) -> None:
     client = debitura.client()
-    await client.look([ChangeHint(what="case", id=uuid(7))], ())
+    await client.fetch([ChangeHint(what="case", id=uuid(7))], ())
 
     books = await client.list_receivables()
 
@@ -162,11 +162,11 @@ async def test_a_webhook_that_was_switched_off_is_told_until_it_is_on_again(
     key = f"debitura:main:webhook:{stand.webhooks[0]['id']}"
     client = debitura.client()
 
-    (off,) = list((await client.sweep((), is_full=True)).facts)
+    (off,) = list((await client.reconcile((), is_full=True)).facts)
     stand.webhooks[0].update(isActive=True, disabledReason=None)
-    unasked = list((await client.sweep([key], is_full=False)).facts)
+    unasked = list((await client.reconcile([key], is_full=False)).facts)
     clock.move(minutes=10)
-    (on,) = list((await client.sweep([key], is_full=False)).facts)
+    (on,) = list((await client.reconcile([key], is_full=False)).facts)
 
     assert isinstance(off, SourceSaid)
     assert (off.key, off.snapshot.kind) == (key, "webhook_disabled")
@@ -183,4 +183,4 @@ async def test_a_webhook_that_leads_elsewhere_is_not_ours_to_tell(
 ) -> None:
     stand.webhooks[0].update(isActive=False, url=url)
 
-    assert list((await debitura.client().sweep((), is_full=True)).facts) == []
+    assert list((await debitura.client().reconcile((), is_full=True)).facts) == []

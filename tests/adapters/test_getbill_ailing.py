@@ -36,7 +36,7 @@ async def test_a_todo_off_the_list_whose_page_ails_keeps_no_other_from_being_rea
     new = stand.add("portal_dispute")
     getbill = client_of(ailing(stand, {old[0]["id"]}), watch)
 
-    facts = list((await getbill.sweep([key(todo) for todo in old], is_full=False)).facts)
+    facts = list((await getbill.reconcile([key(todo) for todo in old], is_full=False)).facts)
 
     assert {fact.key for fact in facts} == {key(old[1]), key(old[2]), key(new)}
 
@@ -50,12 +50,12 @@ async def test_what_a_list_said_counts_though_the_reads_end_before_its_details(k
     getbill = client_of(ailing(stand, refusing, 429), watch)
     open_keys = [] if known_for_days is None else [key(hardship)]
     if known_for_days is not None:
-        list((await getbill.sweep(open_keys, is_full=False)).facts)
+        list((await getbill.reconcile(open_keys, is_full=False)).facts)
         watch.move(days=known_for_days, minutes=5)
     new = stand.add("portal_dispute")
     refusing.append(hardship["id"])
 
-    facts = list((await getbill.sweep(open_keys, is_full=False)).facts)
+    facts = list((await getbill.reconcile(open_keys, is_full=False)).facts)
 
     assert {key(new)} <= {fact.key for fact in facts} <= {key(new), *open_keys}
 
@@ -71,10 +71,10 @@ async def test_a_429_that_says_no_time_ends_the_reads_for_a_minute() -> None:
         observe=lambda _name, status, _: answers.update([status]),
     )
 
-    assert list((await getbill.sweep([], is_full=False)).facts) == []
+    assert list((await getbill.reconcile([], is_full=False)).facts) == []
     assert answers["429"] <= 4, "those that were under way side by side"
     watch.move(minutes=5)
-    list((await getbill.sweep([], is_full=False)).facts)
+    list((await getbill.reconcile([], is_full=False)).facts)
     assert answers["200"] == 2
 
 
@@ -89,9 +89,9 @@ async def test_events_do_not_keep_the_same_old_todos_from_being_read_in_turn() -
     found: set[str] = set()
 
     for _ in range(2):
-        found |= {fact.key for fact in (await getbill.sweep(open_keys, is_full=False)).facts}
+        found |= {fact.key for fact in (await getbill.reconcile(open_keys, is_full=False)).facts}
         watch.move(minutes=1)
-        await getbill.look([ChangeHint(what=todo["type"], id=todo["id"]) for todo in new], open_keys)
+        await getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"]) for todo in new], open_keys)
         watch.move(minutes=4)
 
     assert set(open_keys) <= found
@@ -104,7 +104,9 @@ async def test_when_more_than_a_few_ail_getbill_is_ill_and_the_pass_counts_for_n
     watch.move(days=60)
 
     error = await failure(
-        client_of(ailing(stand, [todo["id"] for todo in old]), watch).sweep([key(todo) for todo in old], is_full=False)
+        client_of(ailing(stand, [todo["id"] for todo in old]), watch).reconcile(
+            [key(todo) for todo in old], is_full=False
+        )
     )
 
     assert (type(error), error.code) == (RetryLaterError, "server_error")
@@ -114,7 +116,7 @@ async def test_what_a_proxy_answers_instead_of_getbill_is_repeated_nowhere() -> 
     async def proxy(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("Jane Doe owes 1,500")(scope, receive, send)
 
-    error = await failure(client_of(proxy, Watch()).sweep([], is_full=False))  # type: ignore[arg-type]  # any ASGI app
+    error = await failure(client_of(proxy, Watch()).reconcile([], is_full=False))  # type: ignore[arg-type]  # any ASGI app
 
     assert error.code == "unexpected_answer"
     assert error.message == "Getbill's answer is no JSON object but text/plain; charset=utf-8"

@@ -60,9 +60,9 @@ async def test_a_late_instalment_is_an_alert_beside_its_plan_and_over_when_paid(
 ) -> None:
     plan, alert = late_plan(stand)
 
-    first = kinds(list((await getbill.sweep([], is_full=False)).facts))
+    first = kinds(list((await getbill.reconcile([], is_full=False)).facts))
     plan["installments"][0].update(paid_at="2026-03-02T08:00:00+00:00", status="paid")
-    paid = gone(list((await getbill.sweep([key(plan), alert], is_full=False)).facts))
+    paid = gone(list((await getbill.reconcile([key(plan), alert], is_full=False)).facts))
 
     assert first == {key(plan): "agreement", alert: "overdue_installment"}
     assert paid == {alert: "paid"}
@@ -74,11 +74,11 @@ async def test_an_old_plan_that_no_list_shows_any_more_is_read_for_its_alert_too
     plan, alert = late_plan(stand)
     watch.move(days=90)
 
-    still = kinds(list((await getbill.sweep([key(plan), alert], is_full=False)).facts))
+    still = kinds(list((await getbill.reconcile([key(plan), alert], is_full=False)).facts))
     stand.remove(plan["id"])
 
     assert alert in still
-    assert gone(list((await getbill.sweep([key(plan), alert], is_full=False)).facts)) == {
+    assert gone(list((await getbill.reconcile([key(plan), alert], is_full=False)).facts)) == {
         key(plan): "gone",
         alert: "gone",
     }
@@ -89,7 +89,7 @@ async def test_a_plan_that_is_paid_in_full_leaves_no_alert(getbill: Getbill, sta
     for part in plan["installments"]:
         part.update(paid_at="2026-03-02T08:00:00+00:00", status="paid")
 
-    facts = list((await getbill.sweep([alert], is_full=False)).facts)
+    facts = list((await getbill.reconcile([alert], is_full=False)).facts)
 
     assert gone(facts) == {alert: "paid"}
 
@@ -99,9 +99,9 @@ async def test_a_check_in_rings_although_the_hardship_was_decided_long_ago(
 ) -> None:
     todo, alert = due_hardship(stand)
 
-    due = kinds(list((await getbill.sweep([], is_full=False)).facts))
+    due = kinds(list((await getbill.reconcile([], is_full=False)).facts))
     todo["check_in_due"] = False
-    answered = gone(list((await getbill.sweep([alert], is_full=False)).facts))
+    answered = gone(list((await getbill.reconcile([alert], is_full=False)).facts))
 
     assert due == {alert: "check_in"}
     assert answered == {alert: "completed"}
@@ -135,8 +135,8 @@ async def test_a_check_in_rings_though_the_list_says_that_the_hardship_was_accep
 
     for _ in range(2):  # the second one is a process that has just started
         getbill = listing.client(watch)
-        assert kinds(list((await getbill.sweep([], is_full=False)).facts)) == {alert: "check_in"}
-        list((await getbill.sweep([], is_full=False)).facts)
+        assert kinds(list((await getbill.reconcile([], is_full=False)).facts)) == {alert: "check_in"}
+        list((await getbill.reconcile([], is_full=False)).facts)
     assert sorted(listing.reads) == ["debts.get"] * 2 + ["todos.list"] * 4
 
 
@@ -153,15 +153,15 @@ async def test_a_check_in_rings_though_the_list_says_that_the_hardship_was_accep
 async def test_no_other_decided_hardship_rings_or_is_read(watch: Watch, fields: dict[str, Any]) -> None:
     listing = Listing("since_last_month", **fields)
 
-    assert list((await listing.client(watch).sweep([], is_full=False)).facts) == []
+    assert list((await listing.client(watch).reconcile([], is_full=False)).facts) == []
     assert listing.reads == ["todos.list"]
 
 
 async def test_a_check_in_of_a_hardship_of_long_ago_rings_at_the_daily_pass(watch: Watch) -> None:
     getbill = Listing("since_beginning", status="validated", check_in_due=True).client(watch)
 
-    assert list((await getbill.sweep([], is_full=False)).facts) == []
-    assert list(kinds(list((await getbill.sweep([], is_full=True)).facts)).values()) == ["check_in"]
+    assert list((await getbill.reconcile([], is_full=False)).facts) == []
+    assert list(kinds(list((await getbill.reconcile([], is_full=True)).facts)).values()) == ["check_in"]
 
 
 async def test_an_alert_whose_todo_left_the_recent_list_is_followed_all_the_same(
@@ -169,10 +169,10 @@ async def test_an_alert_whose_todo_left_the_recent_list_is_followed_all_the_same
 ) -> None:
     todo, alert = due_hardship(stand)
     watch.move(days=45)
-    unlisted = kinds(list((await getbill.sweep([alert], is_full=False)).facts))
+    unlisted = kinds(list((await getbill.reconcile([alert], is_full=False)).facts))
     todo["check_in_due"] = False
 
-    facts = list((await getbill.sweep([alert], is_full=False)).facts)
+    facts = list((await getbill.reconcile([alert], is_full=False)).facts)
 
     assert alert in unlisted
     assert gone(facts) == {alert: "completed"}
@@ -182,14 +182,14 @@ async def test_an_alert_whose_todo_left_the_recent_list_is_followed_all_the_same
 async def test_an_event_about_the_plan_tells_of_its_alert(getbill: Getbill, stand: GetbillStand) -> None:
     plan, alert = late_plan(stand)
 
-    found = kinds(await getbill.look([ChangeHint(debt_id=plan["debt"]["id"])], []))
+    found = kinds(await getbill.fetch([ChangeHint(debt_id=plan["debt"]["id"])], []))
 
     assert found == {key(plan): "agreement", alert: "overdue_installment"}
 
 
 async def test_how_debts_stand_comes_with_every_list_and_costs_no_read(getbill: Getbill, stand: GetbillStand) -> None:
     todo = stand.add("portal_dispute")
-    list((await getbill.sweep([], is_full=True)).facts)
+    list((await getbill.reconcile([], is_full=True)).facts)
     reads = len(asked(stand))
 
     books = await getbill.list_receivables()
@@ -206,6 +206,6 @@ async def test_a_decided_dispute_still_says_how_its_debt_stands(getbill: Getbill
     stand.set_status(todo["id"], "rejected")
     todo["debt"]["status"] = "status.default.settled"
 
-    assert list((await getbill.sweep([], is_full=False)).facts) == []
+    assert list((await getbill.reconcile([], is_full=False)).facts) == []
 
     assert [one.standing for book in await getbill.list_receivables() for one in book.said] == [("paid",)]

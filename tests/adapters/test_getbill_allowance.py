@@ -56,13 +56,13 @@ async def test_a_debt_is_read_once_an_hour_and_at_once_when_it_changed(
     todo = stand.add("portal_dispute")
     debt = stand.debts[todo["debt"]["id"]]
     for _ in range(3):
-        list((await getbill.sweep([], is_full=False)).facts)
+        list((await getbill.reconcile([], is_full=False)).facts)
     assert len(asked(stand, "/debts/")) == 1
 
     debt["debtor_company"] = "Renamed Ltd"
-    told = said(await getbill.look([ChangeHint(debt_id=debt["id"])], []))
+    told = said(await getbill.fetch([ChangeHint(debt_id=debt["id"])], []))
     watch.move(minutes=61)
-    list((await getbill.sweep([], is_full=False)).facts)
+    list((await getbill.reconcile([], is_full=False)).facts)
 
     assert told[key(todo)].debtor == "Renamed Ltd"
     assert len(asked(stand, "/debts/")) == 3
@@ -74,7 +74,7 @@ async def test_a_debt_that_cannot_be_read_leaves_the_amount_without_a_currency(
     todo = stand.add("portal_dispute", amount=1500.0)
     stand.debts.clear()
 
-    found = said(list((await getbill.sweep([], is_full=False)).facts))[key(todo)]
+    found = said(list((await getbill.reconcile([], is_full=False)).facts))[key(todo)]
 
     assert (found.amount, found.debtor) == (Money(Decimal(1500), None), None)
 
@@ -85,7 +85,7 @@ async def test_polling_keeps_reads_for_people(stand: GetbillStand, watch: Watch)
         stand.add("portal_dispute")
     getbill = client_of(stand.app, watch, reads_per_hour=40)
 
-    found = said(list((await getbill.sweep([], is_full=False)).facts))
+    found = said(list((await getbill.reconcile([], is_full=False)).facts))
 
     assert len(found) == 60
     assert getbill.budget.remaining("read") >= 4
@@ -99,9 +99,9 @@ async def test_when_the_allowance_is_nearly_used_up_polling_waits_and_a_person_d
     stand.access.reads.limit = 40
     getbill = client_of(stand.app, watch)
     for _ in range(36):
-        list((await getbill.sweep([], is_full=False)).facts)
+        list((await getbill.reconcile([], is_full=False)).facts)
 
-    error = await failure(getbill.sweep([], is_full=False))
+    error = await failure(getbill.reconcile([], is_full=False))
     done = await getbill.execute(order(todo))
 
     assert (type(error), error.code) == (RetryLaterError, "budget")
@@ -131,7 +131,7 @@ async def test_a_new_hardship_waits_for_allowance_rather_than_ring_for_one_alrea
         stand.add("hardship", status="validated")
     stand.access.reads.limit = 20
 
-    assert list((await client_of(stand.app, watch, reads_per_hour=20).sweep([], is_full=False)).facts) == []
+    assert list((await client_of(stand.app, watch, reads_per_hour=20).reconcile([], is_full=False)).facts) == []
 
 
 async def test_after_a_429_nothing_is_asked_until_the_time_named_has_passed(
@@ -139,11 +139,11 @@ async def test_after_a_429_nothing_is_asked_until_the_time_named_has_passed(
 ) -> None:
     stand.faults.rate_limit_next, stand.faults.retry_after_s = 1, 600
 
-    first = await failure(getbill.sweep([], is_full=False))
-    second = await failure(getbill.sweep([], is_full=False))
+    first = await failure(getbill.reconcile([], is_full=False))
+    second = await failure(getbill.reconcile([], is_full=False))
     calls = len(stand.faults.calls)
     watch.move(seconds=601)
-    list((await getbill.sweep([], is_full=False)).facts)
+    list((await getbill.reconcile([], is_full=False)).facts)
 
     assert isinstance(first, RetryLaterError)
     assert (first.code, first.after_s) == ("rate_limited", 600)
@@ -159,7 +159,7 @@ async def test_a_429_that_says_so_in_its_body_only_is_heeded_too(watch: Watch) -
         return JSONResponse(json.loads((PAYLOADS / "error_429.json").read_bytes()), 429)
 
     getbill = client_of(serving(too_many), watch)
-    codes = [(await failure(getbill.sweep([], is_full=False))).code for _ in range(3)]
+    codes = [(await failure(getbill.reconcile([], is_full=False))).code for _ in range(3)]
 
     assert (codes, calls) == (["rate_limited", "budget", "budget"], 1)
 
@@ -210,7 +210,7 @@ async def test_a_token_is_fetched_once_for_all_who_wait_for_it(stand: GetbillSta
     getbill = with_oauth(stand, watch)
     stand.faults.hang_s = 0.01
 
-    await asyncio.gather(*(getbill.look([ChangeHint(what=todo["type"], id=todo["id"])], []) for todo in todos))
+    await asyncio.gather(*(getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"])], []) for todo in todos))
 
     assert asked(stand, "/token", "POST") == ["/token"]
 
@@ -218,9 +218,9 @@ async def test_a_token_is_fetched_once_for_all_who_wait_for_it(stand: GetbillSta
 async def test_a_new_token_is_fetched_before_the_old_one_ends(stand: GetbillStand, watch: Watch) -> None:
     statuses: list[str] = []
     getbill = with_oauth(stand, watch, observe=lambda _operation, status, _headers: statuses.append(status))
-    list((await getbill.sweep([], is_full=False)).facts)
+    list((await getbill.reconcile([], is_full=False)).facts)
     watch.move(minutes=59)
-    list((await getbill.sweep([], is_full=False)).facts)
+    list((await getbill.reconcile([], is_full=False)).facts)
 
     assert asked(stand, "/token", "POST") == ["/token", "/token"]
     assert set(statuses) == {"200"}
@@ -229,11 +229,11 @@ async def test_a_new_token_is_fetched_before_the_old_one_ends(stand: GetbillStan
 async def test_a_revoked_token_is_replaced_once(stand: GetbillStand, watch: Watch) -> None:
     todo = stand.add("portal_dispute")
     getbill = with_oauth(stand, watch)
-    list((await getbill.sweep([], is_full=False)).facts)
+    list((await getbill.reconcile([], is_full=False)).facts)
     stand.access.revoke_tokens()
     stand.faults.hang_s = 0.01
 
-    await asyncio.gather(*(getbill.look([ChangeHint(what=todo["type"], id=todo["id"])], []) for _ in range(4)))
+    await asyncio.gather(*(getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"])], []) for _ in range(4)))
     await getbill._api._tokens.instead_of("one that was refused long ago")
 
     assert asked(stand, "/token", "POST") == ["/token", "/token"]
@@ -242,13 +242,13 @@ async def test_a_revoked_token_is_replaced_once(stand: GetbillStand, watch: Watc
 async def test_a_ready_token_that_is_refused_is_permanent(stand: GetbillStand, watch: Watch) -> None:
     stand.access.token = "another"
 
-    error = await failure(client_of(stand.app, watch).sweep([], is_full=False))
+    error = await failure(client_of(stand.app, watch).reconcile([], is_full=False))
 
     assert (type(error), error.code, len(stand.faults.calls)) == (PermanentError, "unauthorized", 1)
 
 
 async def test_wrong_client_credentials_say_so_and_show_no_secret(stand: GetbillStand, watch: Watch) -> None:
-    error = await failure(with_oauth(stand, watch, client_secret="wrong-secret").sweep([], is_full=False))
+    error = await failure(with_oauth(stand, watch, client_secret="wrong-secret").reconcile([], is_full=False))
 
     assert (type(error), error.code) == (PermanentError, "unauthorized")
     assert "Client authentication failed" in error.message

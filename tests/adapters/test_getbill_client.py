@@ -47,7 +47,7 @@ def test_it_is_an_upstream(getbill: Getbill) -> None:
 async def test_a_sweep_tells_of_every_kind_with_currency_and_debtor(getbill: Getbill, stand: GetbillStand) -> None:
     todos = [stand.add(kind, currency="DKK", amount=1200.0) for kind in KINDS]
 
-    found = said(list((await getbill.sweep([], is_full=False)).facts))
+    found = said(list((await getbill.reconcile([], is_full=False)).facts))
 
     assert sorted(found) == sorted(map(key, todos))
     assert sorted(one.kind for one in found.values()) == sorted(KINDS)
@@ -61,7 +61,7 @@ async def test_what_is_said_counts_from_when_the_pass_began(stand: GetbillStand,
 
     stand.add("portal_dispute")
 
-    facts = list((await client_of(stand.app, watch, observe=slow_clock).sweep([], is_full=False)).facts)
+    facts = list((await client_of(stand.app, watch, observe=slow_clock).reconcile([], is_full=False)).facts)
 
     assert [fact.said_at for fact in facts if isinstance(fact, SourceSaid)] == [NOW]
     assert watch.at > NOW
@@ -71,7 +71,7 @@ async def test_many_pages_are_one_pass(getbill: Getbill, stand: GetbillStand) ->
     for _ in range(230):
         stand.add("agreement")
 
-    assert len(list((await getbill.sweep([], is_full=False)).facts)) == 230
+    assert len(list((await getbill.reconcile([], is_full=False)).facts)) == 230
     assert len(asked(stand, "/todos")) == 3
 
 
@@ -79,8 +79,8 @@ async def test_older_todos_are_found_by_a_full_sweep_only(getbill: Getbill, stan
     old = stand.add("portal_dispute")
     watch.move(days=90)
 
-    assert list((await getbill.sweep([], is_full=False)).facts) == []
-    assert list(said(list((await getbill.sweep([], is_full=True)).facts))) == [key(old)]
+    assert list((await getbill.reconcile([], is_full=False)).facts) == []
+    assert list(said(list((await getbill.reconcile([], is_full=True)).facts))) == [key(old)]
 
 
 @pytest.mark.parametrize("is_sparse", [False, True], ids=["whole singles", "singles as sparse as documented"])
@@ -95,11 +95,11 @@ async def test_an_item_reads_the_same_however_it_was_found(
     )
     ours = {key(todo)}
 
-    swept = list((await client_of(stand.app, watch).sweep(ours, is_full=False)).facts)
+    swept = list((await client_of(stand.app, watch).reconcile(ours, is_full=False)).facts)
     getbill = client_of(stand.app, watch)
-    looked = await getbill.look([hint], ours)
-    by_debt = await getbill.look([ChangeHint(debt_id=todo["debt"]["id"])], ours)
-    swept_again = list((await getbill.sweep(ours, is_full=False)).facts)
+    looked = await getbill.fetch([hint], ours)
+    by_debt = await getbill.fetch([ChangeHint(debt_id=todo["debt"]["id"])], ours)
+    swept_again = list((await getbill.reconcile(ours, is_full=False)).facts)
 
     assert said(swept)[key(todo)].kind == kind
     assert said(looked) == said(by_debt) == said(swept_again) == said(swept)
@@ -111,12 +111,12 @@ async def test_a_decision_at_getbill_is_found_and_stays_found(
 ) -> None:
     """The list shows no status for a hardship, a plan or an objection; only the single todo does."""
     todo = stand.add(kind)
-    list((await getbill.sweep([], is_full=False)).facts)
+    list((await getbill.reconcile([], is_full=False)).facts)
     stand.set_status(todo["id"], "rejected")
 
-    resolved = said(list((await getbill.sweep([key(todo)], is_full=False)).facts))[key(todo)]
+    resolved = said(list((await getbill.reconcile([key(todo)], is_full=False)).facts))[key(todo)]
     watch.move(minutes=5)
-    afterwards = list((await getbill.sweep([], is_full=False)).facts)
+    afterwards = list((await getbill.reconcile([], is_full=False)).facts)
 
     assert (resolved.is_open, resolved.outcome, resolved.verbs) == (False, "rejected", ("reopen",))
     assert resolved.debtor
@@ -127,12 +127,12 @@ async def test_a_decision_taken_back_at_getbill_opens_the_item_again(
     getbill: Getbill, stand: GetbillStand, watch: Watch
 ) -> None:
     todo = stand.add("hardship", status="validated")
-    assert list((await getbill.sweep([], is_full=False)).facts) == []
+    assert list((await getbill.reconcile([], is_full=False)).facts) == []
     stand.set_status(todo["id"], "suggested")
 
-    by_webhook = said(await getbill.look([ChangeHint(debt_id=todo["debt"]["id"])], []))
+    by_webhook = said(await getbill.fetch([ChangeHint(debt_id=todo["debt"]["id"])], []))
     watch.move(hours=2)
-    by_polling = said(list((await client_of(stand.app, watch).sweep([], is_full=False)).facts))
+    by_polling = said(list((await client_of(stand.app, watch).reconcile([], is_full=False)).facts))
 
     assert by_webhook[key(todo)].is_open
     assert by_polling[key(todo)].is_open
@@ -150,7 +150,7 @@ async def test_what_is_open_here_and_not_in_the_list_is_asked_for(
 
     facts = {
         fact.key: fact
-        for fact in list((await getbill.sweep([*map(key, (gone, old, paid)), elsewhere], is_full=False)).facts)
+        for fact in list((await getbill.reconcile([*map(key, (gone, old, paid)), elsewhere], is_full=False)).facts)
     }
 
     assert facts.keys() == {key(gone), key(old), key(paid)}
@@ -162,9 +162,9 @@ async def test_what_is_open_here_and_not_in_the_list_is_asked_for(
 async def test_a_pass_asks_for_fifty_at_most_and_the_others_next_time(getbill: Getbill, watch: Watch) -> None:
     keys = {f"getbill:main:ai_detection:enc_gone_{n}" for n in range(70)}
 
-    first = {fact.key for fact in list((await getbill.sweep(keys, is_full=False)).facts)}
+    first = {fact.key for fact in list((await getbill.reconcile(keys, is_full=False)).facts)}
     watch.move(minutes=5)
-    second = {fact.key for fact in list((await getbill.sweep(keys, is_full=False)).facts)}
+    second = {fact.key for fact in list((await getbill.reconcile(keys, is_full=False)).facts)}
 
     assert len(first) == 50
     assert first | second == keys
@@ -177,7 +177,7 @@ async def test_a_failed_page_concludes_nothing(watch: Watch) -> None:
         return page([plain(f"enc_{n}") for n in range(100)], page=1, limit=100, total=150, pages=2)
 
     error = await failure(
-        client_of(serving(second_page_fails), watch).sweep(["getbill:main:agreement:x"], is_full=False)
+        client_of(serving(second_page_fails), watch).reconcile(["getbill:main:agreement:x"], is_full=False)
     )
 
     assert (type(error), error.code) == (RetryLaterError, "server_error")
@@ -193,7 +193,7 @@ async def test_a_list_that_never_holds_still_concludes_nothing(watch: Watch) -> 
         todos = [plain(f"enc_{served}_{n}") for n in range(100)]
         return page(todos, page=number, limit=100, total=150 + served, pages=2)
 
-    error = await failure(client_of(serving(one_more_each_time), watch).sweep([], is_full=False))
+    error = await failure(client_of(serving(one_more_each_time), watch).reconcile([], is_full=False))
 
     assert (type(error), error.code) == (RetryLaterError, "incomplete")
 
@@ -208,7 +208,7 @@ async def test_a_todo_pushed_onto_the_next_page_is_read_again_until_the_list_hol
         start = (int(request.query_params["page"]) - 1) * 100
         return page([plain(i) for i in ids[start : start + 100]], limit=100, total=len(ids), pages=2)
 
-    found = said(list((await client_of(serving(new_one_between_the_pages), watch).sweep([], is_full=False)).facts))
+    found = said(list((await client_of(serving(new_one_between_the_pages), watch).reconcile([], is_full=False)).facts))
 
     assert len(found) == 151
 
@@ -223,7 +223,7 @@ async def test_a_todo_that_stands_on_two_pages_hides_another_and_the_list_is_rea
         start = (int(request.query_params["page"]) - 1) * 100
         return page([plain(i) for i in ids[start : start + 100]], limit=100, total=150, pages=2)
 
-    found = said(list((await client_of(serving(one_goes_and_one_comes), watch).sweep([], is_full=False)).facts))
+    found = said(list((await client_of(serving(one_goes_and_one_comes), watch).reconcile([], is_full=False)).facts))
 
     assert "getbill:main:agreement:enc_new" in found
     assert len(found) == 150
@@ -237,7 +237,7 @@ async def test_a_todo_that_stands_on_two_pages_hides_another_and_the_list_is_rea
 async def test_a_list_with_odd_pagination_is_still_read(watch: Watch, pagination: dict[str, Any]) -> None:
     app = serving(lambda _request: page([plain("enc_1"), plain("enc_2"), plain("enc_1")], **pagination))
 
-    found = said(list((await client_of(app, watch).sweep([], is_full=False)).facts))
+    found = said(list((await client_of(app, watch).reconcile([], is_full=False)).facts))
 
     assert sorted(found) == ["getbill:main:agreement:enc_1", "getbill:main:agreement:enc_2"]
 
@@ -245,7 +245,9 @@ async def test_a_list_with_odd_pagination_is_still_read(watch: Watch, pagination
 async def test_todos_that_are_nothing_we_know_are_shown_or_left_out_but_never_raise(watch: Watch) -> None:
     todos: list[Any] = [None, 5, {}, {"id": None}, {"id": "enc_9", "type": "promise", "debt": 3}]
 
-    found = said(list((await client_of(serving(lambda _request: page(todos)), watch).sweep([], is_full=False)).facts))
+    found = said(
+        list((await client_of(serving(lambda _request: page(todos)), watch).reconcile([], is_full=False)).facts)
+    )
 
     assert [(one.key, one.kind) for one in found.values()] == [("getbill:main:promise:enc_9", "promise")]
 
@@ -260,7 +262,9 @@ async def test_todos_that_are_nothing_we_know_are_shown_or_left_out_but_never_ra
     ],
 )
 async def test_an_answer_without_a_list_is_not_an_empty_list(watch: Watch, answer: Response, code: str) -> None:
-    error = await failure(client_of(serving(lambda _request: answer), watch).sweep(["getbill:main:x:y"], is_full=False))
+    error = await failure(
+        client_of(serving(lambda _request: answer), watch).reconcile(["getbill:main:x:y"], is_full=False)
+    )
 
     assert error.code == code
 
@@ -274,7 +278,7 @@ async def test_a_webhook_s_way_from_bytes_to_the_todo(getbill: Getbill, stand: G
     hint = getbill.read(body)
 
     assert hint is not None
-    assert list(said(await getbill.look([hint], []))) == [key(todo)]
+    assert list(said(await getbill.fetch([hint], []))) == [key(todo)]
 
 
 async def test_a_debt_s_todos_are_looked_at_together(getbill: Getbill, stand: GetbillStand) -> None:
@@ -282,16 +286,16 @@ async def test_a_debt_s_todos_are_looked_at_together(getbill: Getbill, stand: Ge
     second = stand.add("hardship", debt=stand.debts[first["debt"]["id"]])
     stand.add("ai_dispute")
 
-    assert set(said(await getbill.look([ChangeHint(debt_id=first["debt"]["id"])], []))) == {key(first), key(second)}
+    assert set(said(await getbill.fetch([ChangeHint(debt_id=first["debt"]["id"])], []))) == {key(first), key(second)}
 
 
 async def test_few_hints_are_looked_at_singly_and_many_cost_one_sweep(getbill: Getbill, stand: GetbillStand) -> None:
     todos = [stand.add("portal_dispute") for _ in range(6)]
     hints = [ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos]
 
-    few = await getbill.look([*hints[:5], *hints[:5]], [])
+    few = await getbill.fetch([*hints[:5], *hints[:5]], [])
     lists_for_few = asked(stand, "/todos").count("/external-api/v1/todos")
-    many = await getbill.look(hints, [])
+    many = await getbill.fetch(hints, [])
     lists = asked(stand, "/todos").count("/external-api/v1/todos")
 
     assert (len(few), lists_for_few) == (5, 0)
@@ -301,16 +305,16 @@ async def test_few_hints_are_looked_at_singly_and_many_cost_one_sweep(getbill: G
 async def test_an_event_about_nothing_in_particular_is_a_sweep(getbill: Getbill, stand: GetbillStand) -> None:
     todo = stand.add("ai_dispute")
 
-    assert list(said(await getbill.look([ChangeHint()], []))) == [key(todo)]
+    assert list(said(await getbill.fetch([ChangeHint()], []))) == [key(todo)]
 
 
 async def test_what_changed_is_read_anew_also_when_many_changed(getbill: Getbill, stand: GetbillStand) -> None:
     todos = [stand.add("hardship", status="validated") for _ in range(6)]
-    assert list((await getbill.sweep([], is_full=False)).facts) == []
+    assert list((await getbill.reconcile([], is_full=False)).facts) == []
     for todo in todos:
         stand.set_status(todo["id"], "suggested")
 
-    found = said(await getbill.look([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
+    found = said(await getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
 
     assert set(found) == set(map(key, todos))
 
@@ -321,18 +325,18 @@ async def test_many_hints_reach_further_back_than_the_sweep(
     todos = [stand.add("ai_dispute") for _ in range(6)]
     watch.move(days=60)
 
-    found = said(await getbill.look([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
+    found = said(await getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
 
     assert set(found) == set(map(key, todos))
 
 
 async def test_a_note_written_at_getbill_shows_after_its_webhook(getbill: Getbill, stand: GetbillStand) -> None:
     todos = [stand.add("portal_dispute") for _ in range(6)]
-    list((await getbill.sweep([], is_full=False)).facts)
+    list((await getbill.reconcile([], is_full=False)).facts)
     for todo in todos:
         todo["admin_notes"] = "call him back"
 
-    found = said(await getbill.look([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
+    found = said(await getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
 
     assert [one.details[-1].text for one in found.values()] == ["call him back"] * 6
 
@@ -343,13 +347,13 @@ async def test_a_todo_that_answers_with_another_id_makes_no_second_item(watch: W
 
     app = Starlette(routes=[Route("/external-api/v1/todos/ai_detection/enc_1", todo)])
 
-    facts = await client_of(app, watch).look([ChangeHint(what="ai_detection", id="enc_1")], [])
+    facts = await client_of(app, watch).fetch([ChangeHint(what="ai_detection", id="enc_1")], [])
 
     assert list(said(facts)) == ["getbill:main:ai_detection:enc_1"]
 
 
 async def test_a_hinted_todo_that_is_gone_is_gone_for_certain(getbill: Getbill) -> None:
-    facts = await getbill.look([ChangeHint(what="ai_detection", id="enc_1")], ["getbill:main:ai_detection:enc_1"])
+    facts = await getbill.fetch([ChangeHint(what="ai_detection", id="enc_1")], ["getbill:main:ai_detection:enc_1"])
 
     assert facts == [SourceGone("getbill:main:ai_detection:enc_1", NOW, is_certain=True)]
 
@@ -360,6 +364,6 @@ async def test_an_id_that_getbill_cannot_read_makes_an_event_a_sweep(watch: Watc
             return JSONResponse({"error": True, "message": "Invalid debt_id", "code": 400}, 400)
         return page([plain("enc_1")])
 
-    facts = await client_of(serving(refuses_debts), watch).look([ChangeHint(debt_id="17")], [])
+    facts = await client_of(serving(refuses_debts), watch).fetch([ChangeHint(debt_id="17")], [])
 
     assert list(said(facts)) == ["getbill:main:agreement:enc_1"]

@@ -231,7 +231,7 @@ async def test_a_missing_scope_is_named(getbill: Getbill, stand: GetbillStand) -
 async def test_a_403_without_words_still_names_the_scope(watch: Watch) -> None:
     app = serving(lambda _request: HTMLResponse("<h1>Forbidden</h1>", 403))
 
-    error = await failure(client_of(app, watch).sweep([], is_full=False))
+    error = await failure(client_of(app, watch).reconcile([], is_full=False))
 
     assert error.message == 'localhost answered 403 (needs the scope "debts:read")'
 

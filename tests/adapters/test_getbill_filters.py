@@ -29,7 +29,7 @@ async def test_many_events_about_one_type_make_us_read_the_list_of_that_type_onl
     for _ in range(120):
         stand.add("portal_dispute")
 
-    facts = await getbill.look([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], [])
+    facts = await getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], [])
 
     lists = [call.query for call in stand.faults.calls if call.path.endswith("/todos")]
     assert {fact.key for fact in facts} == {*map(key, todos)}
@@ -53,7 +53,7 @@ async def test_a_getbill_that_knows_a_type_by_its_old_name_or_none_is_still_aske
         await stand.app(scope, receive, send)
 
     getbill = client_of(choosy, watch)  # type: ignore[arg-type]  # any ASGI app
-    found = said(await getbill.look([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
+    found = said(await getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
 
     assert found.keys() == {*map(key, todos)}
     assert names == ["ai_detection", "non_blocking_dispute", None][: len(names)]

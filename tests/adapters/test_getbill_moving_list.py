@@ -31,7 +31,7 @@ def moving(stand: GetbillStand, move: Callable[[], Any]) -> Any:
 
 
 async def swept(getbill: Getbill, *open_keys: str) -> list[Any]:
-    return list((await getbill.sweep(open_keys, is_full=False)).facts)
+    return list((await getbill.reconcile(open_keys, is_full=False)).facts)
 
 
 @pytest.mark.parametrize(("each_time", "most"), [(1, 7), (7, 7), (130, 18)])
@@ -90,7 +90,7 @@ async def test_the_search_for_todos_ends_though_no_page_is_short(most: int, says
 
     hints = [ChangeHint(what="agreement", id=f"enc_gone_{n}") for n in range(8)]
 
-    await client_of(serving(answer), Watch()).look(hints, [])
+    await client_of(serving(answer), Watch()).fetch(hints, [])
 
     assert len(pages) <= 12, "three searches, by either name of the type and by none"
 
@@ -125,7 +125,7 @@ async def test_a_few_events_about_old_todos_cost_no_walk_through_the_whole_list(
     getbill.recall(open_keys, None)
     hints = [ChangeHint(what=todo["type"], id=todo["id"]) for todo in [*new, old[3]]]
 
-    found = said(await getbill.look(hints, open_keys))
+    found = said(await getbill.fetch(hints, open_keys))
 
     assert {key(todo) for todo in [*new, old[3]]} <= found.keys()
     assert len([path for path in asked(stand) if path.endswith("/todos")]) <= 2
@@ -172,9 +172,9 @@ async def test_a_list_that_cannot_be_read_to_its_end_is_not_begun() -> None:
     stand.access.reads.limit = 20
     getbill = client_of(stand.app, watch, reads_per_hour=20)
     for _ in range(2):
-        list((await getbill.sweep(open_keys, is_full=True)).facts)
+        list((await getbill.reconcile(open_keys, is_full=True)).facts)
 
-    error = await failure(getbill.sweep(open_keys, is_full=True))
+    error = await failure(getbill.reconcile(open_keys, is_full=True))
 
     assert (error.code, len(asked(stand))) == ("budget", 18)
 

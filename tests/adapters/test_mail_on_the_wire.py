@@ -93,7 +93,7 @@ class Post:
         ):  # fmt: skip
             await self.notifier.deliver(about, TO, None, shown)
             self.sent[f"{name}.{locale}"] = subject if shown is None else f"Re: {subject}"
-        await self.notifier.nudge(notice, TO, "", Reminder("reminder", ANNA))
+        await self.notifier.remind(notice, TO, "", Reminder("reminder", ANNA))
         self.sent[f"nudge.{locale}"] = f"Re: {subject}"
 
     async def send_many(self, locale: str) -> None:
@@ -102,7 +102,7 @@ class Post:
         for kind, notice in zip(SAMPLES, notices, strict=True):
             await self.notifier.deliver(notice, TO, None, None)
             self.sent[f"{kind}.{locale}"] = subject_of(notice)
-        await self.notifier.gather(notices, TO)
+        await self.notifier.deliver_grouped(notices, TO)
         self.sent[f"gathered.{locale}"] = None
         digest = replace(edition(sample_digest(locale, NOW)), unsubscribe_url=UNSUBSCRIBE)
         await self.notifier.deliver_digest(digest, TO)
@@ -113,7 +113,7 @@ class Post:
         values = {"about": "Getbill (Søn)", "since": "2026-03-02", "reason": "401", "url": f"https://{HOST}/login/x"}
         for code, sentence in SENTENCES.items():
             text = Translator().say("en", sentence, **values)
-            await self.notifier.warn(TO, text, f"login {code}" if code == "login" else code, NOW)
+            await self.notifier.send_admin_alert(TO, text, f"login {code}" if code == "login" else code, NOW)
             self.sent[code] = None
 
 

@@ -100,7 +100,7 @@ async def test_any_other_refusal_reaches_the_outbox() -> None:
 
 async def test_a_word_to_one_person_is_seen_by_that_person_only_and_carries_no_markup() -> None:
     async with slack() as wire, notifier_of(wire) as notifier:
-        await notifier.tell("C1/U1", "Ana <!channel> was faster")
+        await notifier.reply("C1/U1", "Ana <!channel> was faster")
 
         assert wire.calls == [
             ("chat.postEphemeral", {"channel": "C1", "user": "U1", "text": "Ana &lt;!channel&gt; was faster"})
@@ -111,7 +111,7 @@ async def test_a_word_to_one_person_is_seen_by_that_person_only_and_carries_no_m
 async def test_a_word_to_nobody_fails_for_good(address: str) -> None:
     async with slack() as wire, notifier_of(wire) as notifier:
         with pytest.raises(PermanentError):
-            await notifier.tell(address, "Hello")
+            await notifier.reply(address, "Hello")
 
 
 async def test_the_doctor_sees_who_the_token_speaks_for_and_which_scope_is_missing() -> None:
@@ -158,7 +158,7 @@ async def test_a_request_that_came_to_nothing_rings_in_the_channel_again_and_onc
 async def test_a_reminder_goes_into_the_thread_of_its_message_and_mentions_one_person() -> None:
     async with slack() as wire, notifier_of(wire) as notifier:
         ben = Person(name="Ben", slack_id="U2")
-        await notifier.nudge(make_notice(), "C1", "C1/171.5@171.2", Reminder("reminder", ben))
+        await notifier.remind(make_notice(), "C1", "C1/171.5@171.2", Reminder("reminder", ben))
 
         ((method, told),) = wire.calls
         assert (method, told["channel"], told["thread_ts"]) == ("chat.postMessage", "C1", "171.2")
@@ -168,14 +168,14 @@ async def test_a_reminder_goes_into_the_thread_of_its_message_and_mentions_one_p
 @pytest.mark.parametrize("answer", [HANG_UP, no("is_archived")])
 async def test_a_reminder_that_perhaps_arrived_or_cannot_is_not_said_again(answer: bytes) -> None:
     async with slack(answer) as wire, notifier_of(wire) as notifier:
-        await notifier.nudge(make_notice(), "C1", "C1/171.2", Reminder("reminder"))
+        await notifier.remind(make_notice(), "C1", "C1/171.2", Reminder("reminder"))
 
         assert wire.methods == ["chat.postMessage"]
 
 
 async def test_somebody_slack_does_not_know_is_reminded_without_a_mention() -> None:
     async with slack(no("users_not_found")) as wire, notifier_of(wire) as notifier:
-        await notifier.nudge(make_notice(), "C1", "C1/171.2", Reminder("woken", Person(email="ben@creditor.example")))
+        await notifier.remind(make_notice(), "C1", "C1/171.2", Reminder("woken", Person(email="ben@creditor.example")))
 
         assert wire.methods == ["users.lookupByEmail", "chat.postMessage"]
         assert "<@" not in wire.calls[1][1]["text"]
@@ -201,7 +201,7 @@ async def test_an_alert_whose_thread_was_deleted_stands_by_itself() -> None:
 
 async def test_several_alerts_ring_once_and_point_to_their_thread() -> None:
     async with slack() as wire, notifier_of(wire) as notifier:
-        gathered = await notifier.gather([make_notice(), make_notice()], "C1")
+        gathered = await notifier.deliver_grouped([make_notice(), make_notice()], "C1")
 
         assert gathered == GroupedDelivery(below="C1/171.2")
         assert wire.methods == ["chat.postMessage"]
@@ -210,7 +210,7 @@ async def test_several_alerts_ring_once_and_point_to_their_thread() -> None:
 async def test_the_way_back_is_shown_to_one_person_only() -> None:
     item = replace(RESOLVED, snapshot=make_snapshot(is_open=False, verbs=("reopen",)), undo_until=NOW)
     async with slack() as wire, notifier_of(wire) as notifier:
-        await notifier.offer(make_notice(item), "C1/U2")
+        await notifier.offer_undo(make_notice(item), "C1/U2")
 
         ((method, told),) = wire.calls
         assert (method, told["channel"], told["user"]) == ("chat.postEphemeral", "C1", "U2")

@@ -189,7 +189,7 @@ async def test_only_members_have_an_identity(adapters: Adapters, slack_id: str, 
 
 
 async def test_a_word_to_one_person_is_seen_by_that_person_only(adapters: Adapters) -> None:
-    await adapters.notifier.tell(f"{CHANNEL}/U0BEN", "Anna was faster.")
+    await adapters.notifier.reply(f"{CHANNEL}/U0BEN", "Anna was faster.")
 
     (message,) = adapters.stand.ephemerals
     assert (message.ephemeral_to, message.text) == ("U0BEN", "Anna was faster.")

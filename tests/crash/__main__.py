@@ -48,8 +48,8 @@ class DeadlyDatabase:
         self._die("after", work, result)
         return result
 
-    async def tell(self, me: str, names: Collection[str]) -> None:
-        await self._inner.tell(me, names)
+    async def notify_replicas(self, me: str, names: Collection[str]) -> None:
+        await self._inner.notify_replicas(me, names)
 
     async def listen(self, me: str, heard: Callable[[str], None]) -> None:
         await self._inner.listen(me, heard)

@@ -36,5 +36,5 @@ def test_what_came_under_a_wrong_clock_is_told_under_the_right_one(tmp_path: Pat
 
 def _killed_with_leases_held(here: World) -> None:
     here.service.stop()
-    here.service.start_deadly("after", "claim_policy.take")
+    here.service.start_deadly("after", "claim_policy.claim_batch")
     here.send_until_dead(here.getbill.event(here.getbill.add("portal_dispute", reference="INV-CLOCK-K")))

@@ -45,14 +45,14 @@ async def put(database: Database, item_ids: list[str], destination: str, count: 
 async def take(
     database: Database, seconds: float = 0, claim_id: str = "c", paces: Paces | None = None
 ) -> list[tuple[str, str]]:
-    turn = await database.write(claim_policy.take, at(seconds), claim_id, ROOM, paces or Paces())
+    turn = await database.write(claim_policy.claim_batch, at(seconds), claim_id, ROOM, paces or Paces())
     return [(delivery.destination, claimed_as) for delivery, claimed_as in turn.claimed]
 
 
 async def hear(
     database: Database, destination: str, error: DeliveryError | None, claim_id: str = "c", seconds: float = 0
 ) -> None:
-    await database.write(claim_policy.hear, destination, False, error, claim_id, at(seconds), 0.0)
+    await database.write(claim_policy.record_outcome, destination, False, error, claim_id, at(seconds), 0.0)
 
 
 async def finish_all(database: Database, claim_id: str, seconds: float) -> None:
@@ -166,7 +166,7 @@ async def test_what_came_of_a_click_overtakes_a_backlog_of_alerts(database: Data
         outbox.put_show(connection, item_ids[7], "slack:C1", "r", NOW, is_urgent=True)  # type: ignore[arg-type]
 
     await database.write(click)
-    turn = await database.write(claim_policy.take, at(0.1), "click", ROOM, paces)
+    turn = await database.write(claim_policy.claim_batch, at(0.1), "click", ROOM, paces)
 
     assert [delivery.item_id for delivery, _ in turn.claimed] == [item_ids[7]]
 
@@ -195,7 +195,7 @@ async def test_a_lease_that_is_renewed_is_kept_and_one_that_ran_out_is_counted(
     long = outbox.LEASE.total_seconds()
     held = await database.write(outbox.renew, [1], "c", at(long - 1))
     by_another = await database.write(outbox.renew, [1], "other", at(long - 1))
-    turn = await database.write(claim_policy.take, at(long + 1), "next", ROOM, Paces())
+    turn = await database.write(claim_policy.claim_batch, at(long + 1), "next", ROOM, Paces())
 
     assert (held, by_another, turn.reaped) == ({1}, set(), 1)
     assert [(delivery.id, delivery.maybe_delivered, delivery.lost) for delivery, _ in turn.claimed] == [(2, True, 1)]
@@ -220,13 +220,13 @@ async def test_a_pause_that_slack_asked_for_saves_nothing_up(database: Database,
     paces = Paces(slack=Pace(1.0, 5))
     await put(database, item_ids, "slack:C1", count=8)
     asked = RetryLaterError("ratelimited", after_s=10.0, reach="pace")
-    await database.write(claim_policy.hear, "slack:C1", False, asked, "c", at(0), 0.0, paces)
+    await database.write(claim_policy.record_outcome, "slack:C1", False, asked, "c", at(0), 0.0, paces)
 
     early = await take(database, 9.9, paces=paces)
     probe = await take(database, 10, "c2", paces)
     for _, claim_id in probe:
         await finish_all(database, claim_id, 10)
-        await database.write(claim_policy.hear, "slack:C1", False, None, claim_id, at(10), 0.0, paces)
+        await database.write(claim_policy.record_outcome, "slack:C1", False, None, claim_id, at(10), 0.0, paces)
     too_soon = await take(database, 10.5, "c3", paces)
     in_time = await take(database, 11, "c4", paces)
 

@@ -45,9 +45,9 @@ async def replica(postgres_url: str) -> AsyncIterator[Database]:
 
 async def test_others_hear_a_bell_and_the_ringer_does_not(replica: Database) -> None:
     async with listening(replica, "a") as a, listening(replica, "b") as b:
-        await replica.tell("a", {"outbox"})
+        await replica.notify_replicas("a", {"outbox"})
         heard = await b.wait("outbox", PATIENCE_S)
-        await replica.tell("b", {"clicks"})
+        await replica.notify_replicas("b", {"clicks"})
         heard_back = await a.wait("clicks", PATIENCE_S)
 
         assert (heard, heard_back) == (True, True)
@@ -62,7 +62,7 @@ async def test_a_lost_line_is_made_anew(replica: Database) -> None:
         await replica.write(cut)
         await until_listeners(replica, 0)
         await until_listeners(replica, 1)
-        await replica.tell("a", {"outbox"})
+        await replica.notify_replicas("a", {"outbox"})
 
         assert await b.wait("outbox", PATIENCE_S)
 

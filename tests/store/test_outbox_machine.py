@@ -215,7 +215,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def claim(self) -> None:
         claim_id = f"c{next(self._names)}"
-        turn = self._world.write(claim_policy.take, self._model.now, claim_id, ROOM, FAST)
+        turn = self._world.write(claim_policy.claim_batch, self._model.now, claim_id, ROOM, FAST)
         claimed = {(delivery.id, claimed_as) for delivery, claimed_as in turn.claimed}
         assert claimed == self._model.take(claim_id)
         self._held += sorted(claimed)
@@ -277,7 +277,7 @@ class Machine(RuleBasedStateMachine):
     def pause(self, destination: str) -> None:
         """The other side names a pause, or an operator takes the destination out of service."""
         error = RetryLaterError("maintenance", after_s=20.0)
-        self._world.write(claim_policy.hear, destination, True, error, "nobody", self._model.now, 0.0)
+        self._world.write(claim_policy.record_outcome, destination, True, error, "nobody", self._model.now, 0.0)
         name = place_of(destination)
         before = self._model.breakers.get(name, Breaker(name))
         self._model.breakers[name] = rules.after_failure(before, error, "nobody", self._model.now, 0.0)
@@ -307,7 +307,7 @@ class Machine(RuleBasedStateMachine):
 
     def _tell(self, row: Row, claim_id: str, error: DeliveryError | None) -> None:
         arguments = (row.destination, row.is_urgent, error, claim_id, self._model.now, 0.0)
-        self._world.write(claim_policy.hear, *arguments)
+        self._world.write(claim_policy.record_outcome, *arguments)
         self._model.hear(row, error, claim_id)
 
 

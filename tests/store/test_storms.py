@@ -28,7 +28,7 @@ async def item_of(database: Database, n: object) -> Item:
 
 
 async def take(database: Database, seconds: float = 0, claim_id: str = "c") -> list[str]:
-    turn = await database.write(claim_policy.take, at(seconds), claim_id, ROOM, PACES)
+    turn = await database.write(claim_policy.claim_batch, at(seconds), claim_id, ROOM, PACES)
     return [delivery.what for delivery, _ in turn.claimed]
 
 

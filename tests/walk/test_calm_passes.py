@@ -78,7 +78,7 @@ class Office:
         adapters = adapters or self.adapters
         upstream = adapters.upstreams[MAIN]
         keys = await adapters.database.read(items.open_keys, *MAIN)
-        await apply_in_chunks(adapters, await upstream.look([ChangeHint()], keys))
+        await apply_in_chunks(adapters, await upstream.fetch([ChangeHint()], keys))
 
 
 @pytest.fixture
@@ -218,8 +218,8 @@ async def test_a_chat_that_another_replicas_look_did_not_know_is_told_by_a_later
     class Meanwhile(Debitura):
         is_on = False
 
-        async def sweep(self, *args: Any, **options: Any) -> SyncPass:
-            found = await super().sweep(*args, **options)
+        async def reconcile(self, *args: Any, **options: Any) -> SyncPass:
+            found = await super().reconcile(*args, **options)
             if self.is_on:
                 office.clock.move(seconds=1)
                 await office.looks(other)
@@ -246,7 +246,7 @@ async def test_a_chat_that_another_replicas_look_did_not_know_is_told_by_a_later
 async def test_passes_over_one_account_go_one_after_the_other(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """`casebell reconcile` while the loop's own pass is under way."""
     upstream, steps = office.adapters.upstreams[MAIN], list[str]()
-    sweep = upstream.sweep
+    sweep = upstream.reconcile
 
     async def slow_sweep(open_keys: Collection[str], **options: Any) -> SyncPass:
         steps.append("asked")
@@ -258,7 +258,7 @@ async def test_passes_over_one_account_go_one_after_the_other(office: Office, mo
         steps.append("applied")
         return found
 
-    monkeypatch.setattr(upstream, "sweep", slow_sweep)
+    monkeypatch.setattr(upstream, "reconcile", slow_sweep)
     monkeypatch.setattr("receiver.sync.reconcile.apply_in_chunks", applied)
     await asyncio.gather(reconcile(office.adapters, upstream), reconcile(office.adapters, upstream))
 

@@ -24,7 +24,7 @@ from receiver.pipeline.deliver.claims import Dispatcher
 from receiver.pipeline.deliver.messages import deliver
 from receiver.settings import load
 from receiver.store import actions, breakers, items, messages, outbox
-from receiver.store.claim_policy import Capacity, take
+from receiver.store.claim_policy import Capacity, claim_batch
 from receiver.store.database import Database
 from receiver.store.outbox import Delivery
 from receiver.store.schema import outbox as rows
@@ -74,7 +74,7 @@ async def claimed(
     adapters: Adapters, claim_id: str, what: str = outbox.SHOW, after: timedelta = timedelta()
 ) -> Delivery:
     """The first claim of that kind to Slack or a source; others are left claimed."""
-    turn = await adapters.database.write(take, adapters.now() + after, claim_id, ROOM, adapters.paces)
+    turn = await adapters.database.write(claim_batch, adapters.now() + after, claim_id, ROOM, adapters.paces)
     return next(d for d, _ in turn.claimed if d.what == what and not d.destination.startswith("mail:"))
 
 

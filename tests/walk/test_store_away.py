@@ -42,11 +42,11 @@ class Source:
         del body
         return []
 
-    async def look(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
+    async def fetch(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
         del hints, open_keys
         return [SourceSaid(make_snapshot(), NOW)]
 
-    async def sweep(
+    async def reconcile(
         self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
     ) -> SyncPass:
         del open_keys, is_full, versions
@@ -92,8 +92,8 @@ class Away:
     def now(self) -> datetime:
         return NOW
 
-    async def tell(self, me: str, names: Collection[str]) -> None:
-        await self._inner.tell(me, names)
+    async def notify_replicas(self, me: str, names: Collection[str]) -> None:
+        await self._inner.notify_replicas(me, names)
 
     async def listen(self, me: str, heard: Callable[[str], None]) -> None:
         await self._inner.listen(me, heard)

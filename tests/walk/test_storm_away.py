@@ -48,7 +48,7 @@ async def test_a_change_while_its_row_is_swept_counts_once(database: Database) -
     await come_in(database, *range(5))
 
     def slow_take(connection: Connection) -> Batch:
-        taken = claim_policy.take(connection, at(0), "c", ROOM, PACES)
+        taken = claim_policy.claim_batch(connection, at(0), "c", ROOM, PACES)
         time.sleep(0.7)
         return taken
 
@@ -57,7 +57,7 @@ async def test_a_change_while_its_row_is_swept_counts_once(database: Database) -
     changed = SourceSaid(make_snapshot(key=key_of(4), title="Another title"), at(1))
     await database.write(apply_fact, changed, at(1), ROUTES)
     await taking
-    await database.write(claim_policy.take, at(2), "d", ROOM, PACES)
+    await database.write(claim_policy.claim_batch, at(2), "d", ROOM, PACES)
 
     found = [item.key for item in await database.read(groups.items_of, 1)]
     assert len(found) == len(set(found))

@@ -68,7 +68,7 @@ async def told(adapters: Adapters) -> list[tuple[str, str]]:
 
 
 async def failed(adapters: Adapters, error: DeliveryError, destination: str) -> None:
-    await adapters.database.write(claim_policy.hear, destination, True, error, "c1", adapters.now(), 0.5)
+    await adapters.database.write(claim_policy.record_outcome, destination, True, error, "c1", adapters.now(), 0.5)
 
 
 async def test_a_source_that_is_not_heard_for_three_periods_is_told_once_and_its_return_once(

@@ -43,7 +43,7 @@ class Dispatcher:
     async def _take(self, room: claim_policy.Capacity) -> int:
         adapters = self._adapters
         turn = await adapters.database.write(
-            claim_policy.take, adapters.now(), secrets.token_hex(8), room, adapters.paces
+            claim_policy.claim_batch, adapters.now(), secrets.token_hex(8), room, adapters.paces
         )
         if turn.reaped:
             adapters.metrics.leases_reaped_total.inc(turn.reaped)
@@ -154,7 +154,7 @@ class Dispatcher:
             return
         chance = random.random()  # noqa: S311 - spreads load, guards nothing
         heard = (delivery.destination, delivery.is_urgent, error, claim_id, now, chance, self._adapters.paces)
-        turned = await database.write(claim_policy.hear, *heard)
+        turned = await database.write(claim_policy.record_outcome, *heard)
         for one in turned:
             if one.open_until is None:
                 log.info("outbox.breaker.closed", name=one.name)

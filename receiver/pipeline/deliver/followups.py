@@ -22,7 +22,7 @@ from receiver.store.messages import PostedMessage
 from receiver.store.outbox import Delivery
 
 
-async def nudge(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
+async def deliver_reminder(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
     """A word below what the destination shows; none if somebody has decided meanwhile."""
     channel, _, address = delivery.destination.partition(":")
     item, shown = await adapters.database.read(item_and_messages, delivery.item_id, delivery.destination)
@@ -30,29 +30,29 @@ async def nudge(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
         route = adapters.route(shown[-1].route, delivery.destination, item.snapshot)
         notice = await notice_for(adapters, item, route, delivery, maybe_duplicate=False)
         notice = replace(notice, occasion=f"nudge.{delivery.id}")
-        await notifier_of(adapters, channel).nudge(notice, address, shown[-1].reference, delivery.nudge)
-    held(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
+        await notifier_of(adapters, channel).remind(notice, address, shown[-1].reference, delivery.nudge)
+    require_lease(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
 
 
-async def offer(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
+async def deliver_undo_offer(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
     """The way back, to whoever decided; nothing once it is too late for that."""
     channel, _, address = delivery.destination.partition(":")
     item, shown = await adapters.database.read(item_and_messages, delivery.item_id, place_of(delivery))
     notice = notice_of(adapters, item, route_of(adapters, item, place_of(delivery), shown))
     if "undo" in notice.verbs:
-        await notifier_of(adapters, channel).offer(notice, address)
-    held(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
+        await notifier_of(adapters, channel).offer_undo(notice, address)
+    require_lease(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
 
 
-async def warn(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
+async def deliver_admin_alert(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
     """A word to an admin about Casebell itself."""
     channel, _, address = delivery.destination.partition(":")
     text = adapters.translator.say(DEFAULT_ROUTE.locale, SENTENCES[delivery.value("code")], **delivery.value("values"))
-    await notifier_of(adapters, channel).warn(address, text.strip(), delivery.value("mark"), adapters.now())
-    held(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
+    await notifier_of(adapters, channel).send_admin_alert(address, text.strip(), delivery.value("mark"), adapters.now())
+    require_lease(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
 
 
-async def gather(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
+async def deliver_grouped(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
     """One message for all that quiet hours held back; what was decided meanwhile is not told."""
     channel, _, address = delivery.destination.partition(":")
     name: str = delivery.value("route") or ""
@@ -63,10 +63,10 @@ async def gather(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
         notices = [
             await notice_for(adapters, *one, delivery, maybe_duplicate=delivery.maybe_delivered) for one in routed
         ]
-        gathered = await notifier_of(adapters, channel).gather(notices, address)
+        gathered = await notifier_of(adapters, channel).deliver_grouped(notices, address)
     is_ours = await adapters.write_outcome(_gathered, delivery, claim_id, found, name, gathered, adapters.now())
     adapters.wakeups.notify(OUTBOX_WAKEUP)
-    held(is_ours)
+    require_lease(is_ours)
 
 
 def _still_new(connection: Connection, delivery: Delivery) -> list[Item]:
@@ -139,7 +139,7 @@ def notifier_of(adapters: Adapters, channel: str) -> Notifier:
     return notifier
 
 
-def held(is_ours: bool) -> None:
+def require_lease(is_ours: bool) -> None:
     """Raises LostLeaseError when the row went to somebody else meanwhile."""
     if not is_ours:
         raise outbox.LostLeaseError

@@ -15,7 +15,7 @@ from receiver.domain.burst import Burst
 from receiver.domain.item import Item
 from receiver.domain.routing import Route, route_at
 from receiver.errors import PermanentError
-from receiver.pipeline.deliver.followups import held, notifier_of
+from receiver.pipeline.deliver.followups import notifier_of, require_lease
 from receiver.ports import BurstNotifier, Delivered
 from receiver.store import groups, outbox
 from receiver.store.groups import GroupRow
@@ -36,12 +36,12 @@ async def draw(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
     stored, items = await adapters.database.read(_whole, delivery.value("storm"))
     notifier = notifier_of(adapters, channel)
     if not items:  # erased meanwhile
-        held(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
+        require_lease(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
         return
     if not isinstance(notifier, BurstNotifier):
         raise PermanentError("unknown_channel", f"[{channel}] cannot tell of many alerts at once", reach="ours")
     if stored.reference is None and not delivery.maybe_delivered and all(one.state == "resolved" for one in items):
-        held(
+        require_lease(
             await adapters.write_outcome(_forgone, delivery, claim_id, adapters.now())
         )  # as a single alert would stay silent
         return
@@ -50,14 +50,14 @@ async def draw(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
     shown = Burst(
         tuple(items), route, stored.began_at, now, f"{adapters.public_url}/", maybe_duplicate, delivery.maybe_delivered
     )
-    delivered = await notifier.storm(shown, address, stored.reference)
+    delivered = await notifier.deliver_burst(shown, address, stored.reference)
     is_anew = delivered.reference != stored.reference
     maybe_delivered = maybe_duplicate or (is_anew and delivery.maybe_delivered)
     is_ours = await adapters.write_outcome(
         _drawn, adapters, delivery, claim_id, delivered, groups.sum_of(items), maybe_delivered
     )
     adapters.wakeups.notify(OUTBOX_WAKEUP)
-    held(is_ours)
+    require_lease(is_ours)
 
 
 def _route(adapters: Adapters, stored: GroupRow, place: str, items: Sequence[Item]) -> Route:

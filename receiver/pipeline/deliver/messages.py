@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from receiver.context import OUTBOX_WAKEUP, Adapters, outside, reconcile_wakeup
+from receiver.context import OUTBOX_WAKEUP, Adapters, reconcile_wakeup, time_limit
 from receiver.domain import backoff, breaker, plan
 from receiver.domain.action import SourceCommand
 from receiver.domain.fact import Fact, SourceAccepted, SourceDid, SourceRefused
@@ -23,7 +23,14 @@ from receiver.observability import log
 from receiver.pipeline.apply import apply_facts
 from receiver.pipeline.deliver import followups, grouped
 from receiver.pipeline.deliver.digests import deliver_digest
-from receiver.pipeline.deliver.followups import held, item_and_messages, notice_for, notifier_of, place_of, route_of
+from receiver.pipeline.deliver.followups import (
+    item_and_messages,
+    notice_for,
+    notifier_of,
+    place_of,
+    require_lease,
+    route_of,
+)
 from receiver.pipeline.notices import notice_for_mail
 from receiver.ports import Notifier
 from receiver.store import actions, items, messages, outbox, suppression
@@ -54,7 +61,7 @@ async def deliver(adapters: Adapters, delivery: Delivery, claim_id: str) -> Ende
         _check_lost(delivery)
         await _check_suppressed(adapters, delivery)
         run = _RUNS[delivery.what]
-        async with outside(longest_s(adapters, delivery)):
+        async with time_limit(longest_s(adapters, delivery)):
             said = await run(adapters, delivery, claim_id)
     except outbox.LostLeaseError:
         return _lost(delivery)
@@ -133,7 +140,7 @@ async def _show(adapters: Adapters, delivery: Delivery, claim_id: str) -> bool:
     late = [message for message in places if message is None or message.version < item.version]
     drawn, failed = await _draw_each(adapters, delivery, item, late, has_twins=len(shown) > 1)
     if failed is None:
-        held(await adapters.write_outcome(_shown, delivery, claim_id, drawn, adapters.now()))
+        require_lease(await adapters.write_outcome(_shown, delivery, claim_id, drawn, adapters.now()))
         return bool(drawn)
     if drawn:
         await adapters.write_outcome(_remember, delivery, drawn, adapters.now())
@@ -211,7 +218,7 @@ async def _fresh_link(adapters: Adapters, delivery: Delivery, claim_id: str) -> 
         shown_state = "resolved" if item.state == "open" else "open"
     notice = replace(notice, maybe_duplicate=delivery.maybe_delivered)
     await notifier_of(adapters, channel).deliver(notice, address, None, shown_state)
-    held(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
+    require_lease(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
 
 
 async def _tell(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
@@ -220,8 +227,8 @@ async def _tell(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
     item, shown = await adapters.database.read(item_and_messages, delivery.item_id, place)
     route, values = route_of(adapters, item, place, shown), delivery.value("values") or {}
     sentence = adapters.translator.say(route.locale, SENTENCES[delivery.value("code")], **values)
-    await notifier_of(adapters, channel).tell(address, sentence)
-    held(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
+    await notifier_of(adapters, channel).reply(address, sentence)
+    require_lease(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
 
 
 async def _carry_out(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
@@ -236,7 +243,7 @@ async def _carry_out(adapters: Adapters, delivery: Delivery, claim_id: str) -> N
     adapters.wakeups.notify(OUTBOX_WAKEUP)
     if any(isinstance(fact, SourceAccepted) for fact in facts):
         adapters.wakeups.notify(reconcile_wakeup(source, account))
-    held(is_ours)
+    require_lease(is_ours)
 
 
 def _order(item: Item, action: actions.ActionRow, delivery: Delivery) -> SourceCommand:
@@ -368,9 +375,9 @@ _RUNS: dict[str, Callable[[Adapters, Delivery, str], Awaitable[bool | None]]] = 
     CARRY_OUT: _carry_out,
     FRESH_LINK: _fresh_link,
     DIGEST: deliver_digest,
-    NUDGE: followups.nudge,
-    OFFER: followups.offer,
-    GATHER: followups.gather,
+    NUDGE: followups.deliver_reminder,
+    OFFER: followups.deliver_undo_offer,
+    GATHER: followups.deliver_grouped,
     STORM: grouped.draw,
-    WARN: followups.warn,
+    WARN: followups.deliver_admin_alert,
 }

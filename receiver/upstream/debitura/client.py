@@ -93,13 +93,13 @@ class Debitura:
         del body
         return []
 
-    async def look(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
+    async def fetch(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
         """A pass over everything, for no event is about a task; the cases that events named are read anew."""
         changed = {hint.id for hint in hints if hint.what == inbound.CASE and hint.id}
         self._cases.name(changed)
         return list((await self._pass(open_keys, changed=changed)).facts)
 
-    async def sweep(
+    async def reconcile(
         self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
     ) -> SyncPass:
         """One complete pass, with every case read anew if ``is_full``, and then everything is said again.

@@ -129,7 +129,7 @@ class Getbill:
         self._heard_at = heard_at
         self._details.recall(keys)
 
-    async def look(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
+    async def fetch(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
         """What the todos and debts in ``hints`` say now; when there are many, as the newest pages of the list show.
 
         Raises RetryLaterError("burst") while events have used up their part of the hourly reads.
@@ -212,7 +212,7 @@ class Getbill:
         """How the debts stand that the todos read since are about; nothing is read for this."""
         return self._books.take()
 
-    async def sweep(
+    async def reconcile(
         self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
     ) -> SyncPass:
         """One pass over the last month's todos, or all of them; open keys that were not listed are read singly.
