@@ -105,10 +105,13 @@ class Service:
         status = Path(f"/proc/{self.pid}/statm")
         return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if status.exists() else 0
 
-    def start_deadly(self, when: str, work: str) -> None:
-        """Start it so that it dies ``before`` or ``after`` this work is written, from now on (``tests/crash``)."""
+    def start_deadly(self, when: str, work: str, *, from_start: bool = False) -> None:
+        """Start it so that it dies ``before`` or ``after`` this work is written (``tests/crash``).
+
+        ``from_start``: already while it starts, so that it may never be ready; else once it is ready.
+        """
         armed = self.config.with_name("armed")
-        armed.unlink(missing_ok=True)
+        armed.touch() if from_start else armed.unlink(missing_ok=True)
         self.start(when, work, str(armed), module="tests.crash")
         armed.touch()
 

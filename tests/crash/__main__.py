@@ -1,6 +1,6 @@
 """``python -m tests.crash before|after WORK ARMED serve …``: the service, killed at a named point of its way.
 
-WORK is the module and name of a function handed to the store's doors, such as ``inbox.append``; once the file ARMED
+WORK is the module and name of a function handed to the store's doors, such as ``events.append``; once the file ARMED
 exists, the process kills itself right before that work would be written, or right after its commit and before anybody
 hears of it. Work that found nothing to do is not counted.
 """

@@ -114,9 +114,9 @@ def test_a_dry_run_says_so_and_changes_nothing(tmp_path: Path) -> None:
 
 
 DEATHS = [
-    ("before", "automate.apply_considered"),
-    ("after", "automate.apply_considered"),
-    ("before", "dispatch._carried_out"),  # Getbill has done it, the row does not know
+    ("before", "automations.apply_considered"),
+    ("after", "automations.apply_considered"),
+    ("before", "messages._carried_out"),  # Getbill has done it, the row does not know
 ]
 
 

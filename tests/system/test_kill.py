@@ -15,15 +15,15 @@ from tests.harness import World, eventually, world
 from tests.person import buttons, posted, press, words
 
 WAY = [
-    ("before", "inbox.append"),  # verified, not stored: not acknowledged either
-    ("after", "inbox.append"),  # stored and committed, not answered
-    ("after", "inbox.claim"),
-    ("before", "automate.apply_considered"),  # understood, not applied
-    ("after", "automate.apply_considered"),  # applied, the inbox row still claimed
+    ("before", "events.append"),  # verified, not stored: not acknowledged either
+    ("after", "events.append"),  # stored and committed, not answered
+    ("after", "events.claim"),
+    ("before", "automations.apply_considered"),  # understood, not applied
+    ("after", "automations.apply_considered"),  # applied, the inbox row still claimed
     ("before", "events.finish"),
-    ("after", "gate.take"),  # claimed, nothing sent
-    ("before", "dispatch._shown"),  # Slack has answered, the row does not know
-    ("after", "dispatch._shown"),
+    ("after", "claim_policy.claim_batch"),  # claimed, nothing sent
+    ("before", "messages._shown"),  # Slack has answered, the row does not know
+    ("after", "messages._shown"),
 ]
 
 
@@ -45,11 +45,11 @@ def test_a_dispute_survives_a_kill(tmp_path: Path, when: str, work: str) -> None
 
 
 CLICKS = [
-    ("after", "inbox.append"),
+    ("after", "events.append"),
     ("before", "ingest._take_and_finish"),
     ("after", "ingest._take_and_finish"),
-    ("before", "dispatch._carried_out"),  # Getbill has done it, the row does not know
-    ("after", "dispatch._carried_out"),
+    ("before", "messages._carried_out"),  # Getbill has done it, the row does not know
+    ("after", "messages._carried_out"),
 ]
 
 
@@ -95,7 +95,7 @@ def test_a_payload_that_kills_the_process_is_set_aside_in_the_end(tmp_path: Path
 def _survives(here: World) -> bool:
     """Start it once more: whether it lives, for the event is set aside."""
     try:
-        here.service.start_deadly("before", "events.finish")
+        here.service.start_deadly("before", "events.finish", from_start=True)
     except AssertionError:  # dead before it was ready
         return False
     eventually(lambda: _is_set_aside(here) or not here.service.is_running(), "the service to die, or not to")

@@ -2,13 +2,26 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.harness import World, eventually
-from tests.person import choose, elements, fill, is_about, link_in, mails_about, options, posted, press, words
+from tests.person import (
+    LOOKS_AGAIN_S,
+    choose,
+    elements,
+    fill,
+    is_about,
+    link_in,
+    mails_about,
+    options,
+    posted,
+    press,
+    words,
+)
 
 START = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
 
@@ -213,7 +226,8 @@ def test_a_mail_decides_undoes_and_reopens(here: World) -> None:
     eventually(lambda: here.getbill.todos[todo["id"]]["status"] == "suggested", "Getbill to take it back")
 
     before = len([mail for mail in mails_about(here, "INV-V-10") if "Undo or reopen" in mail])
-    here.service.command("act", f"getbill:main:debtor_request:{todo['id']}", "validate")
+    act = partial(here.service.command, "act", f"getbill:main:debtor_request:{todo['id']}", "validate")
+    eventually(lambda: act().returncode == 0, "the item to be open again", every_s=LOOKS_AGAIN_S)
     eventually(lambda: here.getbill.todos[todo["id"]]["status"] == "validated", "Getbill to be told")
     last = Link(here, "INV-V-10", before, says="Undo or reopen")
     assert last.choose(verb="reopen").status_code == 422
