@@ -1,7 +1,7 @@
 """One receivable in two systems: by what twins are recognised, how sure that is, and what is told of them. Pure.
 
 Neither vendor knows the other. What joins them is the creditor's own number, which both were given: Getbill's
-``invoice_reference`` and Debitura's ``creditorReference`` (debitura.md, section 8; docs/decisions/0014).
+``invoice_reference`` and Debitura's ``creditorReference`` (debitura.md, section 8; docs/decisions/0012).
 """
 
 import re

@@ -106,7 +106,7 @@ def open_as_it_is(database_url: str) -> Database:
 def migrate(database_url: str) -> None:
     """Bring the schema forward to this program's; safe to call again, and by replicas that start together.
 
-    A newer program may have brought it further: then it stays, and this one works on it (docs/decisions/0017).
+    A newer program may have brought it further: then it stays, and this one works on it (docs/decisions/0022).
     """
     if not is_shared(database_url):
         make_private(sqlite_path(database_url))

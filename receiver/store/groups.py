@@ -1,4 +1,4 @@
-"""Storms: which alerts ring by themselves and which are told in one message (docs/decisions/0021).
+"""Storms: which alerts ring by themselves and which are told in one message (docs/decisions/0016).
 
 New alerts of a channel draw on a bucket of tokens, in the order in which they came. One that finds it empty begins a
 storm, and until the bucket is full again all belong to it. Everything here runs under the lock of the claims, so that

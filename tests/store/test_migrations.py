@@ -141,7 +141,7 @@ async def test_what_an_older_version_stored_is_worked_on_after_the_upgrade(
 
 
 def test_each_step_only_adds_what_the_version_before_need_not_know(empty_url: str) -> None:
-    """So that the version before goes on beside the new one, and can come back (docs/decisions/0017)."""
+    """So that the version before goes on beside the new one, and can come back (docs/decisions/0022)."""
     with engine_of(empty_url) as engine:
         for revision in STEPS:
             before = _schema(engine)

@@ -98,7 +98,7 @@ def _check_lost(delivery: Delivery) -> None:
 
 
 def _is_enough(delivery: Delivery, error: DeliveryError) -> bool:
-    """A mail that may have arrived goes again, saying so, but not for three days (docs/decisions/0018)."""
+    """A mail that may have arrived goes again, saying so, but not for three days (docs/decisions/0015)."""
     return (
         delivery.destination.startswith("mail:") and _is_copy(error) and delivery.unconfirmed_sends + 1 >= MOST_COPIES
     )
