@@ -1,6 +1,5 @@
 """The page that shows the caught mails: as a mail client would, as plain text, and with every header."""
 
-import base64
 import re
 from collections.abc import Mapping
 from email.message import EmailMessage
@@ -16,19 +15,15 @@ from casebell_sandbox.mailbox import Mail, MailStand
 from casebell_sandbox.pages import page
 
 SHOWN = 100
-LARGEST_IMAGE = 2 * 1024 * 1024
 # Links may open a new tab; nothing may run, and nothing is fetched, so no sender learns that the mail was read.
 FRAME = "allow-popups allow-popups-to-escape-sandbox"
 BODY_HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": (
-        f"sandbox {FRAME}; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'self'"
-    ),
+    "Content-Security-Policy": (f"sandbox {FRAME}; default-src 'none'; style-src 'unsafe-inline'; base-uri 'self'"),
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
 _HEAD = re.compile(r"<head\b[^>]*>", re.IGNORECASE)
-_CID = re.compile(r"cid:([^\"'\s)>]+)")
 NEW_TAB = '<base target="_blank">'
 
 
@@ -69,7 +64,7 @@ class MailView:
         html = text_of(mail, "html")
         if html is None:
             raise HTTPException(404)
-        return HTMLResponse(framed(html, mail.message), headers=BODY_HEADERS)
+        return HTMLResponse(framed(html), headers=BODY_HEADERS)
 
     async def _source(self, request: Request) -> Response:
         return Response(
@@ -104,21 +99,7 @@ def files_of(message: EmailMessage) -> list[str]:
     return [part.get_filename() or part.get_content_type() for part in message.iter_attachments()]
 
 
-def framed(html: str, message: EmailMessage) -> str:
-    """The body with its own images inside, and links that open a new tab."""
-    images = {
-        str(part["content-id"]).strip("<> "): part
-        for part in message.walk()
-        if part["content-id"] and part.get_content_maintype() == "image"
-    }
-
-    def inlined(reference: re.Match[str]) -> str:
-        part = images.get(reference[1])
-        content = part.get_payload(decode=True) if part else None
-        if part is None or not isinstance(content, bytes) or len(content) > LARGEST_IMAGE:
-            return reference[0]
-        return f"data:{part.get_content_type()};base64,{base64.b64encode(content).decode()}"
-
-    html = _CID.sub(inlined, html)
+def framed(html: str) -> str:
+    """The body with links that open a new tab."""
     with_base, found = _HEAD.subn(lambda head: head[0] + NEW_TAB, html, count=1)
     return with_base if found else NEW_TAB + html

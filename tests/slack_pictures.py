@@ -1,11 +1,9 @@
 """The pictures of docs/slack.md: Slack's stand-in draws the real Block Kit, and a real Chromium looks at it."""
 
 import asyncio
-import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import Browser, Locator, Page
 
 from casebell_sandbox.server import SandboxThread
@@ -18,11 +16,10 @@ from tests.slack_scenes import FORMS, SHEETS, Channel
 WIDTH, HEIGHT = 900, 4_000  # the whole channel is in sight, nothing scrolls
 WIDTH_OF_FORMS, HEIGHT_OF_FORMS = 1_100, 900
 MARGIN = 8
-COLOURS = 96
 
 
-def draw_slack(chromium: Browser, folder: Path) -> int:
-    """Every sheet and every form; how many pictures there are."""
+def draw_slack(chromium: Browser, folder: Path) -> None:
+    """Every sheet and every form."""
     with SandboxThread() as stand_ins, somebody(chromium) as person:
         slack, page = stand_ins.sandbox.slack, person.new_page()
         slack._clock = lambda: NOW
@@ -30,22 +27,13 @@ def draw_slack(chromium: Browser, folder: Path) -> int:
         _tell(slack, stand_ins.url, list(SHEETS))
         for name in SHEETS:
             page.goto(f"{stand_ins.url}/slack/?channel={_channel_id(name)}&as=U0ANNA")
-            keep(_whole(page, page.locator("article.message")), folder / f"slack-{name}.png")
+            (folder / f"slack-{name}.png").write_bytes(_whole(page, page.locator("article.message")))
         page.set_viewport_size({"width": WIDTH_OF_FORMS, "height": HEIGHT_OF_FORMS})
         for name in FORMS:
             _tell(slack, stand_ins.url, [name])
             page.goto(f"{stand_ins.url}/slack/?channel={_channel_id(name)}&as=U0ANNA")
-            keep(_framed(page, page.locator(".modal")), folder / f"slack-{name}.png")
+            (folder / f"slack-{name}.png").write_bytes(_framed(page, page.locator(".modal")))
             slack.close_view("U0ANNA")
-    return len(SHEETS) + len(FORMS)
-
-
-def keep(drawn: bytes, path: Path) -> None:
-    """In few colours: a message has no more, and a page with twenty pictures should load quickly."""
-    with Image.open(io.BytesIO(drawn)) as picture:
-        rgb = picture.convert("RGB")
-        few = rgb.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        few.save(path, optimize=True)
 
 
 def _whole(page: Page, messages: Locator) -> bytes:

@@ -26,7 +26,7 @@ class MailNotifier:
     """Fulfils ``ports.Notifier``; an address is a mail address, a reference the Message-ID its mails refer to."""
 
     channel = "mail"
-    longest_s = 45.0  # thirty for the mail server, the rest for drawing, charts of a digest included
+    longest_s = 45.0  # thirty for the mail server, the rest for rendering
 
     def __init__(self, client: SmtpClient, translator: Tells, *, sender: str, host: str) -> None:
         """``sender`` as in [email]; ``host``: where this service lives. Raises ConfigError for a bad sender."""
@@ -57,7 +57,7 @@ class MailNotifier:
         return Delivered(root_id(notice.item, address, self._sender))
 
     async def deliver_digest(self, edition: Edition, address: str) -> None:
-        """Mail it; drawn beside the loop, since a chart and a long table take their time."""
+        """Mail it; rendered in a thread, since a long table takes its time."""
         to = _checked(address)
         mail = await asyncio.to_thread(render_digest, edition, self._translator.say, self._sender, address, self._host)
         await self._client.send(mail, self._from, to)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_interval, format_timedelta
 from babel.numbers import format_decimal, format_percent
 
 from receiver.domain.money import Money, format_money
@@ -59,6 +59,10 @@ class Formats:
         """Such as "15 Apr", with the year unless it is this one."""
         day = self.local(day).date() if isinstance(day, datetime) else day
         return str(format_date(day, self._pattern(day), locale=self._figures))
+
+    def days(self, first: date, last: date) -> str:
+        """Such as "3–9 Feb"."""
+        return str(format_interval(first, last, "MMMd", locale=self._figures))
 
     def moment(self, at: datetime) -> str:
         """Such as "Wed 4 Mar, 10:00", in the route's timezone."""

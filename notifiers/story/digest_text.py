@@ -24,6 +24,7 @@ from receiver.domain.totals import AtRisk, began_at
 MAX_TITLE = 110
 MAX_DETAIL = 160
 MOST_BESIDE = 140
+DAYS_OF_A_BAR = 7
 MOST_SUBJECT = 115  # without what stands between the title and the amounts
 MOST_ROWS = {  # what has to be decided gets most of the room
     "blocking": 12,
@@ -101,16 +102,21 @@ class Ages:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Opened against resolved: (label of the day, opened, resolved), oldest first."""
+    """Opened against resolved: (label, opened, resolved) of each day and of each seven days, oldest first."""
 
     title: str
     opened: str
     resolved: str
     days: tuple[tuple[str, int, int], ...]
+    weeks: tuple[tuple[str, int, int], ...]
 
     @property
     def totals(self) -> tuple[int, int]:
         return sum(opened for _, opened, _ in self.days), sum(resolved for _, _, resolved in self.days)
+
+    def share(self, count: int) -> float:
+        """Of the highest count of any seven days, 0 to 1."""
+        return count / max([1, *(max(opened, resolved) for _, opened, resolved in self.weeks)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +135,6 @@ class Told:
     flow: Flow
     sources: tuple[str, ...]
     next_at: str
-
-    def chart_in_words(self) -> str:
-        """What the chart shows, for who does not see it."""
-        opened, resolved = self.flow.totals
-        told = f"{self.flow.title}: {self.flow.opened} {opened}, {self.flow.resolved} {resolved}"
-        return ". ".join([*(ages.sentence() for ages in self.ages[:1]), told]) + "."
 
 
 def tell(digest: Digest, share: float = 1.0) -> Told:
@@ -279,15 +279,29 @@ class _Telling:
         return Ages(f"{label}, {currency}", tuple(bars))
 
     def _short(self, money: Money) -> str:
-        """As much as a chart has room for: "€48K"."""
+        """Short enough to stand beside a bar: "€48K"."""
         locale = {"en": "en_GB"}.get(self._voice.language, self._voice.language)
         return str(format_compact_currency(money.amount, money.currency or "", locale=locale, fraction_digits=1))
 
     def _flow(self) -> Flow:
-        voice = self._voice
-        days = tuple((voice.day(one.day), one.opened, one.resolved) for one in self._digest.flow)
-        title = voice.words("Opened and resolved, last 30 days")
-        return Flow(title, voice.words("opened"), voice.words("resolved"), days)
+        voice, flow = self._voice, self._digest.flow
+        days = tuple((voice.day(day.day), day.opened, day.resolved) for day in flow)
+        ends = range(len(flow), 0, -DAYS_OF_A_BAR)  # the newest bar has all its days, the oldest what remains
+        weeks = [flow[max(end - DAYS_OF_A_BAR, 0) : end] for end in reversed(ends)]
+        return Flow(
+            voice.words("Opened and resolved, last 30 days"),
+            voice.words("opened"),
+            voice.words("resolved"),
+            days,
+            tuple(
+                (
+                    voice.days(week[0].day, week[-1].day),
+                    sum(day.opened for day in week),
+                    sum(day.resolved for day in week),
+                )
+                for week in weeks
+            ),
+        )
 
     def _figures(self, one: SourceFigures) -> str:
         voice = self._voice

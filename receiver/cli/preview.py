@@ -32,13 +32,13 @@ from receiver.store import items as ledger
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write files there instead of stdout.")
 @with_config
 def preview_command(config: Path, what: str, kind: str | None, key: str | None, locale: str, out: Path | None) -> None:
-    """Render a Slack message (Block Kit JSON), an alert or a digest (HTML, text, and the chart as PNG) offline."""
+    """Render a Slack message (Block Kit JSON), an alert or a digest (HTML and text) offline."""
     if key and kind:
         raise click.UsageError("say either --sample or --item")
     if what == "digest":
         if key or kind:
             raise click.UsageError("a digest is made of many items; --sample and --item are for slack and alert")
-        title, files = f"digest.{locale}", _rendered_digest(locale, f"digest.{locale}")
+        title, files = f"digest.{locale}", _rendered_digest(locale)
     else:
         item = _stored(load(config), key) if key else sample(kind or "portal_dispute")
         title, files = f"{kind or item.kind}.{locale}", _rendered(what, notice_of_sample(item, locale), nudge_of(kind))
@@ -46,34 +46,27 @@ def preview_command(config: Path, what: str, kind: str | None, key: str | None, 
         _put_out(content, out, f"{title}.{name}")
 
 
-def _put_out(content: str | bytes, out: Path | None, name: str) -> None:
-    """Into a file of the folder; without one onto the terminal, which shows no pictures."""
+def _put_out(content: str, out: Path | None, name: str) -> None:
+    """Into a file of the folder; without one onto the terminal."""
     if out is None:
-        if isinstance(content, str):
-            click.echo(content)
+        click.echo(content)
         return
     out.mkdir(parents=True, exist_ok=True)
     path = out / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.write_text(content, encoding="utf-8", newline="")
     click.echo(str(path))
 
 
-def _rendered_digest(locale: str, title: str) -> dict[str, str | bytes]:
-    """Every form of an invented digest; the page names its picture as the file beside it."""
+def _rendered_digest(locale: str) -> dict[str, str]:
+    """Every form of an invented digest."""
     from receiver.app import render_mail_digest, render_slack_digest
     from receiver.cli.sample_digest import edition, sample_digest
 
     shown = edition(sample_digest(locale))
     mail = render_mail_digest(shown)
-    html, text = _body(mail, "html"), _body(mail, "plain")
-    files: dict[str, str | bytes] = {}
-    for part in mail.walk():
-        if part.get_content_type() == "image/png":
-            html = html.replace(f"cid:{part['content-id'].strip('<>')}", f"{title}.png")
-            files["png"] = part.get_content()
     message, blocks = render_slack_digest(shown)
     slack = json.dumps({"text": message, "blocks": blocks}, indent=2, ensure_ascii=False)
-    return {"html": html, "txt": text, "slack.json": slack, **files}
+    return {"html": _body(mail, "html"), "txt": _body(mail, "plain"), "slack.json": slack}
 
 
 def _body(mail: EmailMessage, kind: str) -> str:
@@ -81,7 +74,7 @@ def _body(mail: EmailMessage, kind: str) -> str:
     return str(part.get_content()) if part else ""
 
 
-def _rendered(what: str, notice: Notice, nudge: Reminder | None) -> dict[str, str | bytes]:
+def _rendered(what: str, notice: Notice, nudge: Reminder | None) -> dict[str, str]:
     from receiver.app import render_mail, render_slack
 
     if what == "slack":

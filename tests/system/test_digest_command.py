@@ -4,12 +4,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 
 import httpx
 import pytest
-from PIL import Image
 
 from tests.harness import ROOT, World, eventually, world
 
@@ -63,7 +61,7 @@ def test_sent_now_it_reaches_mail_and_slack_and_one_click_ends_it(here: World) -
     doctor = here.service.command("doctor")
     allowed = here.service.command("addresses", "--allow", "cfo@creditor.example")
 
-    assert "data:image/png;base64," in shown  # the mailbox shows the chart
+    assert "Open amount by age" in shown  # the mailbox shows the charts
     assert answer.status_code == 200
     assert "cfo@" not in again.stdout
     assert [(row["address"], row["list"], row["reason"]) for row in listed] == [
@@ -85,6 +83,3 @@ def test_a_preview_writes_every_form_without_a_service_and_for_its_owner_only(wh
     written = {path.suffix: path for path in out.iterdir()}
     assert {path.stat().st_mode & 0o777 for path in written.values()} == {0o600}
     assert {".html", ".txt"} <= set(written)
-    if what == "digest":
-        assert Image.open(BytesIO(written[".png"].read_bytes())).width == 1088
-        assert f'src="{written[".png"].name}"' in written[".html"].read_text()

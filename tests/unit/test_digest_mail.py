@@ -7,14 +7,12 @@ from decimal import Decimal
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP, default
-from io import BytesIO
+from html import unescape
 
 import pytest
 from babel.numbers import list_currencies
-from PIL import Image
 
 from casebell_sandbox.slack_rules import violations
-from notifiers.email import chart
 from notifiers.email.digest import render_digest
 from notifiers.i18n.translator import Translator
 from notifiers.slack import digest as slack_digest
@@ -69,54 +67,78 @@ def test_every_language_says_all_of_it(locale: str) -> None:
     assert {"{", "}"} & set(body(mail, "plain")) == set()
 
 
-def test_the_parts_nest_as_clients_expect() -> None:
-    mail = mail_of(edition(MORNING))
-
-    kinds = [part.get_content_type() for part in mail.walk()]
-    assert kinds == ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png"]
-
-
-def test_the_picture_is_found_by_its_content_id_and_its_numbers_stand_in_words() -> None:
-    mail = mail_of(edition(MORNING))
-    picture = next(part for part in mail.walk() if part.get_content_type() == "image/png")
-    told, html = tell(MORNING), body(mail, "html")
-
-    assert f"cid:{picture['content-id'].strip('<>')}" in html
-    alt = re.search(r'alt="([^"]+)"', html)
-    assert alt is not None
-    for bar in told.ages[0].bars:
-        assert bar.amount in alt[1]
-        assert f"{bar.label}: {bar.amount} ({bar.claims})" in body(mail, "plain")
+def bars_of(html: str) -> list[list[tuple[str, int]]]:
+    """Of each bar its cells: class and width in percent."""
+    bars = re.findall(r'<table class="bar".*?</table>', html, re.DOTALL)
+    cells = r'<td class="([a-z0-9-]+)"(?=[^>]* bgcolor="#)[^>]* width="(\d+)%"'
+    return [[(tone, int(width)) for tone, width in re.findall(cells, bar)] for bar in bars]
 
 
-def test_the_picture_is_sharp_small_and_opaque() -> None:
-    drawn = chart.draw(tell(MORNING))
-    assert drawn is not None
-    picture = Image.open(BytesIO(drawn))
-
-    assert picture.size == (2 * chart.WIDTH, 2 * chart.height_of(tell(MORNING)))
-    assert len(drawn) < 60_000
-    assert "transparency" not in picture.info
+def text_of(html: str) -> str:
+    """What a screen reader reads: the words of the body in order."""
+    return " ".join(unescape(re.sub(r"<style.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL)).split())
 
 
-@pytest.mark.parametrize("locale", LOCALES)
-def test_every_letter_of_the_picture_is_in_its_font(locale: str) -> None:
-    told = tell(sample_digest(locale, NOW))
-    words = [told.flow.title, told.flow.opened, told.flow.resolved, *(day for day, _, _ in told.flow.days)]
-    words += [word for ages in told.ages for word in (ages.title, *(b.label + b.short for b in ages.bars))]
-    font = chart._font(30, is_bold=False)
-    missing = bytes(font.getmask("\uffff"))
-
-    assert bytes(font.getmask("中")) == missing
-    letters = {letter for word in words for letter in "".join(word.split())}
-    assert [letter for letter in letters if bytes(font.getmask(letter)) == missing] == []
-
-
-def test_no_picture_is_better_than_an_empty_one() -> None:
-    mail = mail_of(Edition(EMPTY))
+@pytest.mark.parametrize("digest", [MORNING, EMPTY])
+def test_a_digest_has_two_bodies_and_no_image(digest: Digest) -> None:
+    mail = mail_of(Edition(digest))
 
     assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]
     assert "<img" not in body(mail, "html")
+    assert "url(" not in body(mail, "html")
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_every_bar_has_its_label_and_its_figure_beside_it(locale: str) -> None:
+    digest = sample_digest(locale, NOW)
+    told, mail = tell(digest), mail_of(edition(digest))
+    html, text = text_of(body(mail, "html")), body(mail, "plain")
+
+    ages = " ".join(f"{bar.label} {bar.short}" for bar in told.ages[0].bars)
+    weeks = " ".join(f"{week} {opened} {resolved}" for week, opened, resolved in told.flow.weeks)
+    assert " ".join(f"{told.ages[0].title} {ages}".split()) in html
+    assert " ".join(f"{told.flow.totals[1]} {told.flow.resolved} {weeks}".split()) in html
+    for bar in told.ages[0].bars:
+        assert re.search(rf"{re.escape(bar.label)}\s?: {re.escape(bar.amount)} \({bar.claims}\)", text)
+    assert body(mail, "html").count('scope="row"') == len(told.ages[0].bars) + len(told.flow.weeks)
+
+
+def test_the_widths_are_the_shares() -> None:
+    told, bars = tell(MORNING), bars_of(body(mail_of(edition(MORNING)), "html"))
+    most = max(max(opened, resolved) for _, opened, resolved in told.flow.weeks)
+    counts = [count for _, *both in told.flow.weeks for count in both]
+    shares = [bar.share for bar in told.ages[0].bars] + [count / most for count in counts]
+
+    assert [sum(width for _, width in bar) for bar in bars] == [100] * len(shares)
+    filled = [sum(width for tone, width in bar if tone != "track") for bar in bars]
+    assert filled == [max(round(share * 100), 2) if share else 0 for share in shares]
+    assert 100 in filled[:5]
+    assert 100 in filled[5:]
+
+
+def test_seven_days_of_each_bar_end_with_the_newest_day_and_lose_none() -> None:
+    flow = tell(MORNING).flow
+
+    labels = [week for week, _, _ in flow.weeks]
+    assert labels == ["1–2 Feb", "3–9 Feb", "10–16 Feb", "17–23 Feb", "24 Feb\u2009–\u20092 Mar"]
+    assert sum(opened for _, opened, _ in flow.weeks) == flow.totals[0]
+    assert sum(resolved for _, _, resolved in flow.weeks) == flow.totals[1]
+
+
+def test_nothing_to_compare_is_no_chart() -> None:
+    nothing = tell(EMPTY)
+    calm = replace(MORNING, flow=tuple(replace(day, opened=0, resolved=0) for day in MORNING.flow))
+
+    assert nothing.flow.share(0) == tell(calm).flow.share(0) == 0
+    assert bars_of(body(mail_of(Edition(EMPTY)), "html")) == []
+    assert len(bars_of(body(mail_of(Edition(calm)), "html"))) == len(tell(calm).ages[0].bars)
+    assert len(bars_of(body(mail_of(Edition(replace(MORNING, totals=Totals()))), "html"))) == 10
+
+
+def test_a_currency_of_a_stranger_is_no_markup_in_a_chart() -> None:
+    digest = worth((1, "<b>"))
+
+    assert "<b>" not in re.findall(r"<caption.*?</caption>", body(mail_of(Edition(digest)), "html"), re.DOTALL)
 
 
 def test_a_crowded_morning_stays_below_what_gmail_clips_and_says_how_many_more() -> None:
