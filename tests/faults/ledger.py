@@ -99,7 +99,7 @@ class Ledger:
         return [f"{post.text} {post.blocks}" for post in self.here.posts("C0DISPUTES")]
 
     def settle(self) -> Counter[str]:
-        """Wait until nothing is left to do, as long as something moves; then check the invariant and that everything is told. Messages told."""
+        """Wait until nothing is left to do, while something moves; then check that all is told. Messages of each."""
         url = self.here.service.database_url
         fewest, until = math.inf, 0.0
         while waiting := rows_that_wait(url):

@@ -1,6 +1,7 @@
 """Every schema there ever was is brought forward with its rows, and each step lets the program before it go on."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -190,3 +191,20 @@ def test_another_programs_tables_are_left_as_they_are_and_said_so(empty_url: str
 
     with pytest.raises(ConfigError, match=r"another program's tables.*'7f3a'.*database of its own"):
         store.migrate(empty_url)
+
+
+def test_a_schema_from_before_the_first_release_is_refused_by_its_name_and_left(empty_url: str) -> None:
+    store.migrate(empty_url)
+    with engine_of(empty_url) as engine, engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0017'"))
+
+    with pytest.raises(ConfigError, match=r"'0017' is older than version 0\.1\.0.*an empty database"):
+        store.migrate(empty_url)
+
+
+def test_the_identifier_of_a_migration_is_the_minute_of_its_making_and_there_is_one_head() -> None:
+    names = [path.name for path in (store.MIGRATIONS / "versions").glob("[0-9]*.py")]
+
+    assert [name for name in names if not re.match(r"20\d{10}_\w+\.py$", name)] == []
+    assert sorted(name.partition("_")[0] for name in names) == STEPS
+    assert len(ScriptDirectory(str(store.MIGRATIONS)).get_heads()) == 1
