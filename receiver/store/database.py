@@ -127,7 +127,9 @@ def migrate(database_url: str) -> None:
                 what = f"{_place(database_url)}: another program's tables are there (its schema is at {there!r})"
                 raise ConfigError(f"{what}; give Casebell a database of its own")
             if there < newest_revision():
-                what = f"{_place(database_url)}: its schema {there!r} is older than version 0.1.0 and stays so"
+                what = (
+                    f"{_place(database_url)}: its schema {there!r} is older than version 0.1.0, which cannot upgrade it"
+                )
                 raise ConfigError(f"{what}; give Casebell an empty database")
             log.warning("store.schema.newer", revision=there)
             return
