@@ -28,7 +28,7 @@ def home(overview: Overview, mine: Sequence[Told], waiting: Sequence[Told], say:
         block_kit.fields(_figures(overview, words, voice)),
         DividerBlock(),
         block_kit.header(words("Yours")),
-        *(rows(mine, say) or [block_kit.context(words("Nothing has your name on it."))]),
+        *(rows(mine, say) or [block_kit.context(words("Nothing assigned to you."))]),
         DividerBlock(),
         block_kit.header(words("Waiting longest")),
         *(rows(nobodys, say, len(mine)) or [block_kit.context(words("Nothing waits for anybody."))]),

@@ -29,7 +29,7 @@ FAMILIES: dict[str, dict[str, str]] = {  # module -> its commands (``NAME_comman
     },
     "receiver.cli.redo": {
         "deliveries": "List the outbox: what is due, done or dead.",
-        "retry": "Give dead deliveries a second chance.",
+        "retry": "Retry dead deliveries.",
         "events": "List what arrived: waiting, done or set aside.",
         "replay": "Understand stored events again; never a second alert.",
     },

@@ -54,7 +54,7 @@ def deliveries_command(config: Path, state: str | None, limit: int, as_json: boo
     show_rows(rows, columns, as_json=as_json, empty="No deliveries.")
     if not as_json:
         for one in is_open:
-            warn(f"{one.name} is left alone until {one.open_until:%F %T} UTC: {one.reason}")
+            warn(f"{one.name} is paused until {one.open_until:%F %T} UTC: {one.reason}")
 
 
 @click.command("retry")
@@ -62,7 +62,7 @@ def deliveries_command(config: Path, state: str | None, limit: int, as_json: boo
 @click.option("--all-dead", is_flag=True, help="All dead deliveries.")
 @with_config
 def retry_command(config: Path, ids: tuple[int, ...], all_dead: bool) -> None:
-    """Give dead deliveries a second chance, under the ids they have."""
+    """Retry dead deliveries under the ids they have."""
     if bool(ids) == all_dead:
         raise click.UsageError("say which: the ids that `casebell deliveries --state dead` lists, or --all-dead")
     settings = load(config)

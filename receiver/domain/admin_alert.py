@@ -8,8 +8,8 @@ from receiver.domain.refusal import N_
 
 SENTENCES = {
     "source_silent": N_(
-        "{about} has not been heard out since {since}. What happened there meanwhile is not told yet, and nothing is"
-        " called resolved because of it. `casebell doctor` says what helps. {reason}"
+        "No complete sync with {about} since {since}. Newer changes are missing; nothing was marked resolved because of"
+        " it. `casebell doctor` says what helps. {reason}"
     ),
     "source_refuses": N_(
         "{about} has refused Casebell's credentials since {since}, so nothing new is heard from there and no decision"
@@ -24,8 +24,8 @@ SENTENCES = {
         " when it is mended. `casebell doctor` says what helps. {reason}"
     ),
     "address_refused": N_(
-        "{about} takes no mail, says the mail server since {since}. For a week no alert and no digest goes there, then"
-        " it is tried again. Correct the address or, once it works, `casebell addresses --allow {about}`. {reason}"
+        "The mail server has rejected {about} since {since}. For a week no alert and no digest is sent there, then it"
+        " is tried again. Correct the address or, once it works, run `casebell addresses --allow {about}`. {reason}"
     ),
     "address_over": N_("{about} gets mail again, and what is still open with it."),
     "automation_stopped": N_(
@@ -35,8 +35,8 @@ SENTENCES = {
     "automation_over": N_("{about} acts again. What came while it had stopped waits for people."),
     "over": N_("{about} works again."),
     "login": N_(
-        "Your way into Casebell. Open {url} to sign in: it works once, within fifteen minutes. If you did not ask for"
-        " it, nothing happens."
+        "Sign in to Casebell. Open {url} to sign in: it works once, within fifteen minutes. If you did not ask"
+        " for it, nothing happens."
     ),
 }
 SYSTEMS = {"getbill": "Getbill", "debitura": "Debitura", "mail": "SMTP", "slack": "Slack", "automation": "Automation"}

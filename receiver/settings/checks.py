@@ -1,4 +1,4 @@
-"""What no single value shows: faults between keys and sections, and what is allowed yet hardly meant.
+"""What no single value shows: faults between keys and sections, and warnings: valid but probably a mistake.
 
 Faults are looked for in the raw table, so that they are told together with the faults of single values.
 """
@@ -160,7 +160,7 @@ def _match(raw: Table, at: Location, table: Table) -> Iterator[Fault]:
 
 
 def warnings_about(settings: Settings, raw: Table) -> Iterator[str]:
-    """What is allowed and yet hardly meant."""
+    """Warnings: valid but probably a mistake."""
     if not settings.getbill and not settings.debitura:
         yield "no [[getbill]] and no [[debitura]]: there is nothing to watch"
     if not settings.people.resolvers and not settings.people.admins:

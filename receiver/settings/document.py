@@ -77,7 +77,7 @@ class Settings(Section):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is allowed and yet hardly meant, one sentence each."""
+        """Warnings, one sentence each: valid but probably a mistake."""
         return self._warnings
 
     def secrets(self) -> frozenset[str]:

@@ -213,7 +213,7 @@ class ReplyTemplate(Section):
 class Automation(Section):
     """A verb pressed by Casebell itself. Opt-in, and a dry run unless told otherwise.
 
-    An item is considered when it opens and when its source changes it; what was open before is left alone until then.
+    An item is considered when it opens and when its source changes it; what was open before waits until then.
     The first rule that takes it acts. None acts on what somebody has begun with or has ever opened again, nor above
     `four_eyes_above`: where `[people]` has such limits, only on an amount in a currency that has one.
     """

@@ -95,7 +95,7 @@ def open_as_it_is(database_url: str) -> Database:
     if is_shared(database_url):
         url = postgres_url(database_url)
         if not _has_tables(database_url):
-            raise ConfigError(f"{_place(database_url)}: nothing of Casebell there yet; {cure}")
+            raise ConfigError(f"{_place(database_url)}: no Casebell database yet; {cure}")
         return PostgresDatabase(url)
     path = sqlite_path(database_url)
     if not path.exists():

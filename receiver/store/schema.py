@@ -157,7 +157,7 @@ outbox = Table(
     Column("unconfirmed_sends", Integer, nullable=False, server_default="0"),  # attempts that may have arrived
     Column("is_urgent", Boolean, nullable=False, server_default=false()),  # what came of a person's click
     Column("lost", Integer, nullable=False, server_default="0"),  # claims that ended without a word
-    Column("retried_at", Instant),  # when somebody gave it a second chance
+    Column("retried_at", Instant),  # when somebody asked for another attempt
     Column("claim_id", Text),
     Column("lease_until", Instant),
     Column("reason", Text),

@@ -84,7 +84,7 @@ class AdminPages:
         return self._page("deliveries.html", request, session, rows=shown, state=state, states=STATES, nonce=nonce)
 
     async def _retry(self, request: Request, session: Session) -> Response:
-        """A second chance for dead ones, under the ids they have."""
+        """Retry dead deliveries under the ids they have."""
         fields = await sessions.fields_of(self._adapters, request, session, "deliveries") or {}
         ids = [int(id_) for id_ in fields.get("id", []) if id_.isdecimal() and len(id_) <= MOST_OF_AN_ID]
         if not ids:

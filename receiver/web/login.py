@@ -104,7 +104,7 @@ class LoginPages:
             return message(400, N_("That did not arrive whole"), N_("Please try again."), words=words, locale=locale)
         said = message(
             202,
-            N_("Look into your mail"),
+            N_("Check your email"),
             N_("If this address may decide here, a link is on its way to it. It works once, within fifteen minutes."),
             words=words,
             locale=locale,

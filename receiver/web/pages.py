@@ -110,6 +110,6 @@ def error_handlers(translator: Translator) -> dict[Any, Handler]:
     async def busy(request: Request, error: RetryLaterError) -> Response:
         after_s = max(1, round(error.after_s or 5))
         text = N_("Nothing was lost or changed. Please try again in a moment.")
-        return say(request, 503, N_("Not just now"), text, {"Retry-After": str(after_s)})
+        return say(request, 503, N_("Temporarily unavailable"), text, {"Retry-After": str(after_s)})
 
     return {404: not_found, 405: not_allowed, 500: broken, RetryLaterError: busy}

@@ -1,4 +1,4 @@
-"""What failed, what was set aside and what was stopped: seen and given a second chance with the commands."""
+"""What failed, what was set aside and what was stopped: seen and retried with the commands."""
 
 import json
 import sqlite3
@@ -62,7 +62,7 @@ def test_a_refused_token_kills_nothing_and_its_renewal_needs_no_hand(here: World
     try:
         todos = [here.dispute(reference=f"INV-TOKEN-{n}") for n in range(8)]
         eventually(
-            lambda: "is left alone until" in here.service.command("deliveries").stderr,
+            lambda: "is paused until" in here.service.command("deliveries").stderr,
             "Slack to be left alone",
             every_s=LOOKS_AGAIN_S,
         )

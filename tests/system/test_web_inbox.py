@@ -149,7 +149,7 @@ def test_the_list_shows_what_waits_and_finds_it_again(here: World, anna: httpx.C
     assert "INV-LIST-2" in everything
     assert page in found
     assert "INV-LIST-2" not in found
-    assert "Nothing waits here." in nothing
+    assert "Nothing to decide." in nothing
     assert "<script>" not in everything
 
 

@@ -1,4 +1,4 @@
-"""What `casebell check` warns of: allowed, and yet hardly meant."""
+"""What `casebell check` warns of: valid but probably a mistake."""
 
 from tests.unit.settings_text import GETBILL, ROUTE, SLACK, TOP, read
 

@@ -54,7 +54,7 @@ async def test_the_admins_hear_once_of_an_address_that_takes_nothing(here: Offic
     await look(here)
 
     (subject,) = told(here)
-    assert subject.startswith("Casebell: ar@creditor.example takes no mail, says the mail server since ")
+    assert subject.startswith("Casebell: The mail server has rejected ar@creditor.example since ")
 
 
 async def test_what_is_still_open_is_mailed_when_the_address_is_allowed_again(here: Office) -> None:
