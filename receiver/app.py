@@ -1,4 +1,4 @@
-"""The composition root: settings become a desk, an application and the loops. The only file that imports notifiers."""
+"""Composition root: settings become adapters, an application and the loops. Only it and cli import notifiers."""
 
 import asyncio
 import gc
@@ -71,7 +71,7 @@ def _as_is(database: Database) -> Database:
 
 @asynccontextmanager
 async def open_adapters(settings: Settings, *, url: str | None = None, wrap: Wrap = _as_is) -> AsyncIterator[Adapters]:
-    """A desk over the configured store and systems. ``url``: where this process listens, for its own commands.
+    """Adapters over the configured store and systems. ``url``: where this process listens, for its own commands.
 
     Raises ConfigError when another process owns the SQLite file, RetryLaterError when PostgreSQL does not answer.
     """

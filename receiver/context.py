@@ -1,4 +1,4 @@
-"""What the verbs need to work: the store, the outside systems, the rules, and the bells that wake the loops."""
+"""What the pipeline works with: the store, the outside systems, the rules, and the wake-ups of the loops."""
 
 import asyncio
 import secrets
@@ -62,7 +62,7 @@ class Wakeups:
         return True
 
     async def wait_unannounced(self) -> set[str]:
-        """Wait for bells that were rung here and told to nobody yet; each is handed out once."""
+        """Wait for wake-ups of this process that no other replica knows yet; each is returned once."""
         await self._has_unannounced.wait()
         self._has_unannounced.clear()
         names, self._unannounced = self._unannounced, set()
@@ -86,7 +86,7 @@ class SourcePause:
 
 @dataclass(slots=True)
 class Adapters:
-    """Handed to every verb; made by ``main.py``. Keys of ``upstreams`` and ``verifies``: (source, account)."""
+    """What the pipeline works with; made by ``app.py``. Keys of ``upstreams`` and ``verifies``: (source, account)."""
 
     database: Database
     routes: tuple[Route, ...]
@@ -107,7 +107,7 @@ class Adapters:
     now: Callable[[], datetime] = utc_now
     paused: dict[str, SourcePause] = field(
         default_factory=dict
-    )  # loops that wait for a source to recover, by their bell
+    )  # loops that wait for a source to recover, by their wake-up
     last_full_sync: dict[tuple[str, str], datetime] = field(
         default_factory=dict
     )  # our last whole one over each account

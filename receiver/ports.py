@@ -1,4 +1,4 @@
-"""The Protocols between the rooms: what a source, a channel and a teller promise."""
+"""The protocols between the packages: what a source, a channel and a translator promise."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,5 +1,5 @@
 """Hears when a source falls silent or a channel takes nothing, and tells the admins once, and once when it is over.
-What a channel does not take meanwhile goes another way (detour.py).
+What a channel does not take meanwhile goes another way (channel_failover.py).
 
 Beside the walk: it only looks at the store, and leaves through the outbox. One replica runs it at a time.
 """

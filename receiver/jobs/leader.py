@@ -1,4 +1,4 @@
-"""Loops that only one replica may run: ``run_alone(desk, name, loop)`` runs one while this process holds its lease.
+"""Loops that one replica runs: ``run_as_leader(adapters, name, loop)`` runs one while this process has its lease.
 
 A holder that dies is followed when its lease ends, one that stops lets go at once. A holder that cannot renew in time
 ends its loop before the lease does. Beside the walk: it decides who works, never what is done.

@@ -24,7 +24,7 @@ from receiver.store import breakers, digests, items, messages, outbox
 from receiver.sync.matching import join
 from receiver.sync.reconcile import give_back_stuck, reconcile_quietly
 
-LOOK_EVERY_S = 1.0  # bells wake at once; looking finds what a bell could not tell
+LOOK_EVERY_S = 1.0  # wake-ups are instant; polling finds what no wake-up announced
 GAUGE_EVERY_S = 5.0
 GIVE_BACK_EVERY_S = 3600.0
 BURY_EVERY_S = 30.0
@@ -99,7 +99,7 @@ def _draining(adapters: Adapters, source: str, account: str) -> Callable[[], Awa
 
 
 async def _forever(adapters: Adapters, name: str, wakeup: str, work: Callable[[], Awaitable[int]]) -> None:
-    """Work while there is something, then wait for the bell or the next look."""
+    """Work while there is something, then wait for the wake-up or the next poll."""
     while not adapters.is_draining:
         if not await _guarded(name, work):
             await adapters.wakeups.wait(wakeup, LOOK_EVERY_S)

@@ -68,7 +68,7 @@ async def drain(adapters: Adapters, source: str, account: str) -> int:
     wakeup = events_wakeup(source, account)
     if _is_paused(adapters, wakeup):
         await _apply_unconfirmed(adapters, wakeup, adapters.upstreams[source, account])
-        await asyncio.sleep(PAUSED_LOOK_S)  # not the bell: every webhook rings it
+        await asyncio.sleep(PAUSED_LOOK_S)  # not the wake-up: every webhook causes one
         return 0
     claim_id = secrets.token_hex(8)
     write, now = adapters.database.write, adapters.now

@@ -35,7 +35,7 @@ class Database(Protocol):
     async def write_batched(self, work: Callable[[Connection, list[Any]], Sequence[T]], row: Any) -> T: ...
 
     async def notify_replicas(self, me: str, names: Collection[str]) -> None:
-        """Ring these bells on the other replicas."""
+        """Wake these loops on the other replicas."""
 
     async def listen(self, me: str, heard: Callable[[str], None]) -> None:
         """Hear what other replicas ring, until cancelled; returns at once where there cannot be any."""

@@ -19,7 +19,7 @@ from receiver.store import claim_sql, locks
 from receiver.store.schema import Instant, item, outbox
 
 _nudge = TypeAdapter(Reminder)
-# More than twice the longest total deadline of a delivery; dispatcher.py asserts it at the start.
+# More than twice the longest total deadline of a delivery; pipeline/deliver/claims.py asserts it at the start.
 LEASE = timedelta(seconds=95)
 ORDER_LEASE = timedelta(seconds=180)
 MOST_LOST = 10  # claims that ended without a word, counted when they are taken over: this row kills whoever takes it

@@ -22,12 +22,12 @@ _TELL = text("SELECT pg_notify(:channel, said) FROM unnest(CAST(:said AS text[])
 
 
 def tell(connection: Connection, me: str, names: Collection[str]) -> None:
-    """Ring these bells on the other replicas, at the commit."""
+    """Wake these loops on the other replicas, at the commit."""
     connection.execute(_TELL, {"channel": CHANNEL, "said": [f"{me} {name}" for name in sorted(names)]})
 
 
 async def listen(url: URL, reaching: Mapping[str, str], me: str, heard: Callable[[str], None]) -> None:
-    """Call ``heard`` with each bell that another replica rang, for ever; a lost connection is made anew.
+    """Call ``heard`` with each wake-up of another replica, for ever; a lost connection is made anew.
 
     ``reaching``: how to connect, beside what the address says.
     """

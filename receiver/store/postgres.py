@@ -1,8 +1,8 @@
 """PostgreSQL behind the two doors: several processes share it, each with a few connections run on threads.
 
 A write is a READ COMMITTED transaction; what must not happen twice is held by name or by row (``locks.py``, ``claim``
-of inbox and outbox). Rows that are best written together share a commit (``together.py``). Everything heals by itself:
-a connection is tried before it is used, and a server that is away is the caller's RetryLaterError.
+of events and outbox). Rows that are best written together share a commit (``group_commit.py``). Faults heal: a
+connection is tried before it is used, and a server that is away is the caller's RetryLaterError.
 """
 
 import asyncio
@@ -81,7 +81,7 @@ class PostgresDatabase:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work, args)
 
     async def notify_replicas(self, me: str, names: Collection[str]) -> None:
-        """Ring these bells on the other replicas. Raises RetryLaterError."""
+        """Wake these loops on the other replicas. Raises RetryLaterError."""
         await self.write(pg_notify.tell, me, names)
 
     async def listen(self, me: str, heard: Callable[[str], None]) -> None:

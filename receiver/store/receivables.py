@@ -1,6 +1,6 @@
 """What each system says of each receivable, by reference: where twins are looked up, and when who was last heard.
 
-Only ``join.py`` writes here. A record that says what it said before is not written again.
+Only ``sync/matching.py`` writes here. A record that says what it said before is not written again.
 """
 
 from collections.abc import Collection, Iterator, Sequence

@@ -180,7 +180,7 @@ storm = Table(
     Column("began_at", Instant, nullable=False),
     Column("until", Instant, nullable=False),  # calm again from then on, if nothing more comes
     Column("reference", Text),  # of the one message that tells of it
-    Column("drawn", Text),  # what that message shows, as store/storms.py sums it up
+    Column("drawn", Text),  # what that message shows, as store/groups.py sums it up
     Column("maybe_delivered", Boolean, nullable=False, server_default=false()),  # another copy may be there
     Column("is_over", Boolean, nullable=False, server_default=false()),  # nothing about it will change any more
     Index("ix_storm_on", "destination", **_only("NOT is_over")),

@@ -1,6 +1,6 @@
 """SQLite behind the two doors: one thread owns the only writing connection, readers cannot write.
 
-Group commit (``together.py``): the writer takes everything that waits into one transaction, then answers all. With
+Group commit (``group_commit.py``): the writer takes everything that waits into one transaction, then answers all. With
 ``synchronous=FULL`` an answered write survives a power cut. Checkpoints run on the writer's own connection, which keeps
 clear of the WAL-reset fault of SQLite before 3.51.3 (reliability.md, 0.7). ``BEGIN IMMEDIATE`` because a busy timeout
 does not save a transaction that reads first and writes later (reliability.md, 0.8).

@@ -22,7 +22,7 @@ from receiver.web.unsubscribe import unsubscribe_routes
 
 
 def build_app(adapters: Adapters, beside: Sequence[BaseRoute] = ()) -> Starlette:
-    """The web side of a desk, with further routes ``beside`` its own; it starts nothing by itself."""
+    """The web application over these adapters, with further routes ``beside`` its own; it starts nothing by itself."""
     decide = LinkActionService(adapters)
     app = Starlette(
         routes=[
