@@ -18,7 +18,7 @@ SHOWN = 100
 # Links may open a new tab; nothing may run, and nothing is fetched, so no sender learns that the mail was read.
 FRAME = "allow-popups allow-popups-to-escape-sandbox"
 BODY_HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": (f"sandbox {FRAME}; default-src 'none'; style-src 'unsafe-inline'; base-uri 'self'"),
+    "Content-Security-Policy": f"sandbox {FRAME}; default-src 'none'; style-src 'unsafe-inline'; base-uri 'self'",
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",

@@ -105,12 +105,8 @@ class Adapters:
     wakeups: Wakeups = field(default_factory=Wakeups)
     paces: Paces = field(default_factory=Paces)
     now: Callable[[], datetime] = utc_now
-    paused: dict[str, SourcePause] = field(
-        default_factory=dict
-    )  # loops that wait for a source to recover, by their wake-up
-    last_full_sync: dict[tuple[str, str], datetime] = field(
-        default_factory=dict
-    )  # our last whole one over each account
+    paused: dict[str, SourcePause] = field(default_factory=dict)  # loops that wait for a source, by their wake-up
+    last_full_sync: dict[tuple[str, str], datetime] = field(default_factory=dict)  # by this process, of each account
     sync_locks: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)  # one pass over an account at a time
     is_draining: bool = False
     retention: RetentionPolicy = field(default_factory=RetentionPolicy)
@@ -125,9 +121,9 @@ class Adapters:
         """
         here = route_at(place, said, self.routes)
         digest = next((rule.as_route() for rule in self.digests if rule.as_route().name == name), None)
-        told = digest or next((route for route in self.routes if route.name == name), here)
-        counted = (told, here, *(routes_for(said, self.routes) if digest else ()))
-        return replace(told, mask_debtor=any(route.mask_debtor for route in counted))
+        chosen = digest or next((route for route in self.routes if route.name == name), here)
+        counted = (chosen, here, *(routes_for(said, self.routes) if digest else ()))
+        return replace(chosen, mask_debtor=any(route.mask_debtor for route in counted))
 
     async def write_outcome(self, work: Callable[..., T], *args: Any) -> T:
         """Write what has already happened outside, such as a message that was posted: wait for a store that is away.

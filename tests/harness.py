@@ -111,7 +111,9 @@ class Service:
         ``from_start``: already while it starts, so that it may never be ready; else once it is ready.
         """
         armed = self.config.with_name("armed")
-        armed.touch() if from_start else armed.unlink(missing_ok=True)
+        armed.unlink(missing_ok=True)
+        if from_start:
+            armed.touch()
         self.start(when, work, str(armed), module="tests.crash")
         armed.touch()
 

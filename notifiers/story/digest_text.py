@@ -136,6 +136,10 @@ class Told:
     sources: tuple[str, ...]
     next_at: str
 
+    @property
+    def has_charts(self) -> bool:
+        return bool(self.ages) or any(self.flow.totals)
+
 
 def tell(digest: Digest, share: float = 1.0) -> Told:
     """The digest within a ``share`` of the usual rows; one of each part stays."""

@@ -149,7 +149,7 @@ def route_at(place: str, said: Snapshot, routes: Sequence[Route]) -> Route:
 
 
 def first_route_at(place: str, routes: Sequence[Route]) -> Route:
-    """The route whose language and time zone a place has, whatever it is told of: one that names it, else the first."""
+    """The first route that names the place, else the first of all; it gives the place its language and time zone."""
     naming = (route for route in routes if route.names(place))
     return next(naming, routes[0] if routes else DEFAULT_ROUTE)
 

@@ -1,7 +1,7 @@
 """Between 5 and 8: a rule presses a verb on an item that a source has just shown, in the transaction that applied it.
 
 So the item cannot be out of date, no kill comes in between, and two replicas cannot both act. It decides nothing that a
-press of a person would not: ``act.py`` does the rest (docs/decisions/0018).
+press of a person would not: ``actions.py`` does the rest (docs/decisions/0018).
 """
 
 from collections.abc import Collection, Iterator, Sequence

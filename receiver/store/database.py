@@ -112,8 +112,8 @@ def migrate(database_url: str) -> None:
         make_private(sqlite_path(database_url))
     with group_commit.in_our_words(), _engine(database_url) as engine, engine.begin() as connection:
         locks.hold(connection, ["migration"])
-        there = _revision(connection)
-        if there == newest_revision():
+        there, newest = _revision(connection), newest_revision()
+        if there == newest:
             return
         from alembic import command  # a fifth of what a start loads, needed at the first start of a version only
         from alembic.config import Config
@@ -123,13 +123,12 @@ def migrate(database_url: str) -> None:
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
         if there and there not in {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}:
+            place = _place(database_url)
             if not inspect(connection).has_table("item"):
-                what = f"{_place(database_url)}: another program's tables are there (its schema is at {there!r})"
+                what = f"{place}: another program's tables are there (its schema is at {there!r})"
                 raise ConfigError(f"{what}; give Casebell a database of its own")
-            if there < newest_revision():
-                what = (
-                    f"{_place(database_url)}: its schema {there!r} is older than version 0.1.0, which cannot upgrade it"
-                )
+            if there < newest:
+                what = f"{place}: its schema {there!r} is older than version 0.1.0, which cannot upgrade it"
                 raise ConfigError(f"{what}; give Casebell an empty database")
             log.warning("store.schema.newer", revision=there)
             return

@@ -16,10 +16,18 @@ from receiver.store import events, items
 from receiver.store.database import Database
 from receiver.store.events import Arrival
 from receiver.sync.reconcile import reconcile, reconcile_quietly
+from receiver.upstream.getbill.client import Getbill
 from tests.factories import NOW
 from tests.getbill_side import Watch, client_of
 
 pytestmark = pytest.mark.anyio
+
+
+def adapters_of(database: Database, upstream: Getbill, watch: Watch) -> Adapters:
+    tokens, upstreams = Tokens(["0123456789abcdef"]), {("getbill", "main"): upstream}
+    return Adapters(
+        database, (Route("all"),), People(), tokens, Translator(), Metrics(), "", upstreams=upstreams, now=watch
+    )
 
 
 async def test_an_event_whose_todo_always_fails_at_getbill_holds_up_no_other(database: Database) -> None:
@@ -32,17 +40,7 @@ async def test_an_event_whose_todo_always_fails_at_getbill_holds_up_no_other(dat
         await answer(scope, receive, send)
 
     upstream = client_of(app, watch)  # type: ignore[arg-type]
-    adapters = Adapters(
-        database,
-        (Route("all"),),
-        People(),
-        Tokens(["0123456789abcdef"]),
-        Translator(),
-        Metrics(),
-        "http://x",
-        now=watch,
-    )
-    adapters.upstreams = {("getbill", "main"): upstream}
+    adapters = adapters_of(database, upstream, watch)
     for n, todo in enumerate(todos):
         arrival = Arrival("getbill", "main", f"e{n}", {}, stand.event(todo), NOW)
         await database.write(events.append, [arrival])
@@ -71,17 +69,7 @@ async def test_a_todo_that_getbill_cannot_show_keeps_its_state_and_holds_up_no_o
         await answer(scope, receive, send)
 
     upstream = client_of(app, watch)  # type: ignore[arg-type]
-    adapters = Adapters(
-        database,
-        (Route("all"),),
-        People(),
-        Tokens(["0123456789abcdef"]),
-        Translator(),
-        Metrics(),
-        "http://x",
-        now=watch,
-    )
-    adapters.upstreams = {("getbill", "main"): upstream}
+    adapters = adapters_of(database, upstream, watch)
     await reconcile(adapters, upstream, is_full=True)
     bad |= {todo["id"] for todo in todos[:broken]}
     todos.append(stand.add("hardship", reference="INV-NEW"))

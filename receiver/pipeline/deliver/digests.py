@@ -14,6 +14,7 @@ from receiver.domain.people import Person
 from receiver.domain.routing import Route, route_at
 from receiver.errors import PermanentError, UncertainError
 from receiver.observability import log
+from receiver.pipeline.deliver.followups import require_lease
 from receiver.pipeline.notices import decide_token
 from receiver.ports import DigestNotifier
 from receiver.store import actions, outbox, suppression
@@ -41,8 +42,7 @@ async def deliver_digest(adapters: Adapters, delivery: Delivery, claim_id: str) 
             await notifier.deliver_digest(await edition_for(adapters, told, channel, address), address)
         except UncertainError as error:
             log.warning("digest.uncertain", name=name, reason=error.code)
-    if not await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()):
-        raise outbox.LostLeaseError
+    require_lease(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
 
 
 async def edition_for(adapters: Adapters, told: Digest, channel: str, address: str) -> Edition:
