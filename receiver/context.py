@@ -1,12 +1,14 @@
-"""What the pipeline works with: the store, the outside systems, the rules, and the wake-ups of the loops."""
+"""What the core works with: ``Rules`` (plain data), ``Adapters`` (the store and the outside systems), ``Wakeups``.
+
+A function that takes a database connection may take ``Rules``, never ``Adapters``: it runs inside a transaction, where
+no network is allowed, and may run twice.
+"""
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from receiver.domain.automation import Automation
@@ -24,8 +26,20 @@ from receiver.store.retention import RetentionPolicy
 from receiver.store.stakes import AllTotals
 
 T = TypeVar("T")
-_limit = ContextVar[asyncio.Timeout | None]("limit", default=None)
-STORE_LOOK_S = 1.0
+STORE_RETRY_S = 1.0
+OUTBOX_WAKEUP = "outbox"
+CLICKS_WAKEUP = "clicks"
+APP_HOME_WAKEUP = "app home"
+
+
+def events_wakeup(source: str, account: str) -> str:
+    """The wake-up of the loop that interprets the events of an account."""
+    return f"events:{source}:{account}"
+
+
+def reconcile_wakeup(source: str, account: str) -> str:
+    """The wake-up of the loop that reconciles an account."""
+    return f"reconcile:{source}:{account}"
 
 
 def utc_now() -> datetime:
@@ -33,7 +47,7 @@ def utc_now() -> datetime:
 
 
 class Wakeups:
-    """Wakes a loop early; a ring that nobody waits for is kept. Polling finds everything without them."""
+    """Wakes a loop early. A notification that nobody waits for is kept. Loops also poll, so a lost one only delays."""
 
     def __init__(self) -> None:
         self._events: dict[str, asyncio.Event] = {}
@@ -41,17 +55,17 @@ class Wakeups:
         self._has_unannounced = asyncio.Event()
 
     def notify(self, name: str) -> None:
-        """There is something new, here and for every replica."""
+        """Wake the loop ``name`` here and on every other replica."""
         self.notify_local(name)
         self._unannounced.add(name)
         self._has_unannounced.set()
 
     def notify_local(self, name: str) -> None:
-        """For the loops of this process only."""
+        """Wake the loop ``name`` of this process only."""
         self._event(name).set()
 
     async def wait(self, name: str, timeout_s: float) -> bool:
-        """True when rung, False when ``timeout_s`` seconds passed."""
+        """True after a notification, False after ``timeout_s`` seconds without one."""
         event = self._event(name)
         try:
             async with asyncio.timeout(timeout_s):
@@ -62,7 +76,7 @@ class Wakeups:
         return True
 
     async def wait_unannounced(self) -> set[str]:
-        """Wait for wake-ups of this process that no other replica knows yet; each is returned once."""
+        """Wait for notifications of this process that the other replicas do not have yet; return each once."""
         await self._has_unannounced.wait()
         self._has_unannounced.clear()
         names, self._unannounced = self._unannounced, set()
@@ -73,10 +87,41 @@ class Wakeups:
 
 
 @dataclass(frozen=True, slots=True)
-class SourcePause:
-    """Nothing is asked of a source until then.
+class Rules:
+    """The configuration as plain data: safe to read anywhere, also inside a transaction.
 
-    ``misses``: how often in a row it did not answer; ``last_unconfirmed``: the last event applied without asking it.
+    ``channels``: names of the configured channels. ``accounts``: (source, account) to its polling period.
+    """
+
+    people: People
+    tokens: Tokens
+    public_url: str
+    routes: tuple[Route, ...] = ()
+    digests: tuple[DigestRule, ...] = ()
+    automations: tuple[Automation, ...] = ()
+    channels: frozenset[str] = frozenset()
+    accounts: Mapping[tuple[str, str], timedelta] = field(default_factory=dict)
+    paces: Paces = field(default_factory=Paces)
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
+
+    def route_for(self, name: str, destination: str, snapshot: Snapshot) -> Route:
+        """The route named ``name``, as ``destination`` may see the item.
+
+        If the configuration no longer has that name: the route that the destination has now. The debtor is masked if
+        either of the two masks. A digest has no masking of its own, so it also takes that of the item's routes.
+        """
+        current = route_at(destination, snapshot, self.routes)
+        digest = next((rule.as_route() for rule in self.digests if rule.as_route().name == name), None)
+        chosen = digest or next((route for route in self.routes if route.name == name), current)
+        routes = (chosen, current, *(routes_for(snapshot, self.routes) if digest else ()))
+        return replace(chosen, mask_debtor=any(route.mask_debtor for route in routes))
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePause:
+    """Nothing is fetched from an account before ``until``.
+
+    ``misses``: failed fetches in a row. ``last_unconfirmed``: id of the last event that was applied without a fetch.
     """
 
     until: datetime
@@ -85,86 +130,49 @@ class SourcePause:
 
 
 @dataclass(slots=True)
+class SyncState:
+    """What this process remembers of its sources; lost at a restart. Keys: a wake-up, or (source, account)."""
+
+    paused: dict[str, SourcePause] = field(default_factory=dict)
+    last_full_sync: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    locks: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)  # one reconciliation an account at a time
+
+
+@dataclass(slots=True)
 class Adapters:
-    """What the pipeline works with; made by ``app.py``. Keys of ``upstreams`` and ``verifies``: (source, account)."""
+    """The store, the sources and the channels of one process; built by ``app.py``.
+
+    Keys of ``upstreams`` and ``verifies``: (source, account); of ``notifiers``: the channel.
+    ``holder``: the name of this process in leases. ``is_draining``: the process is about to end.
+    """
 
     database: Database
-    routes: tuple[Route, ...]
-    people: People
-    tokens: Tokens
+    rules: Rules
     translator: Translator
     metrics: Metrics
-    public_url: str
     upstreams: Mapping[tuple[str, str], Upstream] = field(default_factory=dict)
     verifies: Mapping[tuple[str, str], Verify] = field(default_factory=dict)
     notifiers: Mapping[str, Notifier] = field(default_factory=dict)
     clicks: Clicks | None = None
-    places: Surfaces | None = None
-    digests: tuple[DigestRule, ...] = ()
-    automations: tuple[Automation, ...] = ()
+    surfaces: Surfaces | None = None
     wakeups: Wakeups = field(default_factory=Wakeups)
-    paces: Paces = field(default_factory=Paces)
     now: Callable[[], datetime] = utc_now
-    paused: dict[str, SourcePause] = field(default_factory=dict)  # loops that wait for a source, by their wake-up
-    last_full_sync: dict[tuple[str, str], datetime] = field(default_factory=dict)  # by this process, of each account
-    sync_locks: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)  # one pass over an account at a time
-    is_draining: bool = False
-    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
+    sync: SyncState = field(default_factory=SyncState)
     totals: AllTotals = field(default_factory=AllTotals)
-    holder: str = field(default_factory=lambda: secrets.token_hex(8))  # who this process is among the replicas
-
-    def route(self, name: str, place: str, said: Snapshot) -> Route:
-        """How ``place`` is told of an item: by the route of this name.
-
-        When the configuration no longer has it, by the route that the place has now. One that masks the debtor there
-        is enough. A digest has no masking of its own: it takes that of the item's routes, too.
-        """
-        here = route_at(place, said, self.routes)
-        digest = next((rule.as_route() for rule in self.digests if rule.as_route().name == name), None)
-        chosen = digest or next((route for route in self.routes if route.name == name), here)
-        counted = (chosen, here, *(routes_for(said, self.routes) if digest else ()))
-        return replace(chosen, mask_debtor=any(route.mask_debtor for route in counted))
+    holder: str = field(default_factory=lambda: secrets.token_hex(8))
+    is_draining: bool = False
 
     async def write_outcome(self, work: Callable[..., T], *args: Any) -> T:
-        """Write what has already happened outside, such as a message that was posted: wait for a store that is away.
+        """Write what has already happened outside, such as a posted message; wait while the store is unavailable.
 
-        Else nobody would know of it before a lease ran out, and it would be done again. The claim's id keeps a row from
-        being ended twice. Raises RetryLaterError only when the service ends meanwhile.
+        Otherwise nobody would know of it until the lease expires, and it would be done again. The claim's id prevents
+        a row from being finished twice. Raises RetryLaterError only when the process is about to end.
         """
-        if (limit := _limit.get()) is not None and not limit.expired():
-            limit.reschedule(None)
         while True:
             try:
                 return await self.database.write(work, *args)
             except RetryLaterError as error:
                 if self.is_draining:
                     raise
-                log.warning("store.awaited", reason=error.code)
-            await asyncio.sleep(STORE_LOOK_S)
-
-
-@asynccontextmanager
-async def time_limit(limit_s: float) -> AsyncIterator[None]:
-    """What may take so long: all until the first ``write_outcome``, which waits for the store as long as it is away.
-
-    Raises TimeoutError when the other side took longer.
-    """
-    async with asyncio.timeout(limit_s) as limit:
-        token = _limit.set(limit)
-        try:
-            yield
-        finally:
-            _limit.reset(token)
-
-
-OUTBOX_WAKEUP = "outbox"
-CLICKS_WAKEUP = "clicks"
-APP_HOME_WAKEUP = "homes"
-
-
-def events_wakeup(source: str, account: str) -> str:
-    return f"inbox:{source}:{account}"
-
-
-def reconcile_wakeup(source: str, account: str) -> str:
-    return f"sweep:{source}:{account}"
+                log.warning("store.unavailable", reason=error.code)
+            await asyncio.sleep(STORE_RETRY_S)

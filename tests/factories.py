@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from receiver.context import Rules
 from receiver.domain.item import Item, Snapshot
 from receiver.domain.money import Money
 from receiver.domain.notice import Link, Notice, verbs_for
+from receiver.domain.people import People
 from receiver.domain.routing import Route
+from receiver.domain.token import Tokens
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -61,4 +64,9 @@ def make_notice(item: Item | None = None, **changes: Any) -> Notice:
         links=(Link("solution", "https://app.getbill.example/todo/enc_234"),),
         now=NOW,
     )
+    return replace(calm, **changes)
+
+
+def make_rules(**changes: Any) -> Rules:
+    calm = Rules(people=People(), tokens=Tokens(["a key of sixteen characters"]), public_url="http://x")
     return replace(calm, **changes)

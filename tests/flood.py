@@ -13,8 +13,8 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from casebell_sandbox.getbill import GetbillStand
-from receiver.context import Adapters, Wakeups, events_wakeup
-from receiver.jobs.worker import not_due_for_s
+from receiver.context import Adapters, SyncState, Wakeups, events_wakeup
+from receiver.jobs.reconciler import Reconciler
 from receiver.pipeline.deliver.claims import Dispatcher
 from receiver.pipeline.ingest import drain
 from receiver.store import events, items
@@ -61,9 +61,7 @@ class Flood:
         """A process begins: it has nothing but the store."""
         self.getbill = client_of(self._app, self._now, observe=self._observe)  # type: ignore[arg-type]
         upstreams = {("getbill", "main"): self.getbill}
-        self.adapters = replace(
-            self.here.adapters, upstreams=upstreams, paused={}, last_full_sync={}, sync_locks={}, wakeups=Wakeups()
-        )
+        self.adapters = replace(self.here.adapters, upstreams=upstreams, sync=SyncState(), wakeups=Wakeups())
 
     def _now(self) -> datetime:
         return self.here.at
@@ -93,13 +91,13 @@ class Flood:
             arrival = Arrival("getbill", "main", f"id:e-{self._told}", {}, self.stand.event(todo), self._now())
             await self.adapters.database.write_batched(events.append, arrival)
         self.here.at += timedelta(seconds=seconds)
-        if await not_due_for_s(self.adapters, self.getbill) == 0:
+        if await Reconciler(self.adapters, self.getbill).delay_s() == 0:
             await reconcile_quietly(self.adapters, self.getbill)
-        hold = self.adapters.paused.get(events_wakeup("getbill", "main"))
+        hold = self.adapters.sync.paused.get(events_wakeup("getbill", "main"))
         while hold is None or self._now() >= hold.until:
             if not await drain(self.adapters, "getbill", "main"):
                 break
-            hold = self.adapters.paused.get(events_wakeup("getbill", "main"))
+            hold = self.adapters.sync.paused.get(events_wakeup("getbill", "main"))
         dispatcher = Dispatcher(self.adapters)
         await dispatcher.dispatch_due()
         await dispatcher.drain(30)

@@ -46,7 +46,9 @@ class Office:
         return await self.show(make_snapshot(key=key, reference=reference, **changes))
 
     async def show(self, snapshot: Snapshot) -> Item:
-        await self.adapters.database.write(apply_fact, SourceSaid(snapshot, self.at), self.at, self.adapters.routes)
+        await self.adapters.database.write(
+            apply_fact, SourceSaid(snapshot, self.at), self.at, self.adapters.rules.routes
+        )
         await self.settle()
         return await self.item(snapshot.key)
 

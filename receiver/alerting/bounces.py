@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from receiver.alerting.channel_failover import retry_open
-from receiver.context import Adapters
+from receiver.context import Rules
 from receiver.domain.admin_alert import AdminAlert
 from receiver.store import outbox, suppression
 
@@ -17,11 +17,11 @@ CHANNEL = "mail:"
 CODES = frozenset({"recipient_refused", "suppressed"})
 
 
-def named(adapters: Adapters) -> dict[str, set[str]]:
+def named(rules: Rules) -> dict[str, set[str]]:
     """Destinations by mail that the configuration names: in small letters, and as they are written there."""
-    routed = (one for route in adapters.routes for one in (*route.destinations(), *route.escalated_to()))
-    digests = (one for rule in adapters.digests for one in rule.destinations())
-    admins = (CHANNEL + one for one in adapters.people.admins if "@" in one[1:])
+    routed = (one for route in rules.routes for one in (*route.destinations(), *route.escalated_to()))
+    digests = (one for rule in rules.digests for one in rule.destinations())
+    admins = (CHANNEL + one for one in rules.people.admins if "@" in one[1:])
     found: dict[str, set[str]] = {}
     for one in (*routed, *digests, *admins):
         if one.startswith(CHANNEL):
@@ -29,9 +29,9 @@ def named(adapters: Adapters) -> dict[str, set[str]]:
     return found
 
 
-def refused(connection: Connection, adapters: Adapters, now: datetime) -> list[AdminAlert]:
+def refused(connection: Connection, rules: Rules, now: datetime) -> list[AdminAlert]:
     """The addresses of the configuration that get nothing. Forgets a refusal that a mail has disproved since."""
-    known = named(adapters)
+    known = named(rules)
     found = []
     for one in suppression.refused(connection):
         place = CHANNEL + one.address
@@ -44,6 +44,6 @@ def refused(connection: Connection, adapters: Adapters, now: datetime) -> list[A
     return found
 
 
-def revive(connection: Connection, adapters: Adapters, place: str, now: datetime) -> int:
+def revive(connection: Connection, rules: Rules, place: str, now: datetime) -> int:
     """Mail what ``place`` did not get and what is still open; how many."""
-    return sum(retry_open(connection, one, CODES, now) for one in named(adapters).get(place, ()))
+    return sum(retry_open(connection, one, CODES, now) for one in named(rules).get(place, ()))

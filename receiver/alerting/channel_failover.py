@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from receiver.context import Adapters
+from receiver.context import Rules
 from receiver.domain.admin_alert import PLACE_REFUSALS
 from receiver.domain.item import Item
 from receiver.domain.routing import Route
@@ -19,22 +19,22 @@ from receiver.store.outbox import Delivery
 PROBE_EVERY = timedelta(minutes=5)
 
 
-def places(adapters: Adapters) -> set[str]:
+def places(rules: Rules) -> set[str]:
     """The Slack channels that the routes name."""
-    named = (destination for route in adapters.routes for destination in (*route.destinations(), *route.escalated_to()))
+    named = (destination for route in rules.routes for destination in (*route.destinations(), *route.escalated_to()))
     return {destination for destination in named if destination.startswith("slack:")}
 
 
-def tell_by_mail(connection: Connection, adapters: Adapters, place: str, now: datetime) -> int:
+def tell_by_mail(connection: Connection, rules: Rules, place: str, now: datetime) -> int:
     """Mail every open item that ``place`` should show and does not, once; how many mails."""
-    if "mail" not in adapters.notifiers:
+    if "mail" not in rules.channels:
         return 0
     return sum(
         _mail(connection, item, address, route, now)
         for delivery, item in _stuck(connection, place)
         if not messages.of_item(connection, item.id, place)
-        for route in (adapters.route(delivery.value("route") or "", place, item.snapshot),)
-        for address in _addresses(adapters, route)
+        for route in (rules.route_for(delivery.value("route") or "", place, item.snapshot),)
+        for address in _addresses(rules, route)
     )
 
 
@@ -69,9 +69,9 @@ def _stuck(
             yield delivery, item
 
 
-def _addresses(adapters: Adapters, route: Route) -> tuple[str, ...]:
+def _addresses(rules: Rules, route: Route) -> tuple[str, ...]:
     """Of the route; without any the admins, for an alert must reach somebody."""
-    named = (entry for entry in sorted(adapters.people.admins) if "@" in entry and not entry.startswith("@"))
+    named = (entry for entry in sorted(rules.people.admins) if "@" in entry and not entry.startswith("@"))
     return route.stand_ins() or tuple(named)
 
 

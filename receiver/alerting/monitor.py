@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from receiver.alerting import bounces, channel_failover
-from receiver.context import OUTBOX_WAKEUP, Adapters
+from receiver.context import OUTBOX_WAKEUP, Adapters, Rules
 from receiver.domain.admin_alert import REFUSALS, AdminAlert, needs_hands, refuses_place
 from receiver.domain.automation import VIA, is_over
 from receiver.observability import log
@@ -24,7 +24,7 @@ WATCHED = ("mail", "slack")
 
 async def watch(adapters: Adapters, began_at: datetime) -> int:
     """Begin and end alarms; how many. ``began_at``: since when this process looks, for a night off is no silence."""
-    changed, rerouted = await adapters.database.write(_settle, adapters, began_at, adapters.now())
+    changed, rerouted = await adapters.database.write(_settle, adapters.rules, began_at, adapters.now())
     for alarm, has_begun in changed:
         if has_begun:
             log.error("alarm.begins", name=alarm.name, code=alarm.code, reason=alarm.reason)
@@ -36,22 +36,20 @@ async def watch(adapters: Adapters, began_at: datetime) -> int:
 
 
 def _settle(
-    connection: Connection, adapters: Adapters, began_at: datetime, now: datetime
+    connection: Connection, rules: Rules, began_at: datetime, now: datetime
 ) -> tuple[list[tuple[AdminAlert, bool]], int]:
     """What began and what ended, and how many deliveries go another way because of it."""
-    places = channel_failover.places(adapters)
-    refused = bounces.refused(connection, adapters, now)
-    heard = (*_sources(connection, adapters, began_at, now), *_channels(connection, places, now), *refused)
+    places = channel_failover.places(rules)
+    refused = bounces.refused(connection, rules, now)
+    heard = (*_sources(connection, rules, began_at, now), *_channels(connection, places, now), *refused)
     found = {alarm.name: alarm for alarm in heard}
     before = alerts.standing(connection)
     changed = [(alarm, True) for name, alarm in found.items() if name not in before]
-    over = [
-        a for name, a in before.items() if name not in found and _has_recovered(connection, adapters, a, places, now)
-    ]
+    over = [a for name, a in before.items() if name not in found and _has_recovered(connection, rules, a, places, now)]
     changed += [(alarm, False) for alarm in over]
-    rules = {rule.alarm for rule in adapters.automations if not rule.dry_run}
-    accounts = (f"{source}:{account}" for source, account in adapters.upstreams)
-    watched = {*WATCHED, *places, *bounces.named(adapters), *rules, *accounts}
+    automations = {rule.alarm for rule in rules.automations if not rule.dry_run}
+    accounts = (f"{source}:{account}" for source, account in rules.accounts)
+    watched = {*WATCHED, *places, *bounces.named(rules), *automations, *accounts}
     for alarm, has_begun in changed:
         if has_begun:
             alerts.begin(connection, alarm)
@@ -59,21 +57,21 @@ def _settle(
             alerts.end(connection, alarm.name)
         if alarm.name in watched:  # else it left the configuration, which is no recovery
             admin_alerts.enqueue_admin_alert(
-                connection, adapters.people.admins, adapters.notifiers, alarm, now, has_begun=has_begun
+                connection, rules.people.admins, rules.channels, alarm, now, has_begun=has_begun
             )
     rerouted = sum(
         channel_failover.revive(connection, a.name, now) for a, begun in changed if not begun and a.name in places
     )
-    rerouted += sum(bounces.revive(connection, adapters, a.name, now) for a in over if a.code == "address_refused")
+    rerouted += sum(bounces.revive(connection, rules, a.name, now) for a in over if a.code == "address_refused")
     for name in places & found.keys():
-        rerouted += channel_failover.tell_by_mail(connection, adapters, name, now) + channel_failover.probe(
+        rerouted += channel_failover.tell_by_mail(connection, rules, name, now) + channel_failover.probe(
             connection, name, now
         )
     return changed, rerouted
 
 
 def _has_recovered(
-    connection: Connection, adapters: Adapters, alarm: AdminAlert, places: Collection[str], now: datetime
+    connection: Connection, rules: Rules, alarm: AdminAlert, places: Collection[str], now: datetime
 ) -> bool:
     """Ended by proof alone: a pass since then, a breaker that closed, a success. Or it left the configuration."""
     if alarm.code == "address_refused":
@@ -86,16 +84,16 @@ def _has_recovered(
     if source == VIA:
         return is_over(alarm.since, now)
     heard_at = digests.last_heard(connection).get((source, account))
-    return (source, account) not in adapters.upstreams or (heard_at is not None and heard_at > alarm.since)
+    return (source, account) not in rules.accounts or (heard_at is not None and heard_at > alarm.since)
 
 
-def _sources(connection: Connection, adapters: Adapters, began_at: datetime, now: datetime) -> Iterator[AdminAlert]:
+def _sources(connection: Connection, rules: Rules, began_at: datetime, now: datetime) -> Iterator[AdminAlert]:
     """Not reconciled within three periods, or refusing our credentials (issue 4, Source health)."""
     heard, failed = digests.last_heard(connection), alerts.failures(connection)
-    for (source, account), upstream in adapters.upstreams.items():
+    for (source, account), poll_every in rules.accounts.items():
         name, since = f"{source}:{account}", heard.get((source, account), began_at)
         reason, failed_at = failed.get((source, account), ("", now))
-        patience = max(SHORTEST_SILENCE, PERIODS * timedelta(seconds=upstream.poll_every_s))
+        patience = max(SHORTEST_SILENCE, PERIODS * poll_every)
         if reason.partition(":")[0] in REFUSALS:
             yield AdminAlert(name, "source_refuses", failed_at, reason)
         elif now - max(since, began_at) > patience:

@@ -62,7 +62,7 @@ def plain_lines(text: str) -> str:
 
 
 def _rule(settings: Settings, name: str) -> DigestRule:
-    from receiver.app import digest_rule_of
+    from receiver.app.rules import digest_rule_of
 
     found = next((rule for rule in settings.digests if rule.name == name), None)
     if found is None:
@@ -91,7 +91,8 @@ def _moment(at: datetime | None, rule: DigestRule) -> str:
 
 async def _dry(settings: Settings, rule: DigestRule) -> str:
     """The text part of the mail, counted from the store as it is; no source is asked."""
-    from receiver.app import render_mail_digest, route_of
+    from receiver.app import render_mail_digest
+    from receiver.app.rules import route_of
     from receiver.operations.digests import FIRST_COVERS, counted
 
     now = datetime.now(UTC)

@@ -26,7 +26,7 @@ class AppHomes:
     async def redraw(self) -> int:
         """Draw the pages that show something else than what is. Returns 0: there is never more to do at once."""
         adapters = self._adapters
-        if adapters.places is None:
+        if adapters.surfaces is None:
             return 0
         now = adapters.now()
         looking = await adapters.database.read(app_home.seen_since, now - KEPT_FOR, MOST_AT_ONCE)
@@ -47,9 +47,9 @@ class AppHomes:
         return 0
 
     async def _draw(self, user: str, mark: str | None) -> None:
-        assert self._adapters.places is not None
+        assert self._adapters.surfaces is not None
         try:
-            shown = await self._adapters.places.draw_home(user, mark)
+            shown = await self._adapters.surfaces.draw_home(user, mark)
         except RetryLaterError:
             raise
         except DeliveryError as error:  # the Home tab is switched off, or they are gone

@@ -12,7 +12,7 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from receiver.context import OUTBOX_WAKEUP, Adapters
+from receiver.context import OUTBOX_WAKEUP, Adapters, Rules
 from receiver.domain.fact import ClockStruck
 from receiver.domain.item import Item
 from receiver.domain.ledger import Applied
@@ -40,17 +40,17 @@ async def remind_due(adapters: Adapters) -> int:
     now = adapters.now()
     done = 0
     if woken := await adapters.database.read(reminders.woken, now):
-        done += await adapters.database.write(_wake, adapters.routes, [item.id for item in woken], now)
+        done += await adapters.database.write(_wake, adapters.rules.routes, [item.id for item in woken], now)
     if await adapters.database.read(quiet_hours.held):
-        done += await adapters.database.write(_let_go, adapters, now)
-    asks_for_money = any(route.match.asks_for_money() for route in adapters.routes)
+        done += await adapters.database.write(_let_go, adapters.rules, now)
+    asks_for_money = any(route.match.asks_for_money() for route in adapters.rules.routes)
     if asks_for_money and (late := await adapters.database.read(reminders.unknown_and_unshown, now - LONGEST_UNKNOWN)):
-        done += await adapters.database.write(_ring_unknown, adapters.routes, [item.id for item in late], now)
-    for route in adapters.routes:
-        if due := await adapters.database.read(_due_reminders, route, adapters.routes, now):
+        done += await adapters.database.write(_ring_unknown, adapters.rules.routes, [item.id for item in late], now)
+    for route in adapters.rules.routes:
+        if due := await adapters.database.read(_due_reminders, route, adapters.rules.routes, now):
             done += await adapters.database.write(_give, route, due, now)
-        if due := await adapters.database.read(_due_escalations, route, adapters.routes, now):
-            done += await adapters.database.write(_escalate, route, adapters.routes, due, now)
+        if due := await adapters.database.read(_due_escalations, route, adapters.rules.routes, now):
+            done += await adapters.database.write(_escalate, route, adapters.rules.routes, due, now)
     if done:
         adapters.wakeups.notify(OUTBOX_WAKEUP)
     return done
@@ -155,9 +155,9 @@ def _nudge(connection: Connection, item: Item, route: Route, what: Literal["remi
     return len(places)
 
 
-def _let_go(connection: Connection, adapters: Adapters, now: datetime) -> int:
+def _let_go(connection: Connection, rules: Rules, now: datetime) -> int:
     """What waited for the end of quiet hours: several new alerts of a destination leave as one message."""
-    rows = [row for row in quiet_hours.held(connection) if not _is_still_quiet(connection, row, adapters, now)]
+    rows = [row for row in quiet_hours.held(connection) if not _is_still_quiet(connection, row, rules, now)]
     done = 0
     for (destination, route), group in groupby(sorted(rows, key=_place), key=_place):
         waiting = list(group)
@@ -174,9 +174,9 @@ def _let_go(connection: Connection, adapters: Adapters, now: datetime) -> int:
     return done
 
 
-def _is_still_quiet(connection: Connection, row: DeferredDelivery, adapters: Adapters, now: datetime) -> bool:
+def _is_still_quiet(connection: Connection, row: DeferredDelivery, rules: Rules, now: datetime) -> bool:
     item = items.find(connection, row.item_id)
-    return item is not None and adapters.route(row.route, row.destination, item.snapshot).holds(item.snapshot, now)
+    return item is not None and rules.route_for(row.route, row.destination, item.snapshot).holds(item.snapshot, now)
 
 
 def _is_new(connection: Connection, row: DeferredDelivery) -> bool:

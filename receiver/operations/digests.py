@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from receiver.context import OUTBOX_WAKEUP, Adapters
+from receiver.context import OUTBOX_WAKEUP, Adapters, Rules
 from receiver.domain.digest import FLOW_DAYS, Digest, DigestRule, Silence, SourceFigures
 from receiver.domain.digest_build import build_digest
 from receiver.domain.routing import Route, routes_for
@@ -52,9 +52,9 @@ async def make_now(adapters: Adapters, name: str) -> list[str]:
 
 def rule_named(adapters: Adapters, name: str) -> DigestRule:
     """Raises PermanentError("unknown_digest")."""
-    found = next((rule for rule in adapters.digests if rule.name == name), None)
+    found = next((rule for rule in adapters.rules.digests if rule.name == name), None)
     if found is None:
-        known = ", ".join(rule.name for rule in adapters.digests) or "there is none"
+        known = ", ".join(rule.name for rule in adapters.rules.digests) or "there is none"
         raise PermanentError("unknown_digest", f"no [[digests]] is named {name!r}; the names: {known}")
     return found
 
@@ -62,7 +62,7 @@ def rule_named(adapters: Adapters, name: str) -> DigestRule:
 async def draft(adapters: Adapters, rule: DigestRule, since: datetime, until: datetime) -> Digest:
     """The digest as it would be; nothing is claimed and nothing sent."""
     figures = await _figures(adapters, rule)
-    return await adapters.database.read(_draft, adapters, rule, since, until, figures)
+    return await adapters.database.read(_draft, adapters.rules, rule, since, until, figures)
 
 
 async def _since(adapters: Adapters, rule: DigestRule, now: datetime) -> datetime:
@@ -79,7 +79,7 @@ async def _make(adapters: Adapters, rule: DigestRule, slot: datetime, since: dat
             begins[one.destination] = min(begins[one.destination], one.since)
     figures = await _figures(adapters, rule)
     told = {
-        begin: await adapters.database.read(_draft, adapters, rule, begin, now, figures)
+        begin: await adapters.database.read(_draft, adapters.rules, rule, begin, now, figures)
         for begin in {since, *begins.values()}
     }
     drafts = {
@@ -128,14 +128,14 @@ def _claim_and_put(
 
 def _draft(
     connection: Connection,
-    adapters: Adapters,
+    rules: Rules,
     rule: DigestRule,
     since: datetime,
     until: datetime,
     figures: tuple[SourceFigures, ...],
 ) -> Digest:
-    silent = _silent(adapters, rule, digests.last_heard(connection), until)
-    return counted(connection, rule, since, until, adapters.routes, figures=figures, silent=silent)
+    silent = _silent(rules, rule, digests.last_heard(connection), until)
+    return counted(connection, rule, since, until, rules.routes, figures=figures, silent=silent)
 
 
 def counted(
@@ -163,12 +163,12 @@ def counted(
 
 
 def _silent(
-    adapters: Adapters, rule: DigestRule, heard: Mapping[tuple[str, str], datetime], now: datetime
+    rules: Rules, rule: DigestRule, heard: Mapping[tuple[str, str], datetime], now: datetime
 ) -> tuple[Silence, ...]:
     found = []
-    for (source, account), upstream in adapters.upstreams.items():
+    for (source, account), poll_every in rules.accounts.items():
         heard_at = heard.get((source, account))
-        patience = max(SILENT_AFTER, timedelta(seconds=SILENT_AFTER_POLLS * upstream.poll_every_s))
+        patience = max(SILENT_AFTER, SILENT_AFTER_POLLS * poll_every)
         if _is_about(rule, source, account) and (heard_at is None or now - heard_at > patience):
             found.append(Silence(source, account, heard_at))
     return tuple(found)
@@ -201,7 +201,7 @@ def _is_about(rule: DigestRule, source: str, account: str) -> bool:
 
 async def unsubscribe(adapters: Adapters, subscription: str) -> None:
     """No more of this digest to this address; nothing when the configuration no longer has the two."""
-    for rule in adapters.digests:
+    for rule in adapters.rules.digests:
         for address in rule.to:
             if subscription_id(rule.name, address) == subscription:
                 await adapters.database.write(

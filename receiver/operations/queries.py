@@ -19,6 +19,7 @@ from receiver.pipeline.actions import Refused, take_action
 from receiver.pipeline.deliver.followups import route_of
 from receiver.pipeline.notices import notice_of
 from receiver.store import app_home, items, messages
+from receiver.store.stakes import AllTotals
 
 MOST_FOUND = 10
 MOST_MINE = 8
@@ -33,7 +34,7 @@ class StoreQueries:
         self._adapters = adapters
 
     def may_look(self, person: Person) -> bool:
-        return self._adapters.people.may_resolve(person)
+        return self._adapters.rules.people.may_resolve(person)
 
     async def notice(self, item_id: str, place: str) -> Notice | None:
         found = await self._adapters.database.read(items.find, item_id)
@@ -43,8 +44,10 @@ class StoreQueries:
         return await self._notices(await self._adapters.database.read(items.looked_for, words, MOST_FOUND), place)
 
     async def overview(self, person: Person, place: str) -> Overview:
-        now, route = self._adapters.now(), first_route_at(place, self._adapters.routes)
-        claimed, waiting, totals, figures = await self._adapters.database.read(self._look, _midnight(route, now), now)
+        now, route = self._adapters.now(), first_route_at(place, self._adapters.rules.routes)
+        claimed, waiting, totals, figures = await self._adapters.database.read(
+            _look, self._adapters.totals, _midnight(route, now), now
+        )
         mine = [item for item in claimed if is_theirs(item, person)]
         return Overview(
             tuple(await self._notices(mine[:MOST_MINE], place)),
@@ -58,7 +61,9 @@ class StoreQueries:
     async def press(self, click: Click, locale: str) -> str | None:
         """Not stored first, as a button's press is: who typed waits for the answer, and types again without one."""
         adapters = self._adapters
-        outcome = await adapters.database.write(take_action, click, adapters.now(), adapters.routes, adapters.people)
+        outcome = await adapters.database.write(
+            take_action, click, adapters.now(), adapters.rules.routes, adapters.rules.people
+        )
         word = outcome.code if isinstance(outcome, Refused) else "taken"
         adapters.metrics.actions_total.labels(click.verb, word, click.via).inc()
         adapters.wakeups.notify(OUTBOX_WAKEUP)
@@ -70,17 +75,20 @@ class StoreQueries:
         await self._adapters.database.write(app_home.opened, user, self._adapters.now())
         self._adapters.wakeups.notify(APP_HOME_WAKEUP)
 
-    def _look(
-        self, connection: Connection, since: datetime, now: datetime
-    ) -> tuple[list[Item], list[Item], Totals, tuple[int, int]]:
-        totals = self._adapters.totals.read(connection, now)
-        claimed, waiting = items.claimed(connection, MOST_CLAIMED), items.waiting_longest(connection, MOST_WAITING)
-        return claimed, waiting, totals, items.figures(connection, since)
-
     async def _notices(self, found: Sequence[Item], place: str) -> list[Notice]:
         """Each as the place is told of it: in its language, and masked where it masks."""
         shown = await self._adapters.database.read(_shown_at, found, place)
-        return [notice_of(self._adapters, one, route_of(self._adapters, one, place, shown[one.id])) for one in found]
+        return [
+            notice_of(self._adapters, one, route_of(self._adapters.rules, one, place, shown[one.id])) for one in found
+        ]
+
+
+def _look(
+    connection: Connection, all_totals: AllTotals, since: datetime, now: datetime
+) -> tuple[list[Item], list[Item], Totals, tuple[int, int]]:
+    """Claimed items, those that wait longest, the totals, and how many were opened and resolved since ``since``."""
+    claimed, waiting = items.claimed(connection, MOST_CLAIMED), items.waiting_longest(connection, MOST_WAITING)
+    return claimed, waiting, all_totals.read(connection, now), items.figures(connection, since)
 
 
 def is_theirs(item: Item, person: Person) -> bool:

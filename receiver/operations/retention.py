@@ -19,7 +19,7 @@ BODIES, EVENTS, DELIVERIES, ROWS, SESSIONS = "bodies", "events", "deliveries", "
 
 
 async def purge(adapters: Adapters, *, longest_s: float = math.inf) -> tuple[dict[str, int], bool]:
-    """Erase what ``adapters.retention`` does not keep: how many rows, and whether ``longest_s`` seconds were enough."""
+    """Erase what ``Rules.retention`` does not keep: how many rows, and whether ``longest_s`` seconds were enough."""
     counted = Counter({BODIES: 0, EVENTS: 0, DELIVERIES: 0, ROWS: 0, SESSIONS: 0})
     ends = time.monotonic() + longest_s
     async for what, erased in _erasing(adapters, adapters.now()):
@@ -51,7 +51,8 @@ async def heal_clock(adapters: Adapters) -> int:
 
 async def _erasing(adapters: Adapters, now: datetime) -> AsyncIterator[tuple[str, int]]:
     """One write after the other. Bodies before events, so that what is short-lived goes first."""
-    read, write, kept = adapters.database.read, adapters.database.write, adapters.retention
+    read, write = adapters.database.read, adapters.database.write
+    kept = adapters.rules.retention
     since = datetime.fromtimestamp(0, UTC)
     while True:
         ids, since = await read(retention.with_old_bodies, since, now - kept.bodies)
@@ -64,7 +65,7 @@ async def _erasing(adapters: Adapters, now: datetime) -> AsyncIterator[tuple[str
         yield DELIVERIES, await write(retention.forget_deliveries, ids)
     if forgotten := await write(groups.forget, now - kept.events):
         yield DELIVERIES, forgotten
-    if ended := await write(_end_sessions, await read(_without_leave, adapters.people), now):
+    if ended := await write(_end_sessions, await read(_without_leave, adapters.rules.people), now):
         yield SESSIONS, ended
     before = now - kept.items
     while item_ids := await read(retention.old_items, before):

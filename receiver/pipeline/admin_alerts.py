@@ -1,6 +1,6 @@
 """How the admins hear of an alarm: a word to each by the outbox, in the transaction that begins or ends it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -12,7 +12,7 @@ from receiver.store import outbox
 def enqueue_admin_alert(
     connection: Connection,
     admins: Collection[str],
-    channels: Mapping[str, object],
+    channels: Collection[str],
     alarm: AdminAlert,
     now: datetime,
     *,

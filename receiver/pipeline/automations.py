@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from receiver.context import Adapters
+from receiver.context import Rules
 from receiver.domain.admin_alert import AdminAlert
 from receiver.domain.automation import WINDOW, Automation, is_over, is_untouched
 from receiver.domain.fact import Fact, RuleForesaw, SourceSaid
@@ -38,17 +38,17 @@ class Pressed:
 
 
 def apply_considered(
-    connection: Connection, facts: Sequence[Fact], adapters: Adapters, now: datetime
+    connection: Connection, facts: Sequence[Fact], rules: Rules, now: datetime
 ) -> tuple[list[Decision], list[Pressed]]:
     """``apply_facts``, and what the rules make of every item that opened or that its source changed."""
-    if not adapters.automations:
-        return apply_facts(connection, facts, now, adapters.routes), []
+    if not rules.automations:
+        return apply_facts(connection, facts, now, rules.routes), []
     keys = [fact.key for fact in facts]
     items.hold(connection, keys)
     believed = {key for key, item in items.by_keys(connection, keys).items() if item.is_unconfirmed}
-    decisions = apply_facts(connection, facts, now, adapters.routes)
+    decisions = apply_facts(connection, facts, now, rules.routes)
     ids = dict.fromkeys(_news(facts, decisions, believed, now))
-    return decisions, [pressed for item_id in ids for pressed in _consider(connection, item_id, adapters, now)]
+    return decisions, [pressed for item_id in ids for pressed in _consider(connection, item_id, rules, now)]
 
 
 def _news(
@@ -62,11 +62,11 @@ def _news(
             yield decision.item.id
 
 
-def _consider(connection: Connection, item_id: str, adapters: Adapters, now: datetime) -> Iterator[Pressed]:
+def _consider(connection: Connection, item_id: str, rules: Rules, now: datetime) -> Iterator[Pressed]:
     """Dry rules only say so; the first other one that takes it acts, or is stopped and leaves it to people."""
     before = items.find(connection, item_id)
     is_foretold = before is not None and before.foreseen is not None  # on these words: others would have taken it away
-    for rule in adapters.automations:
+    for rule in rules.automations:
         item = items.find(connection, item_id)
         if item is None or not is_untouched(item) or actions.is_anybodys(connection, item_id):
             return
@@ -74,27 +74,27 @@ def _consider(connection: Connection, item_id: str, adapters: Adapters, now: dat
             continue
         if not rule.accepts(item.snapshot) or rule.verb not in verbs_for(item, now):
             continue
-        if not adapters.people.may_decide_alone(item.snapshot.amount):
+        if not rules.people.may_decide_alone(item.snapshot.amount):
             return
-        yield Pressed(rule.name, rule.verb, item_id, _press(connection, rule, item, adapters, now))
+        yield Pressed(rule.name, rule.verb, item_id, _press(connection, rule, item, rules, now))
         if not rule.dry_run:
             return
 
 
-def _press(connection: Connection, rule: Automation, item: Item, adapters: Adapters, now: datetime) -> str:
+def _press(connection: Connection, rule: Automation, item: Item, rules: Rules, now: datetime) -> str:
     click = rule.press(item, is_dry=rule.dry_run)
     if rule.dry_run:
         actions.add(connection, click, DRY_RUN, None, now)
         fact = RuleForesaw(item.key, rule.name, rule.verb, rule.person, click.via, click.note)
-        apply_fact(connection, fact, now, adapters.routes)
+        apply_fact(connection, fact, now, rules.routes)
         return DRY_RUN
-    if not _may_act(connection, rule, adapters, now):
+    if not _may_act(connection, rule, rules, now):
         return "stopped"
-    outcome = take_action(connection, click, now, adapters.routes, adapters.people)
+    outcome = take_action(connection, click, now, rules.routes, rules.people)
     return outcome.code if isinstance(outcome, Refused) else "taken"
 
 
-def _may_act(connection: Connection, rule: Automation, adapters: Adapters, now: datetime) -> bool:
+def _may_act(connection: Connection, rule: Automation, rules: Rules, now: datetime) -> bool:
     """Whether the rule has not done its share of this hour; one more than that stops it and is told to the admins."""
     locks.hold(connection, [f"automation {rule.name}"])  # two replicas count one after the other
     name = rule.alarm
@@ -107,5 +107,5 @@ def _may_act(connection: Connection, rule: Automation, adapters: Adapters, now: 
         alerts.end(connection, name)
     alarm = AdminAlert(name, STOPPED, now, str(rule.at_most))
     alerts.begin(connection, alarm)
-    admin_alerts.enqueue_admin_alert(connection, adapters.people.admins, adapters.notifiers, alarm, now, has_begun=True)
+    admin_alerts.enqueue_admin_alert(connection, rules.people.admins, rules.channels, alarm, now, has_begun=True)
     return False

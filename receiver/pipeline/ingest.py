@@ -11,7 +11,7 @@ from itertools import islice
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
-from receiver.context import CLICKS_WAKEUP, OUTBOX_WAKEUP, Adapters, SourcePause, events_wakeup
+from receiver.context import CLICKS_WAKEUP, OUTBOX_WAKEUP, Adapters, Rules, SourcePause, events_wakeup
 from receiver.domain.action import Click
 from receiver.domain.automation import VIA
 from receiver.domain.fact import Fact
@@ -73,7 +73,7 @@ async def drain(adapters: Adapters, source: str, account: str) -> int:
     claim_id = secrets.token_hex(8)
     write, now = adapters.database.write, adapters.now
     # after a miss one by one: perhaps only one of them fails always
-    most = 1 if wakeup in adapters.paused and adapters.paused[wakeup].misses else MOST_EVENTS
+    most = 1 if wakeup in adapters.sync.paused and adapters.sync.paused[wakeup].misses else MOST_EVENTS
     rows = await write(events.claim, (source,), account, now(), claim_id, most)
     taken = await _understand(adapters, wakeup, rows, claim_id)
     if not _is_paused(adapters, wakeup):
@@ -109,13 +109,13 @@ async def _understand_all(adapters: Adapters, wakeup: str, rows: Sequence[Row], 
             return 0
         await apply_in_chunks(adapters, facts)
     await adapters.database.write(events.finish, ids, claim_id, adapters.now())
-    adapters.paused.pop(wakeup, None)
+    adapters.sync.paused.pop(wakeup, None)
     return len(rows)
 
 
 async def _apply_unconfirmed(adapters: Adapters, wakeup: str, upstream: Upstream) -> None:
     """While the source is not to be heard: tell what events themselves carry, each once. A look confirms it later."""
-    pause = adapters.paused[wakeup]
+    pause = adapters.sync.paused[wakeup]
     if not pause.misses:  # it is only a moment until the next look
         return
     rows = await adapters.database.read(
@@ -123,22 +123,24 @@ async def _apply_unconfirmed(adapters: Adapters, wakeup: str, upstream: Upstream
     )
     if rows:
         await apply_in_chunks(adapters, [fact for _, body in rows for fact in upstream.facts_from_event(body)])
-        adapters.paused[wakeup] = replace(pause, last_unconfirmed=rows[-1][0])
+        adapters.sync.paused[wakeup] = replace(pause, last_unconfirmed=rows[-1][0])
 
 
 def _is_paused(adapters: Adapters, wakeup: str) -> bool:
-    pause, now = adapters.paused.get(wakeup), adapters.now()
+    pause, now = adapters.sync.paused.get(wakeup), adapters.now()
     return pause is not None and now < pause.until <= now + LONGEST_PAUSE  # further off: the clock was set back
 
 
 async def _pause(adapters: Adapters, wakeup: str, ids: Sequence[int], claim_id: str, error: DeliveryError) -> None:
     """Put the rows back and ask nothing more for a while, longer each time."""
-    before = adapters.paused.get(wakeup, SourcePause(adapters.now(), 0))
+    before = adapters.sync.paused.get(wakeup, SourcePause(adapters.now(), 0))
     misses = before.misses + 1
     if error.code == BURST:  # nobody failed; the more they are meanwhile, the better
         misses = 0
     due_at = await _put_back(adapters, ids, claim_id, error, misses)
-    adapters.paused[wakeup] = SourcePause(min(due_at, adapters.now() + LONGEST_PAUSE), misses, before.last_unconfirmed)
+    adapters.sync.paused[wakeup] = SourcePause(
+        min(due_at, adapters.now() + LONGEST_PAUSE), misses, before.last_unconfirmed
+    )
 
 
 @asynccontextmanager
@@ -193,14 +195,14 @@ async def apply_in_chunks(adapters: Adapters, facts: Iterable[Fact]) -> tuple[di
 async def _apply(adapters: Adapters, facts: Sequence[Fact]) -> list[Decision]:
     """Apply them together; where one of them breaks something of ours, the others all the same."""
     try:
-        decisions, pressed = await adapters.database.write(apply_considered, facts, adapters, adapters.now())
+        decisions, pressed = await adapters.database.write(apply_considered, facts, adapters.rules, adapters.now())
     except CasebellError:
         raise
     except Exception as error:  # noqa: BLE001 - logged; one odd item must not end every pass over its account
         if len(facts) > 1:
             return [decision for fact in facts for decision in await _apply(adapters, [fact])]
         log.error("fact.broke", key=facts[0].key, error=repr(error), exc_info=error)
-        return await _apply_alone(adapters, facts[0]) if adapters.automations else []
+        return await _apply_alone(adapters, facts[0]) if adapters.rules.automations else []
     for one in pressed:
         adapters.metrics.actions_total.labels(one.verb, one.word, VIA).inc()
         log.info("automation.considered", rule=one.rule, verb=one.verb, item=one.item_id, outcome=one.word)
@@ -210,7 +212,7 @@ async def _apply(adapters: Adapters, facts: Sequence[Fact]) -> list[Decision]:
 async def _apply_alone(adapters: Adapters, fact: Fact) -> list[Decision]:
     """Without the rules: whatever one of them breaks, people are told."""
     try:
-        return await adapters.database.write(apply_facts, [fact], adapters.now(), adapters.routes)
+        return await adapters.database.write(apply_facts, [fact], adapters.now(), adapters.rules.routes)
     except CasebellError:
         raise
     except Exception:  # noqa: BLE001 - it was no rule, and that is logged
@@ -247,7 +249,7 @@ async def _take_click(adapters: Adapters, row: Row, claim_id: str) -> None:
     except DeliveryError as error:
         await _put_back(adapters, [row.id], claim_id, error)
         return
-    outcome = await adapters.database.write(_take_and_finish, adapters, click, row.id, claim_id)
+    outcome = await adapters.database.write(_take_and_finish, adapters.rules, click, row.id, claim_id, adapters.now())
     adapters.wakeups.notify(OUTBOX_WAKEUP)
     if click is not None and outcome is not None:
         word = outcome.code if isinstance(outcome, Refused) else "taken"
@@ -255,10 +257,9 @@ async def _take_click(adapters: Adapters, row: Row, claim_id: str) -> None:
 
 
 def _take_and_finish(
-    connection: Connection, adapters: Adapters, click: Click | None, row_id: int, claim_id: str
+    connection: Connection, rules: Rules, click: Click | None, row_id: int, claim_id: str, now: datetime
 ) -> Outcome | None:
-    now = adapters.now()
-    outcome = None if click is None else take_action(connection, click, now, adapters.routes, adapters.people)
+    outcome = None if click is None else take_action(connection, click, now, rules.routes, rules.people)
     events.finish(connection, [row_id], claim_id, now)
     return outcome
 

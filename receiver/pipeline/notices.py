@@ -28,7 +28,7 @@ def notice_of(
     links = _media_links(adapters, item, reader)
     if item.snapshot.solution_url:
         links.append(Link("solution", item.snapshot.solution_url))
-    links += [*twin_links(item), Link("item", f"{adapters.public_url}/items/{item.id}")]
+    links += [*twin_links(item), Link("item", f"{adapters.rules.public_url}/items/{item.id}")]
     return Notice(item, route, verbs_for(item, adapters.now()), tuple(links), adapters.now(), maybe_duplicate)
 
 
@@ -37,7 +37,7 @@ def _media_links(adapters: Adapters, item: Item, reader: str | None) -> list[Lin
     return [
         Link(
             "media",
-            f"{adapters.public_url}/media/{adapters.tokens.make('media.v1', [item.id, n, *whose])}",
+            f"{adapters.rules.public_url}/media/{adapters.rules.tokens.make('media.v1', [item.id, n, *whose])}",
             medium.name,
         )
         for n, medium in enumerate(item.snapshot.media[:MOST_MEDIA_LINKS])
@@ -58,7 +58,7 @@ async def notice_for_mail(
     An address that [people] does not name gets neither that link nor those to media: they would lead nowhere.
     ``token_id``: a link that was made already, because the person asked for a fresh one.
     """
-    if not adapters.people.may_resolve(Person(email=address)):
+    if not adapters.rules.people.may_resolve(Person(email=address)):
         notice = notice_of(adapters, item, route)
         return replace(notice, links=tuple(link for link in notice.links if link.what != "media"))
     occasion = token_id or ""
@@ -68,10 +68,10 @@ async def notice_for_mail(
         await adapters.database.write(actions.add_token_once, fresh)
         token_id = fresh.id
     notice = notice_of(adapters, item, route, reader=token_id)
-    notice = replace(notice, links=(*notice.links, Link("inbox", f"{adapters.public_url}/")))
+    notice = replace(notice, links=(*notice.links, Link("inbox", f"{adapters.rules.public_url}/")))
     if token_id is None or not can_decide:
         return notice
-    link = Link("decide", f"{adapters.public_url}/act/{adapters.tokens.make('act.v1', token_id)}")
+    link = Link("decide", f"{adapters.rules.public_url}/act/{adapters.rules.tokens.make('act.v1', token_id)}")
     return replace(notice, links=(link, *notice.links), occasion=occasion)
 
 

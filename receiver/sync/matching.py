@@ -48,14 +48,14 @@ async def join(adapters: Adapters, upstream: Upstream) -> None:
 async def _take_in(adapters: Adapters, upstream: Upstream, book: ReceivableBatch) -> None:
     account = (upstream.source, upstream.account)
     for records in _by_key(book.said):
-        await adapters.database.write(_save, records, book.said_at, adapters.now(), adapters.routes)
+        await adapters.database.write(_save, records, book.said_at, adapters.now(), adapters.rules.routes)
     changed: list[str] = []
     if book.gone or book.listed is not None:
-        changed = await adapters.database.write(_forget, account, book, adapters.now(), adapters.routes)
+        changed = await adapters.database.write(_forget, account, book, adapters.now(), adapters.rules.routes)
     if book.is_pass:
         changed += await adapters.database.write(_hear, account, book.said_at)
     for some in _slices(sorted(set(changed))):
-        await adapters.database.write(_judge, some, adapters.now(), adapters.routes)
+        await adapters.database.write(_judge, some, adapters.now(), adapters.rules.routes)
 
 
 def _save(

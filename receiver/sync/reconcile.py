@@ -33,7 +33,7 @@ class Counts:
 async def reconcile(adapters: Adapters, upstream: Upstream, *, is_full: bool = False) -> Counts:
     """One complete pass over an account. Raises DeliveryError when it was not heard out: then nothing changes."""
     labels = (upstream.source, upstream.account)
-    async with adapters.sync_locks.setdefault(labels, asyncio.Lock()):  # the loop's, and one that a command asked for
+    async with adapters.sync.locks.setdefault(labels, asyncio.Lock()):  # the loop's, and one that a command asked for
         started = time.perf_counter()
         counted = await _pass(adapters, upstream, labels, is_full=is_full)
         await join(adapters, upstream)
@@ -47,20 +47,20 @@ async def reconcile(adapters: Adapters, upstream: Upstream, *, is_full: bool = F
 
 async def _pass(adapters: Adapters, upstream: Upstream, labels: tuple[str, str], *, is_full: bool) -> dict[str, int]:
     last = (await adapters.database.read(sync_watermarks.last)).get(labels)
-    is_sequel = last is not None and last.said_at == adapters.last_full_sync.get(
+    is_sequel = last is not None and last.said_at == adapters.sync.last_full_sync.get(
         labels
     )  # ours, and all its facts were applied
     mark = await adapters.database.read(items.open_mark, *labels)
     known = await adapters.database.read(items.open_versions, *labels, last.said_at if last else None)
     await recall(adapters, upstream)
     found = await upstream.reconcile(known, is_full=is_full, versions=known if is_sequel else None)
-    adapters.last_full_sync.pop(labels, None)
+    adapters.sync.last_full_sync.pop(labels, None)
     await adapters.database.write(sync_watermarks.begin, *labels, found.said_at, found.unheard, adapters.now())
     # What changed here meanwhile may be by older words than the pass's: then the next one says everything again.
     is_calm = mark == await adapters.database.read(items.open_mark, *labels)
     counted, is_whole = await apply_in_chunks(adapters, found.facts)
     if is_whole and (is_calm or not is_sequel):
-        adapters.last_full_sync[labels] = found.said_at
+        adapters.sync.last_full_sync[labels] = found.said_at
     return counted
 
 

@@ -134,8 +134,8 @@ class Visit:
         return self.found.item.state == "open" and (self.is_expired or self.found.used is not None)
 
 
-def link_routes(adapters: ActionService) -> list[Route]:
-    return [Route("/act/{token}", ActPages(adapters).answer, methods=["GET", "POST"])]
+def link_routes(service: ActionService) -> list[Route]:
+    return [Route("/act/{token}", ActPages(service).answer, methods=["GET", "POST"])]
 
 
 class ActPages:
@@ -143,8 +143,8 @@ class ActPages:
 
     template = "act.html"
 
-    def __init__(self, adapters: ActionService) -> None:
-        self._adapters = adapters
+    def __init__(self, service: ActionService) -> None:
+        self._service = service
 
     async def answer(self, request: Request) -> Response:
         visit = await self._visit(request)
@@ -166,15 +166,15 @@ class ActPages:
     async def _visit(self, request: Request) -> Visit | None:
         token = request.path_params["token"]
         token_id, is_expired = self._open(token) if len(token) <= MOST_TOKEN else (None, False)
-        found = await self._adapters.find(token_id) if token_id else None
+        found = await self._service.find(token_id) if token_id else None
         if token_id is None or found is None:
             return None
-        words = words_of(self._adapters.translator, found.notice.route.locale)
-        return Visit(request, token_id, found, words, is_expired or self._adapters.now() >= found.expires_at)
+        words = words_of(self._service.translator, found.notice.route.locale)
+        return Visit(request, token_id, found, words, is_expired or self._service.now() >= found.expires_at)
 
     def _open(self, token: str) -> tuple[str | None, bool]:
         try:
-            payload, is_expired = self._adapters.tokens.open("act.v1", token, SIGNED_FOR_S), False
+            payload, is_expired = self._service.tokens.open("act.v1", token, SIGNED_FOR_S), False
         except ExpiredLinkError as expired:
             payload, is_expired = expired.payload, True
         except RefusedError:
@@ -184,15 +184,15 @@ class ActPages:
     async def _press(self, visit: Visit, form: Form) -> Response:
         try:
             browser = self._browser(visit)
-            shown = open_nonce(self._adapters.tokens, visit.token_id, form.nonce, browser, self._adapters.now())
+            shown = open_nonce(self._service.tokens, visit.token_id, form.nonce, browser, self._service.now())
             verb, (note, text) = form.choice(visit.offered), form.words()
             found = visit.found
-            terms = form.terms(found.item.snapshot, found.notice.route.calendar, self._adapters.now())
+            terms = form.terms(found.item.snapshot, found.notice.route.calendar, self._service.now())
         except RefusedError as error:
             values = error.values if isinstance(error, FaultyFormError) else {}
             return self._show(visit, STATUS.get(error.code, 422), visit.words(error.message, **values), form)
         click = self._click(visit, shown, verb, note, text, terms)
-        refusal = await self._adapters.press(click, visit.locale)
+        refusal = await self._service.press(click, visit.locale)
         if refusal is None:
             return self._back(visit, await self._waiting(visit, shown.version))
         fresh = await self._visit(visit.request)
@@ -224,17 +224,17 @@ class ActPages:
 
     async def _waiting(self, visit: Visit, version: int) -> str:
         """A word for the page that follows: stored, but nobody took it up yet. Empty once somebody did."""
-        found = await self._adapters.find(visit.token_id)
+        found = await self._service.find(visit.token_id)
         if found is None or found.used or found.item.version != version:
             return ""
-        return "?sent=" + self._adapters.tokens.make("nonce.v1", [visit.token_id, version, "sent"])
+        return "?sent=" + self._service.tokens.make("nonce.v1", [visit.token_id, version, "sent"])
 
     def _is_waiting(self, visit: Visit) -> bool:
         sent = visit.request.query_params.get("sent", "")[:MOST_TOKEN]
         if not sent or not visit.offered:
             return False
         try:
-            said = self._adapters.tokens.open("nonce.v1", sent, WAITING_FOR_S)
+            said = self._service.tokens.open("nonce.v1", sent, WAITING_FOR_S)
         except RefusedError:
             return False
         return bool(said == [visit.token_id, visit.found.item.version, "sent"])
@@ -242,7 +242,7 @@ class ActPages:
     async def _resend(self, visit: Visit) -> Response:
         if not visit.needs_fresh_link:
             return self._back(visit)
-        await self._adapters.resend(visit.token_id)
+        await self._service.resend(visit.token_id)
         text = N_("It goes to the address the old one went to, within a few minutes. Please look there.")
         return message(202, N_("A fresh link is on its way"), text, words=visit.words, locale=visit.locale)
 
@@ -251,7 +251,7 @@ class ActPages:
 
     def _unknown(self, request: Request) -> Response:
         locale = preferred_locale(request)
-        words = words_of(self._adapters.translator, locale)
+        words = words_of(self._service.translator, locale)
         return message(404, *NO_SUCH_LINK, words=words, locale=locale)
 
     def _show(self, visit: Visit, status: int = 200, refusal: str | None = None, form: Form | None = None) -> Response:
@@ -262,7 +262,7 @@ class ActPages:
         offered = () if is_waiting else visit.offered
         browser, nonce = browser_of(self._browser(visit)), ""
         if offered:
-            nonce = make_nonce(self._adapters.tokens, visit.token_id, found.item.version, self._adapters.now(), browser)
+            nonce = make_nonce(self._service.tokens, visit.token_id, found.item.version, self._service.now(), browser)
         response = page(
             self.template,
             status,
@@ -289,7 +289,7 @@ class ActPages:
         used = found.used
         return {
             "item": item,
-            "story": self._adapters.translator.story(found.notice),
+            "story": self._service.translator.story(found.notice),
             "tone": item.snapshot.urgency if item.state == "open" else item.state,
             "source": item.snapshot.source.capitalize(),
             "is_elsewhere": item.state == "open" and not set(found.notice.verbs) & {*DECIDING, "confirm"},
@@ -306,7 +306,7 @@ class ActPages:
 
     def _naps(self, visit: Visit) -> list[tuple[str, str]]:
         """How long it may be left in peace: what is chosen, and the words for it."""
-        route, now = visit.found.notice.route, self._adapters.now()
+        route, now = visit.found.notice.route, self._service.now()
         ends = [(wish, snooze_until(wish, now, route.calendar)) for wish in CHOICES]
         return [
             (wish, visit.words(NAPS[wish], moment=when(until, route.timezone, route.locale)))
@@ -321,7 +321,7 @@ class ActPages:
             browser,
             max_age=PAGE_LIVES_S,
             path=self._path(visit),
-            secure=self._adapters.public_url.startswith("https:"),
+            secure=self._service.public_url.startswith("https:"),
             httponly=True,
             samesite="strict",
         )

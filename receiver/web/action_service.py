@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -27,15 +27,15 @@ class LinkActionService:
 
     def __init__(self, adapters: Adapters) -> None:
         self._adapters = adapters
-        self.tokens = adapters.tokens
+        self.tokens = adapters.rules.tokens
         self.translator = adapters.translator
-        self.public_url = adapters.public_url
+        self.public_url = adapters.rules.public_url
         self.now = adapters.now
 
     async def find(self, token_id: str) -> Found | None:
         """The link and its item as it is now; None as soon as [people] does not name the link's address any more."""
         token, item = await self._adapters.database.read(_token_and_item, token_id)
-        if token is None or item is None or not self._adapters.people.may_resolve(Person(email=token.address)):
+        if token is None or item is None or not self._adapters.rules.people.may_resolve(Person(email=token.address)):
             return None
         notice = notice_of(self._adapters, item, self._route(token, item), reader=token.id)
         used = None
@@ -63,14 +63,14 @@ class LinkActionService:
             used_by=None,
             used_verb=None,
         )
-        await adapters.database.write(_queue_fresh, fresh, adapters)
+        await adapters.database.write(_queue_fresh, fresh, adapters.now())
         adapters.wakeups.notify(OUTBOX_WAKEUP)
 
     async def may_open(self, request: Request, reader: str) -> bool:
         if reader == SIGNED_IN:
             return await session_of(self._adapters, request) is not None
         token, _ = await self._adapters.database.read(_token_and_item, reader)
-        return token is not None and self._adapters.people.may_resolve(Person(email=token.address))
+        return token is not None and self._adapters.rules.people.may_resolve(Person(email=token.address))
 
     async def find_item(self, item_id: str) -> Item | None:
         return await self._adapters.database.read(items.find, item_id)
@@ -83,7 +83,7 @@ class LinkActionService:
         return await upstream.media_url(item, medium)
 
     def _route(self, token: actions.Token, item: Item) -> Route:
-        return self._adapters.route(token.route, f"mail:{token.address}", item.snapshot)
+        return self._adapters.rules.route_for(token.route, f"mail:{token.address}", item.snapshot)
 
 
 def _token_and_item(connection: Connection, token_id: str) -> tuple[actions.Token | None, Item | None]:
@@ -91,10 +91,10 @@ def _token_and_item(connection: Connection, token_id: str) -> tuple[actions.Toke
     return token, items.find(connection, token.item_id) if token else None
 
 
-def _queue_fresh(connection: Connection, fresh: actions.Token, adapters: Adapters) -> None:
+def _queue_fresh(connection: Connection, fresh: actions.Token, now: datetime) -> None:
     to, since = f"mail:{fresh.address}", fresh.created_at - FRESH_LINK_EVERY
     if outbox.is_put(connection, fresh.item_id, to, outbox.FRESH_LINK, since):
         return
     actions.add_token_once(connection, fresh)
     payload: dict[str, object] = {"route": fresh.route, "token": fresh.id}
-    outbox.put(connection, fresh.item_id, to, outbox.FRESH_LINK, payload, adapters.now())
+    outbox.put(connection, fresh.item_id, to, outbox.FRESH_LINK, payload, now)

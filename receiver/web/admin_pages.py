@@ -45,7 +45,7 @@ class AdminPages:
         locale = preferred_locale(request)
 
         def told(at: datetime | None) -> str:
-            return when(at, next(iter(self._adapters.routes), DEFAULT_ROUTE).timezone, locale) if at else ""
+            return when(at, next(iter(self._adapters.rules.routes), DEFAULT_ROUTE).timezone, locale) if at else ""
 
         rows = [
             {
@@ -76,7 +76,9 @@ class AdminPages:
         shown = [
             {
                 **row._asdict(),
-                "created": when(row.created_at, next(iter(self._adapters.routes), DEFAULT_ROUTE).timezone, locale),
+                "created": when(
+                    row.created_at, next(iter(self._adapters.rules.routes), DEFAULT_ROUTE).timezone, locale
+                ),
             }
             for row in rows
         ]

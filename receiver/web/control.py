@@ -34,7 +34,7 @@ async def control(request: Request) -> Response:
     adapters: Adapters = request.app.state.adapters
     try:
         token = (await raw_body(request)).decode("ascii", "replace")
-        wanted = adapters.tokens.open("control.v1", token, LIVES_S)
+        wanted = adapters.rules.tokens.open("control.v1", token, LIVES_S)
         return JSONResponse(await _do(adapters, wanted))
     except RejectedError as error:
         return JSONResponse({"error": error.code}, STATUS.get(error.code, 400))

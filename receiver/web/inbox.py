@@ -43,7 +43,7 @@ class Inbox:
     @property
     def _timezone(self) -> str:
         """Of what is about no one item: the first route's."""
-        return next(iter(self._adapters.routes), DEFAULT_ROUTE).timezone
+        return next(iter(self._adapters.rules.routes), DEFAULT_ROUTE).timezone
 
     async def show(self, request: Request) -> Response:
         session = await sessions.session_of(self._adapters, request)
@@ -75,7 +75,7 @@ class Inbox:
         )
 
     def _row(self, item: Item, locale: str) -> dict[str, Any]:
-        route = route_at("", item.snapshot, self._adapters.routes)
+        route = route_at("", item.snapshot, self._adapters.rules.routes)
         notice = notice_of(self._adapters, item, replace(route, locale=locale))
         story = self._adapters.translator.story(notice)
         return {

@@ -47,26 +47,26 @@ class ItemPages(ActPages):
 
     def __init__(self, adapters: Adapters) -> None:
         super().__init__(_SignedIn(adapters))
-        self._whole = adapters
+        self._adapters = adapters
 
     async def answer(self, request: Request) -> Response:
-        if await sessions.session_of(self._whole, request) is None:
+        if await sessions.session_of(self._adapters, request) is None:
             return sessions.to_login(request)
         return await super().answer(request)
 
     async def _visit(self, request: Request) -> Visit | None:
-        session = await sessions.session_of(self._whole, request)
+        session = await sessions.session_of(self._adapters, request)
         item_id = request.path_params["id"]
-        item = await self._whole.database.read(items.find, item_id) if item_id.isascii() else None
+        item = await self._adapters.database.read(items.find, item_id) if item_id.isascii() else None
         if session is None or item is None:
             return None
         locale = preferred_locale(request)
-        route = route_at("", item.snapshot, self._whole.routes)
-        notice = notice_of(self._whole, item, replace(route, locale=locale), reader=SIGNED_IN)
-        never = self._whole.now() + timedelta(days=1)
+        route = route_at("", item.snapshot, self._adapters.rules.routes)
+        notice = notice_of(self._adapters, item, replace(route, locale=locale), reader=SIGNED_IN)
+        never = self._adapters.now() + timedelta(days=1)
         found = Found(item, notice, session.person.email or "", item.version, never, None)
-        told = await self._whole.database.read(_told, item.id)
-        return Visit(request, item.id, found, words_of(self._whole.translator, locale), False, CHOICES, told)
+        told = await self._adapters.database.read(_told, item.id)
+        return Visit(request, item.id, found, words_of(self._adapters.translator, locale), False, CHOICES, told)
 
     def _click(
         self, visit: Visit, shown: Shown, verb: str, note: str | None, text: str | None, terms: ActionInput
@@ -101,7 +101,7 @@ class ItemPages(ActPages):
 
     def _unknown(self, request: Request) -> Response:
         locale = preferred_locale(request)
-        words = words_of(self._whole.translator, locale)
+        words = words_of(self._adapters.translator, locale)
         text = N_("It was erased when its time was over, or it never was.")
         return message(404, N_("There is no such item"), text, words=words, locale=locale)
 

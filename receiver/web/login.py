@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from receiver.context import OUTBOX_WAKEUP, Adapters
+from receiver.context import OUTBOX_WAKEUP, Adapters, Rules
 from receiver.domain.people import Person
 from receiver.domain.refusal import N_
 from receiver.errors import PermanentError, RefusedError, RejectedError
@@ -46,38 +46,38 @@ async def send_link(adapters: Adapters, address: str, wanted: str) -> None:
     if (
         len(address) > MOST_ADDRESS
         or not _ADDRESS.fullmatch(address)
-        or not adapters.people.may_resolve(_person(address))
+        or not adapters.rules.people.may_resolve(_person(address))
     ):
         return
-    if await adapters.database.write(_mail_link, adapters, address, wanted):
+    if await adapters.database.write(_mail_link, adapters.rules, address, wanted, adapters.now()):
         adapters.wakeups.notify(OUTBOX_WAKEUP)
 
 
 async def make_link(adapters: Adapters, address: str) -> str:
     """A link for whoever has the keys, at a terminal. Raises PermanentError when it would open nothing."""
     address = address.strip().lower()
-    if not adapters.people.may_resolve(_person(address)):
+    if not adapters.rules.people.may_resolve(_person(address)):
         what = f"{address} may not decide here: name it in [people], among resolvers or admins"
         raise PermanentError("not_allowed", what)
-    return _url(adapters, await adapters.database.write(_begin_anyway, address, adapters.now()), "/")
+    return _url(adapters.rules, await adapters.database.write(_begin_anyway, address, adapters.now()), "/")
 
 
 def _begin_anyway(connection: Connection, address: str, now: datetime) -> str:
     return logins.begin(connection, address, now, is_urgent=True) or ""
 
 
-def _mail_link(connection: Connection, adapters: Adapters, address: str, wanted: str) -> bool:
-    fresh = logins.begin(connection, address, adapters.now())
-    if fresh is None or "mail" not in adapters.notifiers:
+def _mail_link(connection: Connection, rules: Rules, address: str, wanted: str, now: datetime) -> bool:
+    fresh = logins.begin(connection, address, now)
+    if fresh is None or "mail" not in rules.channels:
         return False
-    values = {"url": _url(adapters, fresh, wanted)}
+    values = {"url": _url(rules, fresh, wanted)}
     payload: dict[str, object] = {"code": "login", "values": values, "mark": f"login {fresh}"}
-    outbox.put(connection, None, f"mail:{address}", outbox.WARN, payload, adapters.now(), is_urgent=True)
+    outbox.put(connection, None, f"mail:{address}", outbox.WARN, payload, now, is_urgent=True)
     return True
 
 
-def _url(adapters: Adapters, id_: str, wanted: str) -> str:
-    return f"{adapters.public_url}/login/{adapters.tokens.make('login.v1', [id_, sessions.local(wanted)])}"
+def _url(rules: Rules, id_: str, wanted: str) -> str:
+    return f"{rules.public_url}/login/{rules.tokens.make('login.v1', [id_, sessions.local(wanted)])}"
 
 
 def _person(address: str) -> Person:
@@ -119,7 +119,7 @@ class LoginPages:
         address = (
             await self._adapters.database.read(logins.address_of, login_id, self._adapters.now()) if login_id else None
         )
-        if address is None or not self._adapters.people.may_resolve(_person(address)):
+        if address is None or not self._adapters.rules.people.may_resolve(_person(address)):
             return self._over(locale, words)
         if request.method != "POST":
             return page("enter.html", words=words, locale=locale, address=address)
@@ -140,7 +140,7 @@ class LoginPages:
         if len(token) > sessions.MOST_TOKEN:
             return None
         try:
-            said = self._adapters.tokens.open("login.v1", token, SIGNED_FOR_S)
+            said = self._adapters.rules.tokens.open("login.v1", token, SIGNED_FOR_S)
         except RefusedError:
             return None
         match said:

@@ -58,29 +58,29 @@ class MediaService(Protocol):
         """A fresh link. Raises DeliveryError."""
 
 
-def media_routes(adapters: MediaService) -> list[Route]:
-    return [Route("/media/{token}", MediaPages(adapters).answer)]
+def media_routes(service: MediaService) -> list[Route]:
+    return [Route("/media/{token}", MediaPages(service).answer)]
 
 
 class MediaPages:
     """302 to the file, or a page that says why not."""
 
-    def __init__(self, adapters: MediaService) -> None:
-        self._adapters = adapters
+    def __init__(self, service: MediaService) -> None:
+        self._service = service
 
     async def answer(self, request: Request) -> Response:
         try:
-            said = self._adapters.tokens.open("media.v1", request.path_params["token"], LIVES_S)
+            said = self._service.tokens.open("media.v1", request.path_params["token"], LIVES_S)
             item_id, number, reader = _payload(said)
         except RefusedError as error:
             return self._say(request, error.code)
-        if reader is not None and not await self._adapters.may_open(request, reader):
+        if reader is not None and not await self._service.may_open(request, reader):
             return to_login(request) if reader == SIGNED_IN else self._say(request, "bad_link")
-        item = await self._adapters.find_item(item_id)
+        item = await self._service.find_item(item_id)
         if item is None or not 0 <= number < len(item.snapshot.media):
             return self._say(request, "gone")
         try:
-            url = await self._adapters.media_url(item, item.snapshot.media[number])
+            url = await self._service.media_url(item, item.snapshot.media[number])
         except PermanentError:
             return self._say(request, "gone")
         except DeliveryError as error:
@@ -93,7 +93,7 @@ class MediaPages:
         status, title, text = _SAYS[code]
         locale = preferred_locale(request)
         headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-        words = words_of(self._adapters.translator, locale)
+        words = words_of(self._service.translator, locale)
         return message(status, title, text, words=words, locale=locale, headers=headers)
 
 

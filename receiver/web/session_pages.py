@@ -50,7 +50,7 @@ class SessionPages:
 
     async def _list(self, request: Request, session: Session) -> Response:
         adapters, locale = self._adapters, preferred_locale(request)
-        timezone = next(iter(adapters.routes), DEFAULT_ROUTE).timezone
+        timezone = next(iter(adapters.rules.routes), DEFAULT_ROUTE).timezone
         rows = [
             {
                 "id": row.id,

@@ -59,27 +59,27 @@ def secret_of(request: Request) -> str:
 async def _find(adapters: Adapters, secret: str) -> Session | None:
     row = await adapters.database.read(sessions.find, secret, adapters.now()) if secret else None
     person = Person(email=row.address) if row else None
-    if row is None or person is None or not adapters.people.may_resolve(person):
+    if row is None or person is None or not adapters.rules.people.may_resolve(person):
         return None
-    return Session(row.id, person, adapters.people.is_admin(person))
+    return Session(row.id, person, adapters.rules.people.is_admin(person))
 
 
 def set_cookie(adapters: Adapters, response: Response, secret: str) -> None:
     """Let this browser in."""
     lasts_s = round(sessions.LASTS.total_seconds())
-    is_secure = adapters.public_url.startswith("https:")
+    is_secure = adapters.rules.public_url.startswith("https:")
     response.set_cookie(COOKIE, secret, max_age=lasts_s, path="/", secure=is_secure, httponly=True, samesite="lax")
 
 
 def delete_cookie(adapters: Adapters, response: Response) -> None:
     response.delete_cookie(
-        COOKIE, path="/", secure=adapters.public_url.startswith("https:"), httponly=True, samesite="lax"
+        COOKIE, path="/", secure=adapters.rules.public_url.startswith("https:"), httponly=True, samesite="lax"
     )
 
 
 def make_nonce(adapters: Adapters, session: Session, page: str) -> str:
     """For the form of a page that is shown to this session."""
-    return adapters.tokens.make("nonce.v1", [page, session.browser])
+    return adapters.rules.tokens.make("nonce.v1", [page, session.browser])
 
 
 async def fields_of(
@@ -88,7 +88,7 @@ async def fields_of(
     """What the form of this page sent; None when it is not from this session, or was open for more than an hour."""
     try:
         fields = parse_qs((await raw_body(request, MOST_BYTES, SLOWEST_S)).decode("ascii", "replace"))
-        said = adapters.tokens.open("nonce.v1", fields.get("nonce", [""])[0], NONCE_LIVES_S)
+        said = adapters.rules.tokens.open("nonce.v1", fields.get("nonce", [""])[0], NONCE_LIVES_S)
     except (RefusedError, RejectedError, ValueError):
         return None
     return fields if said == [page, session.browser] else None

@@ -25,15 +25,15 @@ async def event(request: Request) -> Response:
 
 async def _heard(request: Request, understand: Callable[[Surfaces, bytes], Received]) -> Response:
     adapters: Adapters = request.app.state.adapters
-    if adapters.places is None:
+    if adapters.surfaces is None:
         return PlainTextResponse("Slack is not configured here\n", 404)
     try:
         body = await raw_body(request)
-        adapters.places.verify(body, headers_of(request), adapters.now())
+        adapters.surfaces.verify(body, headers_of(request), adapters.now())
     except CasebellError as error:
         adapters.metrics.webhooks_total.labels("slack", "", error.code).inc()
         return refusal(error) if error.code != "unknown_account" else PlainTextResponse(f"{error.code}\n", 401)
-    received = understand(adapters.places, body)
+    received = understand(adapters.surfaces, body)
     after = BackgroundTask(received.after) if received.after else None
     if received.answer is not None:
         return JSONResponse(received.answer, background=after)

@@ -46,7 +46,7 @@ class UnsubscribePage:
         if len(token) > MOST_TOKEN:
             return None
         try:
-            payload = self._adapters.tokens.open("unsubscribe.v1", token, SIGNED_FOR_S)
+            payload = self._adapters.rules.tokens.open("unsubscribe.v1", token, SIGNED_FOR_S)
         except RefusedError:
             return None
         return payload if isinstance(payload, str) else None

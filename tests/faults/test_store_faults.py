@@ -113,7 +113,7 @@ def test_a_store_that_fails_is_told_and_heals_without_a_restart(here: World, fau
     assert after.send()
     eventually(lambda: all(after.told().values()), "what comes afterwards to be told", 120)
     check_invariant(here.service.database_url, {*before.acknowledged, *after.acknowledged})
-    assert "worker.loop.broke" not in here.service.log.read_text()
+    assert "worker.loop.failed" not in here.service.log.read_text()
 
 
 def event_of_a_hardship(here: World) -> httpx.Response:

@@ -122,7 +122,7 @@ class Run:
     def _a_fault_of_ours(self) -> None:
         self._fault.write_text(f"odd {PLANTED['the words of an exception']}")
         self._see(self.here.getbill_event(b'{"id": "odd"}'))
-        eventually(lambda: "worker.loop.broke" in self.log(), "a loop to break")
+        eventually(lambda: "worker.loop.failed" in self.log(), "a loop to break")
         self._fault.unlink()
 
     def _links(self) -> list[str]:
@@ -161,7 +161,13 @@ def test_what_is_sought_would_be_found(run: Run) -> None:
     """The run went where it should: people were told what no log may tell, and every kind of fault was logged."""
     told = found_in(" ".join([run.told, *(str(m.blocks) for m in run.messages)]), run.here)
     assert {"the debtor's name", "the debtor's words", "a partner's question", "a source's refusal"} <= set(told)
-    faults = ("inbox.row.quarantined", "inbox.rows.put_back", "outbox.delivery.dead", "worker.loop.broke", "ValueError")
+    faults = (
+        "inbox.row.quarantined",
+        "inbox.rows.put_back",
+        "outbox.delivery.dead",
+        "worker.loop.failed",
+        "ValueError",
+    )
     assert [word for word in faults if word not in run.log()] == []
     assert len(run.pages) > 9
 

@@ -78,7 +78,7 @@ def test_presses_on_what_other_replicas_told_have_one_effect_each(here: World) -
 
 def test_when_the_replica_that_polls_is_killed_another_polls_and_nothing_is_lost(here: World) -> None:
     Ledger(here).settle()  # what it had claimed would wait for the end of its lease
-    (polls,) = [service for service in here.replicas if "sweep:getbill:main" in taken(service)]
+    (polls,) = [service for service in here.replicas if "reconcile:getbill:main" in taken(service)]
     polls.kill()
     here.replicas.remove(polls)
     here.getbill.add("portal_dispute", reference="INV-UNTOLD")  # no event: only polling finds it

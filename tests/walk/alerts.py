@@ -29,7 +29,7 @@ def said(n: int) -> SourceSaid:
 
 
 async def come(here: Office, *numbers: int) -> None:
-    await here.adapters.database.write(apply_facts, [said(n) for n in numbers], here.at, here.adapters.routes)
+    await here.adapters.database.write(apply_facts, [said(n) for n in numbers], here.at, here.adapters.rules.routes)
 
 
 async def turn(here: Office, rounds: int = 40) -> None:
@@ -46,4 +46,4 @@ async def turn(here: Office, rounds: int = 40) -> None:
 async def decided(here: Office, *numbers: int) -> None:
     for n in numbers:
         fact = SourceGone(key(n), here.at, outcome="validated")
-        await here.adapters.database.write(apply_fact, fact, here.at, here.adapters.routes)
+        await here.adapters.database.write(apply_fact, fact, here.at, here.adapters.rules.routes)

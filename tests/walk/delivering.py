@@ -13,7 +13,7 @@ from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
 from receiver.observability import Metrics
 from tests.adapters.slack_wire import Wire
-from tests.factories import NOW
+from tests.factories import NOW, make_rules
 
 ROUTES = (Route("disputes", slack=("C1",)),)
 
@@ -22,7 +22,9 @@ ROUTES = (Route("disputes", slack=("C1",)),)
 async def adapters_of(database: Any, wire: Wire) -> AsyncIterator[Adapters]:
     notifier = SlackNotifier(SlackClient(wire.url, "xoxb-1", total_s=5), Translator())
     people, tokens = People(frozenset({"@creditor.example"})), Tokens(["0123456789abcdef"])
-    adapters = Adapters(database, ROUTES, people, tokens, Translator(), Metrics(), "http://x", now=lambda: NOW)
+    adapters = Adapters(
+        database, make_rules(people=people, tokens=tokens, routes=ROUTES), Translator(), Metrics(), now=lambda: NOW
+    )
     adapters.notifiers = {"slack": notifier}
     try:
         yield adapters

@@ -20,6 +20,6 @@ NIGHT = datetime.fromisoformat("2026-03-06T23:00+01:00")  # a Friday
 
 async def did(here: Office, item: Item, verb: str, person: Person = ANNA, **more: Any) -> Item:
     fact = PersonDid(item.key, verb, person, "slack", **more)
-    await here.adapters.database.write(apply_fact, fact, here.at, here.adapters.routes)
+    await here.adapters.database.write(apply_fact, fact, here.at, here.adapters.rules.routes)
     await here.settle()
     return await here.item(item.key)

@@ -10,7 +10,6 @@ from sqlalchemy import Engine, create_engine, select
 
 from notifiers.i18n.translator import Translator
 from receiver.context import Adapters
-from receiver.domain.people import People
 from receiver.domain.token import Tokens
 from receiver.errors import RetryLaterError
 from receiver.jobs import leader
@@ -18,7 +17,7 @@ from receiver.jobs.leader import LEASE, RENEWALS, run_as_leader
 from receiver.observability import Metrics
 from receiver.store import leases
 from receiver.store.schema import lease
-from tests.factories import NOW
+from tests.factories import NOW, make_rules
 from tests.virtual_time import VirtualLoop
 
 pytestmark = pytest.mark.anyio
@@ -63,7 +62,7 @@ def store(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 def replica(store: Store, holder: str) -> Adapters:
     tokens = Tokens(["0123456789abcdef"])
     database: Any = store
-    return Adapters(database, (), People(), tokens, Translator(), Metrics(), "http://x", now=now, holder=holder)
+    return Adapters(database, make_rules(tokens=tokens), Translator(), Metrics(), now=now, holder=holder)
 
 
 class Loop:

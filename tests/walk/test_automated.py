@@ -19,7 +19,6 @@ from receiver.domain.item import Item, Snapshot
 from receiver.domain.money import Money
 from receiver.domain.people import People, Person
 from receiver.domain.routing import Match, Route
-from receiver.domain.token import Tokens
 from receiver.jobs.reminders import remind_due
 from receiver.observability import Metrics
 from receiver.pipeline.actions import Refused, take_action
@@ -31,7 +30,7 @@ from receiver.store.database import Database, open_database
 from receiver.store.schema import action, history
 from receiver.store.schema import outbox as outbox_table
 from tests.act_site import PlainTranslator
-from tests.factories import NOW, make_snapshot
+from tests.factories import NOW, make_rules, make_snapshot
 
 pytestmark = pytest.mark.anyio
 
@@ -69,16 +68,14 @@ def clock() -> Clock:
 @pytest.fixture
 def adapters(database: Database, clock: Clock) -> Adapters:
     people = People(frozenset({"@creditor.example"}), frozenset({"ops@creditor.example"}))
-    made = Adapters(database, ROUTES, people, Tokens(["a key of sixteen characters"]), PlainTranslator(), Metrics(), "")
-    made.now, made.automations = clock, (RULE,)
-    made.notifiers = {"mail": object()}  # type: ignore[dict-item]  # nothing is sent here
-    return made
+    rules = make_rules(people=people, routes=ROUTES, automations=(RULE,), channels=frozenset({"mail"}))
+    return Adapters(database, rules, PlainTranslator(), Metrics(), now=clock)
 
 
 async def hear(adapters: Adapters, *said: Snapshot) -> list[str]:
     """What the rules did when the source said that."""
     facts = [SourceSaid(one, adapters.now()) for one in said]
-    _, pressed = await adapters.database.write(apply_considered, facts, adapters, adapters.now())
+    _, pressed = await adapters.database.write(apply_considered, facts, adapters.rules, adapters.now())
     return [one.word for one in pressed]
 
 
@@ -105,7 +102,7 @@ async def apply(adapters: Adapters, fact: Fact) -> None:
 async def press(adapters: Adapters, verb: str, **more: Any) -> object:
     now = await item(adapters)
     click = Click(now.id, now.version, verb, ANNA, "slack", f"{verb} {now.version}", **more)
-    return await adapters.database.write(take_action, click, adapters.now(), ROUTES, adapters.people)
+    return await adapters.database.write(take_action, click, adapters.now(), ROUTES, adapters.rules.people)
 
 
 async def validated(adapters: Adapters) -> None:
@@ -143,9 +140,9 @@ async def test_what_becomes_sure_enough_is_considered_when_its_source_changes_it
 
 
 async def test_what_was_open_before_there_was_a_rule_is_left_alone(adapters: Adapters) -> None:
-    adapters.automations = ()
+    adapters.rules = replace(adapters.rules, automations=())
     await hear(adapters, dispute())
-    adapters.automations = (RULE,)
+    adapters.rules = replace(adapters.rules, automations=(RULE,))
 
     assert await hear(adapters, dispute()) == []
     assert (await item(adapters)).state == "open"
@@ -153,15 +150,15 @@ async def test_what_was_open_before_there_was_a_rule_is_left_alone(adapters: Ada
 
 async def test_what_a_source_said_a_while_ago_is_left_to_people(adapters: Adapters) -> None:
     facts = [SourceSaid(dispute(), NOW - timedelta(minutes=6))]
-    _, pressed = await adapters.database.write(apply_considered, facts, adapters, NOW)
+    _, pressed = await adapters.database.write(apply_considered, facts, adapters.rules, NOW)
 
     assert (pressed, (await item(adapters)).state) == ([], "open")
 
 
 async def test_what_only_an_event_says_is_decided_when_a_look_confirms_it_and_only_then(adapters: Adapters) -> None:
-    adapters.automations = (DRY, RULE)
+    adapters.rules = replace(adapters.rules, automations=(DRY, RULE))
     event = SourceSaid(dispute(), NOW, is_unconfirmed=True)
-    _, told = await adapters.database.write(apply_considered, [event], adapters, NOW)
+    _, told = await adapters.database.write(apply_considered, [event], adapters.rules, NOW)
 
     assert (told, (await item(adapters)).state) == ([], "open")
     assert await hear(adapters, dispute()) == ["dry_run", "taken"]
@@ -169,10 +166,10 @@ async def test_what_only_an_event_says_is_decided_when_a_look_confirms_it_and_on
 
 
 async def test_a_dry_run_speaks_once_of_what_an_event_says_again(adapters: Adapters) -> None:
-    adapters.automations = (DRY, replace(DRY, name="another"))
+    adapters.rules = replace(adapters.rules, automations=(DRY, replace(DRY, name="another")))
     first = await hear(adapters, dispute())
     event = SourceSaid(dispute(), NOW, is_unconfirmed=True)
-    await adapters.database.write(apply_considered, [event], adapters, NOW)
+    await adapters.database.write(apply_considered, [event], adapters.rules, NOW)
 
     assert (first, await hear(adapters, dispute())) == (["dry_run"] * 2, [])
     assert await hear(adapters, dispute(title="Another")) == ["dry_run"] * 2
@@ -183,7 +180,8 @@ async def test_nothing_is_pressed_that_the_source_does_not_offer(adapters: Adapt
 
 
 async def test_no_rule_decides_what_takes_two_people(adapters: Adapters) -> None:
-    adapters.people = People(adapters.people.resolvers, four_eyes_above={"EUR": 500.0})
+    people = replace(adapters.rules.people, four_eyes_above={"EUR": 500.0})
+    adapters.rules = replace(adapters.rules, people=people)
     assert await hear(adapters, dispute(1, amount=Money(Decimal("500.01"), "EUR")), dispute(2, amount=None)) == []
     assert await hear(
         adapters, dispute(3, amount=Money(Decimal("0.01"), "SEK")), dispute(4, amount=Money(Decimal(500), "EUR"))
@@ -191,7 +189,8 @@ async def test_no_rule_decides_what_takes_two_people(adapters: Adapters) -> None
 
 
 async def test_the_first_rule_that_takes_it_acts_and_no_other(adapters: Adapters) -> None:
-    adapters.automations = (RULE, Automation("second", "reject", note="no", dry_run=False))
+    second = Automation("second", "reject", note="no", dry_run=False)
+    adapters.rules = replace(adapters.rules, automations=(RULE, second))
 
     assert await hear(adapters, dispute()) == ["taken"]
     assert [verb for _, verb, _ in await acted(adapters)] == ["validate"]
@@ -261,7 +260,7 @@ async def test_what_the_source_refused_a_rule_waits_for_people_with_the_reason(a
 
 
 async def test_a_dry_run_says_what_it_would_do_and_asks_nobody(adapters: Adapters) -> None:
-    adapters.automations = (DRY,)
+    adapters.rules = replace(adapters.rules, automations=(DRY,))
     assert await hear(adapters, dispute(), dispute()) == ["dry_run"]
 
     found = await item(adapters)
@@ -273,7 +272,7 @@ async def test_a_dry_run_says_what_it_would_do_and_asks_nobody(adapters: Adapter
 
 
 async def test_a_dry_run_keeps_no_other_rule_from_acting(adapters: Adapters) -> None:
-    adapters.automations = (DRY, RULE)
+    adapters.rules = replace(adapters.rules, automations=(DRY, RULE))
 
     assert await hear(adapters, dispute()) == ["dry_run", "taken"]
 
@@ -312,7 +311,8 @@ async def test_a_stopped_rule_begins_again_after_an_hour_and_takes_up_nothing_of
 
 async def test_a_rule_that_is_gone_ends_its_alarm_without_a_word(adapters: Adapters, clock: Clock) -> None:
     await hear(adapters, *(dispute(n) for n in range(4)))
-    adapters.automations, clock.now = (), NOW + timedelta(hours=1)
+    adapters.rules = replace(adapters.rules, automations=())
+    clock.now = NOW + timedelta(hours=1)
 
     await watch(adapters, NOW)
 
@@ -332,12 +332,12 @@ async def test_readers_side_by_side_never_act_twice_nor_beyond_the_share(adapter
 async def test_two_replicas_that_hear_of_different_items_keep_one_share_between_them(
     adapters: Adapters, postgres_url: str
 ) -> None:
-    adapters.automations = (replace(RULE, at_most=1),)
+    adapters.rules = replace(adapters.rules, automations=(replace(RULE, at_most=1),))
     has_acted, is_over = threading.Event(), threading.Event()
 
     def first(connection: Connection) -> list[Pressed]:
         """Acts, and keeps its transaction open until the other one waits or is through."""
-        _, pressed = apply_considered(connection, [SourceSaid(dispute(1), NOW)], adapters, NOW)
+        _, pressed = apply_considered(connection, [SourceSaid(dispute(1), NOW)], adapters.rules, NOW)
         has_acted.set()
         waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'")
         while not is_over.wait(0.01) and not connection.execute(waiting).scalar():
@@ -346,7 +346,7 @@ async def test_two_replicas_that_hear_of_different_items_keep_one_share_between_
 
     async def second(database: Database) -> list[Pressed]:
         await asyncio.to_thread(has_acted.wait)
-        _, pressed = await database.write(apply_considered, [SourceSaid(dispute(2), NOW)], adapters, NOW)
+        _, pressed = await database.write(apply_considered, [SourceSaid(dispute(2), NOW)], adapters.rules, NOW)
         is_over.set()
         return list(pressed)
 
@@ -360,7 +360,7 @@ async def test_two_replicas_that_hear_of_different_items_keep_one_share_between_
 
 async def test_what_fails_halfway_leaves_neither_item_nor_action(adapters: Adapters) -> None:
     def cut_off(connection: Connection) -> list[Pressed]:
-        _, pressed = apply_considered(connection, [SourceSaid(dispute(), NOW)], adapters, NOW)
+        _, pressed = apply_considered(connection, [SourceSaid(dispute(), NOW)], adapters.rules, NOW)
         assert [one.word for one in pressed] == ["taken"]
         raise LookupError
 
@@ -372,7 +372,7 @@ async def test_what_fails_halfway_leaves_neither_item_nor_action(adapters: Adapt
 
 
 async def test_a_rule_that_breaks_costs_nobody_an_alert(adapters: Adapters) -> None:
-    adapters.automations = (replace(RULE, note="{what no setting allows}"),)
+    adapters.rules = replace(adapters.rules, automations=(replace(RULE, note="{what no setting allows}"),))
 
     await apply_in_chunks(adapters, [SourceSaid(dispute(n), NOW) for n in range(3)])
 
@@ -391,7 +391,7 @@ async def test_what_rules_do_is_counted(adapters: Adapters) -> None:
 
 
 async def test_without_rules_a_source_is_heard_as_ever(adapters: Adapters) -> None:
-    adapters.automations = ()
+    adapters.rules = replace(adapters.rules, automations=())
     await hear(adapters, dispute())
     other = dispute(2)
     await adapters.database.write(apply_facts, [SourceSaid(other, NOW)], NOW, ROUTES)

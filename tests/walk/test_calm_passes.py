@@ -17,7 +17,6 @@ from receiver.domain.item import Item
 from receiver.domain.ledger import Ignored
 from receiver.domain.people import People
 from receiver.domain.routing import Route
-from receiver.domain.token import Tokens
 from receiver.observability import Metrics
 from receiver.pipeline.apply import apply_fact
 from receiver.pipeline.ingest import apply_in_chunks
@@ -28,6 +27,7 @@ from receiver.store.schema import history, item, outbox
 from receiver.sync.reconcile import Counts, reconcile
 from receiver.upstream.debitura.client import Debitura
 from tests.act_site import PlainTranslator
+from tests.factories import make_rules
 from tests.getbill_side import Watch
 
 pytestmark = pytest.mark.anyio
@@ -47,13 +47,17 @@ class Office:
 
     def new_adapters(self, database: Database) -> Adapters:
         account = Debitura(
-            "main", "http://debitura.test", "debitura-key", poll_every_s=60, people=People(), now=self.clock,
+            "main",
+            "http://debitura.test",
+            "debitura-key",
+            poll_every_s=60,
+            people=People(),
+            now=self.clock,
             transport=httpx.ASGITransport(self.stand.app),
-        )  # fmt: skip
+        )
         return Adapters(
-            database, ROUTES, People(), Tokens(["a key of sixteen characters"]), PlainTranslator(), Metrics(), "",
-            upstreams={MAIN: account}, now=self.clock,
-        )  # fmt: skip
+            database, make_rules(routes=ROUTES), PlainTranslator(), Metrics(), upstreams={MAIN: account}, now=self.clock
+        )
 
     async def passes(self, times: int = 1, adapters: Adapters | None = None) -> Counts:
         counts = CALM
@@ -226,9 +230,14 @@ async def test_a_chat_that_another_replicas_look_did_not_know_is_told_by_a_later
             return found
 
     account = Meanwhile(
-        "main", "http://debitura.test", "debitura-key", poll_every_s=60, people=People(), now=office.clock,
+        "main",
+        "http://debitura.test",
+        "debitura-key",
+        poll_every_s=60,
+        people=People(),
+        now=office.clock,
         transport=httpx.ASGITransport(office.stand.app),
-    )  # fmt: skip
+    )
     office.adapters.upstreams = {MAIN: account}
     await office.passes(5)
     await office.looks(other)  # five minutes later than the first pass

@@ -9,16 +9,15 @@ from receiver.context import Adapters
 from receiver.domain.fact import PersonRequested, SourceAccepted, SourceSaid
 from receiver.domain.item import Attempt, Item
 from receiver.domain.ledger import ACCEPTED_MEANS_DONE_WITHIN, Applied, Ignored, decide
-from receiver.domain.people import People, Person
+from receiver.domain.people import Person
 from receiver.domain.routing import Route
-from receiver.domain.token import Tokens
 from receiver.observability import Metrics
 from receiver.pipeline.apply import apply_fact, apply_facts
 from receiver.pipeline.ingest import apply_in_chunks
 from receiver.store import items
 from receiver.store.database import Database
 from receiver.sync.reconcile import STUCK_AFTER, give_back_stuck
-from tests.factories import NOW, make_item, make_snapshot
+from tests.factories import NOW, make_item, make_rules, make_snapshot
 
 pytestmark = pytest.mark.anyio
 
@@ -56,9 +55,7 @@ def test_a_clock_that_was_set_back_does_not_freeze_what_was_heard_before() -> No
 
 
 async def test_one_fact_that_cannot_be_stored_keeps_no_other_from_being_applied(database: Database) -> None:
-    adapters = Adapters(
-        database, ROUTES, People(), Tokens(["0123456789abcdef"]), Translator(), Metrics(), "http://x", now=lambda: NOW
-    )
+    adapters = Adapters(database, make_rules(routes=ROUTES), Translator(), Metrics(), now=lambda: NOW)
     facts = [SourceSaid(make_snapshot(key=f"k{n}", title="half \ud83d" if n == 7 else None), NOW) for n in range(120)]
 
     counted, _ = await apply_in_chunks(adapters, facts)
@@ -69,9 +66,7 @@ async def test_one_fact_that_cannot_be_stored_keeps_no_other_from_being_applied(
 
 async def test_an_order_that_a_source_took_and_never_spoke_of_again_comes_back_to_people(database: Database) -> None:
     now = NOW
-    adapters = Adapters(
-        database, ROUTES, People(), Tokens(["0123456789abcdef"]), Translator(), Metrics(), "http://x", now=lambda: now
-    )
+    adapters = Adapters(database, make_rules(routes=ROUTES), Translator(), Metrics(), now=lambda: now)
     await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
     asked = PersonRequested(KEY, 1, "validate", Person(name="Anna"), "slack")
     await database.write(apply_facts, [asked, SourceAccepted(KEY, 1)], NOW, ROUTES)

@@ -1,6 +1,7 @@
 """A channel that takes nothing: its alerts go by mail, the admins hear of it once, and it ends by itself."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -91,7 +92,9 @@ async def test_alerts_that_wait_behind_a_dead_channel_go_by_mail_too_and_into_it
     lock(here.slack, "is_archived")
     for n in range(8):
         snapshot = make_snapshot(key=f"getbill:main:debtor_request:{n}", reference=f"INV-{n}")
-        await here.adapters.database.write(apply_fact, SourceSaid(snapshot, here.at), here.at, here.adapters.routes)
+        await here.adapters.database.write(
+            apply_fact, SourceSaid(snapshot, here.at), here.at, here.adapters.rules.routes
+        )
         await leave(here)
     await look(here)
     await look(here)
@@ -130,7 +133,7 @@ async def test_a_channel_that_left_the_configuration_is_no_recovery(here: Office
     lock(here.slack, "is_archived")
     await here.say("INV-1")
     await look(here)
-    here.adapters.routes = ()
+    here.adapters.rules = replace(here.adapters.rules, routes=())
     here.at += timedelta(minutes=6)
     await look(here)
 

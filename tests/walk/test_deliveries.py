@@ -59,7 +59,7 @@ async def opened(adapters: Adapters, sandbox: Sandbox) -> Item:
     todo = sandbox.getbill.add("portal_dispute", reference="INV-D-1")
     key = f"getbill:main:debtor_request:{todo['id']}"
     await adapters.database.write(
-        apply_fact, SourceSaid(make_snapshot(key=key), adapters.now()), adapters.now(), adapters.routes
+        apply_fact, SourceSaid(make_snapshot(key=key), adapters.now()), adapters.now(), adapters.rules.routes
     )
     return await current(adapters, key)
 
@@ -74,13 +74,15 @@ async def claimed(
     adapters: Adapters, claim_id: str, what: str = outbox.SHOW, after: timedelta = timedelta()
 ) -> Delivery:
     """The first claim of that kind to Slack or a source; others are left claimed."""
-    turn = await adapters.database.write(claim_batch, adapters.now() + after, claim_id, ROOM, adapters.paces)
+    turn = await adapters.database.write(claim_batch, adapters.now() + after, claim_id, ROOM, adapters.rules.paces)
     return next(d for d, _ in turn.claimed if d.what == what and not d.destination.startswith("mail:"))
 
 
 async def pressed(adapters: Adapters, item: Item) -> int:
     click = Click(item.id, item.version, "validate", ANNA, "cli", "p1")
-    taken = await adapters.database.write(take_action, click, adapters.now(), adapters.routes, adapters.people)
+    taken = await adapters.database.write(
+        take_action, click, adapters.now(), adapters.rules.routes, adapters.rules.people
+    )
     assert isinstance(taken, Taken)
     return taken.action_id
 

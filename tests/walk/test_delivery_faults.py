@@ -43,7 +43,7 @@ class FailsOnce:
         return getattr(self._database, name)
 
     async def write(self, work: Callable[..., Any], *args: Any) -> Any:
-        if work.__name__ == self._work:
+        if getattr(work, "func", work).__name__ == self._work:
             self._work = None
             raise RetryLaterError("store_unavailable", "the disk is full")
         return await self._database.write(work, *args)
@@ -197,7 +197,7 @@ async def test_a_press_on_a_message_that_shows_old_words_has_it_redrawn(database
         await deliver_all(adapters, "c0")
         drawn = len(wire.calls)
         click = Click(item.id, item.version, "validate", ANNA, "slack", "p1", shown_at="slack:C1/171.2")
-        await database.write(take_action, click, NOW, ROUTES, adapters.people)
+        await database.write(take_action, click, NOW, ROUTES, adapters.rules.people)
         await deliver_all(adapters, "c1")
 
     assert drawn == 0

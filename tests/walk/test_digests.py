@@ -20,7 +20,6 @@ from receiver.domain.fact import SourceGone, SourceSaid
 from receiver.domain.people import People
 from receiver.domain.routing import Route
 from receiver.domain.schedule import Schedule
-from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError
 from receiver.observability import Metrics
 from receiver.operations.digests import make_if_due, make_now
@@ -30,7 +29,7 @@ from receiver.pipeline.deliver.messages import deliver
 from receiver.store import digests, outbox, suppression
 from receiver.store.database import Database
 from receiver.web.app import build_app
-from tests.factories import make_snapshot
+from tests.factories import make_rules, make_snapshot
 
 pytestmark = pytest.mark.anyio
 
@@ -75,23 +74,26 @@ class Morning:
             client, Translator(), sender="Casebell <casebell@creditor.example>", host="c.example.com"
         )
         return Adapters(
-            database=self.database,
-            routes=(Route("all", email=("ar@creditor.example",)),),
-            people=People(resolvers=frozenset({CFO})),
-            tokens=Tokens(["a key of sixteen characters"]),
-            translator=Translator(),
-            metrics=Metrics(),
-            public_url="https://casebell.example.com",
+            self.database,
+            make_rules(
+                people=People(resolvers=frozenset({CFO})),
+                public_url="https://casebell.example.com",
+                routes=(Route("all", email=("ar@creditor.example",)),),
+                digests=self.rules,
+                accounts={("getbill", "main"): timedelta(seconds=self.source.poll_every_s)},
+                channels=frozenset({"mail"}),
+            ),
+            Translator(),
+            Metrics(),
             upstreams={("getbill", "main"): self.source},  # type: ignore[dict-item] # what a digest asks of it
             notifiers={"mail": notifier},
-            digests=self.rules,
             now=lambda: self.at,
         )
 
     async def until(self, day: int, hour: int, minute: int = 0) -> None:
         """The clock moves on, and the loop looks."""
         self.at = datetime(2026, 3, day, hour, minute, tzinfo=UTC)
-        for rule in self.adapters.digests:
+        for rule in self.adapters.rules.digests:
             await make_if_due(self.adapters, rule)
 
     async def deliver_all(self) -> list[str]:
@@ -196,7 +198,9 @@ async def test_a_digest_is_what_changed_since_the_last_one(morning: Morning) -> 
 
 async def test_an_empty_one_is_not_sent_unless_asked_for(morning: Morning) -> None:
     await morning.database.write(digests.remember_heard, "getbill", "main", datetime(2026, 3, 3, 8, 29, tzinfo=UTC))
-    morning.adapters.digests = (DAILY, replace(DAILY, name="always", skip_empty=False, to=(COO,)))
+    morning.adapters.rules = replace(
+        morning.adapters.rules, digests=(DAILY, replace(DAILY, name="always", skip_empty=False, to=(COO,)))
+    )
 
     await morning.until(2, 8)
     await morning.until(2, 8, 30)
@@ -246,7 +250,9 @@ async def test_outside_the_schedule_nothing_of_the_schedule_moves(morning: Morni
 
 
 async def test_a_link_in_a_digest_decides_for_this_address_alone(morning: Morning) -> None:
-    morning.adapters.digests = (replace(DAILY, to=(CFO, "guest@elsewhere.example")),)
+    morning.adapters.rules = replace(
+        morning.adapters.rules, digests=(replace(DAILY, to=(CFO, "guest@elsewhere.example")),)
+    )
     await morning.opens(1)
     await morning.until(2, 8)
     await morning.until(2, 8, 30)
@@ -271,7 +277,7 @@ async def test_what_waits_for_weeks_has_a_link_that_works_in_every_digest(mornin
 
 async def test_who_unsubscribes_by_one_click_gets_no_more_of_this_digest(morning: Morning) -> None:
     weekly = replace(DAILY, name="weekly")
-    morning.adapters.digests = (DAILY, weekly)
+    morning.adapters.rules = replace(morning.adapters.rules, digests=(DAILY, weekly))
     await morning.opens(1)
     await morning.until(2, 8)
     await morning.until(2, 8, 30)
@@ -314,7 +320,7 @@ async def test_a_click_that_comes_while_a_digest_waits_stops_that_one_too(mornin
 @pytest.mark.parametrize("token", ["", "rubbish", "x" * 600, "signed-for-something-else"])
 async def test_a_link_that_is_not_ours_unsubscribes_nobody(morning: Morning, token: str) -> None:
     if token == "signed-for-something-else":
-        token = morning.adapters.tokens.make("act.v1", subscription_id("daily", CFO))
+        token = morning.adapters.rules.tokens.make("act.v1", subscription_id("daily", CFO))
 
     async with visiting(morning) as http:
         answer = await http.post(f"/unsubscribe/{token}", data={"List-Unsubscribe": "One-Click"})

@@ -33,7 +33,7 @@ email = ["{AR}"]
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Office]:
     async with office(tmp_path, ROUTE) as made:
-        made.adapters.people = People(resolvers=frozenset({AR}))
+        made.adapters.rules = replace(made.adapters.rules, people=People(resolvers=frozenset({AR})))
         yield made
 
 
@@ -82,7 +82,7 @@ async def test_nobody_is_mailed_more_often_than_every_five_minutes(here: Office)
 
 async def test_a_link_whose_decision_came_to_nothing_is_replaced_at_once(here: Office) -> None:
     await here.say("INV-1")
-    token_id = here.adapters.tokens.open("act.v1", links(here)[0].removeprefix("/act/"), 3600)
+    token_id = here.adapters.rules.tokens.open("act.v1", links(here)[0].removeprefix("/act/"), 3600)
     here.at += timedelta(seconds=30)
     await here.adapters.database.write(actions.spend_token, token_id, AR, "validate", here.at)
     async with visiting(here) as browser:
@@ -105,7 +105,7 @@ async def refused(here: Office, item: Item, verb: str, via: str = "mail") -> Non
             PersonRequested(item.key, action_id, verb, click.person, via),
             SourceRefused(item.key, action_id, "This debt is closed"),
         ):
-            assert isinstance(apply_fact(connection, fact, here.at, here.adapters.routes), Applied)
+            assert isinstance(apply_fact(connection, fact, here.at, here.adapters.rules.routes), Applied)
 
     await here.adapters.database.write(happen)
     await here.settle()

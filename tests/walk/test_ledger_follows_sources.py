@@ -48,6 +48,7 @@ from receiver.upstream.debitura import inbound as debitura_events
 from receiver.upstream.debitura.client import Debitura
 from receiver.upstream.getbill import inbound as getbill_events
 from receiver.upstream.getbill.client import Getbill
+from tests.factories import make_rules
 from tests.faults.much import times
 from tests.getbill_side import Watch
 
@@ -106,15 +107,17 @@ class Town:
         self.closed: Counter[str] = Counter()
         self._was_open: dict[str, bool] = {}
         self.adapters = Adapters(
-            database=database,
-            routes=ROUTES,
-            people=People(resolvers=frozenset({"@creditor.example"})),
-            tokens=Tokens(["key-of-a-test"]),
-            translator=Translator(),
-            metrics=Metrics(),
-            public_url="https://casebell.example.com",
+            database,
+            make_rules(
+                people=People(resolvers=frozenset({"@creditor.example"})),
+                tokens=Tokens(["key-of-a-test"]),
+                public_url="https://casebell.example.com",
+                routes=ROUTES,
+                paces=FAST,
+            ),
+            Translator(),
+            Metrics(),
             now=self.clock,
-            paces=FAST,
             upstreams={("getbill", "main"): self._getbill(), ("debitura", "main"): self._debitura()},
             verifies={
                 ("getbill", "main"): getbill_events.make_verify([self.getbill.secret]),
@@ -164,7 +167,7 @@ class Town:
         """What the loops of the service do, one after the other."""
         await ingest.drain_clicks(self.adapters)
         for source in SOURCES:
-            if not ingest._is_paused(self.adapters, f"inbox:{source}:main"):
+            if not ingest._is_paused(self.adapters, f"events:{source}:main"):
                 await ingest.drain(self.adapters, source, "main")
         dispatcher = Dispatcher(self.adapters)
         for _ in range(20):

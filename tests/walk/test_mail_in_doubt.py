@@ -12,9 +12,7 @@ from notifiers.email.notifier import MailNotifier
 from notifiers.i18n.translator import Translator
 from receiver.context import Adapters
 from receiver.domain.fact import SourceSaid
-from receiver.domain.people import People
 from receiver.domain.routing import Route
-from receiver.domain.token import Tokens
 from receiver.observability import Metrics
 from receiver.pipeline.apply import apply_fact
 from receiver.pipeline.deliver.messages import MOST_COPIES, Ended, deliver
@@ -22,7 +20,7 @@ from receiver.store import outbox
 from receiver.store.database import Database
 from receiver.store.schema import outbox as outbox_table
 from tests.adapters.mail_server import HANG_UP, SENDER, Mailbox, client, mail_server
-from tests.factories import NOW, make_snapshot
+from tests.factories import NOW, make_rules, make_snapshot
 
 pytestmark = pytest.mark.anyio
 ROUTES = (Route("disputes", email=("ar@creditor.example",)),)
@@ -31,9 +29,7 @@ ROUTES = (Route("disputes", email=("ar@creditor.example",)),)
 @asynccontextmanager
 async def adapters_of(database: Database, mailbox: Mailbox) -> AsyncIterator[Adapters]:
     async with mail_server(mailbox):
-        adapters = Adapters(
-            database, ROUTES, People(), Tokens(["0123456789abcdef"]), Translator(), Metrics(), "http://x"
-        )
+        adapters = Adapters(database, make_rules(routes=ROUTES), Translator(), Metrics())
         adapters.notifiers = {"mail": MailNotifier(client(mailbox), Translator(), sender=SENDER, host="x")}
         yield adapters
 

@@ -164,14 +164,14 @@ async def test_what_is_typed_or_posted_in_a_masked_channel_is_answered_as_the_ch
     item = await dispute(here)
     await here.slack.type_command(MASKED, "snooze INV-1")
     snoozing = await form(here)
-    assert here.adapters.places is not None
-    await here.adapters.places.draw_home("U0ANNA", None)
+    assert here.adapters.surfaces is not None
+    await here.adapters.surfaces.draw_home("U0ANNA", None)
     home = json.dumps(here.slack.homes)
     here.slack.scopes += ",links:read,links:write"
     for n, typed in enumerate(("find INV-1", "list", "help", "snooze INV-1 1h"), 1):
         await here.slack.type_command(MASKED, typed)
         await until(lambda n=n: len(whispers(here)) == n)  # type: ignore[misc]
-    link = f"{here.adapters.public_url}/items/{item.id}"
+    link = f"{here.adapters.rules.public_url}/items/{item.id}"
     await here.slack.share_link(MASKED, link)
     await until(lambda: link in here.slack.previews)
     preview = json.dumps(here.slack.previews[link])
@@ -194,8 +194,8 @@ async def test_a_message_stays_in_its_route_when_another_route_has_it_redrawn(he
 
 async def test_a_masked_message_stays_masked_when_its_route_gets_another_name(here: Office) -> None:
     item = await dispute(here)
-    first, masked = here.adapters.routes
-    here.adapters.routes = (first, replace(masked, name="paris"))
+    first, masked = here.adapters.rules.routes
+    here.adapters.rules = replace(here.adapters.rules, routes=(first, replace(masked, name="paris")))
     said = make_snapshot(key=item.key, reference="INV-1", debtor=DEBTOR, title="Another title")
     await here.show(said)
 
@@ -211,9 +211,9 @@ async def test_a_mail_its_page_and_the_page_of_a_digest_are_masked_as_the_route(
 
     found = re.search(r"/act/[\w.\-]+", text_of(mails[MASKED_AR]))
     assert found
-    digest = replace(decide_token(item, here.adapters.digests[0].as_route(), MASKED_AR, here.at), id="digest")
+    digest = replace(decide_token(item, here.adapters.rules.digests[0].as_route(), MASKED_AR, here.at), id="digest")
     await here.adapters.database.write(actions.add_token_once, digest)
-    from_digest = f"/act/{here.adapters.tokens.make('act.v1', 'digest')}"
+    from_digest = f"/act/{here.adapters.rules.tokens.make('act.v1', 'digest')}"
     async with visiting(here.adapters) as browser:
         pages = [(await browser.get(path)).text for path in (found[0], from_digest)]
         await browser.post(await make_link(here.adapters, AR))
@@ -225,8 +225,8 @@ async def test_a_mail_its_page_and_the_page_of_a_digest_are_masked_as_the_route(
 
 
 async def test_a_channel_that_two_routes_name_is_told_nothing_unmasked_when_one_of_them_masks(here: Office) -> None:
-    first, masked = here.adapters.routes
-    here.adapters.routes = (replace(first, slack=(OPEN, MASKED)), masked)
+    first, masked = here.adapters.rules.routes
+    here.adapters.rules = replace(here.adapters.rules, routes=(replace(first, slack=(OPEN, MASKED)), masked))
     await dispute(here)
     await here.settle()
 
@@ -236,10 +236,12 @@ async def test_a_channel_that_two_routes_name_is_told_nothing_unmasked_when_one_
 
 
 async def test_a_digest_is_masked_where_its_channel_is_though_no_masking_route_takes_the_item(here: Office) -> None:
-    first, masked = here.adapters.routes
-    here.adapters.routes = (replace(first, is_continued=False), masked)
-    (weekly,) = here.adapters.digests
-    here.adapters.digests = (replace(weekly, to=(AR, MASKED_AR), slack=(OPEN, MASKED)),)
+    first, masked = here.adapters.rules.routes
+    here.adapters.rules = replace(here.adapters.rules, routes=(replace(first, is_continued=False), masked))
+    (weekly,) = here.adapters.rules.digests
+    here.adapters.rules = replace(
+        here.adapters.rules, digests=(replace(weekly, to=(AR, MASKED_AR), slack=(OPEN, MASKED)),)
+    )
     await dispute(here)
     await make_now(here.adapters, weekly.name)
     await here.settle()

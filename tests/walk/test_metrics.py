@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from receiver.domain.money import Money
-from receiver.jobs.worker import measure_store
+from receiver.jobs.gauges import measure_store
 from receiver.store import listing
 from receiver.store.listing import Filter
 from tests.factories import NOW

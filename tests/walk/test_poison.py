@@ -7,7 +7,6 @@ from starlette.types import Receive, Scope, Send
 from casebell_sandbox.getbill import GetbillStand
 from notifiers.i18n.translator import Translator
 from receiver.context import Adapters
-from receiver.domain.people import People
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
 from receiver.observability import Metrics
@@ -17,7 +16,7 @@ from receiver.store.database import Database
 from receiver.store.events import Arrival
 from receiver.sync.reconcile import reconcile, reconcile_quietly
 from receiver.upstream.getbill.client import Getbill
-from tests.factories import NOW
+from tests.factories import NOW, make_rules
 from tests.getbill_side import Watch, client_of
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +25,12 @@ pytestmark = pytest.mark.anyio
 def adapters_of(database: Database, upstream: Getbill, watch: Watch) -> Adapters:
     tokens, upstreams = Tokens(["0123456789abcdef"]), {("getbill", "main"): upstream}
     return Adapters(
-        database, (Route("all"),), People(), tokens, Translator(), Metrics(), "", upstreams=upstreams, now=watch
+        database,
+        make_rules(tokens=tokens, routes=(Route("all"),)),
+        Translator(),
+        Metrics(),
+        upstreams=upstreams,
+        now=watch,
     )
 
 

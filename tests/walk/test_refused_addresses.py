@@ -27,7 +27,7 @@ timezone = "Europe/Paris"
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Office]:
     async with office(tmp_path, ROUTE) as made:
-        made.adapters.people = People(admins=frozenset({OPS}))
+        made.adapters.rules = replace(made.adapters.rules, people=People(admins=frozenset({OPS})))
         made.mail.refuse[AR] = (550, "5.1.1 no such person")
         yield made
 
@@ -100,14 +100,14 @@ async def test_one_that_is_refused_again_after_the_week_is_told_no_second_time(h
 
 async def test_an_address_that_left_the_configuration_is_nobodys_worry(here: Office) -> None:
     await here.say("INV-1")
-    here.adapters.routes = ()
+    here.adapters.rules = replace(here.adapters.rules, routes=())
     await look(here)
 
     assert told(here) == []
 
 
 async def test_an_admin_whose_own_address_is_refused_hears_of_it_in_slack(here: Office) -> None:
-    here.adapters.people = People(admins=frozenset({AR.lower(), OPS}))
+    here.adapters.rules = replace(here.adapters.rules, people=People(admins=frozenset({AR.lower(), OPS})))
     await here.say("INV-1")
     await look(here)
 

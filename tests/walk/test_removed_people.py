@@ -30,7 +30,7 @@ FILE_IS_LOOKED_FOR = "This file is not there any more"  # for nobody at the sour
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Office]:
     async with office(tmp_path, ROUTE) as made:
-        made.adapters.people = People(resolvers=frozenset({AR, BEA}))
+        made.adapters.rules = replace(made.adapters.rules, people=People(resolvers=frozenset({AR, BEA})))
         yield made
 
 
@@ -52,11 +52,11 @@ async def test_old_links_of_somebody_removed_answer_as_wrong_ones_do(here: Offic
     (act, *_), (media, *_) = mailed(here, "act"), mailed(here, "media")
     async with visiting(here) as browser:
         before = [await browser.get(path) for path in (act, media)]
-        here.adapters.people = People(resolvers=frozenset({BEA}))
+        here.adapters.rules = replace(here.adapters.rules, people=People(resolvers=frozenset({BEA})))
         looked = [await browser.get(path) for path in (act, media, "/act/wrong", "/media/wrong")]
         pressed = [await browser.post(act, data=fields) for fields in ({"verb": "validate"}, {"fresh": "1"})]
         await here.settle()
-        here.adapters.people = People(resolvers=frozenset({AR}))
+        here.adapters.rules = replace(here.adapters.rules, people=People(resolvers=frozenset({AR})))
         again = await browser.get(act)
 
     assert before[0].status_code == 200
@@ -71,16 +71,16 @@ async def test_an_address_is_admitted_by_its_domain_too(here: Office) -> None:
     await alert(here)
     (act, *_) = mailed(here, "act")
     async with visiting(here) as browser:
-        here.adapters.people = People(admins=frozenset({"@creditor.example"}))
+        here.adapters.rules = replace(here.adapters.rules, people=People(admins=frozenset({"@creditor.example"})))
         by_domain = await browser.get(act)
-        here.adapters.people = People(admins=frozenset({"@elsewhere.example"}))
+        here.adapters.rules = replace(here.adapters.rules, people=People(admins=frozenset({"@elsewhere.example"})))
         by_another = await browser.get(act)
 
     assert (by_domain.status_code, by_another.status_code) == (200, 404)
 
 
 async def test_a_mail_to_an_address_that_is_not_named_has_no_links_that_would_lead_nowhere(here: Office) -> None:
-    here.adapters.people = People(resolvers=frozenset({BEA}))
+    here.adapters.rules = replace(here.adapters.rules, people=People(resolvers=frozenset({BEA})))
     await alert(here)
 
     assert (mailed(here, "act"), mailed(here, "media")) == ([], [])
@@ -93,7 +93,7 @@ async def test_a_file_of_a_resolved_item_opens_from_its_mail_for_who_is_named_on
     (media, *_) = mailed(here, "media")
     async with visiting(here) as browser:
         named = await browser.get(media)
-        here.adapters.people = People()
+        here.adapters.rules = replace(here.adapters.rules, people=People())
         removed = await browser.get(media)
 
     assert FILE_IS_LOOKED_FOR in named.text
@@ -102,7 +102,7 @@ async def test_a_file_of_a_resolved_item_opens_from_its_mail_for_who_is_named_on
 
 async def test_a_link_in_a_channel_opens_for_whoever_reads_the_channel(here: Office) -> None:
     item = await alert(here)
-    path = "/media/" + here.adapters.tokens.make("media.v1", [item.id, 0])
+    path = "/media/" + here.adapters.rules.tokens.make("media.v1", [item.id, 0])
     async with visiting(here) as browser:
         assert FILE_IS_LOOKED_FOR in (await browser.get(path)).text
 
@@ -113,7 +113,7 @@ async def test_a_file_on_a_page_opens_only_while_signed_in(here: Office) -> None
         await browser.post(await make_link(here.adapters, BEA))
         (path, *_) = re.findall(r"/media/[\w.\-]+", (await browser.get(f"/items/{item.id}")).text)
         mine, theirs = await browser.get(path), await stranger.get(path)
-        here.adapters.people = People(resolvers=frozenset({AR}))
+        here.adapters.rules = replace(here.adapters.rules, people=People(resolvers=frozenset({AR})))
         removed = await browser.get(path)
 
     assert FILE_IS_LOOKED_FOR in mine.text
@@ -123,7 +123,7 @@ async def test_a_file_on_a_page_opens_only_while_signed_in(here: Office) -> None
 
 
 async def test_whoever_was_removed_can_still_unsubscribe(here: Office) -> None:
-    path = "/unsubscribe/" + here.adapters.tokens.make("unsubscribe.v1", subscription_id("daily", AR))
-    here.adapters.people = People()
+    path = "/unsubscribe/" + here.adapters.rules.tokens.make("unsubscribe.v1", subscription_id("daily", AR))
+    here.adapters.rules = replace(here.adapters.rules, people=People())
     async with visiting(here) as browser:
         assert [(await browser.get(path)).status_code, (await browser.post(path)).status_code] == [200, 200]

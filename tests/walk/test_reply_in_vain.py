@@ -27,6 +27,7 @@ from receiver.store import items
 from receiver.store.database import Database, open_database
 from receiver.sync.reconcile import reconcile
 from receiver.upstream.debitura.client import Debitura
+from tests.factories import make_rules
 
 pytestmark = pytest.mark.anyio
 
@@ -86,7 +87,11 @@ async def here(stand_ins: SandboxThread, tmp_path: Path) -> AsyncIterator[Here]:
         settle_s=0,
     )
     adapters = Adapters(
-        database, (ROUTE,), PEOPLE, Tokens(["k" * 32]), Translator(), Metrics(), "http://127.0.0.1", now=now
+        database,
+        make_rules(people=PEOPLE, tokens=Tokens(["k" * 32]), public_url="http://127.0.0.1", routes=(ROUTE,)),
+        Translator(),
+        Metrics(),
+        now=now,
     )
     smtp = Email(smtp_url=f"smtp://127.0.0.1:{stand_ins.smtp_port}", sender="Casebell <casebell@creditor.example>")
     mail = MailNotifier(SmtpClient(smtp.smtp_url, None), Translator(), sender=smtp.sender, host="127.0.0.1")

@@ -23,7 +23,7 @@ from receiver.store.schema import login, session
 from receiver.web.app import build_app
 from receiver.web.login import make_link
 from tests.act_site import PlainTranslator
-from tests.factories import NOW
+from tests.factories import NOW, make_rules
 
 pytestmark = pytest.mark.anyio
 ANNA, BEA = "anna@creditor.example", "bea@creditor.example"
@@ -75,7 +75,15 @@ def site(database: Database) -> Site:
         return made.at.timestamp()
 
     tokens = Tokens(["a key of sixteen characters"], seconds)
-    made = Site(Adapters(database, (), people, tokens, PlainTranslator(), Metrics(), SITE, now=lambda: made.at))
+    made = Site(
+        Adapters(
+            database,
+            make_rules(people=people, tokens=tokens, public_url=SITE),
+            PlainTranslator(),
+            Metrics(),
+            now=lambda: made.at,
+        )
+    )
     return made
 
 
@@ -134,13 +142,13 @@ async def test_the_page_lists_one_s_own_sessions_and_marks_this_one(site: Site) 
 
 async def test_who_is_removed_from_people_is_out_and_stays_out(site: Site) -> None:
     cookie, bea = await site.sign_in(ANNA), await site.sign_in(BEA)
-    site.adapters.people = People(resolvers=frozenset({BEA}))
+    site.adapters.rules = replace(site.adapters.rules, people=People(resolvers=frozenset({BEA})))
     assert (await site.is_in(cookie), await site.is_in(bea)) == (False, True)
     with pytest.raises(PermanentError):
         await make_link(site.adapters, ANNA)
 
     counted, _ = await purge(site.adapters)
-    site.adapters.people = People(resolvers=frozenset({ANNA, BEA}))
+    site.adapters.rules = replace(site.adapters.rules, people=People(resolvers=frozenset({ANNA, BEA})))
 
     assert counted[SESSIONS] == 1
     assert (await site.is_in(cookie), await site.is_in(bea)) == (False, True)
@@ -148,7 +156,7 @@ async def test_who_is_removed_from_people_is_out_and_stays_out(site: Site) -> No
 
 async def test_a_link_of_somebody_removed_meanwhile_begins_no_session(site: Site) -> None:
     link = await make_link(site.adapters, ANNA)
-    site.adapters.people = People(resolvers=frozenset({BEA}))
+    site.adapters.rules = replace(site.adapters.rules, people=People(resolvers=frozenset({BEA})))
     async with site.browser() as browser:
         answers = [await browser.get(link), await browser.post(link)]
 

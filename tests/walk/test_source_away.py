@@ -12,9 +12,7 @@ from casebell_sandbox.getbill import GetbillStand
 from receiver.context import Adapters, events_wakeup
 from receiver.domain.fact import Fact
 from receiver.domain.item import Item
-from receiver.domain.people import People
 from receiver.domain.routing import Route
-from receiver.domain.token import Tokens
 from receiver.observability import Metrics
 from receiver.pipeline import ingest
 from receiver.pipeline.ingest import accept, drain
@@ -24,6 +22,7 @@ from receiver.store.events import Arrival
 from receiver.store.schema import outbox
 from receiver.upstream.getbill.client import Getbill
 from tests.act_site import PlainTranslator
+from tests.factories import make_rules
 from tests.getbill_side import Watch, client_of, key
 
 pytestmark = pytest.mark.anyio
@@ -38,9 +37,13 @@ class Office:
         self.stand = GetbillStand(clock=self.clock)
         self.getbill: Getbill = client_of(self.stand.app, self.clock)
         self.adapters = Adapters(
-            database, (Route("all", slack=("C1",)),), People(), Tokens(["a key of sixteen characters"]),
-            PlainTranslator(), Metrics(), "", upstreams={("getbill", "main"): self.getbill}, now=self.clock,
-        )  # fmt: skip
+            database,
+            make_rules(routes=(Route("all", slack=("C1",)),)),
+            PlainTranslator(),
+            Metrics(),
+            upstreams={("getbill", "main"): self.getbill},
+            now=self.clock,
+        )
         self.count = 0
 
     async def arrives(self, body: bytes) -> None:
@@ -76,7 +79,7 @@ async def office(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     monkeypatch.setattr(ingest, "PAUSED_LOOK_S", 0.0)
     made = Office(database)
     await made.is_found_away()
-    assert WAKEUP in made.adapters.paused
+    assert WAKEUP in made.adapters.sync.paused
     yield made
     await made.getbill.close()
 

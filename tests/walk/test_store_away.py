@@ -11,9 +11,7 @@ from receiver.context import Adapters
 from receiver.domain.fact import Fact, SourceSaid
 from receiver.domain.item import Item, Medium
 from receiver.domain.notice import Notice
-from receiver.domain.people import People
 from receiver.domain.routing import Route
-from receiver.domain.token import Tokens
 from receiver.errors import PermanentError, RetryLaterError
 from receiver.observability import Metrics
 from receiver.pipeline.apply import apply_fact
@@ -24,7 +22,7 @@ from receiver.store import events, items, outbox
 from receiver.store.database import Database
 from receiver.store.events import Arrival
 from tests.act_site import PlainTranslator
-from tests.factories import NOW, make_snapshot
+from tests.factories import NOW, make_rules, make_snapshot
 
 pytestmark = pytest.mark.anyio
 
@@ -82,7 +80,7 @@ class Away:
         return await self._inner.read(work, *args)
 
     async def write(self, work: Callable[..., Any], *args: Any) -> Any:
-        if self.is_away and work.__name__ == self._work_name:
+        if self.is_away and getattr(work, "func", work).__name__ == self._work_name:
             raise RetryLaterError("store_unavailable", "database or disk is full")
         return await self._inner.write(work, *args)
 
@@ -106,9 +104,13 @@ class Away:
 async def test_an_event_outlives_a_store_that_is_away_for_long(database: Database, work_name: str) -> None:
     away = Away(database, work_name)
     adapters = Adapters(
-        away, (Route("none"),), People(), Tokens(["a key of sixteen characters"]), PlainTranslator(), Metrics(), "",
-        upstreams={("getbill", "main"): Source()}, now=lambda: NOW,
-    )  # fmt: skip
+        away,
+        make_rules(routes=(Route("none"),)),
+        PlainTranslator(),
+        Metrics(),
+        upstreams={("getbill", "main"): Source()},
+        now=lambda: NOW,
+    )
     await accept(adapters, Arrival("getbill", "main", "e1", {}, b"{}", NOW))
 
     for _ in range(events.MOST_ATTEMPTS + 2):
@@ -137,12 +139,16 @@ class Channel:
 async def test_a_store_that_is_away_for_longer_than_a_delivery_may_take_does_not_make_it_two(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("receiver.context.STORE_LOOK_S", 0.1)
+    monkeypatch.setattr("receiver.context.STORE_RETRY_S", 0.1)
     routes, channel, away = (Route("all", slack=("C1",)),), Channel(), Away(database, "_shown")
     adapters = Adapters(
-        away, routes, People(), Tokens(["a key of sixteen characters"]), PlainTranslator(), Metrics(), "",
-        notifiers={"slack": channel}, now=lambda: NOW,  # type: ignore[dict-item]  # all that a show needs
-    )  # fmt: skip
+        away,
+        make_rules(routes=routes, channels=frozenset({"slack"})),
+        PlainTranslator(),
+        Metrics(),
+        notifiers={"slack": channel},  # type: ignore[dict-item]  # all that a show needs
+        now=lambda: NOW,
+    )
     await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, routes)
     (row,) = await database.write(outbox.claim, NOW, "c1", 5, (), 4)
 

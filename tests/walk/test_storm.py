@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def words(message: Message) -> str:
 async def test_hundreds_of_alerts_in_a_minute_are_all_told_at_slacks_own_pace(tmp_path: Path) -> None:
     async with office(tmp_path, BURST.format(over=20)) as here:
         here.slack.limits.is_real, here.slack._clock = True, lambda: here.at
-        here.adapters.paces = Paces(bursts=here.adapters.paces.bursts)
+        here.adapters.rules = replace(here.adapters.rules, paces=Paces(bursts=here.adapters.rules.paces.bursts))
         pressed_at = 30
         for second in range(ALERTS + 30):
             await come(here, *range(10 * second, min(10 * second + 10, ALERTS)))
@@ -51,7 +52,8 @@ async def test_hundreds_of_alerts_in_a_minute_are_all_told_at_slacks_own_pace(tm
                 item = await here.item(key(0))
                 click = Click(item.id, item.version, "claim", ANNA, "cli", "p1")
                 assert isinstance(
-                    await here.adapters.database.write(take_action, click, here.at, here.adapters.routes, PEOPLE), Taken
+                    await here.adapters.database.write(take_action, click, here.at, here.adapters.rules.routes, PEOPLE),
+                    Taken,
                 )
             await turn(here)
             if second == pressed_at:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, insert, select
 from receiver.context import Adapters
 from receiver.domain.action import Click
 from receiver.domain.fact import SourceSaid
-from receiver.domain.people import People, Person
+from receiver.domain.people import Person
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
 from receiver.observability import Metrics
@@ -26,7 +26,7 @@ from receiver.store.messages import PostedMessage
 from receiver.store.retention import MOST_ROWS, RetentionPolicy
 from receiver.store.schema import metadata
 from tests.act_site import PlainTranslator
-from tests.factories import NOW, make_snapshot
+from tests.factories import NOW, make_rules, make_snapshot
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +38,7 @@ BODY = b'{"debtor": "Jane Roe"}'
 def adapters_at(database: Database, now: datetime) -> Adapters:
     translator = PlainTranslator()
     tokens = Tokens(["a key of sixteen characters"])
-    return Adapters(database, (), People(), tokens, translator, Metrics(), "", now=lambda: now, retention=KEPT)
+    return Adapters(database, make_rules(tokens=tokens, retention=KEPT), translator, Metrics(), now=lambda: now)
 
 
 async def tidied(database: Database, **after: float) -> dict[str, int]:

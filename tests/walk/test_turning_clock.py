@@ -94,7 +94,7 @@ async def test_nobody_is_reminded_of_what_needs_nobody(tmp_path: Path, state: st
             await did(here, item, "snooze", until=here.at + timedelta(days=5))
         else:
             click = Click(item.id, item.version, "validate", ANNA, "slack", "p")
-            await here.adapters.database.write(take_action, click, here.at, here.adapters.routes, PEOPLE)
+            await here.adapters.database.write(take_action, click, here.at, here.adapters.rules.routes, PEOPLE)
         await here.adapters.database.read(items.find, item.id)
         here.at += timedelta(days=2)
         await remind_due(here.adapters)
@@ -176,9 +176,9 @@ async def test_whoever_decided_is_offered_an_undo_that_nobody_else_sees(tmp_path
     async with office(tmp_path) as here:
         item = await here.say("INV-1")
         click = Click(item.id, item.version, "validate", ANNA, "slack", "p", answer_to="slack:C0DISPUTES/U0ANNA")
-        await here.adapters.database.write(take_action, click, here.at, here.adapters.routes, PEOPLE)
+        await here.adapters.database.write(take_action, click, here.at, here.adapters.rules.routes, PEOPLE)
         done = replace(item.snapshot, is_open=False, outcome="validated", verbs=("reopen",))
-        await here.adapters.database.write(apply_fact, SourceSaid(done, here.at), here.at, here.adapters.routes)
+        await here.adapters.database.write(apply_fact, SourceSaid(done, here.at), here.at, here.adapters.rules.routes)
         await here.settle()
 
         (root,), (offer,) = here.posts(), here.slack.ephemerals
@@ -248,7 +248,7 @@ async def test_an_alert_from_the_night_lives_on_in_its_thread(tmp_path: Path) ->
         item = await here.item("getbill:main:debtor_request:INV-0")
         place = next(reply for reply in here.replies() if "INV-0" in words(reply))
         click = Click(item.id, item.version, "claim", ANNA, "slack", "p", shown_at=f"slack:C0DISPUTES/{place.ts}")
-        await here.adapters.database.write(take_action, click, here.at, here.adapters.routes, PEOPLE)
+        await here.adapters.database.write(take_action, click, here.at, here.adapters.rules.routes, PEOPLE)
         await here.settle()
         claimed = words(place)
         await here.until("2026-03-09T13:00+01:00")

@@ -12,22 +12,15 @@ from receiver.alerting.monitor import watch
 from receiver.context import Adapters
 from receiver.domain.admin_alert import AdminAlert
 from receiver.domain.people import People
-from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError, RetryLaterError
 from receiver.observability import Metrics
 from receiver.store import alerts, breakers, claim_policy, digests, outbox
 from receiver.store.database import Database
 from receiver.store.schema import outbox as outbox_table
 from tests.act_site import PlainTranslator
-from tests.factories import NOW
+from tests.factories import NOW, make_rules
 
 pytestmark = pytest.mark.anyio
-
-
-class Polled:
-    """All that is looked at of a source."""
-
-    poll_every_s = 300.0
 
 
 class Clock:
@@ -50,12 +43,15 @@ def clock() -> Clock:
 @pytest.fixture
 def adapters(database: Database, clock: Clock) -> Adapters:
     people = People(admins=frozenset({"ops@creditor.example", "U0OPS", "@creditor.example"}))
-    made = Adapters(
-        database, (), people, Tokens(["a key of sixteen characters"]), PlainTranslator(), Metrics(), "", now=clock
+    return Adapters(
+        database,
+        make_rules(
+            people=people, channels=frozenset({"slack", "mail"}), accounts={("getbill", "main"): timedelta(seconds=300)}
+        ),
+        PlainTranslator(),
+        Metrics(),
+        now=clock,
     )
-    made.upstreams = {("getbill", "main"): Polled()}  # type: ignore[dict-item]  # only its pace is asked for
-    made.notifiers = {"slack": object(), "mail": object()}  # type: ignore[dict-item]  # nothing is sent here
-    return made
 
 
 async def told(adapters: Adapters) -> list[tuple[str, str]]:
@@ -168,7 +164,7 @@ async def test_an_account_that_left_the_configuration_is_no_recovery(adapters: A
     clock.move(minutes=16)
     await watch(adapters, NOW)
     before = await told(adapters)
-    adapters.upstreams = {}
+    adapters.rules = replace(adapters.rules, accounts={})
 
     assert await watch(adapters, NOW) == 1
     assert await told(adapters) == before

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 
 from receiver.context import OUTBOX_WAKEUP, Adapters
 from receiver.domain.breaker import names_over
@@ -43,7 +44,7 @@ class Dispatcher:
     async def _take(self, room: claim_policy.Capacity) -> int:
         adapters = self._adapters
         turn = await adapters.database.write(
-            claim_policy.claim_batch, adapters.now(), secrets.token_hex(8), room, adapters.paces
+            claim_policy.claim_batch, adapters.now(), secrets.token_hex(8), room, adapters.rules.paces
         )
         if turn.reaped:
             adapters.metrics.leases_reaped_total.inc(turn.reaped)
@@ -59,7 +60,7 @@ class Dispatcher:
 
     async def bury_overdue(self) -> int:
         """Give up what nobody may try any more; how many."""
-        buried = await self._adapters.database.write(bury_overdue, self._adapters)
+        buried = await self._adapters.database.write(bury_overdue, self._adapters.rules, self._adapters.now())
         for delivery in buried:
             log.error("outbox.delivery.dead", id=delivery.id, what=delivery.what, reason="given_up")
             self._adapters.metrics.deliveries_total.labels(_channel(delivery), "dead").inc()
@@ -87,16 +88,9 @@ class Dispatcher:
         adapters = self._adapters
         stopped = UncertainError("stopped", "the service was stopped meanwhile", reach="ours")
         try:
-            await adapters.database.write(
-                lambda connection: outbox.release(
-                    connection,
-                    delivery.id,
-                    claim_id,
-                    adapters.now(),
-                    f"{stopped.code}: {stopped.message}",
-                    maybe_delivered=True,
-                )
-            )
+            reason = f"{stopped.code}: {stopped.message}"
+            release = partial(outbox.release, maybe_delivered=True)
+            await adapters.database.write(release, delivery.id, claim_id, adapters.now(), reason)
             await self._tell_breakers(delivery, claim_id, stopped)
         except CasebellError as error:  # then its lease runs out
             log.warning("outbox.claim.kept", id=delivery.id, reason=error.code)
@@ -153,7 +147,7 @@ class Dispatcher:
         if error is None and not await database.read(breakers.is_troubled, names):
             return
         chance = random.random()  # noqa: S311 - spreads load, guards nothing
-        heard = (delivery.destination, delivery.is_urgent, error, claim_id, now, chance, self._adapters.paces)
+        heard = (delivery.destination, delivery.is_urgent, error, claim_id, now, chance, self._adapters.rules.paces)
         turned = await database.write(claim_policy.record_outcome, *heard)
         for one in turned:
             if one.open_until is None:

@@ -14,21 +14,21 @@ from receiver.domain.people import Person
 from receiver.domain.routing import Route, route_at
 from receiver.errors import PermanentError, UncertainError
 from receiver.observability import log
-from receiver.pipeline.deliver.followups import require_lease
+from receiver.pipeline.deliver.attempt import Attempt
 from receiver.pipeline.notices import decide_token
 from receiver.ports import DigestNotifier
-from receiver.store import actions, outbox, suppression
-from receiver.store.outbox import Delivery
+from receiver.store import actions, suppression
 
 DOCUMENT = TypeAdapter(Digest)  # as it lies in the outbox
 
 
-async def deliver_digest(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
+async def deliver_digest(attempt: Attempt) -> None:
     """Send one from the outbox. Raises DeliveryError, but for one thing: what perhaps arrived is not sent again.
 
     The next digest tells of all that is still open, so a lost one costs less than two of the same.
     """
-    channel, _, address = delivery.destination.partition(":")
+    adapters, delivery = attempt.adapters, attempt.delivery
+    channel, address = attempt.channel, attempt.address
     notifier: object = adapters.notifiers.get(channel)
     if not isinstance(notifier, DigestNotifier):
         raise PermanentError("unknown_channel", f"[{channel}] is not in the configuration any more")
@@ -42,21 +42,23 @@ async def deliver_digest(adapters: Adapters, delivery: Delivery, claim_id: str) 
             await notifier.deliver_digest(await edition_for(adapters, told, channel, address), address)
         except UncertainError as error:
             log.warning("digest.uncertain", name=name, reason=error.code)
-    require_lease(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
+    await attempt.finish()
 
 
 async def edition_for(adapters: Adapters, told: Digest, channel: str, address: str) -> Edition:
     """With links: to decide by, for people who may and by mail alone (Slack's link expanders open what they see)."""
-    told = replace(told, parts=tuple(_masked_at(f"{channel}:{address}", part, adapters.routes) for part in told.parts))
+    told = replace(
+        told, parts=tuple(_masked_at(f"{channel}:{address}", part, adapters.rules.routes) for part in told.parts)
+    )
     shown = [entry.item for part in told.parts for entry in part.entries]
     source_links = {item.id: item.snapshot.solution_url for item in shown if item.snapshot.solution_url}
     if channel != "mail":
-        return Edition(told, {}, source_links, inbox_url=f"{adapters.public_url}/")
-    may_decide = adapters.people.may_resolve(Person(email=address))
+        return Edition(told, {}, source_links, inbox_url=f"{adapters.rules.public_url}/")
+    may_decide = adapters.rules.people.may_resolve(Person(email=address))
     decide_links = await _decide_links(adapters, told, address) if may_decide else {}
-    token = adapters.tokens.make("unsubscribe.v1", subscription_id(told.name, address))
-    inbox_url = f"{adapters.public_url}/" if may_decide else None
-    return Edition(told, decide_links, source_links, f"{adapters.public_url}/unsubscribe/{token}", inbox_url)
+    token = adapters.rules.tokens.make("unsubscribe.v1", subscription_id(told.name, address))
+    inbox_url = f"{adapters.rules.public_url}/" if may_decide else None
+    return Edition(told, decide_links, source_links, f"{adapters.rules.public_url}/unsubscribe/{token}", inbox_url)
 
 
 def _masked_at(place: str, part: Part, routes: tuple[Route, ...]) -> Part:
@@ -69,7 +71,7 @@ def _masked_at(place: str, part: Part, routes: tuple[Route, ...]) -> Part:
 
 
 async def _decide_links(adapters: Adapters, told: Digest, address: str) -> dict[str, str]:
-    rule = next((rule for rule in adapters.digests if rule.name == told.name), None)
+    rule = next((rule for rule in adapters.rules.digests if rule.name == told.name), None)
     if rule is None:
         return {}
     decidable = [
@@ -78,7 +80,8 @@ async def _decide_links(adapters: Adapters, told: Digest, address: str) -> dict[
     tokens = {item.id: decide_token(item, rule.as_route(), address, adapters.now()) for item in decidable}
     await adapters.database.write(_remember_tokens, list(tokens.values()))
     return {
-        id_: f"{adapters.public_url}/act/{adapters.tokens.make('act.v1', token.id)}" for id_, token in tokens.items()
+        id_: f"{adapters.rules.public_url}/act/{adapters.rules.tokens.make('act.v1', token.id)}"
+        for id_, token in tokens.items()
     }
 
 

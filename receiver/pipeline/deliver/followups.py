@@ -9,12 +9,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from receiver.context import OUTBOX_WAKEUP, Adapters
+from receiver.context import OUTBOX_WAKEUP, Adapters, Rules
 from receiver.domain.admin_alert import SENTENCES
 from receiver.domain.item import Item
 from receiver.domain.notice import Notice, announcement_of
 from receiver.domain.routing import DEFAULT_ROUTE, Route
 from receiver.errors import PermanentError
+from receiver.pipeline.deliver.attempt import Attempt, require_lease
 from receiver.pipeline.notices import notice_for_mail, notice_of
 from receiver.ports import GroupedDelivery, Notifier
 from receiver.store import items, messages, outbox
@@ -22,49 +23,53 @@ from receiver.store.messages import PostedMessage
 from receiver.store.outbox import Delivery
 
 
-async def deliver_reminder(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
+async def deliver_reminder(attempt: Attempt) -> None:
     """A word below what the destination shows; none if somebody has decided meanwhile."""
-    channel, _, address = delivery.destination.partition(":")
+    adapters, delivery = attempt.adapters, attempt.delivery
+    channel, address = attempt.channel, attempt.address
     item, shown = await adapters.database.read(item_and_messages, delivery.item_id, delivery.destination)
     if shown and item.state == "open" and item.snoozed_until is None:
-        route = adapters.route(shown[-1].route, delivery.destination, item.snapshot)
+        route = adapters.rules.route_for(shown[-1].route, delivery.destination, item.snapshot)
         notice = await notice_for(adapters, item, route, delivery, maybe_duplicate=False)
         notice = replace(notice, occasion=f"nudge.{delivery.id}")
         await notifier_of(adapters, channel).remind(notice, address, shown[-1].reference, delivery.nudge)
-    require_lease(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
+    await attempt.finish()
 
 
-async def deliver_undo_offer(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
+async def deliver_undo_offer(attempt: Attempt) -> None:
     """The way back, to whoever decided; nothing once it is too late for that."""
-    channel, _, address = delivery.destination.partition(":")
+    adapters, delivery = attempt.adapters, attempt.delivery
+    channel, address = attempt.channel, attempt.address
     item, shown = await adapters.database.read(item_and_messages, delivery.item_id, place_of(delivery))
-    notice = notice_of(adapters, item, route_of(adapters, item, place_of(delivery), shown))
+    notice = notice_of(adapters, item, route_of(adapters.rules, item, place_of(delivery), shown))
     if "undo" in notice.verbs:
         await notifier_of(adapters, channel).offer_undo(notice, address)
-    require_lease(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
+    await attempt.finish()
 
 
-async def deliver_admin_alert(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
+async def deliver_admin_alert(attempt: Attempt) -> None:
     """A word to an admin about Casebell itself."""
-    channel, _, address = delivery.destination.partition(":")
+    adapters, delivery = attempt.adapters, attempt.delivery
+    channel, address = attempt.channel, attempt.address
     text = adapters.translator.say(DEFAULT_ROUTE.locale, SENTENCES[delivery.value("code")], **delivery.value("values"))
     await notifier_of(adapters, channel).send_admin_alert(address, text.strip(), delivery.value("mark"), adapters.now())
-    require_lease(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
+    await attempt.finish()
 
 
-async def deliver_grouped(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
+async def deliver_grouped(attempt: Attempt) -> None:
     """One message for all that quiet hours held back; what was decided meanwhile is not told."""
-    channel, _, address = delivery.destination.partition(":")
+    adapters, delivery = attempt.adapters, attempt.delivery
+    channel, address = attempt.channel, attempt.address
     name: str = delivery.value("route") or ""
     found = await adapters.database.read(_still_new, delivery)
     gathered = GroupedDelivery()
     if len(found) > 1:
-        routed = [(item, adapters.route(name, delivery.destination, item.snapshot)) for item in found]
+        routed = [(item, adapters.rules.route_for(name, delivery.destination, item.snapshot)) for item in found]
         notices = [
             await notice_for(adapters, *one, delivery, maybe_duplicate=delivery.maybe_delivered) for one in routed
         ]
         gathered = await notifier_of(adapters, channel).deliver_grouped(notices, address)
-    is_ours = await adapters.write_outcome(_gathered, delivery, claim_id, found, name, gathered, adapters.now())
+    is_ours = await attempt.write_outcome(_gathered, delivery, attempt.claim_id, found, name, gathered, adapters.now())
     adapters.wakeups.notify(OUTBOX_WAKEUP)
     require_lease(is_ours)
 
@@ -119,9 +124,9 @@ def place_of(delivery: Delivery) -> str:
     )
 
 
-def route_of(adapters: Adapters, item: Item, place: str, shown: Sequence[PostedMessage]) -> Route:
+def route_of(rules: Rules, item: Item, place: str, shown: Sequence[PostedMessage]) -> Route:
     """How the place is told of the item: as its message there is, if one stands."""
-    return adapters.route(shown[0].route if shown else "", place, item.snapshot)
+    return rules.route_for(shown[0].route if shown else "", place, item.snapshot)
 
 
 def item_and_messages(connection: Connection, item_id: str, destination: str) -> tuple[Item, list[PostedMessage]]:
@@ -137,9 +142,3 @@ def notifier_of(adapters: Adapters, channel: str) -> Notifier:
         what = f"[{channel}] is not in the configuration any more"
         raise PermanentError("unknown_channel", what, reach="ours")
     return notifier
-
-
-def require_lease(is_ours: bool) -> None:
-    """Raises LostLeaseError when the row went to somebody else meanwhile."""
-    if not is_ours:
-        raise outbox.LostLeaseError

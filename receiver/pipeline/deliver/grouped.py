@@ -10,12 +10,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from receiver.context import OUTBOX_WAKEUP, Adapters
+from receiver.context import OUTBOX_WAKEUP, Adapters, Rules
 from receiver.domain.burst import Burst
 from receiver.domain.item import Item
 from receiver.domain.routing import Route, route_at
 from receiver.errors import PermanentError
-from receiver.pipeline.deliver.followups import notifier_of, require_lease
+from receiver.pipeline.deliver.attempt import Attempt, require_lease
+from receiver.pipeline.deliver.followups import notifier_of
 from receiver.ports import BurstNotifier, Delivered
 from receiver.store import groups, outbox
 from receiver.store.groups import GroupRow
@@ -30,40 +31,47 @@ async def follow(adapters: Adapters) -> int:
     return late
 
 
-async def draw(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
+async def draw(attempt: Attempt) -> None:
     """Post or redraw the message; what waited for it is then due below it."""
-    channel, _, address = delivery.destination.partition(":")
+    adapters, delivery = attempt.adapters, attempt.delivery
+    channel, address = attempt.channel, attempt.address
     stored, items = await adapters.database.read(_whole, delivery.value("storm"))
     notifier = notifier_of(adapters, channel)
     if not items:  # erased meanwhile
-        require_lease(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
+        await attempt.finish()
         return
     if not isinstance(notifier, BurstNotifier):
         raise PermanentError("unknown_channel", f"[{channel}] cannot tell of many alerts at once", reach="ours")
     if stored.reference is None and not delivery.maybe_delivered and all(one.state == "resolved" for one in items):
         require_lease(
-            await adapters.write_outcome(_forgone, delivery, claim_id, adapters.now())
+            await attempt.write_outcome(_forgone, delivery, attempt.claim_id, adapters.now())
         )  # as a single alert would stay silent
         return
     maybe_duplicate = stored.maybe_delivered or (delivery.maybe_delivered and stored.reference is None)
-    route, now = _route(adapters, stored, delivery.destination, items), adapters.now()
+    route, now = _route(adapters.rules, stored, delivery.destination, items), adapters.now()
     shown = Burst(
-        tuple(items), route, stored.began_at, now, f"{adapters.public_url}/", maybe_duplicate, delivery.maybe_delivered
+        tuple(items),
+        route,
+        stored.began_at,
+        now,
+        f"{adapters.rules.public_url}/",
+        maybe_duplicate,
+        delivery.maybe_delivered,
     )
     delivered = await notifier.deliver_burst(shown, address, stored.reference)
     is_anew = delivered.reference != stored.reference
     maybe_delivered = maybe_duplicate or (is_anew and delivery.maybe_delivered)
-    is_ours = await adapters.write_outcome(
-        _drawn, adapters, delivery, claim_id, delivered, groups.sum_of(items), maybe_delivered
+    is_ours = await attempt.write_outcome(
+        _drawn, delivery, attempt.claim_id, delivered, groups.sum_of(items), maybe_delivered, adapters.now()
     )
     adapters.wakeups.notify(OUTBOX_WAKEUP)
     require_lease(is_ours)
 
 
-def _route(adapters: Adapters, stored: GroupRow, place: str, items: Sequence[Item]) -> Route:
+def _route(rules: Rules, stored: GroupRow, place: str, items: Sequence[Item]) -> Route:
     """The storm's own; one message for many masks all debtors when any of them must be masked at this place."""
-    own = adapters.route(stored.route, place, items[0].snapshot)
-    is_masked = any(route_at(place, item.snapshot, adapters.routes).mask_debtor for item in items)
+    own = rules.route_for(stored.route, place, items[0].snapshot)
+    is_masked = any(route_at(place, item.snapshot, rules.routes).mask_debtor for item in items)
     return replace(own, mask_debtor=own.mask_debtor or is_masked)
 
 
@@ -80,15 +88,15 @@ def _whole(connection: Connection, storm_id: int) -> tuple[GroupRow, list[Item]]
 
 def _drawn(
     connection: Connection,
-    adapters: Adapters,
     delivery: Delivery,
     claim_id: str,
     delivered: Delivered,
     shows: str,
     maybe_delivered: bool,
+    now: datetime,
 ) -> bool:
     """Also when the lease was lost: the message is there, and what waited for it goes on."""
-    storm_id, now = delivery.value("storm"), adapters.now()
+    storm_id = delivery.value("storm")
     if delivered.reference is None:
         groups.forgo(connection, storm_id, now)
     else:

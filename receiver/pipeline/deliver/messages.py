@@ -4,14 +4,16 @@
 word to one person. ``execute`` asks the source to do what a person decided.
 """
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
-from receiver.context import OUTBOX_WAKEUP, Adapters, reconcile_wakeup, time_limit
+from receiver.context import OUTBOX_WAKEUP, Adapters, Rules, reconcile_wakeup
 from receiver.domain import backoff, breaker, plan
 from receiver.domain.action import SourceCommand
 from receiver.domain.fact import Fact, SourceAccepted, SourceDid, SourceRefused
@@ -22,13 +24,13 @@ from receiver.errors import DeliveryError, PermanentError, UncertainError
 from receiver.observability import log
 from receiver.pipeline.apply import apply_facts
 from receiver.pipeline.deliver import followups, grouped
+from receiver.pipeline.deliver.attempt import Attempt, require_lease
 from receiver.pipeline.deliver.digests import deliver_digest
 from receiver.pipeline.deliver.followups import (
     item_and_messages,
     notice_for,
     notifier_of,
     place_of,
-    require_lease,
     route_of,
 )
 from receiver.pipeline.notices import notice_for_mail
@@ -61,8 +63,8 @@ async def deliver(adapters: Adapters, delivery: Delivery, claim_id: str) -> Ende
         _check_lost(delivery)
         await _check_suppressed(adapters, delivery)
         run = _RUNS[delivery.what]
-        async with time_limit(longest_s(adapters, delivery)):
-            said = await run(adapters, delivery, claim_id)
+        async with asyncio.timeout(longest_s(adapters, delivery)) as deadline:
+            said = await run(Attempt(adapters, delivery, claim_id, deadline))
     except outbox.LostLeaseError:
         return _lost(delivery)
     except PermanentError as error:
@@ -133,17 +135,18 @@ async def _check_suppressed(adapters: Adapters, delivery: Delivery) -> None:
         )
 
 
-async def _show(adapters: Adapters, delivery: Delivery, claim_id: str) -> bool:
+async def _show(attempt: Attempt) -> bool:
     """Draw what is there, or post it; False when there was nothing to say."""
+    adapters, delivery = attempt.adapters, attempt.delivery
     item, shown = await adapters.database.read(item_and_messages, delivery.item_id, delivery.destination)
     places: list[PostedMessage | None] = [*shown] or [None]
     late = [message for message in places if message is None or message.version < item.version]
     drawn, failed = await _draw_each(adapters, delivery, item, late, has_twins=len(shown) > 1)
     if failed is None:
-        require_lease(await adapters.write_outcome(_shown, delivery, claim_id, drawn, adapters.now()))
+        require_lease(await attempt.write_outcome(_shown, delivery, attempt.claim_id, drawn, adapters.now()))
         return bool(drawn)
     if drawn:
-        await adapters.write_outcome(_remember, delivery, drawn, adapters.now())
+        await attempt.write_outcome(_remember, delivery, drawn, adapters.now())
     raise failed
 
 
@@ -158,7 +161,7 @@ async def _draw_each(
     for message in places:
         maybe_duplicate = message.maybe_delivered or has_twins if message else delivery.maybe_delivered
         name = message.route if message else delivery.value("route") or ""
-        route = adapters.route(name, delivery.destination, item.snapshot)
+        route = adapters.rules.route_for(name, delivery.destination, item.snapshot)
         notice = await notice_for(adapters, item, route, delivery, maybe_duplicate=maybe_duplicate)
         try:
             drawn += await _draw(notifier, notice, address, delivery.destination, message)
@@ -206,11 +209,12 @@ def _remember(connection: Connection, delivery: Delivery, drawn: Sequence[Drawn]
             messages.save(connection, delivery.item_id, shown, now)
 
 
-async def _fresh_link(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
+async def _fresh_link(attempt: Attempt) -> None:
     """A mail with a new link, to the address whose old one had expired, was spent, or led to nothing."""
-    channel, _, address = delivery.destination.partition(":")
+    adapters, delivery = attempt.adapters, attempt.delivery
+    channel, address = attempt.channel, attempt.address
     item, _ = await adapters.database.read(item_and_messages, delivery.item_id, delivery.destination)
-    route = adapters.route(delivery.value("route") or "", delivery.destination, item.snapshot)
+    route = adapters.rules.route_for(delivery.value("route") or "", delivery.destination, item.snapshot)
     token_id, shown_state = delivery.value("token"), None
     notice = await notice_for_mail(adapters, item, route, address, token_id)
     if token_id is None:  # refused: news as what opens or ends is, however it stands now
@@ -218,20 +222,22 @@ async def _fresh_link(adapters: Adapters, delivery: Delivery, claim_id: str) -> 
         shown_state = "resolved" if item.state == "open" else "open"
     notice = replace(notice, maybe_duplicate=delivery.maybe_delivered)
     await notifier_of(adapters, channel).deliver(notice, address, None, shown_state)
-    require_lease(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
+    await attempt.finish()
 
 
-async def _tell(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
-    channel, _, address = delivery.destination.partition(":")
+async def _tell(attempt: Attempt) -> None:
+    adapters, delivery = attempt.adapters, attempt.delivery
+    channel, address = attempt.channel, attempt.address
     place = place_of(delivery)
     item, shown = await adapters.database.read(item_and_messages, delivery.item_id, place)
-    route, values = route_of(adapters, item, place, shown), delivery.value("values") or {}
+    route, values = route_of(adapters.rules, item, place, shown), delivery.value("values") or {}
     sentence = adapters.translator.say(route.locale, SENTENCES[delivery.value("code")], **values)
     await notifier_of(adapters, channel).reply(address, sentence)
-    require_lease(await adapters.write_outcome(outbox.finish, delivery.id, claim_id, adapters.now()))
+    await attempt.finish()
 
 
-async def _carry_out(adapters: Adapters, delivery: Delivery, claim_id: str) -> None:
+async def _carry_out(attempt: Attempt) -> None:
+    adapters, delivery = attempt.adapters, attempt.delivery
     item, action = await adapters.database.read(_item_and_action, delivery)
     source, _, account = delivery.destination.partition(":")
     upstream = adapters.upstreams.get((source, account))
@@ -239,7 +245,9 @@ async def _carry_out(adapters: Adapters, delivery: Delivery, claim_id: str) -> N
         what = f"{delivery.destination} is not in the configuration any more"
         raise PermanentError("unknown_account", what, reach="ours")
     facts = await upstream.execute(_order(item, action, delivery))
-    is_ours = await adapters.write_outcome(_carried_out, adapters, delivery, claim_id, action.id, facts)
+    is_ours = await attempt.write_outcome(
+        _carried_out, adapters.rules, delivery, attempt.claim_id, action.id, facts, adapters.now()
+    )
     adapters.wakeups.notify(OUTBOX_WAKEUP)
     if any(isinstance(fact, SourceAccepted) for fact in facts):
         adapters.wakeups.notify(reconcile_wakeup(source, account))
@@ -263,7 +271,13 @@ def _order(item: Item, action: actions.ActionRow, delivery: Delivery) -> SourceC
 
 
 def _carried_out(
-    connection: Connection, adapters: Adapters, delivery: Delivery, claim_id: str, action_id: int, facts: list[Fact]
+    connection: Connection,
+    rules: Rules,
+    delivery: Delivery,
+    claim_id: str,
+    action_id: int,
+    facts: list[Fact],
+    now: datetime,
 ) -> bool:
     """The source's answer and the end of the delivery in one transaction; what was asked never hangs.
 
@@ -271,15 +285,14 @@ def _carried_out(
     refusal is then left to the new owner, who asks again, looks first and hears the same: buttons must not come back
     while an order is still on its way.
     """
-    now = adapters.now()
     is_ours = outbox.finish(connection, delivery.id, claim_id, now)
     if not is_ours and any(isinstance(fact, SourceRefused) for fact in facts):
         return False
-    apply_facts(connection, facts, now, adapters.routes)
+    apply_facts(connection, facts, now, rules.routes)
     if not any(isinstance(fact, SourceAccepted | SourceDid | SourceRefused) for fact in facts):
         item = items.find(connection, delivery.item_id)
         if item is not None and item.attempt is not None and item.attempt.action_id == action_id:
-            apply_facts(connection, [SourceAccepted(item.key, action_id)], now, adapters.routes)
+            apply_facts(connection, [SourceAccepted(item.key, action_id)], now, rules.routes)
     if is_ours:
         _tell_if_lost(connection, delivery, action_id, now)
     return is_ours
@@ -311,18 +324,11 @@ async def _again(adapters: Adapters, delivery: Delivery, claim_id: str, error: D
     chance = random.random()  # noqa: S311 - spreads load, guards nothing
     wait_s = backoff.wait_s(delivery.attempts, error, chance, is_order=delivery.what == CARRY_OUT)
     due_at = now + timedelta(seconds=wait_s)
-    is_ours = await adapters.write_outcome(
-        lambda connection: outbox.release(
-            connection,
-            delivery.id,
-            claim_id,
-            due_at,
-            f"{error.code}: {error.message}",
-            maybe_delivered=maybe_delivered,
-            is_uncounted=is_uncounted,
-            is_copy=_is_copy(error),
-        )
+    release = partial(
+        outbox.release, maybe_delivered=maybe_delivered, is_uncounted=is_uncounted, is_copy=_is_copy(error)
     )
+    reason = f"{error.code}: {error.message}"
+    is_ours = await adapters.write_outcome(release, delivery.id, claim_id, due_at, reason)
     if not is_ours:
         return replace(_lost(delivery), error=error)
     log.warning("outbox.delivery.put_back", id=delivery.id, what=delivery.what, reason=error.code)
@@ -331,7 +337,7 @@ async def _again(adapters: Adapters, delivery: Delivery, claim_id: str, error: D
 
 async def _give_up(adapters: Adapters, delivery: Delivery, claim_id: str, error: DeliveryError) -> Ended:
     """Dead in the same row; when a source refused what a person asked, its buttons come back with the reason."""
-    if not await adapters.write_outcome(_bury, adapters, delivery, claim_id, error):
+    if not await adapters.write_outcome(_bury, adapters.rules, delivery, claim_id, error, adapters.now()):
         return replace(_lost(delivery), error=error)
     adapters.wakeups.notify(OUTBOX_WAKEUP)
     log.error("outbox.delivery.dead", id=delivery.id, what=delivery.what, reason=error.code)
@@ -339,9 +345,13 @@ async def _give_up(adapters: Adapters, delivery: Delivery, claim_id: str, error:
 
 
 def _bury(
-    connection: Connection, adapters: Adapters, delivery: Delivery, claim_id: str | None, error: DeliveryError
+    connection: Connection,
+    rules: Rules,
+    delivery: Delivery,
+    claim_id: str | None,
+    error: DeliveryError,
+    now: datetime,
 ) -> bool:
-    now = adapters.now()
     is_ours = outbox.bury(connection, delivery.id, claim_id, f"{error.code}: {error.message}", now)
     if not is_ours:
         return False
@@ -352,24 +362,22 @@ def _bury(
         item = items.find(connection, delivery.item_id)
         if item is not None:
             apply_facts(
-                connection, [SourceRefused(item.key, delivery.value("action"), error.message)], now, adapters.routes
+                connection, [SourceRefused(item.key, delivery.value("action"), error.message)], now, rules.routes
             )
     return True
 
 
-def bury_overdue(connection: Connection, adapters: Adapters) -> list[Delivery]:
+def bury_overdue(connection: Connection, rules: Rules, now: datetime) -> list[Delivery]:
     """Give up what waits longer than it may without being tried, such as behind a breaker that does not close."""
-    now = adapters.now()
     late = outbox.overdue(connection, now, now - backoff.GIVE_UP_ORDER_AFTER, now - backoff.GIVE_UP_AFTER, MOST_BURIED)
     for delivery in late:
         waited = "four hours" if delivery.what == CARRY_OUT else "three days"
-        _bury(
-            connection, adapters, delivery, None, PermanentError("given_up", f"not done within {waited}", reach="ours")
-        )
+        error = PermanentError("given_up", f"not done within {waited}", reach="ours")
+        _bury(connection, rules, delivery, None, error, now)
     return late
 
 
-_RUNS: dict[str, Callable[[Adapters, Delivery, str], Awaitable[bool | None]]] = {
+_RUNS: dict[str, Callable[[Attempt], Awaitable[bool | None]]] = {
     SHOW: _show,
     TELL: _tell,
     CARRY_OUT: _carry_out,

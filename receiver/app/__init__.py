@@ -29,26 +29,21 @@ from notifiers.slack import signature as slack_signature
 from notifiers.slack.client import SlackClient
 from notifiers.slack.notifier import SlackNotifier
 from receiver import ports
+from receiver.app.rules import people_of, rules_of
 from receiver.context import Adapters
-from receiver.domain.automation import Automation
-from receiver.domain.business_time import Calendar, Quiet, country_of
-from receiver.domain.digest import DigestRule, Edition
+from receiver.domain.digest import Edition
 from receiver.domain.notice import Notice, Reminder
-from receiver.domain.pace import Pace, Paces
 from receiver.domain.people import People
 from receiver.domain.reply_template import ReplyTemplate
-from receiver.domain.routing import Escalation, Match, Route, first_route_at
-from receiver.domain.schedule import Schedule
-from receiver.domain.token import Tokens
+from receiver.domain.routing import first_route_at
 from receiver.errors import DeliveryError
 from receiver.jobs import worker
 from receiver.observability import Metrics, catch_the_rest, log
 from receiver.operations.queries import StoreQueries
 from receiver.ports import Clicks, Notifier, Surfaces, Upstream, Verify
-from receiver.settings import Settings, rules, sections
+from receiver.settings import Settings, sections
 from receiver.store import events, leases, outbox
 from receiver.store.database import Database, held, is_shared, open_database
-from receiver.store.retention import RetentionPolicy
 from receiver.upstream.debitura import inbound as debitura_inbound
 from receiver.upstream.debitura.client import Debitura
 from receiver.upstream.getbill import inbound as getbill_inbound
@@ -93,29 +88,22 @@ async def open_adapters(settings: Settings, *, url: str | None = None, wrap: Wra
 
 def build_adapters(settings: Settings, database: Database) -> Adapters:
     """Everything the verbs need, from settings that were checked."""
-    people = people_of(settings.people)
+    rules = rules_of(settings)
     metrics = Metrics()
     adapters = Adapters(
         database=database,
-        routes=tuple(route_of(route) for route in settings.routes),
-        people=people,
-        tokens=Tokens([key.get_secret_value() for key in settings.secret_keys]),
+        rules=rules,
         translator=Translator(),
         metrics=metrics,
-        public_url=settings.public_url.rstrip("/"),
-        upstreams={(u.source, u.account): u for u in _upstreams(settings, people, metrics)},
+        upstreams={(u.source, u.account): u for u in _upstreams(settings, rules.people, metrics)},
         verifies=dict(_verifies(settings)),
         now=database.now,
-        digests=tuple(digest_rule_of(rule) for rule in settings.digests),
-        automations=tuple(automation_of(rule) for rule in settings.automations),
-        paces=paces_of(settings),
-        retention=RetentionPolicy(events=settings.retention.events, items=settings.retention.items),
     )
     notifiers: dict[str, Notifier] = {}
     if settings.slack:
         client = _slack_client(settings.slack)
         notifiers["slack"] = SlackNotifier(client, adapters.translator)
-        adapters.clicks, adapters.places = _listeners(settings, settings.slack, client, adapters)
+        adapters.clicks, adapters.surfaces = _listeners(settings, settings.slack, client, adapters)
     if settings.email:
         notifiers["mail"] = _mail(settings, adapters.translator)
     adapters.notifiers = notifiers
@@ -220,89 +208,6 @@ async def _announce(server: Server, url: str) -> None:
     print(READY_LINE.format(url=url), flush=True)  # noqa: T201 - the one line people and scripts wait for
 
 
-def paces_of(settings: Settings) -> Paces:
-    """How fast each destination is told things; a channel takes five at once after a rest."""
-    calm = Paces()
-    slack = (
-        Pace(settings.slack.posts_per_second, max(5, round(settings.slack.posts_per_second)))
-        if settings.slack
-        else calm.slack
-    )
-    mail = (
-        Pace(settings.email.mails_per_second, max(1, round(5 * settings.email.mails_per_second)))
-        if settings.email
-        else calm.mail
-    )
-    return Paces(slack, mail, bursts_of(settings))
-
-
-def bursts_of(settings: Settings) -> dict[str, Pace]:
-    """How many alerts ring by themselves in each channel; the smallest of the routes that name it."""
-    found: dict[str, Pace] = {}
-    for route in settings.routes:
-        if route.burst is None:
-            continue
-        burst = Pace(route.burst.over / route.burst.within.total_seconds(), route.burst.over)
-        for channel in (*route.slack, *(route.escalate_to.slack if route.escalate_to else ())):
-            known = found.setdefault(f"slack:{channel}", burst)
-            found[f"slack:{channel}"] = min(known, burst, key=lambda one: one.burst)
-    return found
-
-
-def people_of(people: sections.People) -> People:
-    """The rules of [people], addresses in lower case."""
-    return People(
-        resolvers=_entries(people.resolvers),
-        admins=_entries(people.admins),
-        debitura_users=dict(people.debitura_users),
-        four_eyes_above=dict(people.four_eyes_above),
-    )
-
-
-def _entries(entries: Sequence[str]) -> frozenset[str]:
-    return frozenset(entry.lower() if "@" in entry else entry for entry in entries)
-
-
-def route_of(route: rules.Route) -> Route:
-    """One [[routes]] section as the domain's Route."""
-    made = {"match", "escalate_to", "quiet_hours", "calendar"}
-    plain = {name: getattr(route, name) for name in Route.__slots__ if name not in made}
-    away, quiet, hours = route.escalate_to, route.quiet_hours, route.business_hours
-    return Route(
-        match=_match_of(route.match),
-        escalate_to=Escalation(away.after, away.slack, away.email) if away else None,
-        quiet_hours=Quiet(quiet.starts, quiet.ends, quiet.weekends, quiet.exceptions) if quiet else None,
-        calendar=Calendar(route.timezone, route.country or country_of(route.timezone), hours.opens, hours.closes),
-        **plain,
-    )
-
-
-def digest_rule_of(rule: rules.Digest) -> DigestRule:
-    """One [[digests]] section as the domain's DigestRule."""
-    return DigestRule(
-        rule.name,
-        Schedule(rule.schedule, rule.timezone),
-        to=rule.to,
-        slack=rule.slack,
-        locale=rule.locale,
-        match=_match_of(rule.match),
-        skip_empty=rule.skip_empty,
-    )
-
-
-def automation_of(rule: rules.Automation) -> Automation:
-    """One [[automations]] section as the domain's Automation."""
-    plain = {name: getattr(rule, name) for name in Automation.__slots__ if name not in {"match", "min_confidence"}}
-    return Automation(match=_match_of(rule.match), min_confidence=rule.match.min_confidence, **plain)
-
-
-def _match_of(given: rules.Match) -> Match:
-    match = {name: getattr(given, name) for name in Match.__slots__}
-    for bound in ("min_amount", "max_amount"):
-        match[bound] = None if match[bound] is None else float(match[bound])
-    return Match(**match)
-
-
 def _upstreams(settings: Settings, people: People, metrics: Metrics) -> Iterator[Upstream]:
     for getbill in settings.getbill:
         client = Getbill(
@@ -367,8 +272,8 @@ def _listeners(
         translator=adapters.translator,
         now=adapters.now,
         board=StoreQueries(adapters),
-        public_url=adapters.public_url,
-        locale_at=lambda place: first_route_at(place, adapters.routes).locale,
+        public_url=adapters.rules.public_url,
+        locale_at=lambda place: first_route_at(place, adapters.rules.routes).locale,
         team_ids=tuple(filter(None, [slack.team_id])),
         app_ids=tuple(filter(None, [slack.app_id])),
         templates=[ReplyTemplate(one.name, one.text, one.locale) for one in settings.reply_templates],
