@@ -1,6 +1,6 @@
 """A stand-in for Debitura: tasks, cases and chats held in memory, its Customer API, its webhooks.
 
-It behaves as contracts/debitura.md says the real one does. It may be called from another thread: every change is one
+It behaves as docs/vendors/debitura.md says the real one does. It may be called from another thread: every change is one
 operation on a dict or list.
 """
 

@@ -1,4 +1,4 @@
-"""Debitura's tasks, cases, chats and team as data, with the fields of its OpenAPI document (debitura.md, 4 to 7).
+"""Debitura's tasks, cases, chats and team as data, with the fields of its OpenAPI document (docs/vendors/debitura.md).
 
 Pure. Instants of tasks and cases are UTC without a zone, those of chats with the seven digits .NET writes.
 """

@@ -1,6 +1,6 @@
 """A stand-in for Getbill: todos and debts held in memory, its external API, its media links, its webhooks.
 
-It behaves as contracts/getbill.md says the real one does. It may be called from another thread: every change is one
+It behaves as docs/vendors/getbill.md says the real one does. It may be called from another thread: every change is one
 operation on a dict.
 """
 

@@ -1,4 +1,4 @@
-"""What Getbill's stand-in accepts as a change of a todo, and how it refuses the rest (contracts/getbill.md, Errors)."""
+"""Changes of a todo that Getbill's stand-in accepts, and its errors for others (docs/vendors/getbill.md#errors)."""
 
 from collections.abc import Callable
 from datetime import datetime

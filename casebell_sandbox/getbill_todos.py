@@ -1,6 +1,6 @@
 """Getbill's todos and debts as data: how they look when new, in a list, alone, in the statistics, and after a change.
 
-Pure; field names and samples are those of the todos page (contracts/getbill.md, seed-getbill-todos.txt).
+Pure; field names and samples are those of docs/vendors/getbill.md#todos.
 """
 
 from collections import Counter

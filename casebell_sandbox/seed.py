@@ -18,7 +18,8 @@ FIRST_ONLY_DEBITURA = 21
 
 def fill(getbill: GetbillStand, debitura: DebituraStand) -> None:
     """One of each, about claims that are new; the first of them are known to both systems."""
-    before = max(len(getbill.debts), len(debitura.cases))  # Debitura takes no reference twice (debitura.md, section 8)
+    # Debitura rejects a creditor's reference that is in use: docs/vendors/debitura.md#cases
+    before = max(len(getbill.debts), len(debitura.cases))
     ages = (timedelta(minutes=4), timedelta(hours=3), timedelta(days=1), timedelta(days=2), timedelta(days=9))
     kinds = ("portal_dispute", "ai_dispute", "hardship", "payment_plan", "objection", "agreement")
     for n, kind in enumerate(kinds):

@@ -12,7 +12,7 @@ tls = cache(httpx.create_ssl_context)
 DEADLINE_S = 10.0
 NO_ANSWER = 0
 GONE = 410
-# Waits before each further attempt; contracts/debitura.md section 9.
+# Waits before each further attempt: docs/vendors/debitura.md#webhooks
 DEBITURA_RETRIES_S = (60, 120, 240, 480, 960, 1800, 1800)
 
 Headers = Mapping[str, str] | Callable[[], Mapping[str, str]]

@@ -1,6 +1,6 @@
 """A stand-in for Slack: its Web API in front of a workspace, and the people who press its buttons.
 
-It behaves as contracts/slack-and-email.md part A says the real one does.
+It behaves as docs/vendors/slack.md says the real one does.
 """
 
 import json
@@ -21,7 +21,7 @@ from casebell_sandbox.slack_payloads import NotPressableError
 from casebell_sandbox.slack_rules import view_violations, violations
 from casebell_sandbox.slack_workspace import Workspace
 
-ACK_S = 3.0  # the answer to a press (contract A2)
+ACK_S = 3.0  # the answer to a press (docs/vendors/slack.md#timing)
 _LINK = re.compile(r"https?://[^\s<>|&]{1,500}")
 NO_ANSWER = "Casebell did not respond in time. Please try again."
 NOT_TAKEN = "Casebell answered with an error. Please try again."

@@ -108,7 +108,7 @@ class SlackApi:
         return {"channel": message.channel, "ts": message.ts, "message": message.shown()}
 
     def _update(self, args: Json) -> Json:
-        """Without ``blocks`` the old ones stay, live buttons and all (contract A6)."""
+        """Without ``blocks`` the old ones stay, buttons included (docs/vendors/slack.md#messages-and-threads)."""
         channel, ts = self._channel(args)["id"], str(_needed(args, "ts"))
         message = self._workspace.messages.get((channel, ts))
         if message is None:
@@ -225,7 +225,7 @@ class SlackApi:
         return text, blocks
 
     async def _respond(self, request: Request) -> Response:
-        """A response_url (contract A2)."""
+        """A response_url (docs/vendors/slack.md#timing)."""
         place = self._workspace.response_urls.get(request.path_params["key"])
         if place is None or place.left <= 0 or self._workspace.now_s() > place.until_s:
             return PlainTextResponse("used_url", 404)

@@ -1,4 +1,4 @@
-"""How fast Slack's stand-in takes calls: generous unless told to be as slow as the real one (contract A5)."""
+"""The rate limits of Slack's stand-in: none by default, or Slack's own (docs/vendors/slack.md#rate-limits)."""
 
 from casebell_sandbox.limits import Window
 

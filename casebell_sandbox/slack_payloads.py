@@ -1,4 +1,4 @@
-"""What Slack sends when somebody presses or submits, and its signature (contracts/slack-and-email.md, A3, A9). Pure."""
+"""The payloads Slack sends for clicks and forms, and their signature (docs/vendors/slack.md#signatures). Pure."""
 
 import hmac
 import json

@@ -1,4 +1,6 @@
-"""What Slack refuses of Block Kit (contracts/slack-and-email.md, A1), in the words of its own error messages. Pure.
+"""Checks Block Kit as Slack does, with Slack's own error messages. Pure.
+
+The limits are those of docs/vendors/slack.md#limits-of-messages-and-forms.
 
 Known are the blocks and elements that every client draws and the page of the stand-in draws too; newer ones are refused
 like unknown ones. Where it is not documented what a character is, the strictest reading counts: UTF-16 units, with the

@@ -100,7 +100,7 @@ def _bare(text: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    """Slack knows three escapes and no others (contract A8)."""
+    """Slack knows three escapes and no others (docs/vendors/slack.md#escaping)."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 

@@ -12,7 +12,7 @@ from casebell_sandbox.faults import Clock, Json
 from casebell_sandbox.slack_limits import SlackLimits
 from casebell_sandbox.slack_payloads import APP_ID, BOT_ID, BOT_USER, TEAM, NotPressableError
 
-TICKET_S = 3.0  # a trigger_id (contract A2)
+TICKET_S = 3.0  # a trigger_id (docs/vendors/slack.md#timing)
 RESPONSE_URL_S = 30 * 60.0  # the same
 _NAMED = frozenset(
     {"button", "overflow", "static_select", "radio_buttons", "plain_text_input", "datepicker", "users_select"}
@@ -128,7 +128,7 @@ class Workspace:
         return message
 
     def direct_channel(self, user: str) -> Json:
-        """The conversation of the bot with one person, made when first needed; its id is D… (contract A6)."""
+        """The conversation of the bot with one person, made when first needed; its id begins with D."""
         channel_id = f"D{user[1:]}"
         fresh = _channel(channel_id, self.users[user]["real_name"]) | {"is_im": True, "user": user}
         return self.channels.setdefault(channel_id, fresh)

@@ -1,4 +1,4 @@
-"""Notices as people meet them in Slack, and a judge of what Slack takes (contract A1)."""
+"""Notices as people see them in Slack, and a check of Slack's limits."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -146,7 +146,7 @@ def texts(drawn: object) -> list[str]:
 
 
 def judge(message: Message) -> list[str]:
-    """What breaks the table of contract A1, counted escaped and in UTF-16 units."""
+    """Violations of docs/vendors/slack.md#limits-of-messages-and-forms, counted escaped and in UTF-16 units."""
     wrong = (
         ["too long a message"] if sum(map(escaping.weight, [message.text, *texts(message.blocks)])) >= 12_000 else []
     )

@@ -1,6 +1,7 @@
 """Debitura's OpenAPI document cut to what Casebell calls, with examples, for the mock that Prism makes of it.
 
-Only application/json stays: with the other media types Prism answers 500 to a bad request (debitura.md, section 12).
+Only application/json stays: with the other media types Prism answers 500 to a bad request
+(docs/vendors/debitura.md#the-specification-as-a-mock).
 The rules for requests are Debitura's own and stay untouched; the examples are ours, for the document has none.
 """
 

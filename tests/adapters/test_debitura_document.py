@@ -1,7 +1,7 @@
 """The stand-in for Debitura is held to Debitura's own contract: its OpenAPI document, and the official Python client.
 
-The document is stricter than the service in one point: it has no word for a part that is null, and the documented
-samples have such parts (debitura.md, section 12). Here a part may be null; nothing else is let off.
+The document is stricter than the service in one point: it allows no null part, and the documented samples have some
+(docs/vendors/debitura.md#the-specification-as-a-mock). The tests accept null parts and no other deviation.
 """
 
 import importlib

@@ -124,7 +124,7 @@ async def test_a_message_whose_place_slack_does_not_tell_is_uncertain() -> None:
             await post(client)
 
 
-# Every code that contract A6 and A2 name.
+# Every code in docs/vendors/slack.md#messages-and-threads, and those of blocks and tickets.
 PERMANENT = """message_not_found cant_update_message edit_window_closed channel_not_found is_archived is_inactive
 not_in_channel invalid_blocks msg_blocks_too_long invalid_attachments expired_trigger_id"""
 WORKSPACE = (

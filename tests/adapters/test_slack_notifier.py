@@ -140,7 +140,7 @@ STILL_OPEN = make_item(version=5, problem="still_open")
 
 
 async def test_a_request_that_came_to_nothing_rings_in_the_channel_again_and_once() -> None:
-    """An edit notifies nobody, and a thread that nobody follows neither (contract A6)."""
+    """An edit notifies nobody, and a thread that nobody follows neither."""
     async with slack() as wire, notifier_of(wire) as notifier:
         await notifier.deliver(make_notice(STILL_OPEN), "C1", "C1/171.2", "acting")
         again = len(wire.calls)

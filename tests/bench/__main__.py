@@ -107,7 +107,7 @@ def _latencies(here: World, sent: dict[str, float]) -> list[float]:
 
 
 def digest(folder: Path) -> None:
-    """One digest of 10,000 open items and as many resolved ones: under 2 s and 150 MB (issue 6)."""
+    """One digest of 10,000 open items and as many resolved ones. Target: under 2 s and 150 MB."""
     path = folder / "casebell.db"
     asyncio.run(fill(path))
     command = [sys.executable, "-m", "tests.bench.digest", str(path)]
@@ -120,7 +120,7 @@ def digest(folder: Path) -> None:
 
 
 def reconcile(folder: Path) -> None:
-    """100,000 open tasks, all new and then all known: aimed at 10 s and 3 s of our own CPU, 300 MB (issue 4)."""
+    """100,000 open tasks, all new and then all known. Target: 10 s and 3 s of processor time, 300 MB."""
     with SandboxThread() as stand_ins:
         reconciling.fill(stand_ins.sandbox.debitura)
         config = write_configuration(

@@ -1,4 +1,4 @@
-"""How long Slack waits for the answer to a press while the source hangs and every commit is slow (issue 5).
+"""How long Slack waits for the answer to a press while the source hangs and every commit is slow.
 
 The presses are sent by a process of its own (``python -m tests.bench.clicks``): the stand-ins have this one's time.
 """

@@ -1,6 +1,6 @@
 """What comparing 100,000 open tasks takes of us: ``python -m tests.bench.reconcile CONFIG`` in a process of its own.
 
-The sandbox runs in the process that starts this one, so that its work is not counted as ours (issue 4).
+The sandbox runs in the process that starts this one, so that its work is not counted as ours.
 """
 
 import json

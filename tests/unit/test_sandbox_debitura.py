@@ -1,4 +1,4 @@
-"""The stand-in for Debitura answers as contracts/debitura.md says the real one does; and what the seed holds."""
+"""The stand-in for Debitura answers as docs/vendors/debitura.md says the real one does; and what the seed holds."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""The stand-in for Getbill answers as contracts/getbill.md and the todos page say the real one does."""
+"""The stand-in for Getbill answers as docs/vendors/getbill.md says the real one does."""
 
 import hashlib
 import hmac

@@ -5,7 +5,7 @@ import pytest
 from notifiers.slack.errors import CODES, cure_for, meaning_of
 from receiver.errors import PermanentError, RetryLaterError
 
-# slack-and-email.md, A6, A1 and C4.9
+# docs/vendors/slack.md#messages-and-threads
 OF_A_MESSAGE = ("message_not_found", "cant_update_message", "edit_window_closed")
 OF_A_CHANNEL = ("channel_not_found", "is_archived", "is_inactive", "not_in_channel")
 OF_A_WORKSPACE = ("token_revoked", "account_inactive", "invalid_auth", "not_authed", "missing_scope")

@@ -1,4 +1,4 @@
-"""What scanners and strangers do with links in mails (contract B2), over a real socket: nothing comes of it."""
+"""Mail scanners and strangers open links and submit forms (docs/vendors/mail.md#links-that-decide): nothing changes."""
 
 import re
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ async def stranger(url: str, adapters: FakeAdapters) -> AsyncIterator[Visitor]:
     await opened.close()
 
 
-# What scanners do (contract B2)
+# Mail scanners
 
 
 async def test_looking_changes_nothing_and_uses_nothing_up(
