@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md from the settings themselves: ``python -m receiver.cli.configuration_page``."""
+"""Writes docs/configuration.md from the types of the settings: ``python -m receiver.cli.configuration_page``."""
 
 import inspect
 import sys
@@ -20,15 +20,15 @@ _INTRODUCTION = """\
 <!-- Written by `make docs` from receiver/settings; do not edit. -->
 
 One TOML file, `casebell.toml` (or `--config PATH`, or `$CASEBELL_CONFIG`).
-Start from [deploy/casebell.example.toml](../deploy/casebell.example.toml), then run `casebell check`.
-It names every fault at once.
+Copy [deploy/casebell.example.toml](../deploy/casebell.example.toml), edit it, then run `casebell check`,
+which lists all errors in one run.
 
 - A secret is never written in the file.
-  `"env:NAME"` reads an environment variable, `"file:/run/secrets/name"` a file, wherever a text is expected.
-  A relative path is looked for beside the configuration file.
-- Durations are `"90s"`, `"5m"`, `"4h"`, `"2d"`.
-- An unknown key is a fault that names the nearest known one.
-- The file is read once, at the start; restart the service after a change.
+  `"env:NAME"` reads an environment variable and `"file:/run/secrets/name"` a file, wherever a string is expected.
+  A relative path starts from the folder of the configuration file.
+- Durations are written `"90s"`, `"5m"`, `"4h"` or `"2d"`.
+- An unknown key is an error; the message names the nearest known key.
+- The file is read once, at the start. Restart the service after a change.
 """
 
 
@@ -38,7 +38,7 @@ def page() -> str:
 
 
 def _section(title: str, table: type[BaseModel], level: int = 2) -> Iterator[str]:
-    """A heading, the table's own sentence, a row for each key, and then the tables inside it."""
+    """A heading, the docstring of the table, a row for each key, then the tables inside it."""
     yield f"\n{'#' * level} {title}\n\n{inspect.getdoc(table)}\n\n"
     yield "| key | default | what it is | example |\n|---|---|---|---|\n"
     below: list[tuple[str, type[BaseModel]]] = []

@@ -1,4 +1,4 @@
-"""The configuration file as types, and the only reader of the environment (interfaces.md, Configuration).
+"""The configuration file as types, and the only reader of the environment (docs/configuration.md).
 
 ``load`` reads and checks everything at the start and tells every fault at once; nothing is read or checked later.
 Only ``cli`` and ``main`` come here; everybody else is handed what they need.

@@ -22,15 +22,15 @@ KINDS = (
     *("AssignBankAccount", "CaseValidationNeedsInfo", "Generic"),
     *("overdue_installment", "check_in", "webhook_disabled", "conflict"),
 )
-"""Kinds known today (getbill.md, Todos; debitura.md, Type catalogue), Casebell's own last; a source may add some."""
+"""Known kinds (docs/vendors/getbill.md#todos, docs/vendors/debitura.md#type-catalogue); Casebell's own come last."""
 
 _BY_LOWER = {kind.casefold(): kind for kind in KINDS}
 
 DECIDABLE = ("portal_dispute", "hardship", "payment_plan", "ai_dispute", "objection")
-"""Kinds that Getbill validates or rejects (getbill.md, Todos)."""
+"""Kinds that Getbill validates or rejects (docs/vendors/getbill.md#todos)."""
 
 WITH_CONFIDENCE = ("portal_dispute", "ai_dispute", "objection")
-"""Kinds of which Getbill tells how sure its AI was (seed-getbill-todos.txt)."""
+"""Kinds with a confidence of Getbill's AI (docs/vendors/getbill.md#todos)."""
 
 SOURCES = ("getbill", "debitura", "casebell")
 

@@ -33,45 +33,45 @@ class Settings(Section):
     """The keys at the top of the file, before the first `[section]`."""
 
     public_url: Url = Field(
-        description="Where the world reaches this service; https, or http on localhost. Links and webhooks begin "
-        "with it.",
+        description="Public address of this service; https, or http on localhost. Links and webhook URLs begin with "
+        "it.",
         examples=["https://casebell.example.com"],
     )
     database_url: Annotated[str, AfterValidator(_check_database_url)] = Field(
         default="sqlite:///casebell.db",
-        description="`sqlite:///file`, or `postgresql://user@host/db`; `env:DATABASE_URL` when it holds a password.",
+        description="`sqlite:///file`, or `postgresql://user@host/db`; `env:DATABASE_URL` if it contains a password.",
         examples=["sqlite:///casebell.db"],
     )
     secret_keys: Keys = Field(
-        description="Keys that sign links, newest first; a comma separates several in one variable. Each at least 16 "
-        "characters, made by `casebell keys new` (secret).",
+        description="Keys that sign links, newest first; a comma separates several in one variable. Each has at least "
+        "16 characters; `casebell keys new` makes one (secret).",
         examples=[["env:CASEBELL_SECRET_KEYS"]],
     )
     drain_grace: Duration = Field(
         default=timedelta(seconds=20),
-        description="At a stop, time for what is under way to end before it is left for the next start.",
+        description="How long a stopping service waits for running work. Unfinished work continues at the next start.",
         examples=["20s"],
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="`debug`, `info`, `warning` or `error`.", examples=["info"]
     )
     log_format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="`json`, `console`, or `auto`: JSON unless a terminal reads.", examples=["auto"]
+        default="auto", description="`json`, `console`, or `auto`: JSON unless stderr is a terminal.", examples=["auto"]
     )
     retention: Retention = Field(
-        default=Retention(), description="How long what is done is kept.", examples=[{"events": "90d", "items": "400d"}]
+        default=Retention(),
+        description="How long finished data is kept.",
+        examples=[{"events": "90d", "items": "400d"}],
     )
     getbill: tuple[Getbill, ...] = Field(default=(), description="Getbill accounts.")
     debitura: tuple[Debitura, ...] = Field(default=(), description="Debitura accounts.")
     slack: Slack | None = Field(default=None, description="The Slack workspace.")
     email: Email | None = Field(default=None, description="The mail server.")
-    people: People = Field(default=People(), description="Who may press a button.")
-    routes: tuple[Route, ...] = Field(default=(), description="Who hears of which items.")
+    people: People = Field(default=People(), description="Who may decide.")
+    routes: tuple[Route, ...] = Field(default=(), description="Which destinations get which items.")
     digests: tuple[Digest, ...] = Field(default=(), description="Regular summaries.")
-    reply_templates: tuple[ReplyTemplate, ...] = Field(
-        default=(), description="Replies to choose from in Slack's form."
-    )
-    automations: tuple[Automation, ...] = Field(default=(), description="Verbs pressed by Casebell itself.")
+    reply_templates: tuple[ReplyTemplate, ...] = Field(default=(), description="Prepared replies in Slack's form.")
+    automations: tuple[Automation, ...] = Field(default=(), description="Rules that decide by themselves.")
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())
 

@@ -41,24 +41,24 @@ class Getbill(Section):
     """One per Getbill company. Either `api_token`, or `client_id` and `client_secret`."""
 
     name: Name = Field(
-        description="Name of the account, part of its webhook's address: `/webhooks/getbill/main`.", examples=["main"]
+        description="Name of the account; part of its webhook URL, `/webhooks/getbill/main`.", examples=["main"]
     )
     base_url: Url = Field(
         default="https://api.getbill.io/external-api/v1",
-        description="Where Getbill's external API answers.",
+        description="Base URL of Getbill's external API.",
         examples=["https://api.getbill.io/external-api/v1"],
     )
     api_token: Token | None = Field(
-        default=None, description="A ready bearer token (secret).", examples=["env:GETBILL_API_TOKEN"]
+        default=None, description="Bearer token (secret).", examples=["env:GETBILL_API_TOKEN"]
     )
     token_url: Url = Field(
         default="https://getbill.io/token",
-        description="Where a token is fetched with `client_id` and `client_secret`.",
+        description="URL that issues a token for `client_id` and `client_secret`.",
         examples=["https://getbill.io/token"],
     )
     client_id: str | None = Field(
         default=None,
-        description="OAuth client, made under Company → API Client Management, with the scopes "
+        description="OAuth client, created under Company → API Client Management, with the scopes "
         "`debts:read`, `debts:write` and `webhooks:read`.",
         examples=["env:GETBILL_CLIENT_ID"],
     )
@@ -67,33 +67,37 @@ class Getbill(Section):
     )
     webhook_secrets: tuple[AnySecret, ...] = Field(
         default=(),
-        description="Secrets webhooks are signed with; several while rotating. Without one every webhook is refused "
-        "and only polling brings news (secret).",
+        description="Secrets that sign the webhooks; list several during a rotation. Without one every webhook is "
+        "rejected and changes are only found by polling (secret).",
         examples=[["env:GETBILL_WEBHOOK_SECRET"]],
     )
     poll_every: Duration = Field(
-        default=timedelta(minutes=5), description="Time between two looks at the open todos.", examples=["5m"]
+        default=timedelta(minutes=5), description="Time between two reconciliations of the open todos.", examples=["5m"]
     )
     reads_per_hour: Count = Field(
-        default=1000, description="Reads the plan allows an hour; Getbill's own headers win.", examples=[1000]
+        default=1000,
+        description="Reads an hour that your plan allows; Getbill's rate-limit headers take precedence.",
+        examples=[1000],
     )
     writes_per_hour: Count = Field(
-        default=500, description="Writes the plan allows an hour; Getbill's own headers win.", examples=[500]
+        default=500,
+        description="Writes an hour that your plan allows; Getbill's rate-limit headers take precedence.",
+        examples=[500],
     )
     todo_url: TodoUrl | None = Field(
         default=None,
-        description="Page of a todo in Getbill's web app, `{id}` where its id goes; alerts then link to it.",
+        description="Page of a todo in Getbill's web app, with `{id}` for its id. If set, alerts link to it.",
         examples=["https://app.getbill.io/todos/{id}"],
     )
     plan_status_id: Words | None = Field(
         default=None,
-        description="Id that Getbill gives the status a debt gets when somebody changes its plan here; without it the "
-        "status stays.",
+        description="Getbill's id of the status that a debt gets when its plan is changed in Casebell. Without it "
+        "the status stays as it is.",
         examples=["enc_5"],
     )
     media_hosts: tuple[Host, ...] = Field(
         default=("amazonaws.com", "getbill.io"),
-        description="Hosts (and all below them) that recordings and proofs may be opened from.",
+        description="Hosts, with their subdomains, that recordings and proofs may be opened from.",
         examples=[["amazonaws.com", "getbill.io"]],
     )
 
@@ -102,37 +106,39 @@ class Debitura(Section):
     """One per Debitura creditor account."""
 
     name: Name = Field(
-        description="Name of the account, part of its webhook's address: `/webhooks/debitura/main`.", examples=["main"]
+        description="Name of the account; part of its webhook URL, `/webhooks/debitura/main`.", examples=["main"]
     )
     base_url: Url = Field(
         default="https://customer-api.debitura.com",
-        description="Where Debitura's customer API answers; the test host is `https://testcustomer-api.debitura.com`.",
+        description="Base URL of Debitura's customer API; the test host is `https://testcustomer-api.debitura.com`.",
         examples=["https://customer-api.debitura.com"],
     )
     api_key: Token = Field(description="The creditor's API key (secret).", examples=["env:DEBITURA_API_KEY"])
     webhook_secrets: tuple[Base64Secret, ...] = Field(
         default=(),
-        description="Secrets webhooks are signed with, base64 as Debitura shows them; several while rotating. "
-        "Optional: webhooks only make the poll sooner (secret).",
+        description="Secrets that sign the webhooks, base64 as Debitura shows them; list several during a rotation. "
+        "Optional: a webhook only makes the next reconciliation sooner (secret).",
         examples=[["env:DEBITURA_WEBHOOK_SECRET"]],
     )
     poll_every: Duration = Field(
-        default=timedelta(seconds=60), description="Time between two looks at the open tasks.", examples=["60s"]
+        default=timedelta(seconds=60),
+        description="Time between two reconciliations of the open tasks.",
+        examples=["60s"],
     )
     reply_as: Address | None = Field(
         default=None,
-        description="Team member a reply is sent as, unless `people.debitura_users` maps the person who clicked.",
+        description="Team member that replies are sent as, unless `people.debitura_users` maps the person who replied.",
         examples=["ar@creditor.example"],
     )
     case_url: TodoUrl | None = Field(
         default=None,
-        description="Page of a case in Debitura's portal, `{id}` where its id goes; what is told of a case then links "
+        description="Page of a case in Debitura's portal, with `{id}` for its id. If set, messages about a case link "
         "to it.",
         examples=["https://app.debitura.com/cases/{id}"],
     )
     solution_hosts: tuple[Host, ...] = Field(
         default=("debitura.com",),
-        description="Hosts (and all below them) that a task's own link may lead to.",
+        description="Hosts, with their subdomains, that a task's own link may lead to.",
         examples=[["debitura.com"]],
     )
 
@@ -146,23 +152,25 @@ class Slack(Section):
     )
     signing_secrets: tuple[AnySecret, ...] = Field(
         min_length=1,
-        description="The app's signing secret; several while rotating (secret).",
+        description="Signing secret of the app; list several during a rotation (secret).",
         examples=[["env:SLACK_SIGNING_SECRET"]],
     )
     base_url: Annotated[Url, AfterValidator(lambda url: f"{url}/")] = Field(
-        default="https://slack.com/api/", description="Slack's Web API.", examples=["https://slack.com/api/"]
+        default="https://slack.com/api/",
+        description="Base URL of Slack's Web API.",
+        examples=["https://slack.com/api/"],
     )
     posts_per_second: Rate = Field(
         default=1.0,
-        description="How many first-time alerts each channel gets a second, after a burst of five; Slack itself takes "
-        "about one. Redraws after a click are not held back.",
+        description="New alerts a second for each channel, after the first five; Slack accepts about one. Updates of "
+        "messages are not limited by it.",
         examples=[1.0],
     )
     team_id: TeamId | None = Field(
-        default=None, description="The only workspace clicks are accepted from.", examples=["T0123ABCD"]
+        default=None, description="Accept clicks only from this workspace.", examples=["T0123ABCD"]
     )
     app_id: AppId | None = Field(
-        default=None, description="The only Slack app clicks are accepted from.", examples=["A0123ABCD"]
+        default=None, description="Accept clicks only from this Slack app.", examples=["A0123ABCD"]
     )
 
 
@@ -209,17 +217,17 @@ class Email(Section):
     """The mail server. Without this section no mail is sent."""
 
     smtp_url: Annotated[str, AfterValidator(_check_smtp_url)] = Field(
-        description="`smtps://` (465), `smtp+starttls://` (587), or `smtp://` (25, without encryption, only if asked "
-        "for so); a user name before the `@`, its own `@` written `%40`.",
+        description="`smtps://` (port 465), `smtp+starttls://` (587) or `smtp://` (25, not encrypted). A user name "
+        "stands before the `@`; write an `@` in it as `%40`.",
         examples=["smtp+starttls://casebell@smtp.example.com:587"],
     )
     password: AnySecret | None = Field(
         default=None, description="Password of the user in `smtp_url` (secret).", examples=["env:SMTP_PASSWORD"]
     )
-    sender: Sender = Field(description="From whom the mails come.", examples=["Casebell <casebell@creditor.example>"])
+    sender: Sender = Field(description="Sender of all mails.", examples=["Casebell <casebell@creditor.example>"])
     mails_per_second: Rate = Field(
         default=10.0,
-        description="How many alerts the mail server is handed a second, after a burst of five seconds' worth.",
+        description="New alerts a second for the mail server, after a burst of five seconds' worth.",
         examples=[10.0],
     )
 
@@ -229,28 +237,28 @@ class Email(Section):
 
 
 class People(Section):
-    """Who may press a button. Nobody, unless named."""
+    """Who may decide. Nobody may, unless named here."""
 
     resolvers: tuple[PersonEntry, ...] = Field(
         default=(),
-        description="Who may decide: an e-mail address, `@domain` for all its addresses, or a Slack user id. An "
-        "address in full stands for one person, also where several read the mailbox.",
+        description="People who may decide: an email address, `@domain` for all its addresses, or a Slack user id. A "
+        "full address counts as one person, even if several people read the mailbox.",
         examples=[["@creditor.example", "U0123ABCD"]],
     )
     admins: tuple[PersonEntry, ...] = Field(
         default=(),
-        description="Who may decide and is told when a destination or an account stops working.",
+        description="People who may decide and who get alerts about Casebell itself, such as a destination that fails.",
         examples=[["ops@creditor.example"]],
     )
     four_eyes_above: Limits = Field(
         default_factory=dict,
-        description="Amount by currency above which a second resolver must confirm, a credit like a debt. The smallest "
-        "number counts in a currency that has none here; an unknown amount always needs two people. Two Slack users "
-        "are two people, and two addresses that `resolvers` or `admins` list in full.",
+        description="Amount for each currency above which a second resolver must confirm; it applies to credits too. "
+        "The smallest number applies to currencies not listed here. An unknown amount always needs two people. Two "
+        "Slack users are two people, as are two addresses that `resolvers` or `admins` list in full.",
         examples=[{"EUR": 10000}],
     )
     debitura_users: dict[LowerAddress, Address] = Field(
         default_factory=dict,
-        description="The Debitura team member each person replies as.",
+        description="The Debitura team member that each person replies as.",
         examples=[{"anna@creditor.example": "anna.k@creditor.example"}],
     )
