@@ -1,4 +1,4 @@
-# Casebell: `make run` starts it, `make test` tests it. Both set up all they need in .venv; a second call is instant.
+# `make run` starts Casebell, `make test` tests it. Both install what they need in .venv; a second call is instant.
 
 PYTHON ?= python3
 ARGS   ?=
@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 UV     := .build/uv/bin/uv
 CONFIG := $(or $(CASEBELL_CONFIG),casebell.toml)
 
-# A process that may not keep what it compiled compiles it at every start; the tests start hundreds.
+# Without cached bytecode every process compiles all modules at its start; the tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
@@ -16,55 +16,55 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test check faults lint format bench lock words docs pictures clean
 
-help: ## this list
+help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-run: $(VENV)/.ready-run ## start the service (casebell.toml, else the demo); ARGS="--port 9000" is passed on
+run: $(VENV)/.ready-run ## start the service with casebell.toml, or else the demo; ARGS="--port 9000" is passed on
 	@if [ -e "$(CONFIG)" ]; then exec $(BIN)/casebell serve $(ARGS); else exec $(BIN)/casebell demo $(ARGS); fi
 
-test: $(VENV)/.ready-dev .build/tools .build/prism .build/mailcheck .build/slackschema ## run every test; ARGS="-k clicks" is passed on
+test: $(VENV)/.ready-dev .build/tools .build/prism .build/mailcheck .build/slackschema ## run all tests; ARGS="-k clicks" is passed on
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
-check: $(VENV)/.ready-dev ## the inner loop: what needs no server, browser or node, then lint; a minute or so
+check: $(VENV)/.ready-dev ## run the tests that need no server, browser or node, then lint; about a minute
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not (postgres or prism or tools)" tests/unit tests/adapters tests/walk $(ARGS)
 	@$(MAKE) --no-print-directory lint
 
-faults: $(VENV)/.ready-dev ## break it for long, on purpose: all of what make test does in short
+faults: $(VENV)/.ready-dev ## run the long fault tests; make test runs their short form
 	@CASEBELL_FAULTS=long $(BIN)/python -m pytest -n auto -s tests/faults tests/store tests/unit tests/adapters tests/walk/test_ledger_follows_sources.py $(ARGS)
 
-lint: $(VENV)/.ready-dev ## format, rules, types and the import layers
+lint: $(VENV)/.ready-dev ## check format, rules, types and import layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-format: $(VENV)/.ready-dev ## put the code into shape
+format: $(VENV)/.ready-dev ## format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.ready-dev ## measure how much it takes
+bench: $(VENV)/.ready-dev ## run the benchmarks; ARGS="idle clicks" selects some
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-words: $(VENV)/.ready-dev ## collect new sentences for the translators
+words: $(VENV)/.ready-dev ## collect new sentences for translation
 	@$(BIN)/python -m notifiers.i18n.locale_refresh
 
-pictures: $(VENV)/.ready-dev .build/tools ## draw docs/pictures/ anew
+pictures: $(VENV)/.ready-dev .build/tools ## make docs/pictures/ again
 	@$(BIN)/python -m tests.pictures $(ARGS)
 
-docs: $(VENV)/.ready-dev ## write docs/configuration.md anew
+docs: $(VENV)/.ready-dev ## write docs/configuration.md again
 	@$(BIN)/python -m receiver.cli.configuration_page
 
-lock: $(UV) ## pin requirements/*.txt anew, with hashes
+lock: $(UV) ## pin requirements/*.txt again, with hashes
 	@for name in run dev; do \
 	  also=$$([ $$name = run ] || echo "--constraint requirements/run.txt"); \
 	  $(UV) pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
 	    $$also requirements/$$name.in -o requirements/$$name.txt; \
 	done
 
-clean: ## remove what make has set up
+clean: ## remove what make has installed
 	@rm -rf $(VENV) .build
 
-# The checkout is run where it stands: a .pth file names it, so that nothing has to be built or installed.
+# Casebell runs from the checkout: a .pth file names the folder, so nothing has to be built or installed.
 $(VENV)/.ready-venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Casebell needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	@echo "Setting up $(VENV)"
@@ -84,8 +84,8 @@ $(VENV)/.ready-dev: requirements/dev.txt | $(VENV)/.ready-venv
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# Best effort: tests that need a browser, the mock of Debitura's API, checks of mails or Slack's schema of manifests are
-# skipped with a reason where there is none.
+# Optional tools: tests that need a browser, the mock of Debitura's API, the checks of mails or Slack's manifest schema
+# are skipped, with a reason, where the tool is missing.
 .build/tools: .ci/tools
 	@mkdir -p .build
 	@.ci/tools || true
@@ -100,12 +100,12 @@ $(VENV)/.ready-dev: requirements/dev.txt | $(VENV)/.ready-venv
 .build/mailcheck: $(wildcard tests/mailcheck/install.sh)
 	@mkdir -p .build
 	@if [ -f tests/mailcheck/install.sh ] && command -v npm >/dev/null; then \
-	  bash tests/mailcheck/install.sh </dev/null || echo "checks of mails: not installed, their tests are skipped"; fi
+	  bash tests/mailcheck/install.sh </dev/null || echo "mail checks: not installed, their tests are skipped"; fi
 	@touch $@
 
 .build/slackschema: tests/slackschema/install.sh
 	@mkdir -p $@
-	@bash tests/slackschema/install.sh 2>/dev/null || echo "Slack's schema of manifests: not to be had, its test is skipped"
+	@bash tests/slackschema/install.sh 2>/dev/null || echo "Slack's manifest schema: not available, its test is skipped"
 	@touch $@
 
 $(UV):
