@@ -1,6 +1,6 @@
-"""What an operator sees: log lines on stderr that carry no secret and no debtor data, and the whole list of metrics.
+"""Logging and metrics: log lines on stderr without secrets and personal data, and the list of all metrics.
 
-Beside the walk: every step may log and count, none may be read from here. Knows no settings; ``main`` hands them in.
+Every step of the path may log and count. This module reads no settings; the commands pass them in.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from receiver.errors import CasebellError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("casebell")
-"""Events are ``area.thing.event``; what they are about goes into keyword arguments, never into the event."""
+"""Events are named ``area.thing.event``. Values go into keyword arguments, never into the name."""
 
 MASK = "••••"
 METRICS_CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -52,7 +52,7 @@ _SHORTEST_SECRET = 6  # a shorter one would blank out ordinary words
 _DEEPEST = 6
 _MANY_LINES = frozenset({"exception", "stack"})
 _MOST_FRAMES = 30
-_SPEAK_OF_THE_PROGRAM = (
+_WITHOUT_DATA = (
     *(TypeError, AttributeError, NameError, ImportError, AssertionError, RuntimeError),
     *(TimeoutError, asyncio.CancelledError, json.JSONDecodeError, BaseExceptionGroup),
 )
@@ -60,7 +60,7 @@ _STORE_FAULTS = frozenset({"OperationalError", "ProgrammingError", "IntegrityErr
 
 
 class Redactor:
-    """A structlog processor: masks what sensitive keys hold, and known secrets wherever they turn up."""
+    """A structlog processor that masks the values of sensitive keys, and known secrets in any value."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = {form for secret in secrets if len(secret) >= _SHORTEST_SECRET for form in (secret, quote(secret, ""))}
@@ -71,7 +71,7 @@ class Redactor:
         return {key: self._value(key, value, 0) for key, value in event.items()}
 
     def text(self, text: str) -> str:
-        """``text`` without known secrets, signed links and the local parts of e-mail addresses."""
+        """``text`` without known secrets, signed links and the local parts of email addresses."""
         if self._secrets:
             text = self._secrets.sub(MASK, text)
         text = _SIGNED_PATH.sub(rf"\g<1>{MASK}", text)
@@ -82,7 +82,7 @@ class Redactor:
             return value
         if _is_sensitive(key) or depth > _DEEPEST:
             return MASK
-        if key == "error":  # an exception's repr quotes what broke it; its class says what kind of fault it was
+        if key == "error":  # the repr of an exception may quote data; its class does not
             return str(value).partition("(")[0]
         if isinstance(value, Mapping):
             return {str(inner): self._value(str(inner), held, depth + 1) for inner, held in value.items()}
@@ -92,49 +92,51 @@ class Redactor:
         return text if key in _MANY_LINES else _CONTROL.sub("�", text)
 
 
-def told(error: BaseException, depth: int = 0) -> str:
-    """A traceback without what the code was working on: where it broke and by which class.
+def format_exception(error: BaseException, depth: int = 0) -> str:
+    """A traceback without data: the lines of code and the class of each exception.
 
-    The words of an exception are kept only for classes that speak of the program, never of its data.
+    The message of an exception is kept only if its class never quotes data.
     """
     parts = []
-    led_here = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if led_here is not None and depth < _DEEPEST:
-        parts.append(f"{told(led_here, depth + 1)}\n\nwhich led to:\n\n")
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None and depth < _DEEPEST:
+        parts.append(f"{format_exception(cause, depth + 1)}\n\nwhich led to:\n\n")
     parts += traceback.format_tb(error.__traceback__, limit=-_MOST_FRAMES)
-    parts.append(f"{type(error).__qualname__}: {_words_of(error)}")
+    parts.append(f"{type(error).__qualname__}: {_message_of(error)}")
     if isinstance(error, BaseExceptionGroup) and depth < _DEEPEST:
-        parts += [textwrap.indent(f"\n{told(inner, depth + 1)}", "  | ") for inner in error.exceptions[:_DEEPEST]]
+        parts += [
+            textwrap.indent(f"\n{format_exception(inner, depth + 1)}", "  | ") for inner in error.exceptions[:_DEEPEST]
+        ]
     return "".join(parts)
 
 
-def _words_of(error: BaseException) -> str:
+def _message_of(error: BaseException) -> str:
     if isinstance(error, CasebellError):
-        return error.code  # the message may be a vendor's, about somebody
+        return error.code  # the message may be a vendor's, with personal data
     if isinstance(error, OSError):
-        return error.strerror or MASK  # its other words may be an address
-    if isinstance(error, _SPEAK_OF_THE_PROGRAM):
+        return error.strerror or MASK  # the full message may contain an address
+    if isinstance(error, _WITHOUT_DATA):
         return str(error)
     if type(error).__name__ in _STORE_FAULTS:
-        return str(error).partition("\n")[0]  # what follows quotes rows
+        return str(error).partition("\n")[0]  # the other lines quote rows
     return MASK
 
 
 def _exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor: the exception a line is about, ``told``."""
+    """A structlog processor that adds the exception of a log line, formatted without data."""
     given = event.pop("exc_info", None)
     error = given[1] if isinstance(given, tuple) else sys.exc_info()[1] if given is True else given
     if isinstance(error, BaseException):
-        event["exception"] = told(error)
+        event["exception"] = format_exception(error)
     return event
 
 
 def catch_the_rest(loop: asyncio.AbstractEventLoop) -> None:
-    """What nobody handled is logged too, by the same rules: in callbacks and tasks, in threads, at the end of all."""
+    """Log unhandled exceptions in the same way: of callbacks, tasks and threads, and one that ends the process."""
     loop.set_exception_handler(
         lambda _loop, context: log.error(
             "loop.callback.broke",
-            what=str(context.get("message", "")).partition("(")[0],  # what follows are arguments
+            what=str(context.get("message", "")).partition("(")[0],  # arguments follow
             exc_info=context.get("exception"),
         )
     )
@@ -151,7 +153,7 @@ def set_up(
 ) -> None:
     """Send every log line of the process, libraries included, to ``stream`` (stderr).
 
-    ``as_json`` None: JSON unless a person sits at a terminal. ``secrets``: values that must never be written.
+    ``as_json`` None: JSON unless ``stream`` is a terminal. ``secrets``: values that are masked.
     """
     stream = stream or sys.stderr
     as_json = not stream.isatty() if as_json is None else as_json
@@ -193,59 +195,63 @@ def _route_everything(stream: TextIO, formatter: logging.Formatter, level: str) 
     root.handlers[:] = [handler]
     root.setLevel(level)
     for chatty in ("httpx", "httpcore", "uvicorn.access", "asyncio", "mail.log", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)  # they write whole URLs, with what is in them
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # a line for every stranger's bad request
+        logging.getLogger(chatty).setLevel(logging.WARNING)  # they log whole URLs, with secrets
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it logs every invalid request
 
 
 @contextmanager
 def request(given: str | None = None) -> Iterator[str]:
-    """Name everything logged inside with one request id: the caller's when it is a sane one, else a fresh one."""
+    """Add one request id to every log line inside: ``given`` if it is valid, or else a new one."""
     request_id = given if given and _REQUEST_ID.fullmatch(given) else token_hex(8)
     with structlog.contextvars.bound_contextvars(request_id=request_id):
         yield request_id
 
 
 class Metrics:
-    """Every metric of Casebell (interfaces.md, Metrics). One instance a process; a test makes its own."""
+    """All metrics of Casebell. One instance for each process; a test makes its own."""
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client left it untyped
         self.registry = CollectorRegistry()
 
         self.webhooks_total = self._counter(
-            "webhooks_total", "Webhooks and clicks that arrived, by what became of them.", "source account outcome"
+            "webhooks_total", "Webhooks and clicks received, by outcome.", "source account outcome"
         )
         self.webhook_ack_seconds = self._histogram(
             "webhook_ack_seconds", "Seconds from the first byte of a webhook to its answer."
         )
         self.inbox_lag_seconds = self._histogram(
-            "inbox_lag_seconds", "Seconds a stored event waited until it was understood and applied."
+            "inbox_lag_seconds", "Seconds from storing an event until it was applied."
         )
         self.items_open = self._gauge(
             "items_open", "Items that are neither resolved nor snoozed.", "source kind urgency"
         )
         self.items_oldest_seconds = self._gauge(
-            "items_oldest_seconds", "Age in seconds of the oldest item to decide, since its source opened it."
+            "items_oldest_seconds", "Age in seconds of the oldest item to decide, from when its source opened it."
         )
         self.amount_at_risk = self._gauge(
-            "amount_at_risk", "What open items to decide are about, in major units, each receivable once.", "currency"
+            "amount_at_risk",
+            "Amount of the open items to decide, in major units; each receivable counts once.",
+            "currency",
         )
         self.items_without_amount = self._gauge(
             "items_without_amount", "Open items to decide whose amount or currency is not known yet."
         )
-        self.outbox_due = self._gauge("outbox_due", "Deliveries that are due and not yet made.")
+        self.outbox_due = self._gauge("outbox_due", "Deliveries that are due.")
         self.outbox_oldest_seconds = self._gauge(
-            "outbox_oldest_seconds", "Seconds by which the oldest due delivery is late."
+            "outbox_oldest_seconds", "Seconds since the oldest due delivery became due."
         )
-        self.deliveries_total = self._counter("deliveries_total", "Deliveries tried, by outcome.", "channel outcome")
+        self.deliveries_total = self._counter(
+            "deliveries_total", "Attempted deliveries, by outcome.", "channel outcome"
+        )
         self.delivery_seconds = self._histogram("delivery_seconds", "Seconds one delivery took.", "channel")
         self.leases_reaped_total = self._counter(
-            "leases_reaped_total", "Claims of deliveries that ran out without a word and were taken over."
+            "leases_reaped_total", "Expired leases of deliveries that were taken over."
         )
         self.breakers_open = self._gauge(
-            "breakers_open", "Destinations that are left alone for a while, because they failed.", "name"
+            "breakers_open", "Open breakers: destinations that are paused because they failed.", "name"
         )
-        self.actions_total = self._counter("actions_total", "Verbs people pressed, by outcome.", "verb outcome via")
+        self.actions_total = self._counter("actions_total", "Actions, by outcome.", "verb outcome via")
         self.reconcile_seconds = self._histogram(
             "reconcile_seconds", "Seconds one reconciliation of an account took.", "source account"
         )
@@ -264,7 +270,7 @@ class Metrics:
             "messages_out_of_sync", "Messages that show an older version than their item has."
         )
         self.connections_refused_total = self._counter(
-            "connections_refused_total", "Connections ended before their request was whole, by reason.", "reason"
+            "connections_refused_total", "Connections closed before their request was complete, by reason.", "reason"
         )
 
     def render(self) -> bytes:
