@@ -1,7 +1,7 @@
-"""Mail addresses that the mail server refuses for good: an alarm for each, and what is still open told when it is over.
+"""Mail addresses that the mail server rejects for good: an admin alert for each, and a retry when they work again.
 
-Beside the walk: it looks at the store and puts rows into the outbox. An address is well again when somebody says so
-(``casebell addresses --allow``) or, after its week of silence, when a mail was taken.
+An address works again when an operator says so (``casebell addresses --allow``), or when the mail server accepts a mail
+after the week without mail.
 """
 
 from datetime import datetime
@@ -17,8 +17,8 @@ CHANNEL = "mail:"
 CODES = frozenset({"recipient_refused", "suppressed"})
 
 
-def named(rules: Rules) -> dict[str, set[str]]:
-    """Destinations by mail that the configuration names: in small letters, and as they are written there."""
+def configured_addresses(rules: Rules) -> dict[str, set[str]]:
+    """Mail destinations of the configuration: in lower case, with each spelling that the configuration has."""
     routed = (one for route in rules.routes for one in (*route.destinations(), *route.escalated_to()))
     digests = (one for rule in rules.digests for one in rule.destinations())
     admins = (CHANNEL + one for one in rules.people.admins if "@" in one[1:])
@@ -29,21 +29,21 @@ def named(rules: Rules) -> dict[str, set[str]]:
     return found
 
 
-def refused(connection: Connection, rules: Rules, now: datetime) -> list[AdminAlert]:
-    """The addresses of the configuration that get nothing. Forgets a refusal that a mail has disproved since."""
-    known = named(rules)
+def find_rejected(connection: Connection, rules: Rules, now: datetime) -> list[AdminAlert]:
+    """An admin alert for each configured address that gets no mail. Forgets a rejection after a later success."""
+    known = configured_addresses(rules)
     found = []
     for one in suppression.refused(connection):
-        place = CHANNEL + one.address
-        if place not in known:
+        destination = CHANNEL + one.address
+        if destination not in known:
             continue
-        if one.until is not None and one.until <= now and outbox.have_taken(connection, known[place], one.until):
+        if one.until is not None and one.until <= now and outbox.have_taken(connection, known[destination], one.until):
             suppression.forget_refusal(connection, one.address)
         else:
-            found.append(AdminAlert(place, "address_refused", one.at, one.reason))
+            found.append(AdminAlert(destination, "address_refused", one.at, one.reason))
     return found
 
 
-def revive(connection: Connection, rules: Rules, place: str, now: datetime) -> int:
-    """Mail what ``place`` did not get and what is still open; how many."""
-    return sum(retry_open(connection, one, CODES, now) for one in named(rules).get(place, ()))
+def retry_undelivered(connection: Connection, rules: Rules, destination: str, now: datetime) -> int:
+    """Retry what ``destination`` did not get and what is still open; return how many."""
+    return sum(retry_open(connection, one, CODES, now) for one in configured_addresses(rules).get(destination, ()))

@@ -1,7 +1,6 @@
-"""A Slack channel that refuses everything: what it would have shown goes by mail, until the channel works again.
+"""Failover for a Slack channel that rejects every message: its alerts go by mail until the channel works again.
 
-Beside the walk: it looks at the store and puts rows into the outbox. Each look finds the same, so a kill between two
-looks loses nothing.
+Every run derives the same from the store, so a process that dies between two runs loses nothing.
 """
 
 from collections.abc import Collection, Iterator
@@ -19,60 +18,62 @@ from receiver.store.outbox import Delivery
 PROBE_EVERY = timedelta(minutes=5)
 
 
-def places(rules: Rules) -> set[str]:
+def slack_channels(rules: Rules) -> set[str]:
     """The Slack channels that the routes name."""
     named = (destination for route in rules.routes for destination in (*route.destinations(), *route.escalated_to()))
     return {destination for destination in named if destination.startswith("slack:")}
 
 
-def tell_by_mail(connection: Connection, rules: Rules, place: str, now: datetime) -> int:
-    """Mail every open item that ``place`` should show and does not, once; how many mails."""
+def mail_undelivered(connection: Connection, rules: Rules, channel: str, now: datetime) -> int:
+    """Mail, once, every open item that ``channel`` should show and does not; return the number of mails."""
     if "mail" not in rules.channels:
         return 0
     return sum(
         _mail(connection, item, address, route, now)
-        for delivery, item in _stuck(connection, place)
-        if not messages.of_item(connection, item.id, place)
-        for route in (rules.route_for(delivery.value("route") or "", place, item.snapshot),)
-        for address in _addresses(rules, route)
+        for delivery, item in _find_undelivered(connection, channel)
+        if not messages.of_item(connection, item.id, channel)
+        for route in (rules.route_for(delivery.value("route") or "", channel, item.snapshot),)
+        for address in _fallback_addresses(rules, route)
     )
 
 
-def probe(connection: Connection, place: str, now: datetime) -> int:
-    """Let one dead alert find out whether ``place`` works again, when nothing else is about to; how many."""
-    found = list(_stuck(connection, place))
+def probe(connection: Connection, channel: str, now: datetime) -> int:
+    """Retry one dead alert to learn whether ``channel`` works again, if nothing else is due there; return 1 or 0."""
+    found = list(_find_undelivered(connection, channel))
     ended = [delivery.done_at for delivery, _ in found if delivery.done_at is not None]
     if not found or len(ended) < len(found) or now - max(ended) < PROBE_EVERY:
         return 0
     return int(outbox.retry(connection, found[-1][0].id, now))
 
 
-def revive(connection: Connection, place: str, now: datetime) -> int:
-    """``place`` works again: it shows what it did not take, if it is still open; how many."""
-    groups.again(connection, place, now)
-    return retry_open(connection, place, PLACE_REFUSALS, now)
+def retry_undelivered(connection: Connection, channel: str, now: datetime) -> int:
+    """``channel`` works again: retry what it rejected, if it is still open; return how many."""
+    groups.again(connection, channel, now)
+    return retry_open(connection, channel, PLACE_REFUSALS, now)
 
 
-def retry_open(connection: Connection, place: str, codes: Collection[str], now: datetime) -> int:
-    """Another chance for what died at ``place`` for one of these reasons, if its item is still open; how many."""
-    ids = [delivery.id for delivery, _ in _stuck(connection, place, codes)]
-    return sum(outbox.retry(connection, id_, now) for id_ in (*ids, *undeliverable.gathered(connection, place, codes)))
+def retry_open(connection: Connection, destination: str, codes: Collection[str], now: datetime) -> int:
+    """Retry dead deliveries of ``destination`` that failed with one of ``codes``, if still open; return how many."""
+    ids = [delivery.id for delivery, _ in _find_undelivered(connection, destination, codes)]
+    return sum(
+        outbox.retry(connection, id_, now) for id_ in (*ids, *undeliverable.gathered(connection, destination, codes))
+    )
 
 
-def _stuck(
-    connection: Connection, place: str, codes: Collection[str] = PLACE_REFUSALS
+def _find_undelivered(
+    connection: Connection, destination: str, codes: Collection[str] = PLACE_REFUSALS
 ) -> Iterator[tuple[Delivery, Item]]:
-    """Deliveries about open items that ``place`` has refused, or that wait behind those, oldest first."""
-    for delivery in undeliverable.at(connection, place, codes):
+    """Deliveries about open items that ``destination`` has rejected, or that wait behind those, oldest first."""
+    for delivery in undeliverable.at(connection, destination, codes):
         item = items.find(connection, delivery.item_id)
         if item is not None and item.state != "resolved":
             yield delivery, item
 
 
-def _addresses(rules: Rules, route: Route) -> tuple[str, ...]:
-    """Of the route; without any the admins, for an alert must reach somebody."""
-    named = (entry for entry in sorted(rules.people.admins) if "@" in entry and not entry.startswith("@"))
-    return route.stand_ins() or tuple(named)
+def _fallback_addresses(rules: Rules, route: Route) -> tuple[str, ...]:
+    """The route's; if it has none, the admins': an alert must reach somebody."""
+    admins = (entry for entry in sorted(rules.people.admins) if "@" in entry and not entry.startswith("@"))
+    return route.stand_ins() or tuple(admins)
 
 
 def _mail(connection: Connection, item: Item, address: str, route: Route, now: datetime) -> int:

@@ -1,7 +1,6 @@
-"""Hears when a source falls silent or a channel takes nothing, and tells the admins once, and once when it is over.
-What a channel does not take meanwhile goes another way (channel_failover.py).
+"""Watches sources, channels, mail addresses and automations, and alerts the admins: once at the begin, once at the end.
 
-Beside the walk: it only looks at the store, and leaves through the outbox. One replica runs it at a time.
+What a broken channel does not take goes another way (``channel_failover.py``). One replica runs this at a time.
 """
 
 from collections.abc import Collection, Iterator
@@ -23,14 +22,14 @@ WATCHED = ("mail", "slack")
 
 
 async def watch(adapters: Adapters, began_at: datetime) -> int:
-    """Begin and end alarms; how many. ``began_at``: since when this process looks, for a night off is no silence."""
-    changed, rerouted = await adapters.database.write(_settle, adapters.rules, began_at, adapters.now())
-    for alarm, has_begun in changed:
+    """Begin and end admin alerts; return how many. ``began_at``: the time while Casebell was off is no silence."""
+    changed, queued = await adapters.database.write(_settle, adapters.rules, began_at, adapters.now())
+    for alert, has_begun in changed:
         if has_begun:
-            log.error("alarm.begins", name=alarm.name, code=alarm.code, reason=alarm.reason)
+            log.error("admin_alert.begun", name=alert.name, code=alert.code, reason=alert.reason)
         else:
-            log.info("alarm.ends", name=alarm.name)
-    if changed or rerouted:
+            log.info("admin_alert.ended", name=alert.name)
+    if changed or queued:
         adapters.wakeups.notify(OUTBOX_WAKEUP)
     return len(changed)
 
@@ -38,57 +37,74 @@ async def watch(adapters: Adapters, began_at: datetime) -> int:
 def _settle(
     connection: Connection, rules: Rules, began_at: datetime, now: datetime
 ) -> tuple[list[tuple[AdminAlert, bool]], int]:
-    """What began and what ended, and how many deliveries go another way because of it."""
-    places = channel_failover.places(rules)
-    refused = bounces.refused(connection, rules, now)
-    heard = (*_sources(connection, rules, began_at, now), *_channels(connection, places, now), *refused)
-    found = {alarm.name: alarm for alarm in heard}
+    """The alerts that begin (True) or end (False), and the number of deliveries that were queued because of them."""
+    channels = channel_failover.slack_channels(rules)
+    current = {
+        alert.name: alert
+        for alert in (
+            *_check_sources(connection, rules, began_at, now),
+            *_check_channels(connection, channels, now),
+            *bounces.find_rejected(connection, rules, now),
+        )
+    }
     before = alerts.standing(connection)
-    changed = [(alarm, True) for name, alarm in found.items() if name not in before]
-    over = [a for name, a in before.items() if name not in found and _has_recovered(connection, rules, a, places, now)]
-    changed += [(alarm, False) for alarm in over]
+    ended = [
+        alert
+        for name, alert in before.items()
+        if name not in current and _has_recovered(connection, rules, alert, channels, now)
+    ]
+    changed = [(alert, True) for name, alert in current.items() if name not in before]
+    changed += [(alert, False) for alert in ended]
     automations = {rule.alarm for rule in rules.automations if not rule.dry_run}
     accounts = (f"{source}:{account}" for source, account in rules.accounts)
-    watched = {*WATCHED, *places, *bounces.named(rules), *automations, *accounts}
-    for alarm, has_begun in changed:
+    watched = {*WATCHED, *channels, *bounces.configured_addresses(rules), *automations, *accounts}
+    for alert, has_begun in changed:
         if has_begun:
-            alerts.begin(connection, alarm)
+            alerts.begin(connection, alert)
         else:
-            alerts.end(connection, alarm.name)
-        if alarm.name in watched:  # else it left the configuration, which is no recovery
+            alerts.end(connection, alert.name)
+        if alert.name in watched:  # otherwise it left the configuration, which is no recovery
             admin_alerts.enqueue_admin_alert(
-                connection, rules.people.admins, rules.channels, alarm, now, has_begun=has_begun
+                connection, rules.people.admins, rules.channels, alert, now, has_begun=has_begun
             )
-    rerouted = sum(
-        channel_failover.revive(connection, a.name, now) for a, begun in changed if not begun and a.name in places
-    )
-    rerouted += sum(bounces.revive(connection, rules, a.name, now) for a in over if a.code == "address_refused")
-    for name in places & found.keys():
-        rerouted += channel_failover.tell_by_mail(connection, rules, name, now) + channel_failover.probe(
-            connection, name, now
-        )
-    return changed, rerouted
+    return changed, _reroute(connection, rules, ended, channels & current.keys(), now)
+
+
+def _reroute(
+    connection: Connection, rules: Rules, ended: Collection[AdminAlert], broken: Collection[str], now: datetime
+) -> int:
+    """Retry what recovered destinations did not get, and mail what broken channels do not show; return how many."""
+    queued = 0
+    for alert in ended:
+        if alert.name in channel_failover.slack_channels(rules):
+            queued += channel_failover.retry_undelivered(connection, alert.name, now)
+        if alert.code == "address_refused":
+            queued += bounces.retry_undelivered(connection, rules, alert.name, now)
+    for channel in broken:
+        queued += channel_failover.mail_undelivered(connection, rules, channel, now)
+        queued += channel_failover.probe(connection, channel, now)
+    return queued
 
 
 def _has_recovered(
-    connection: Connection, rules: Rules, alarm: AdminAlert, places: Collection[str], now: datetime
+    connection: Connection, rules: Rules, alert: AdminAlert, channels: Collection[str], now: datetime
 ) -> bool:
-    """Ended by proof alone: a pass since then, a breaker that closed, a success. Or it left the configuration."""
-    if alarm.code == "address_refused":
+    """An alert ends only by proof: a sync or a success since then, a closed breaker. Or it left the configuration."""
+    if alert.code == "address_refused":
         return True
-    if alarm.name in places:
-        return alarm.name not in {one.name for one in breakers.troubled(connection)}
-    if alarm.name in WATCHED:
-        return alarm.name not in {one.name for one in breakers.opened(connection)}
-    source, _, account = alarm.name.partition(":")
+    if alert.name in channels:
+        return alert.name not in {one.name for one in breakers.troubled(connection)}
+    if alert.name in WATCHED:
+        return alert.name not in {one.name for one in breakers.opened(connection)}
+    source, _, account = alert.name.partition(":")
     if source == VIA:
-        return is_over(alarm.since, now)
+        return is_over(alert.since, now)
     heard_at = digests.last_heard(connection).get((source, account))
-    return (source, account) not in rules.accounts or (heard_at is not None and heard_at > alarm.since)
+    return (source, account) not in rules.accounts or (heard_at is not None and heard_at > alert.since)
 
 
-def _sources(connection: Connection, rules: Rules, began_at: datetime, now: datetime) -> Iterator[AdminAlert]:
-    """Not reconciled within three periods, or refusing our credentials (issue 4, Source health)."""
+def _check_sources(connection: Connection, rules: Rules, began_at: datetime, now: datetime) -> Iterator[AdminAlert]:
+    """Sources without a complete sync for three polling periods, and those that refuse our credentials."""
     heard, failed = digests.last_heard(connection), alerts.failures(connection)
     for (source, account), poll_every in rules.accounts.items():
         name, since = f"{source}:{account}", heard.get((source, account), began_at)
@@ -100,9 +116,9 @@ def _sources(connection: Connection, rules: Rules, began_at: datetime, now: date
             yield AdminAlert(name, "source_silent", since, reason)
 
 
-def _channels(connection: Connection, places: Collection[str], now: datetime) -> Iterator[AdminAlert]:
+def _check_channels(connection: Connection, channels: Collection[str], now: datetime) -> Iterator[AdminAlert]:
     for one in breakers.troubled(connection):
-        if one.name in places and refuses_place(one.reason):
+        if one.name in channels and refuses_place(one.reason):
             yield AdminAlert(one.name, "place_refuses", now, one.reason or "")
     for one in breakers.opened(connection):
         if one.name in WATCHED and needs_hands(one.reason, one.openings):

@@ -93,14 +93,14 @@ async def _dry(settings: Settings, rule: DigestRule) -> str:
     """The text part of the mail, counted from the store as it is; no source is asked."""
     from receiver.app import render_mail_digest
     from receiver.app.rules import route_of
-    from receiver.operations.digests import FIRST_COVERS, counted
+    from receiver.operations.digests import FIRST_COVERS, build_from_store
 
     now = datetime.now(UTC)
     routes = tuple(route_of(route) for route in settings.routes)
 
     def count(connection: Any) -> Any:
         last = digests.newest(connection, rule.name)
-        return counted(connection, rule, last.made_at if last else now - FIRST_COVERS, now, routes)
+        return build_from_store(connection, rule, last.made_at if last else now - FIRST_COVERS, now, routes)
 
     told = await read_store(settings, count)
     shown = [entry.item for part in told.parts for entry in part.entries]

@@ -1,6 +1,6 @@
-"""Beside the walk: keeps people's own page in Slack true. It only looks at the store; one replica runs it at a time.
+"""Keeps each person's Home tab in Slack up to date with the store.
 
-A page that cannot be drawn holds nothing up and is told nobody: whoever opens it again has it drawn again.
+A tab that cannot be updated delays nothing and alerts nobody: it is updated when the person opens it again.
 """
 
 from datetime import timedelta
@@ -10,50 +10,50 @@ from receiver.errors import DeliveryError, RetryLaterError
 from receiver.observability import log
 from receiver.store import app_home, items
 
-KEPT_FOR = timedelta(days=14)  # since somebody last looked
+UPDATED_FOR = timedelta(days=14)  # after the person last opened it
 MOST_AT_ONCE = 50
-AGES_FOR = timedelta(minutes=5)  # "3 hours ago" is true so long
+REFRESH_EVERY = timedelta(minutes=5)  # relative times such as "3 hours ago" change
 REFUSED = "refused"
 
 
 class AppHomes:
-    """Remembers how things stood when it last looked, so that most looks cost one line of SQL."""
+    """Remembers the state of the items at its last run, so that most runs cost one query."""
 
     def __init__(self, adapters: Adapters) -> None:
         self._adapters = adapters
         self._pulse: object = None
 
     async def redraw(self) -> int:
-        """Draw the pages that show something else than what is. Returns 0: there is never more to do at once."""
+        """Update the tabs that no longer show the state of the store. Returns 0: one run does all there is."""
         adapters = self._adapters
         if adapters.surfaces is None:
             return 0
         now = adapters.now()
-        looking = await adapters.database.read(app_home.seen_since, now - KEPT_FOR, MOST_AT_ONCE)
-        if not looking:
+        tabs = await adapters.database.read(app_home.seen_since, now - UPDATED_FOR, MOST_AT_ONCE)
+        if not tabs:
             return 0
-        pulse = (await adapters.database.read(items.pulse), int(now.timestamp() // AGES_FOR.total_seconds()))
+        pulse = (await adapters.database.read(items.pulse), int(now.timestamp() // REFRESH_EVERY.total_seconds()))
         if pulse == self._pulse:
-            looking = [(user, mark) for user, mark in looking if mark is None]
-        for user, mark in looking:
+            tabs = [(user, mark) for user, mark in tabs if mark is None]
+        for user, mark in tabs:
             try:
-                await self._draw(user, mark)
-            except RetryLaterError as error:  # Slack or the store is away; the next look goes on from here
-                log.warning("home.held", reason=error.code)
+                await self._update(user, mark)
+            except RetryLaterError as error:  # Slack or the store is unavailable; the next run continues here
+                log.warning("app_home.postponed", reason=error.code)
                 return 0
         if pulse != self._pulse:
-            await adapters.database.write(app_home.forget, now - KEPT_FOR)
+            await adapters.database.write(app_home.forget, now - UPDATED_FOR)
         self._pulse = pulse
         return 0
 
-    async def _draw(self, user: str, mark: str | None) -> None:
+    async def _update(self, user: str, mark: str | None) -> None:
         assert self._adapters.surfaces is not None
         try:
             shown = await self._adapters.surfaces.draw_home(user, mark)
         except RetryLaterError:
             raise
-        except DeliveryError as error:  # the Home tab is switched off, or they are gone
-            log.warning("home.refused", reason=error.code)
+        except DeliveryError as error:  # the Home tab is switched off, or the person has left
+            log.warning("app_home.refused", reason=error.code)
             shown = REFUSED
         if shown != mark:
             await self._adapters.database.write(app_home.shown, user, mark, shown)

@@ -1,7 +1,7 @@
-"""Loops that one replica runs: ``run_as_leader(adapters, name, loop)`` runs one while this process has its lease.
+"""Runs a loop on one replica at a time: on the process that holds the lease of the loop's name.
 
-A holder that dies is followed when its lease ends, one that stops lets go at once. A holder that cannot renew in time
-ends its loop before the lease does. Beside the walk: it decides who works, never what is done.
+When a holder dies, another replica takes over as soon as the lease expires; when it stops, at once. A holder that
+cannot renew its lease in time ends its loop before the lease expires.
 """
 
 import asyncio
@@ -16,65 +16,67 @@ from receiver.store import leases
 from receiver.store.clock import ticks
 
 LEASE = timedelta(seconds=20)
-RENEWALS = 4  # tried while a lease lasts
-LATEST = 0.85  # of a lease without a renewal, then the loop ends: before anybody else can begin
+RENEWALS = 4  # attempts to renew during one lease
+LATEST = 0.85  # the part of a lease after which the loop ends unless renewed: before another process can begin
 
 
 async def run_as_leader(
-    adapters: Adapters, name: str, loop: Callable[[], Awaitable[None]], *, lasts: timedelta = LEASE
+    adapters: Adapters, name: str, loop: Callable[[], Awaitable[None]], *, lease: timedelta = LEASE
 ) -> None:
-    """Run ``loop`` until it ends, but only while this process holds the lease ``name``; wait for it as often as needed.
+    """Run ``loop`` until it ends, but only while this process holds the lease ``name``.
 
-    ``loop`` is cancelled, wherever it awaits, when the lease is lost, and is begun anew when it is held again.
+    A lost lease cancels ``loop`` wherever it awaits; ``loop`` starts again when the lease is held again.
     """
     while True:
-        asked_at = ticks()
-        if not await _ask(adapters, name, leases.acquire, lasts):
-            await asyncio.sleep(lasts.total_seconds() / RENEWALS)
+        requested_at = ticks()
+        if not await _request(adapters, name, leases.acquire, lease):
+            await asyncio.sleep(lease.total_seconds() / RENEWALS)
             continue
-        log.info("lease.taken", name=name)
-        working = asyncio.ensure_future(loop())
+        log.info("lease.acquired", name=name)
+        running = asyncio.ensure_future(loop())
         try:
-            await _keep(adapters, name, working, asked_at, lasts)
-            if working.done():
-                return await working
+            await _renew_until_done(adapters, name, running, requested_at, lease)
+            if running.done():
+                return await running
             log.warning("lease.lost", name=name)
         finally:
-            working.cancel()
-            await asyncio.wait({working})
-            await _let_go(adapters, name)
+            running.cancel()
+            await asyncio.wait({running})
+            await _release(adapters, name)
 
 
-async def _keep(adapters: Adapters, name: str, working: asyncio.Future[None], held_at: float, lasts: timedelta) -> None:
-    """Return when ``working`` has ended, or the lease is lost, or will be before it could be renewed."""
-    lasts_s = lasts.total_seconds()
-    while (left_s := held_at + LATEST * lasts_s - ticks()) > 0:
-        await asyncio.wait({working}, timeout=min(left_s, lasts_s / RENEWALS))
-        asked_at = ticks()
-        if working.done():
+async def _renew_until_done(
+    adapters: Adapters, name: str, running: asyncio.Future[None], renewed_at: float, lease: timedelta
+) -> None:
+    """Return when ``running`` has ended, when the lease is lost, or when it would expire before the next renewal."""
+    lease_s = lease.total_seconds()
+    while (left_s := renewed_at + LATEST * lease_s - ticks()) > 0:
+        await asyncio.wait({running}, timeout=min(left_s, lease_s / RENEWALS))
+        requested_at = ticks()
+        if running.done():
             return
-        is_kept = None
+        is_renewed = None
         with suppress(TimeoutError):
-            async with asyncio.timeout(held_at + LATEST * lasts_s - asked_at):
-                is_kept = await _ask(adapters, name, leases.renew, lasts)
-        if is_kept is False:
+            async with asyncio.timeout(renewed_at + LATEST * lease_s - requested_at):
+                is_renewed = await _request(adapters, name, leases.renew, lease)
+        if is_renewed is False:
             return
-        held_at = asked_at if is_kept else held_at
+        renewed_at = requested_at if is_renewed else renewed_at
 
 
-async def _ask(adapters: Adapters, name: str, ask: Callable[..., bool], lasts: timedelta) -> bool | None:
-    """What the store says; None when it does not answer, or something of ours is broken: it may not stay so."""
+async def _request(adapters: Adapters, name: str, request: Callable[..., bool], lease: timedelta) -> bool | None:
+    """Acquire or renew the lease; None when the store does not answer or fails, which may pass."""
     try:
-        return await adapters.database.write(ask, name, adapters.holder, adapters.now(), lasts)
+        return await adapters.database.write(request, name, adapters.holder, adapters.now(), lease)
     except CasebellError as error:
-        log.warning("lease.store.away", name=name, reason=error.code)
-    except Exception as error:  # noqa: BLE001 - else it would end the process, with all that goes well
-        log.error("lease.broke", name=name, error=repr(error), exc_info=error)
+        log.warning("lease.store.unavailable", name=name, reason=error.code)
+    except Exception as error:  # noqa: BLE001 - an error of one loop must not end the process
+        log.error("lease.request.failed", name=name, error=repr(error), exc_info=error)
     return None
 
 
-async def _let_go(adapters: Adapters, name: str) -> None:
+async def _release(adapters: Adapters, name: str) -> None:
     try:
         await adapters.database.write(leases.release, name, adapters.holder)
-    except Exception as error:  # noqa: BLE001 - then it runs out by itself
-        log.warning("lease.kept", name=name, error=repr(error))
+    except Exception as error:  # noqa: BLE001 - then the lease expires by itself
+        log.warning("lease.not_released", name=name, error=repr(error))

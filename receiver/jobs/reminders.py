@@ -1,7 +1,7 @@
-"""What the clock does: reminders, escalation, the end of a snooze and of quiet hours.
+"""What time causes: reminders, escalations, the end of a snooze and of quiet hours.
 
-Beside the walk: it joins at the waist (``apply_fact``) and leaves through the outbox. It looks for what is due without
-holding anything, and takes it in the transaction that writes what leaves, so that it may run twice side by side.
+Reads find what is due. Each claim is made in the transaction that queues its deliveries, so two processes that run this
+at the same time queue nothing twice.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,31 +24,31 @@ from receiver.store.quiet_hours import DeferredDelivery
 
 MOST_AT_ONCE = 200
 ESCALATE = "escalate"
-LONGEST_UNKNOWN = timedelta(hours=1)  # the amount or its currency: what Getbill allows in an hour may be used up
+LONGEST_UNKNOWN = timedelta(hours=1)  # for an amount or currency: Getbill's hourly limit may delay its details
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """One item and what it is due for: the steps that count as given with it, the last one being the reason."""
+class DueReminder:
+    """An item and the steps that one reminder covers; the last step is the reason for it."""
 
     item_id: str
     steps: tuple[str, ...]
 
 
 async def remind_due(adapters: Adapters) -> int:
-    """Do what time has brought about; how much that was."""
+    """Do everything that is due now; return how much that was."""
     now = adapters.now()
     done = 0
     if woken := await adapters.database.read(reminders.woken, now):
-        done += await adapters.database.write(_wake, adapters.rules.routes, [item.id for item in woken], now)
+        done += await adapters.database.write(_end_snoozes, adapters.rules.routes, [item.id for item in woken], now)
     if await adapters.database.read(quiet_hours.held):
-        done += await adapters.database.write(_let_go, adapters.rules, now)
+        done += await adapters.database.write(_end_quiet_hours, adapters.rules, now)
     asks_for_money = any(route.match.asks_for_money() for route in adapters.rules.routes)
     if asks_for_money and (late := await adapters.database.read(reminders.unknown_and_unshown, now - LONGEST_UNKNOWN)):
-        done += await adapters.database.write(_ring_unknown, adapters.rules.routes, [item.id for item in late], now)
+        done += await adapters.database.write(_alert_unknown, adapters.rules.routes, [item.id for item in late], now)
     for route in adapters.rules.routes:
         if due := await adapters.database.read(_due_reminders, route, adapters.rules.routes, now):
-            done += await adapters.database.write(_give, route, due, now)
+            done += await adapters.database.write(_remind, route, due, now)
         if due := await adapters.database.read(_due_escalations, route, adapters.rules.routes, now):
             done += await adapters.database.write(_escalate, route, adapters.rules.routes, due, now)
     if done:
@@ -56,20 +56,20 @@ async def remind_due(adapters: Adapters) -> int:
     return done
 
 
-def _wake(connection: Connection, routes: Sequence[Route], ids: Sequence[str], now: datetime) -> int:
-    """Snoozes that are over, and buttons that have had their time."""
+def _end_snoozes(connection: Connection, routes: Sequence[Route], ids: Sequence[str], now: datetime) -> int:
+    """End snoozes that are over, and remove undo buttons whose time is over."""
     done = 0
     for item in filter(None, (items.find(connection, item_id) for item_id in ids)):
         if item.snoozed_until is None:
             done += isinstance(apply_fact(connection, ClockStruck(item.key, "undo_over"), now, routes), Applied)
         elif isinstance(apply_fact(connection, ClockStruck(item.key, "woken"), now, routes), Applied):
-            _nudge(connection, item, next(routes_for(item.snapshot, routes), DEFAULT_ROUTE), "woken", now)
+            _queue_reminders(connection, item, next(routes_for(item.snapshot, routes), DEFAULT_ROUTE), "woken", now)
             done += 1
     return done
 
 
-def _ring_unknown(connection: Connection, routes: Sequence[Route], ids: Sequence[str], now: datetime) -> int:
-    """The amount or its currency is still not known: it rings wherever it may belong, rather than nowhere."""
+def _alert_unknown(connection: Connection, routes: Sequence[Route], ids: Sequence[str], now: datetime) -> int:
+    """An amount or currency that is still unknown: alert every route that the item may belong to, rather than none."""
     done = 0
     for item in filter(None, (items.find_to_change(connection, item_id) for item_id in ids)):
         if item.state != "open" or not reminders.claim(connection, item.id, "", reminders.UNKNOWN, now):
@@ -82,30 +82,34 @@ def _ring_unknown(connection: Connection, routes: Sequence[Route], ids: Sequence
     return done
 
 
-def _due_reminders(connection: Connection, route: Route, routes: Sequence[Route], now: datetime) -> list[Due]:
-    """Whoever is late for several steps is reminded once, of the longest."""
-    found: dict[str, Due] = {}
+def _due_reminders(connection: Connection, route: Route, routes: Sequence[Route], now: datetime) -> list[DueReminder]:
+    """An item that is late for several steps gets one reminder, for the longest of them."""
+    found: dict[str, DueReminder] = {}
     for step in reversed(route.remind_after):
         steps = tuple(_name(shorter) for shorter in route.remind_after if shorter <= step)
         for item in _waiting(connection, route, _name(step), step, now, is_shown=True):
             if route in routes_for(item.snapshot, routes):
-                found.setdefault(item.id, Due(item.id, steps))
+                found.setdefault(item.id, DueReminder(item.id, steps))
     return list(found.values())[:MOST_AT_ONCE]
 
 
-def _due_escalations(connection: Connection, route: Route, routes: Sequence[Route], now: datetime) -> list[Due]:
+def _due_escalations(connection: Connection, route: Route, routes: Sequence[Route], now: datetime) -> list[DueReminder]:
     if route.escalate_to is None:
         return []
-    is_shown = any(route.destinations())  # one that only feeds a digest has no messages, and escalates all the same
+    is_shown = any(route.destinations())  # a route that only feeds a digest posts nothing and still escalates
     late = _waiting(connection, route, ESCALATE, route.escalate_to.after, now, is_shown=is_shown)
-    return [Due(item.id, (ESCALATE,)) for item in late if route in routes_for(item.snapshot, routes)][:MOST_AT_ONCE]
+    return [DueReminder(item.id, (ESCALATE,)) for item in late if route in routes_for(item.snapshot, routes)][
+        :MOST_AT_ONCE
+    ]
 
 
 def _waiting(
     connection: Connection, route: Route, name: str, step: timedelta, now: datetime, *, is_shown: bool
 ) -> Iterator[Item]:
-    """Items that nobody has decided for ``step`` of business time. The database cannot count that: it only says which
-    are old enough at all."""
+    """Items without a decision for ``step`` of business time.
+
+    The database cannot count business time: it returns those that are old enough by the calendar.
+    """
     opened_before = now - route.calendar.length(step)
     for item in reminders.candidates(connection, route.name, name, opened_before, is_shown=is_shown):
         if item.snoozed_until is None and not route.holds(item.snapshot, now):
@@ -114,14 +118,18 @@ def _waiting(
                 yield item
 
 
-def _give(connection: Connection, route: Route, due: Sequence[Due], now: datetime) -> int:
-    return sum(_nudge(connection, item, route, "reminder", now) for item in _taken(connection, route, due, now))
+def _remind(connection: Connection, route: Route, due: Sequence[DueReminder], now: datetime) -> int:
+    return sum(
+        _queue_reminders(connection, item, route, "reminder", now) for item in _claim(connection, route, due, now)
+    )
 
 
-def _escalate(connection: Connection, route: Route, routes: Sequence[Route], due: Sequence[Due], now: datetime) -> int:
-    """It rings where nobody has looked yet, and every message says so."""
+def _escalate(
+    connection: Connection, route: Route, routes: Sequence[Route], due: Sequence[DueReminder], now: datetime
+) -> int:
+    """Alert the destinations of ``escalate_to``, and mark the item as escalated in every message."""
     done = 0
-    for item in _taken(connection, route, due, now):
+    for item in _claim(connection, route, due, now):
         apply_fact(connection, ClockStruck(item.key, "escalated"), now, routes)
         for destination in route.escalated_to():
             outbox.put_show(connection, item.id, destination, route.name, now)
@@ -129,8 +137,8 @@ def _escalate(connection: Connection, route: Route, routes: Sequence[Route], due
     return done
 
 
-def _taken(connection: Connection, route: Route, due: Sequence[Due], now: datetime) -> Iterator[Item]:
-    """Those that are still waiting and that nobody else has taken."""
+def _claim(connection: Connection, route: Route, due: Sequence[DueReminder], now: datetime) -> Iterator[Item]:
+    """The items that still wait and whose reminder no other process has claimed."""
     for one in due:
         item = items.find(connection, one.item_id)
         if item is None or item.state != "open" or item.snoozed_until is not None:
@@ -140,29 +148,31 @@ def _taken(connection: Connection, route: Route, due: Sequence[Due], now: dateti
             yield item
 
 
-def _nudge(connection: Connection, item: Item, route: Route, what: Literal["reminder", "woken"], now: datetime) -> int:
-    """A word below each message of the route, with one mention of whoever has claimed it; how many."""
-    nudge = Reminder(what, item.claimer)
+def _queue_reminders(
+    connection: Connection, item: Item, route: Route, what: Literal["reminder", "woken"], now: datetime
+) -> int:
+    """Queue a reminder below each message of the route, mentioning whoever has claimed the item; return how many."""
+    reminder = Reminder(what, item.claimer)
     elsewhere = set(route.escalated_to()) - set(route.destinations())
-    places = {
-        shown.destination: shown.route
-        for shown in messages.of_item(connection, item.id)
-        if shown.destination not in elsewhere and (what == "woken" or shown.route == route.name)
+    routes = {
+        message.destination: message.route
+        for message in messages.of_item(connection, item.id)
+        if message.destination not in elsewhere and (what == "woken" or message.route == route.name)
     }
-    for destination, name in places.items():
+    for destination, name in routes.items():
         is_held = route.holds(item.snapshot, now)
-        outbox.put_nudge(connection, item.id, destination, name, nudge, now, is_held=is_held)
-    return len(places)
+        outbox.put_nudge(connection, item.id, destination, name, reminder, now, is_held=is_held)
+    return len(routes)
 
 
-def _let_go(connection: Connection, rules: Rules, now: datetime) -> int:
-    """What waited for the end of quiet hours: several new alerts of a destination leave as one message."""
+def _end_quiet_hours(connection: Connection, rules: Rules, now: datetime) -> int:
+    """Queue what quiet hours have deferred; several new alerts of a destination become one grouped message."""
     rows = [row for row in quiet_hours.held(connection) if not _is_still_quiet(connection, row, rules, now)]
     done = 0
-    for (destination, route), group in groupby(sorted(rows, key=_place), key=_place):
+    for (destination, route), group in groupby(sorted(rows, key=_group_key), key=_group_key):
         waiting = list(group)
         new = [row for row in waiting if row.what == outbox.SHOW and _is_new(connection, row)]
-        if len({row.item_id for row in new}) < 2:  # noqa: PLR2004 - one alone needs no gathering
+        if len({row.item_id for row in new}) < 2:  # noqa: PLR2004 - a single alert needs no group
             new = []
         done += len(quiet_hours.let_go(connection, [row.id for row in waiting if row not in new], now))
         freed = quiet_hours.let_go(connection, [row.id for row in new], now, gathered=True)
@@ -183,7 +193,7 @@ def _is_new(connection: Connection, row: DeferredDelivery) -> bool:
     return not messages.of_item(connection, row.item_id, row.destination)
 
 
-def _place(row: DeferredDelivery) -> tuple[str, str]:
+def _group_key(row: DeferredDelivery) -> tuple[str, str]:
     return row.destination, row.route
 
 

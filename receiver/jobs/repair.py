@@ -1,7 +1,7 @@
-"""Redraws what shows an older version than its item has when nothing else is about to, such as after an edit that died.
+"""Queues another update for messages that show an old version of their item, such as after an update that failed.
 
-Beside the walk: it only puts rows into the outbox. It never reads what stands in Slack, which is not allowed to be read
-that often (slack-and-email.md, A5); what was deleted there is found out by the edit.
+It never reads messages from Slack, whose limits for that are low (docs/vendors/slack.md#rate-limits). A message that
+was deleted there is noticed when its update fails.
 """
 
 from datetime import datetime, timedelta
@@ -18,19 +18,19 @@ LONGEST_WAIT = timedelta(days=1)
 
 
 async def repair(adapters: Adapters) -> int:
-    """Give what is out of sync another try; how many."""
+    """Queue an update for every message that is out of date; return how many."""
     now = adapters.now()
-    late = await adapters.database.read(messages.behind, now, SHORTEST_WAIT, LONGEST_WAIT)
-    if not late:
+    outdated = await adapters.database.read(messages.behind, now, SHORTEST_WAIT, LONGEST_WAIT)
+    if not outdated:
         return 0
-    await adapters.database.write(_try_again, late, now)
+    await adapters.database.write(_queue_updates, outdated, now)
     adapters.wakeups.notify(OUTBOX_WAKEUP)
-    log.info("messages.repairing", count=len(late))
-    return len(late)
+    log.info("messages.repairing", count=len(outdated))
+    return len(outdated)
 
 
-def _try_again(connection: Connection, late: list[Behind], now: datetime) -> None:
-    for one in late:
-        is_raised = one.row_state == "dead" and one.row_id is not None and outbox.retry(connection, one.row_id, now)
-        if not is_raised:  # else the same row, so that one message leaves one dead delivery and not hundreds
+def _queue_updates(connection: Connection, outdated: list[Behind], now: datetime) -> None:
+    for one in outdated:
+        is_retried = one.row_state == "dead" and one.row_id is not None and outbox.retry(connection, one.row_id, now)
+        if not is_retried:  # a dead delivery is retried in its row: one message does not leave hundreds of dead rows
             outbox.put_show(connection, one.item_id, one.destination, one.route, now)

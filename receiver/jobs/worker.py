@@ -21,7 +21,7 @@ from receiver.operations.retention import heal_clock, purge_all
 from receiver.pipeline.deliver.claims import Dispatcher
 from receiver.pipeline.deliver.grouped import follow
 from receiver.pipeline.ingest import drain, drain_clicks
-from receiver.sync.matching import join
+from receiver.sync.matching import match_receivables
 from receiver.sync.reconcile import give_back_stuck
 
 Work = Callable[[], Awaitable[int]]  # returns how much it did
@@ -151,7 +151,7 @@ async def _interpret(adapters: Adapters, source: str, account: str) -> int:
     """Interpret the events of an account, then match its receivables with those of other systems."""
     count = await drain(adapters, source, account)
     if count:
-        await join(adapters, adapters.upstreams[source, account])
+        await match_receivables(adapters, adapters.upstreams[source, account])
     return count
 
 

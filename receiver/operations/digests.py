@@ -1,8 +1,7 @@
-"""Digests: what is due is counted from the store, claimed and put into the outbox.
+"""Makes digests: builds what is due from the store, claims its slot and queues it.
 
-Counting happens outside any transaction, claiming and putting in one: of a slot there is one digest, however many
-processes count at the same time. A slot that was missed is made up for once, and what did not leave for days is told by
-the next digest instead of by many.
+It is built outside a transaction, and claimed and queued in one: each slot gives one digest, even if several processes
+build it at the same time. A missed slot is made up for once. Undelivered digests are merged into the next one.
 """
 
 import asyncio
@@ -26,11 +25,11 @@ from receiver.store.outbox import DIGEST
 FIGURES_WITHIN_S = 10.0
 SILENT_AFTER = timedelta(minutes=15)
 SILENT_AFTER_POLLS = 3
-FIRST_COVERS = timedelta(days=1)  # of a digest that was never made
+FIRST_COVERS = timedelta(days=1)  # the period of a digest that was never made before
 
 
 async def make_if_due(adapters: Adapters, rule: DigestRule) -> int:
-    """Make a digest if its time has come; how many there were. A rule that is new begins with its next slot."""
+    """Make a digest if it is due; return how many were made. A new rule begins with its next slot."""
     now = adapters.now()
     last = await adapters.database.read(digests.newest, rule.name)
     if last is None:
@@ -41,13 +40,13 @@ async def make_if_due(adapters: Adapters, rule: DigestRule) -> int:
 
 
 async def make_now(adapters: Adapters, name: str) -> list[str]:
-    """Make a digest outside its schedule, which it leaves as it is; the destinations it goes to."""
+    """Make a digest outside its schedule, which does not change; return its destinations."""
     rule = rule_named(adapters, name)
     now = adapters.now()
     since = await _since(adapters, rule, now)
-    told = await draft(adapters, rule, since, now)
-    drafts = dict.fromkeys(rule.destinations(), told)
-    return await _put(adapters, rule, None, drafts, now)
+    digest = await draft(adapters, rule, since, now)
+    drafts = dict.fromkeys(rule.destinations(), digest)
+    return await _queue(adapters, rule, None, drafts, now)
 
 
 def rule_named(adapters: Adapters, name: str) -> DigestRule:
@@ -60,7 +59,7 @@ def rule_named(adapters: Adapters, name: str) -> DigestRule:
 
 
 async def draft(adapters: Adapters, rule: DigestRule, since: datetime, until: datetime) -> Digest:
-    """The digest as it would be; nothing is claimed and nothing sent."""
+    """The digest as it would be now; claims and sends nothing."""
     figures = await _figures(adapters, rule)
     return await adapters.database.read(_draft, adapters.rules, rule, since, until, figures)
 
@@ -71,30 +70,30 @@ async def _since(adapters: Adapters, rule: DigestRule, now: datetime) -> datetim
 
 
 async def _make(adapters: Adapters, rule: DigestRule, slot: datetime, since: datetime, now: datetime) -> int:
-    """One digest for everybody, and an older beginning for whom the last ones have not reached."""
+    """One digest for every destination. For one that did not get the last ones, the period begins earlier."""
     waiting = await adapters.database.read(digests.waiting, rule.name, now)
-    begins = dict.fromkeys(rule.destinations(), since)
-    for one in waiting:
-        if one.destination in begins:
-            begins[one.destination] = min(begins[one.destination], one.since)
+    starts = dict.fromkeys(rule.destinations(), since)
+    for undelivered in waiting:
+        if undelivered.destination in starts:
+            starts[undelivered.destination] = min(starts[undelivered.destination], undelivered.since)
     figures = await _figures(adapters, rule)
-    told = {
-        begin: await adapters.database.read(_draft, adapters.rules, rule, begin, now, figures)
-        for begin in {since, *begins.values()}
+    digest_from = {
+        start: await adapters.database.read(_draft, adapters.rules, rule, start, now, figures)
+        for start in {since, *starts.values()}
     }
     drafts = {
-        destination: told[begin]
-        for destination, begin in begins.items()
-        if not (rule.skip_empty and told[begin].is_empty)
+        destination: digest_from[start]
+        for destination, start in starts.items()
+        if not (rule.skip_empty and digest_from[start].is_empty)
     }
-    await _put(adapters, rule, DigestRun(rule.name, slot, since, now, len(drafts)), drafts, now)
+    await _queue(adapters, rule, DigestRun(rule.name, slot, since, now, len(drafts)), drafts, now)
     return 1
 
 
-async def _put(
-    adapters: Adapters, rule: DigestRule, made: DigestRun | None, drafts: Mapping[str, Digest], now: datetime
+async def _queue(
+    adapters: Adapters, rule: DigestRule, run: DigestRun | None, drafts: Mapping[str, Digest], now: datetime
 ) -> list[str]:
-    sent_to = await adapters.database.write(_claim_and_put, rule, made, drafts, now)
+    sent_to = await adapters.database.write(_claim_and_queue, rule, run, drafts, now)
     if sent_to is None:
         return []  # another process was first
     adapters.wakeups.notify(OUTBOX_WAKEUP)
@@ -102,24 +101,24 @@ async def _put(
     return sent_to
 
 
-def _claim_and_put(
-    connection: Connection, rule: DigestRule, made: DigestRun | None, drafts: Mapping[str, Digest], now: datetime
+def _claim_and_queue(
+    connection: Connection, rule: DigestRule, run: DigestRun | None, drafts: Mapping[str, Digest], now: datetime
 ) -> list[str] | None:
-    """The claim and its deliveries in one transaction. ``made`` None: outside the schedule, nothing to claim."""
-    if made is not None and not digests.claim(connection, made):
+    """Claim the slot and queue its deliveries; None if another process has. ``run`` None: outside the schedule."""
+    if run is not None and not digests.claim(connection, run):
         return None
-    if made is not None:
+    if run is not None:
         older = [one.id for one in digests.waiting(connection, rule.name, now) if one.destination in drafts]
         digests.take_back(connection, older, now)
     sent_to = []
-    for destination, told in drafts.items():
+    for destination, digest in drafts.items():
         channel, _, address = destination.partition(":")
         if channel == "mail" and suppression.find(connection, address, rule.name, now):
             continue
         payload = {
             "name": rule.name,
-            "since": told.since.isoformat(),
-            "document": DOCUMENT.dump_json(told, exclude_defaults=True).decode(),
+            "since": digest.since.isoformat(),
+            "document": DOCUMENT.dump_json(digest, exclude_defaults=True).decode(),
         }
         outbox.put(connection, None, destination, DIGEST, payload, now)
         sent_to.append(destination)
@@ -135,10 +134,10 @@ def _draft(
     figures: tuple[SourceFigures, ...],
 ) -> Digest:
     silent = _silent(rules, rule, digests.last_heard(connection), until)
-    return counted(connection, rule, since, until, rules.routes, figures=figures, silent=silent)
+    return build_from_store(connection, rule, since, until, rules.routes, figures=figures, silent=silent)
 
 
-def counted(
+def build_from_store(
     connection: Connection,
     rule: DigestRule,
     since: datetime,
@@ -148,7 +147,7 @@ def counted(
     figures: tuple[SourceFigures, ...] = (),
     silent: tuple[Silence, ...] = (),
 ) -> Digest:
-    """The digest as the store has it. A name that one of an item's routes hides is hidden here too."""
+    """The digest of the period, from the store. A debtor that one of the item's routes masks is masked here too."""
     first_day = until - timedelta(days=FLOW_DAYS + 1)
     return build_digest(
         rule,
@@ -165,26 +164,27 @@ def counted(
 def _silent(
     rules: Rules, rule: DigestRule, heard: Mapping[tuple[str, str], datetime], now: datetime
 ) -> tuple[Silence, ...]:
-    found = []
+    """Accounts of the rule without a complete sync for too long."""
+    silent = []
     for (source, account), poll_every in rules.accounts.items():
         heard_at = heard.get((source, account))
         patience = max(SILENT_AFTER, SILENT_AFTER_POLLS * poll_every)
         if _is_about(rule, source, account) and (heard_at is None or now - heard_at > patience):
-            found.append(Silence(source, account, heard_at))
-    return tuple(found)
+            silent.append(Silence(source, account, heard_at))
+    return tuple(silent)
 
 
 async def _figures(adapters: Adapters, rule: DigestRule) -> tuple[SourceFigures, ...]:
-    """What the sources count, as far as they answer; a digest does not wait for them."""
-    asked = [
-        _asked(upstream)
+    """Figures of the sources that answer in time; a digest does not wait for the others."""
+    requests = [
+        _request_figures(upstream)
         for (source, account), upstream in adapters.upstreams.items()
         if isinstance(upstream, KeepsFigures) and _is_about(rule, source, account)
     ]
-    return tuple(found for found in await asyncio.gather(*asked) if found is not None)
+    return tuple(found for found in await asyncio.gather(*requests) if found is not None)
 
 
-async def _asked(upstream: KeepsFigures) -> SourceFigures | None:
+async def _request_figures(upstream: KeepsFigures) -> SourceFigures | None:
     try:
         async with asyncio.timeout(FIGURES_WITHIN_S):
             return await upstream.figures()
@@ -200,7 +200,7 @@ def _is_about(rule: DigestRule, source: str, account: str) -> bool:
 
 
 async def unsubscribe(adapters: Adapters, subscription: str) -> None:
-    """No more of this digest to this address; nothing when the configuration no longer has the two."""
+    """Send this digest to this address no more. Does nothing when the configuration no longer has the two."""
     for rule in adapters.rules.digests:
         for address in rule.to:
             if subscription_id(rule.name, address) == subscription:

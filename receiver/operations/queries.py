@@ -1,4 +1,4 @@
-"""Beside the walk: what people look up in a channel's own pages and commands, and step 8 for what they typed."""
+"""What people look up in a channel's own pages and commands, and the actions they type there."""
 
 from collections.abc import Sequence
 from datetime import datetime, time
@@ -24,7 +24,7 @@ from receiver.store.stakes import AllTotals
 MOST_FOUND = 10
 MOST_MINE = 8
 MOST_WAITING = 8
-MOST_CLAIMED = 500  # looked through for one person's
+MOST_CLAIMED = 500  # searched for those of one person
 
 
 class StoreQueries:
@@ -46,9 +46,9 @@ class StoreQueries:
     async def overview(self, person: Person, place: str) -> Overview:
         now, route = self._adapters.now(), first_route_at(place, self._adapters.rules.routes)
         claimed, waiting, totals, figures = await self._adapters.database.read(
-            _look, self._adapters.totals, _midnight(route, now), now
+            _look, self._adapters.totals, _start_of_day(route, now), now
         )
-        mine = [item for item in claimed if is_theirs(item, person)]
+        mine = [item for item in claimed if is_assigned_to(item, person)]
         return Overview(
             tuple(await self._notices(mine[:MOST_MINE], place)),
             tuple(await self._notices(waiting, place)),
@@ -59,13 +59,13 @@ class StoreQueries:
         )
 
     async def press(self, click: Click, locale: str) -> str | None:
-        """Not stored first, as a button's press is: who typed waits for the answer, and types again without one."""
+        """Unlike a button's click it is not stored first: the person waits for the answer."""
         adapters = self._adapters
         outcome = await adapters.database.write(
             take_action, click, adapters.now(), adapters.rules.routes, adapters.rules.people
         )
-        word = outcome.code if isinstance(outcome, Refused) else "taken"
-        adapters.metrics.actions_total.labels(click.verb, word, click.via).inc()
+        result = outcome.code if isinstance(outcome, Refused) else "taken"
+        adapters.metrics.actions_total.labels(click.verb, result, click.via).inc()
         adapters.wakeups.notify(OUTBOX_WAKEUP)
         if isinstance(outcome, Refused):
             return adapters.translator.say(locale, SENTENCES[outcome.code], **outcome.values)
@@ -76,11 +76,10 @@ class StoreQueries:
         self._adapters.wakeups.notify(APP_HOME_WAKEUP)
 
     async def _notices(self, found: Sequence[Item], place: str) -> list[Notice]:
-        """Each as the place is told of it: in its language, and masked where it masks."""
-        shown = await self._adapters.database.read(_shown_at, found, place)
-        return [
-            notice_of(self._adapters, one, route_of(self._adapters.rules, one, place, shown[one.id])) for one in found
-        ]
+        """Each item as its destination may see it: in its language, and with the debtor masked where it masks."""
+        posted = await self._adapters.database.read(_messages_at, found, place)
+        rules = self._adapters.rules
+        return [notice_of(self._adapters, one, route_of(rules, one, place, posted[one.id])) for one in found]
 
 
 def _look(
@@ -91,18 +90,18 @@ def _look(
     return claimed, waiting, all_totals.read(connection, now), items.figures(connection, since)
 
 
-def is_theirs(item: Item, person: Person) -> bool:
-    """Whether this person has claimed the item, or was given it."""
+def is_assigned_to(item: Item, person: Person) -> bool:
+    """Whether this person has claimed the item, or somebody assigned it to them."""
     if item.claimer is not None and (item.claimer.email or item.claimer.slack_id):
         return item.claimer.is_surely(person)
     return item.claimed_by is not None and item.claimed_by in {person.name, person.email, person.slack_id}
 
 
-def _shown_at(connection: Connection, found: Sequence[Item], place: str) -> dict[str, list[messages.PostedMessage]]:
+def _messages_at(connection: Connection, found: Sequence[Item], place: str) -> dict[str, list[messages.PostedMessage]]:
     return {item.id: messages.of_item(connection, item.id, place) for item in found}
 
 
-def _midnight(route: Route, now: datetime) -> datetime:
-    """When the day began where the route is."""
+def _start_of_day(route: Route, now: datetime) -> datetime:
+    """When the current day began in the route's time zone."""
     zone = zone_of(route.timezone)
     return datetime.combine(now.astimezone(zone).date(), time(), zone).astimezone(now.tzinfo)

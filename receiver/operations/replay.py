@@ -1,7 +1,7 @@
-"""A second chance: a dead delivery is due again, a stored event is understood again. Both keep their ids.
+"""Retry of dead deliveries and replay of stored events, for the commands. Both keep their ids.
 
-Beside the walk, for the commands. Nothing here delivers or understands by itself: it puts rows back where the loops
-find them. An event that is understood twice says what the source says now, so it never rings a second time.
+It only makes rows due again; the loops then process them. A replayed event is interpreted by what the source says now,
+so it never causes a second alert.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Retried:
 
 
 async def retry(adapters: Adapters, ids: Sequence[int] | None) -> Retried:
-    """Give these dead deliveries another chance; all of them when ``ids`` is None."""
+    """Retry these dead deliveries, or all of them when ``ids`` is None."""
     retried = await adapters.database.write(_retry, ids, adapters.now())
     adapters.wakeups.notify(OUTBOX_WAKEUP)
     return retried
@@ -36,7 +36,7 @@ async def retry(adapters: Adapters, ids: Sequence[int] | None) -> Retried:
 async def replay(
     adapters: Adapters, *, event_id: str | None = None, since: datetime | None = None, is_quarantined: bool = False
 ) -> int:
-    """Understand stored events again, a few at a time so that ingest never waits; how many."""
+    """Interpret stored events again, in small transactions so that ingest never waits; return how many."""
     count, after = 0, 0
     while True:
         ids = await adapters.database.read(
@@ -52,11 +52,11 @@ async def replay(
         if not ids:
             return count
         after = ids[-1]
-        raised = await adapters.database.write(events.again, ids, adapters.now())
-        count += len(raised)
-        for source, account in set(raised):
-            is_press = source in events.CLICK_SOURCES
-            adapters.wakeups.notify(CLICKS_WAKEUP if is_press else events_wakeup(source, account))
+        accounts = await adapters.database.write(events.again, ids, adapters.now())
+        count += len(accounts)
+        for source, account in set(accounts):
+            is_click = source in events.CLICK_SOURCES
+            adapters.wakeups.notify(CLICKS_WAKEUP if is_click else events_wakeup(source, account))
 
 
 def _retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> Retried:
@@ -65,12 +65,12 @@ def _retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> 
     refused |= {id_: why for id_, delivery in found.items() if (why := _why_not(connection, delivery))}
     due = tuple(id_ for id_ in found if id_ not in refused and outbox.retry(connection, id_, now))
     names = {name for id_ in due for name in names_over(found[id_].destination, is_urgent=found[id_].is_urgent)}
-    breakers.look_again(connection, names, now)  # somebody says that it was mended
+    breakers.look_again(connection, names, now)  # the operator says that the cause is fixed
     return Retried(due, refused)
 
 
 def _why_not(connection: Connection, delivery: Delivery) -> str | None:
-    """An order that failed was reported: its people have the buttons again, and may have pressed another since."""
+    """Why a delivery must not be retried. People were told that a command failed, and may have decided since."""
     if delivery.what != CARRY_OUT:
         return None
     action = actions.find(connection, delivery.value("action"))

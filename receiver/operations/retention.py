@@ -1,4 +1,4 @@
-"""Housekeeping beside the walk: what is over and old leaves the store, what a wrong clock left behind is put right."""
+"""Deletes what is older than the retention settings, and repairs timestamps that a wrong clock has left."""
 
 import asyncio
 import math
@@ -14,7 +14,7 @@ from receiver.domain.people import People, Person
 from receiver.observability import log
 from receiver.store import clock_skew, groups, logins, retention, sessions
 
-PAUSE_S = 0.01  # between two writes, so that those of the walk come first
+PAUSE_S = 0.01  # between two writes, so that those of ingest and delivery come first
 BODIES, EVENTS, DELIVERIES, ROWS, SESSIONS = "bodies", "events", "deliveries", "rows of items", "sessions"
 
 
@@ -35,13 +35,13 @@ async def purge(adapters: Adapters, *, longest_s: float = math.inf) -> tuple[dic
 
 
 async def purge_all(adapters: Adapters) -> int:
-    """For a loop: how much was erased."""
+    """For a loop: return the number of erased rows."""
     counted, _ = await purge(adapters)
     return sum(counted.values())
 
 
 async def heal_clock(adapters: Adapters) -> int:
-    """At the start and again and again, for clocks are put back at any time; how many rows came from the future."""
+    """Repair rows with timestamps in the future, which a clock that was set back leaves; return how many."""
     healed = await adapters.database.write(clock_skew.heal, adapters.now())
     if healed:
         log.warning("clock.rows.healed", count=healed)
@@ -50,7 +50,7 @@ async def heal_clock(adapters: Adapters) -> int:
 
 
 async def _erasing(adapters: Adapters, now: datetime) -> AsyncIterator[tuple[str, int]]:
-    """One write after the other. Bodies before events, so that what is short-lived goes first."""
+    """Erase in small writes; yield the kind and the number of rows. Bodies come first."""
     read, write = adapters.database.read, adapters.database.write
     kept = adapters.rules.retention
     since = datetime.fromtimestamp(0, UTC)
@@ -65,7 +65,7 @@ async def _erasing(adapters: Adapters, now: datetime) -> AsyncIterator[tuple[str
         yield DELIVERIES, await write(retention.forget_deliveries, ids)
     if forgotten := await write(groups.forget, now - kept.events):
         yield DELIVERIES, forgotten
-    if ended := await write(_end_sessions, await read(_without_leave, adapters.rules.people), now):
+    if ended := await write(_end_sessions, await read(_removed_addresses, adapters.rules.people), now):
         yield SESSIONS, ended
     before = now - kept.items
     while item_ids := await read(retention.old_items, before):
@@ -74,11 +74,11 @@ async def _erasing(adapters: Adapters, now: datetime) -> AsyncIterator[tuple[str
                 yield ROWS, erased
 
 
-def _without_leave(connection: Connection, people: People) -> list[str]:
-    """Addresses that are signed in and that [people] names no longer."""
+def _removed_addresses(connection: Connection, people: People) -> list[str]:
+    """Addresses with a session that [people] no longer names."""
     return [one for one in sessions.addresses(connection) if not people.may_resolve(Person(email=one))]
 
 
 def _end_sessions(connection: Connection, gone: list[str], now: datetime) -> int:
-    """Sessions that are over or of these addresses, and links to sign in that are over."""
+    """Delete expired sessions, those of the addresses ``gone``, and expired sign-in links; return how many."""
     return sessions.forget(connection, gone, now) + logins.forget(connection, now)

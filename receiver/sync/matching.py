@@ -1,8 +1,8 @@
-"""After 5: what two systems say of one receivable is laid side by side. Twins are shown, conflicts become items.
+"""Compares the receivables of two systems: a match is shown as a twin, a contradiction becomes a conflict item.
 
-A conflict opens, changes and closes through ``apply_fact`` like everything else, and only once both systems were heard
-out since either said something new: so a payment that one books a minute before the other is no conflict, and a system
-that is down changes nothing. Nothing here touches the network but ``Upstream.list_receivables``.
+A conflict opens, changes and closes by facts, like every item, and only after a complete sync with both systems since
+either of them reported a change. So a payment that one system books a minute before the other is no conflict, and a
+system that does not answer changes nothing (docs/decisions/0012).
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,59 +27,65 @@ from receiver.store import items, receivables, twins
 
 IN_ONE_COMMIT = 100
 
-Heard = dict[tuple[str, str], datetime]
+SyncTimes = dict[tuple[str, str], datetime]  # (source, account) to the start of its last complete sync
 
 
-async def join(adapters: Adapters, upstream: Upstream) -> None:
-    """Take in what an account said of its receivables, then judge what may be judged by now.
+async def match_receivables(adapters: Adapters, upstream: Upstream) -> None:
+    """Store what an account reports of its receivables, then compare those that can be compared now.
 
-    An account that cannot be surveyed keeps what it said before.
+    When the account does not answer, its last reported state stays.
     """
     try:
-        books = await upstream.list_receivables()
+        batches = await upstream.list_receivables()
     except DeliveryError as error:
-        log.warning("join.survey.failed", source=upstream.source, account=upstream.account, reason=error.code)
+        log.warning(
+            "matching.list_receivables.failed", source=upstream.source, account=upstream.account, reason=error.code
+        )
         return
-    for book in books:
-        await _take_in(adapters, upstream, book)
+    for batch in batches:
+        await _store_batch(adapters, upstream, batch)
     adapters.wakeups.notify(OUTBOX_WAKEUP)
 
 
-async def _take_in(adapters: Adapters, upstream: Upstream, book: ReceivableBatch) -> None:
+async def _store_batch(adapters: Adapters, upstream: Upstream, batch: ReceivableBatch) -> None:
     account = (upstream.source, upstream.account)
-    for records in _by_key(book.said):
-        await adapters.database.write(_save, records, book.said_at, adapters.now(), adapters.rules.routes)
+    for records in _split_by_key(batch.said):
+        await adapters.database.write(_save, records, batch.said_at, adapters.now(), adapters.rules.routes)
     changed: list[str] = []
-    if book.gone or book.listed is not None:
-        changed = await adapters.database.write(_forget, account, book, adapters.now(), adapters.rules.routes)
-    if book.is_pass:
-        changed += await adapters.database.write(_hear, account, book.said_at)
-    for some in _slices(sorted(set(changed))):
-        await adapters.database.write(_judge, some, adapters.now(), adapters.rules.routes)
+    if batch.gone or batch.listed is not None:
+        changed = await adapters.database.write(_forget, account, batch, adapters.now(), adapters.rules.routes)
+    if batch.is_pass:
+        changed += await adapters.database.write(_record_sync, account, batch.said_at)
+    for references in _slices(sorted(set(changed))):
+        await adapters.database.write(_compare, references, adapters.now(), adapters.rules.routes)
 
 
 def _save(
-    connection: Connection, said: Sequence[Receivable], said_at: datetime, now: datetime, routes: Sequence[Route]
+    connection: Connection,
+    reported: Sequence[Receivable],
+    reported_at: datetime,
+    now: datetime,
+    routes: Sequence[Route],
 ) -> None:
     receivables.hold(connection)
-    changed = receivables.save(connection, said, said_at)
-    apply_facts(connection, list(_rejoined(connection, sorted(changed))), now, routes)
+    changed = receivables.save(connection, reported, reported_at)
+    apply_facts(connection, list(_twin_changes(connection, sorted(changed))), now, routes)
 
 
 def _forget(
-    connection: Connection, account: tuple[str, str], book: ReceivableBatch, now: datetime, routes: Sequence[Route]
+    connection: Connection, account: tuple[str, str], batch: ReceivableBatch, now: datetime, routes: Sequence[Route]
 ) -> list[str]:
-    """References of what is not there any more."""
+    """Delete what the account no longer has; return the references."""
     receivables.hold(connection)
-    gone = receivables.drop(connection, book.gone)
-    if book.listed is not None:
-        gone |= receivables.drop_unlisted(connection, *account, book.listed, now)
-    apply_facts(connection, list(_rejoined(connection, sorted(gone))), now, routes)
+    gone = receivables.drop(connection, batch.gone)
+    if batch.listed is not None:
+        gone |= receivables.drop_unlisted(connection, *account, batch.listed, now)
+    apply_facts(connection, list(_twin_changes(connection, sorted(gone))), now, routes)
     return sorted(gone)
 
 
-def _hear(connection: Connection, account: tuple[str, str], began_at: datetime) -> list[str]:
-    """Remember that the account was heard out; references that may be judged now and could not be before."""
+def _record_sync(connection: Connection, account: tuple[str, str], began_at: datetime) -> list[str]:
+    """Record a complete sync with the account; return the references that can be compared because of it."""
     receivables.hold(connection)
     before = receivables.heard_at(connection)
     since = [before.get(account)] + [at for other, at in before.items() if other[0] != account[0]]
@@ -88,18 +94,18 @@ def _hear(connection: Connection, account: tuple[str, str], began_at: datetime) 
     return receivables.shared_since(connection, oldest)
 
 
-def _judge(connection: Connection, references: Sequence[str], now: datetime, routes: Sequence[Route]) -> None:
+def _compare(connection: Connection, references: Sequence[str], now: datetime, routes: Sequence[Route]) -> None:
     receivables.hold(connection)
-    apply_facts(connection, list(_judged(connection, references, now)), now, routes)
+    apply_facts(connection, list(_conflict_changes(connection, references, now)), now, routes)
 
 
-def _rejoined(connection: Connection, references: Sequence[str]) -> Iterator[Fact]:
-    """What every open item about these references is to be told of its twin, where that is news."""
+def _twin_changes(connection: Connection, references: Sequence[str]) -> Iterator[Fact]:
+    """A fact for every open item of these references whose twin has changed."""
     sources = receivables.sources_of(connection, references)
     about = {
         item.key: item
         for reference in references
-        for item in _about(connection, reference, sources.get(reference, set()))
+        for item in _affected_items(connection, reference, sources.get(reference, set()))
     }
     for item in about.values():
         twin = twins.of(connection, item.snapshot)
@@ -107,9 +113,9 @@ def _rejoined(connection: Connection, references: Sequence[str]) -> Iterator[Fac
             yield TwinSaid(item.key, twin)
 
 
-def _judged(connection: Connection, references: Sequence[str], now: datetime) -> Iterator[Fact]:
-    """Conflicts about these references that open, change or close, as far as both sides were heard out since."""
-    heard = receivables.heard_at(connection)
+def _conflict_changes(connection: Connection, references: Sequence[str], now: datetime) -> Iterator[Fact]:
+    """Conflicts of these references that open, change or close, if both sides were synced since they changed."""
+    synced_at = receivables.heard_at(connection)
     for reference in references:
         records = receivables.of_reference(connection, reference)
         found = {conflict.key_of(pair): pair for pair in pairs(record.said for record in records)}
@@ -118,30 +124,30 @@ def _judged(connection: Connection, references: Sequence[str], now: datetime) ->
             changed_at[record.said.side] = record.changed_at
         known = {item.key for item in items.open_of_reference(connection, reference) if item.kind == conflict.KIND}
         for key, pair in found.items():
-            if _is_heard(pair, changed_at, heard):
-                yield from _told(connection, pair, key in known, now)
-        for key in known - found.keys():  # one side is not there any more
+            if _is_current(pair, changed_at, synced_at):
+                yield from _conflict_facts(connection, pair, key in known, now)
+        for key in known - found.keys():  # one side no longer exists
             yield SourceGone(key, now, outcome=conflict.AGREED)
 
 
-def _told(connection: Connection, pair: Pair, is_open: bool, now: datetime) -> Iterator[Fact]:
-    said = conflict.snapshot(pair)
-    if said is not None:
-        sides = tuple(twins.with_page(connection, side, pair.one.reference) for side in said.sides)
-        yield SourceSaid(replace(said, sides=sides), now)
+def _conflict_facts(connection: Connection, pair: Pair, is_open: bool, now: datetime) -> Iterator[Fact]:
+    snapshot = conflict.snapshot(pair)
+    if snapshot is not None:
+        sides = tuple(twins.with_page(connection, side, pair.one.reference) for side in snapshot.sides)
+        yield SourceSaid(replace(snapshot, sides=sides), now)
     elif is_open:
         yield SourceGone(conflict.key_of(pair), now, outcome=conflict.AGREED)
 
 
-def _is_heard(pair: Pair, changed_at: dict[str, datetime], heard: Heard) -> bool:
-    """Whether both accounts were heard out since either side of the pair last said something new."""
+def _is_current(pair: Pair, changed_at: dict[str, datetime], synced_at: SyncTimes) -> bool:
+    """Whether both accounts had a complete sync since either side of the pair last changed."""
     since = max(changed_at[pair.one.side], changed_at[pair.other.side])
-    passes = [heard.get((side.source, side.account)) for side in (pair.one, pair.other)]
-    return all(began_at is not None and began_at >= since for began_at in passes)
+    syncs = [synced_at.get((side.source, side.account)) for side in (pair.one, pair.other)]
+    return all(began_at is not None and began_at >= since for began_at in syncs)
 
 
-def _about(connection: Connection, reference: str, sources: AbstractSet[str]) -> list[Item]:
-    """Open items that may have another twin now: with this reference, and of plans that cover it among others."""
+def _affected_items(connection: Connection, reference: str, sources: AbstractSet[str]) -> list[Item]:
+    """Open items whose twin may have changed: those with this reference, and those of plans that include it."""
     only = next(iter(sources)) if len(sources) == 1 else None
     found = {item.key: item for item in items.open_of_reference(connection, reference, only=only)}
     keys = [record.said.key for record in receivables.of_reference(connection, reference)]
@@ -154,10 +160,10 @@ def _slices(references: Sequence[str]) -> Iterator[Sequence[str]]:
     return (references[n : n + IN_ONE_COMMIT] for n in range(0, len(references), IN_ONE_COMMIT))
 
 
-def _by_key(said: Sequence[Receivable]) -> Iterator[list[Receivable]]:
-    """Parts of about the same size; all that one record says stays together, for the rest of it is forgotten."""
+def _split_by_key(reported: Sequence[Receivable]) -> Iterator[list[Receivable]]:
+    """Parts of similar size. All receivables of one key stay together: saving a key replaces all of its receivables."""
     part: list[Receivable] = []
-    for _, records in groupby(said, key=lambda one: one.key):
+    for _, records in groupby(reported, key=lambda one: one.key):
         part += records
         if len(part) >= IN_ONE_COMMIT:
             yield part

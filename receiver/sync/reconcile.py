@@ -14,7 +14,7 @@ from receiver.observability import log
 from receiver.pipeline.ingest import apply_in_chunks, recall
 from receiver.ports import Upstream
 from receiver.store import alerts, digests, items, sync_watermarks
-from receiver.sync.matching import join
+from receiver.sync.matching import match_receivables
 
 STUCK_AFTER = timedelta(days=1)
 
@@ -36,7 +36,7 @@ async def reconcile(adapters: Adapters, upstream: Upstream, *, is_full: bool = F
     async with adapters.sync.locks.setdefault(labels, asyncio.Lock()):  # the loop's, and one that a command asked for
         started = time.perf_counter()
         counted = await _pass(adapters, upstream, labels, is_full=is_full)
-        await join(adapters, upstream)
+        await match_receivables(adapters, upstream)
         adapters.metrics.reconcile_seconds.labels(*labels).observe(time.perf_counter() - started)
         adapters.metrics.reconcile_last_success_timestamp_seconds.labels(*labels).set(adapters.now().timestamp())
         await adapters.database.write(_heard_out, *labels, adapters.now())

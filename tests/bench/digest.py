@@ -17,7 +17,7 @@ from notifiers.i18n.translator import Translator
 from receiver.cli.sample_digest import RULE, edition
 from receiver.domain.item import Item, Line, Medium
 from receiver.domain.money import Money
-from receiver.operations.digests import counted
+from receiver.operations.digests import build_from_store
 from receiver.store import items
 from receiver.store.database import open_database
 from receiver.store.sqlite import SqliteDatabase
@@ -65,7 +65,7 @@ async def measure(path: Path) -> dict[str, float]:
     """Seconds from the question to the mail, and the most memory this whole process ever had."""
     database = SqliteDatabase(path)
     started = time.perf_counter()
-    told = await database.read(counted, RULE, NOW - timedelta(days=1), NOW, ())
+    told = await database.read(build_from_store, RULE, NOW - timedelta(days=1), NOW, ())
     built = time.perf_counter() - started
     mail = render_digest(
         edition(told), Translator().say, "Casebell <c@creditor.example>", "cfo@creditor.example", "c.example"

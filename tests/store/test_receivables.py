@@ -89,13 +89,13 @@ async def test_a_conflict_goes_its_way_in_either_database(database: Database) ->
     await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
     await database.write(matching._save, [debt(), case()], NOW, NOW, ROUTES)
     for source in ("getbill", "debitura"):
-        changed = await database.write(matching._hear, (source, "main"), LATER)
-        await database.write(matching._judge, changed, LATER, ROUTES)
+        changed = await database.write(matching._record_sync, (source, "main"), LATER)
+        await database.write(matching._compare, changed, LATER, ROUTES)
     opened = await database.read(items.open_of_reference, REFERENCE)
     await database.write(matching._save, [case(stage="Paused", standing=("owed",))], LATER, LATER, ROUTES)
     for source in ("getbill", "debitura"):
-        changed = await database.write(matching._hear, (source, "main"), LATER + timedelta(minutes=5))
-        await database.write(matching._judge, changed, LATER, ROUTES)
+        changed = await database.write(matching._record_sync, (source, "main"), LATER + timedelta(minutes=5))
+        await database.write(matching._compare, changed, LATER, ROUTES)
     closed = await database.read(items.open_of_reference, REFERENCE)
 
     assert [(item.kind, item.twin is not None) for item in opened] == [("conflict", False), ("portal_dispute", True)]

@@ -102,7 +102,7 @@ def test_a_replica_that_is_asked_to_stop_lets_the_others_go_on(here: World) -> N
 
 
 def taken(service: Service) -> str:
-    return "".join(line for line in service.log.read_text().splitlines() if "lease.taken" in line)
+    return "".join(line for line in service.log.read_text().splitlines() if "lease.acquired" in line)
 
 
 def _is_unready(service: Service) -> bool:

@@ -27,7 +27,7 @@ def test_a_version_goes_on_beside_the_next_one_and_can_come_back(tmp_path: Path,
 
         new.start(later, module="tests.newer")
         here.replicas.append(new)
-        assert "lease.taken" in old.log.read_text()
+        assert "lease.acquired" in old.log.read_text()
         n = len(ledger.acknowledged)
         eventually(lambda: len(ledger.acknowledged) > n + 10, "the version before to go on taking events")
         stop.set()

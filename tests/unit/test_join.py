@@ -44,8 +44,8 @@ class Ledger:
         """A complete pass over the account; ``book``: what it brought."""
         self.at += timedelta(minutes=1)
         changed = matching._forget(self.connection, account, book or ReceivableBatch(self.at), self.at, ROUTES)
-        changed += matching._hear(self.connection, account, self.at)
-        matching._judge(self.connection, sorted(set(changed)), self.at, ROUTES)
+        changed += matching._record_sync(self.connection, account, self.at)
+        matching._compare(self.connection, sorted(set(changed)), self.at, ROUTES)
 
     def opens(self, **changes: object) -> Item:
         said = make_snapshot(**changes)

@@ -21,7 +21,7 @@ from tests.factories import NOW, make_rules
 from tests.virtual_time import VirtualLoop
 
 pytestmark = pytest.mark.anyio
-LASTS = timedelta(seconds=20)
+SHORT_LEASE = timedelta(seconds=20)
 PATIENCE_S = 120
 
 
@@ -94,10 +94,10 @@ async def stop(*tasks: asyncio.Task[None]) -> None:
 
 async def test_one_of_two_runs_and_the_other_follows_when_it_stops(store: Store) -> None:
     first, second = Loop(), Loop()
-    running = asyncio.create_task(run_as_leader(replica(store, "a"), "sweep", first, lasts=LASTS))
+    running = asyncio.create_task(run_as_leader(replica(store, "a"), "sweep", first, lease=SHORT_LEASE))
     await happens(first.begun)
-    waiting = asyncio.create_task(run_as_leader(replica(store, "b"), "sweep", second, lasts=LASTS))
-    await asyncio.sleep(2 * LASTS.total_seconds())  # several renewals
+    waiting = asyncio.create_task(run_as_leader(replica(store, "b"), "sweep", second, lease=SHORT_LEASE))
+    await asyncio.sleep(2 * SHORT_LEASE.total_seconds())  # several renewals
     began_beside = second.begun.is_set()
     await stop(running)
     await happens(second.begun)
@@ -107,9 +107,9 @@ async def test_one_of_two_runs_and_the_other_follows_when_it_stops(store: Store)
 
 
 async def test_one_that_died_is_followed_when_its_lease_ends(store: Store) -> None:
-    await store.write(leases.acquire, "sweep", "dead", now(), LASTS)
+    await store.write(leases.acquire, "sweep", "dead", now(), SHORT_LEASE)
     follower = Loop()
-    task = asyncio.create_task(run_as_leader(replica(store, "b"), "sweep", follower, lasts=LASTS))
+    task = asyncio.create_task(run_as_leader(replica(store, "b"), "sweep", follower, lease=SHORT_LEASE))
 
     await happens(follower.begun)
     await stop(task)
@@ -123,7 +123,7 @@ def test_a_follower_begins_within_thirty_seconds() -> None:
 
 async def test_a_loop_whose_lease_was_taken_is_ended(store: Store) -> None:
     loop = Loop()
-    task = asyncio.create_task(run_as_leader(replica(store, "a"), "sweep", loop, lasts=LASTS))
+    task = asyncio.create_task(run_as_leader(replica(store, "a"), "sweep", loop, lease=SHORT_LEASE))
     await happens(loop.begun)
 
     def steal(connection: Any, now: datetime) -> bool:
@@ -138,9 +138,9 @@ async def test_a_loop_whose_lease_was_taken_is_ended(store: Store) -> None:
 @pytest.mark.parametrize("error", [RetryLaterError("store_unavailable"), ValueError("a fault of ours")])
 async def test_a_loop_that_cannot_renew_is_ended_before_its_lease(store: Store, error: Exception) -> None:
     loop = Loop()
-    task = asyncio.create_task(run_as_leader(replica(store, "a"), "sweep", loop, lasts=LASTS))
+    task = asyncio.create_task(run_as_leader(replica(store, "a"), "sweep", loop, lease=SHORT_LEASE))
     await happens(loop.begun)
-    await asyncio.sleep(2 * LASTS.total_seconds())  # several renewals
+    await asyncio.sleep(2 * SHORT_LEASE.total_seconds())  # several renewals
     store.error = error
     loop.begun.clear()
     await happens(loop.ended)
@@ -150,13 +150,13 @@ async def test_a_loop_that_cannot_renew_is_ended_before_its_lease(store: Store, 
     await stop(task)
 
     assert loop.ended_at is not None
-    assert until - LASTS < loop.ended_at < until
+    assert until - SHORT_LEASE < loop.ended_at < until
 
 
 async def test_a_loop_that_ends_by_itself_lets_go(store: Store) -> None:
     async def once() -> None:
         return
 
-    await run_as_leader(replica(store, "a"), "sweep", once, lasts=LASTS)
+    await run_as_leader(replica(store, "a"), "sweep", once, lease=SHORT_LEASE)
 
-    assert await store.write(leases.acquire, "sweep", "b", now(), LASTS)
+    assert await store.write(leases.acquire, "sweep", "b", now(), SHORT_LEASE)
