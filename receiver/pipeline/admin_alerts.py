@@ -1,4 +1,4 @@
-"""How the admins hear of an alarm: a word to each by the outbox, in the transaction that begins or ends it."""
+"""Queues admin alerts, in the transaction that begins or ends them."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -18,7 +18,7 @@ def enqueue_admin_alert(
     *,
     has_begun: bool,
 ) -> None:
-    """Its begin or its end, once to each."""
+    """Queue the begin or the end of the alert, once to each destination of the admins."""
     code = alarm.code if has_begun else alarm.end
     values = {"about": alarm.about, "since": f"{alarm.since:%Y-%m-%d %H:%M} UTC", "reason": alarm.reason}
     payload = {"code": code, "values": values, "mark": f"{alarm.name} {code} {alarm.since.timestamp():.0f}"}

@@ -1,6 +1,6 @@
-"""Step 5: the narrow waist. ``apply_fact`` alone changes an item, in the transaction of its caller.
+"""Applies facts to items. Only ``apply_fact`` changes an item; it runs in its caller's transaction.
 
-It never touches the network: what must leave becomes outbox rows beside the change that causes them.
+It never uses the network: deliveries become outbox rows in the same transaction.
 """
 
 import secrets
@@ -33,34 +33,34 @@ from receiver.domain.routing import Route, knows_more, routes_for
 from receiver.store import actions, items, messages, outbox, reminders, sync_watermarks, twins
 from receiver.store.bulk_insert import BulkInsert
 
-_ID_ALPHABET = b"abcdefghijkmnpqrstuvwxyz23456789" * 8  # 32: a byte chooses each of them equally often
+_ID_ALPHABET = b"abcdefghijkmnpqrstuvwxyz23456789" * 8  # 32 characters, so that each byte gives one without bias
 
 
 def apply_fact(connection: Connection, fact: Fact, now: datetime, routes: Sequence[Route]) -> Decision:
-    """Apply one fact: the item, its history and every delivery it causes, or the reason it was ignored."""
+    """Write the item, its history and every delivery that the fact causes; or the reason why the fact is ignored."""
     return apply_facts(connection, [fact], now, routes)[0]
 
 
 def apply_facts(
     connection: Connection, facts: Sequence[Fact], now: datetime, routes: Sequence[Route]
 ) -> list[Decision]:
-    """``apply_fact`` for several, in order."""
+    """``apply_fact`` for several facts, in order."""
     keys = [fact.key for fact in facts]
     items.hold(connection, keys)
     known, opening = items.by_keys(connection, keys), BulkInsert(connection)
     heard = sync_watermarks.last(connection) if any(isinstance(fact, SourceSaid | SourceGone) for fact in facts) else {}
-    lonely = twins.lonely(connection, [fact.snapshot for fact in facts if isinstance(fact, SourceSaid)])
+    without_twin = twins.lonely(connection, [fact.snapshot for fact in facts if isinstance(fact, SourceSaid)])
     decisions: list[Decision] = []
     for fact in facts:
         if fact.key in opening.keys:
             opening.write()
         stored = known.get(fact.key)
-        before = _as_heard(stored, heard)
+        before = _with_sync_time(stored, heard)
         decision = decide(before, fact, now, "" if before else _new_id())
         if isinstance(decision, Applied):
-            decision = _named_twin(connection, fact, decision, lonely)
+            decision = _with_twin(connection, fact, decision, without_twin)
             known[fact.key] = decision.item
-        if stored and isinstance(decision, Applied) and _is_nothing_new(stored, before, decision):
+        if stored and isinstance(decision, Applied) and _is_unchanged(stored, before, decision):
             pass
         elif before is None and isinstance(decision, Applied):
             _open(opening, fact, decision, now, routes)
@@ -71,9 +71,9 @@ def apply_facts(
     return decisions
 
 
-def _as_heard(stored: Item | None, heard: Mapping[tuple[str, str], sync_watermarks.Heard]) -> Item | None:
-    """The item with the time it was last heard of: its own, or that of a whole pass, which is not written to each."""
-    if stored is None or stored.state == "resolved":  # passes are about what is open
+def _with_sync_time(stored: Item | None, heard: Mapping[tuple[str, str], sync_watermarks.Heard]) -> Item | None:
+    """The item with the time of its last report: its own, or that of a complete sync, which no row stores."""
+    if stored is None or stored.state == "resolved":  # a sync reports open items
         return stored
     last = heard.get((stored.snapshot.source, stored.snapshot.account))
     if last is None or last.said_at <= stored.said_at or stored.key in last.but_not:
@@ -81,25 +81,25 @@ def _as_heard(stored: Item | None, heard: Mapping[tuple[str, str], sync_watermar
     return replace(stored, said_at=last.said_at)
 
 
-def _is_nothing_new(stored: Item, before: Item | None, decision: Applied) -> bool:
-    """Whether the row may stay as it is: nothing differs but a time that the whole pass remembers."""
+def _is_unchanged(stored: Item, before: Item | None, decision: Applied) -> bool:
+    """Whether the row may stay as it is: only the time of the last report differs, and the account has that."""
     return decision.transition is None and decision.item == before != stored
 
 
-def _named_twin(connection: Connection, fact: Fact, decision: Applied, lonely: Collection[str]) -> Applied:
-    """The first message names the twin already."""
+def _with_twin(connection: Connection, fact: Fact, decision: Applied, without_twin: Collection[str]) -> Applied:
+    """The decision with the item's twin, so that already the first message shows it."""
     item = decision.item
     if decision.transition is None or not isinstance(fact, SourceSaid) or item.state == "resolved":
         return decision
-    twin = None if item.key in lonely else twins.of(connection, item.snapshot)
+    twin = None if item.key in without_twin else twins.of(connection, item.snapshot)
     return decision if twin == item.twin else replace(decision, item=replace(item, twin=twin))
 
 
 def _open(opening: BulkInsert, fact: Fact, decision: Applied, now: datetime, routes: Sequence[Route]) -> None:
-    """What is new shows nowhere yet: nothing has to be looked up for it."""
+    """A new item has no messages and no deliveries yet, so nothing is read for it."""
     item = decision.item
-    holding = {route.name for route in routes if route.holds(item.snapshot, now)}
-    shows = [(place, route, route in holding) for place, route in _destinations(item, {}, routes)]
+    quiet = {route.name for route in routes if route.holds(item.snapshot, now)}
+    shows = [(destination, route, route in quiet) for destination, route in _destinations(item, {}, routes)]
     opening.add(item, _event(item, fact, decision, now), shows, now)
 
 
@@ -113,7 +113,7 @@ def _write(
 ) -> None:
     match decision:
         case Ignored():
-            if before is not None:  # else nothing to hang it on: never opened here
+            if before is not None:  # otherwise there is no item to record it for
                 items.record(connection, before.id, _event(before, fact, decision, now))
         case Applied(item, None):
             items.save(connection, item)
@@ -125,46 +125,48 @@ def _write(
             _mail_refusal(connection, item, fact, now)
             if before is not None and before.waiting_since != item.waiting_since:
                 reminders.forget(connection, item.id)
-            rings = transition in {"opened", "reopened", "rang"} or _is_routed_anew(before, item)
-            is_urgent = _is_somebody_waiting(before, fact)
-            _show_everywhere(connection, item, now, routes, rings=rings, is_urgent=is_urgent)
+            is_alert = transition in {"opened", "reopened", "rang"} or _may_match_more_routes(before, item)
+            is_interactive = _is_of_a_person(before, fact)
+            _queue_shows(connection, item, now, routes, is_alert=is_alert, is_interactive=is_interactive)
 
 
-def _is_routed_anew(before: Item | None, item: Item) -> bool:
-    """Whether a route that asks for the amount or its currency can be judged only now."""
+def _may_match_more_routes(before: Item | None, item: Item) -> bool:
+    """Whether an amount or currency that a route asks for has become known."""
     return before is not None and item.state != "resolved" and knows_more(item.snapshot, before.snapshot)
 
 
-def _is_somebody_waiting(before: Item | None, fact: Fact) -> bool:
-    """Whether the change is what a person did, or what came of it at the source."""
-    is_theirs = isinstance(fact, PersonFact | SourceAccepted | SourceDid | SourceRefused)
-    return is_theirs or (before is not None and before.attempt is not None)
+def _is_of_a_person(before: Item | None, fact: Fact) -> bool:
+    """Whether the change is a person's action or the source's answer to one."""
+    is_action = isinstance(fact, PersonFact | SourceAccepted | SourceDid | SourceRefused)
+    return is_action or (before is not None and before.attempt is not None)
 
 
-def _show_everywhere(
-    connection: Connection, item: Item, now: datetime, routes: Sequence[Route], *, rings: bool, is_urgent: bool
+def _queue_shows(
+    connection: Connection, item: Item, now: datetime, routes: Sequence[Route], *, is_alert: bool, is_interactive: bool
 ) -> None:
-    """Redraw every message and, if it ``rings``, make those that are missing; what would wake somebody waits."""
-    on_the_way = outbox.on_the_way(connection, item.id)  # first: what is delivered meanwhile is among the messages
-    shown = {message.destination: message.route for message in messages.of_item(connection, item.id)}
-    standing = on_the_way | shown
-    holding = {route.name for route in routes if route.holds(item.snapshot, now)}
-    for destination, route in _destinations(item, standing, routes if rings else ()):
-        is_new = destination not in standing or destination.startswith("mail:")  # a mail cannot be redrawn
+    """Queue an update of every message and, if ``is_alert``, the missing ones. Quiet hours defer new messages."""
+    queued = outbox.on_the_way(
+        connection, item.id
+    )  # before the messages: a delivery that ends meanwhile is in one of both
+    posted = {message.destination: message.route for message in messages.of_item(connection, item.id)}
+    current = queued | posted
+    quiet = {route.name for route in routes if route.holds(item.snapshot, now)}
+    for destination, route in _destinations(item, current, routes if is_alert else ()):
+        is_new = destination not in current or destination.startswith("mail:")  # a mail cannot be updated
         outbox.put_show(
             connection,
             item.id,
             destination,
             route,
             now,
-            is_urgent=is_urgent and destination in shown,
-            is_held=is_new and route in holding,
+            is_urgent=is_interactive and destination in posted,
+            is_held=is_new and route in quiet,
         )
 
 
-def _destinations(item: Item, shown: dict[str, str], routes: Sequence[Route]) -> list[tuple[str, str]]:
-    """Where the item shows or is about to, and where it must ring now: destination and route name, each once."""
-    found = dict(shown)
+def _destinations(item: Item, current: dict[str, str], routes: Sequence[Route]) -> list[tuple[str, str]]:
+    """``current`` and the destinations of the matching ``routes``: destination and route name, each once."""
+    found = dict(current)
     for route in routes_for(item.snapshot, routes):
         for destination in route.destinations():
             found.setdefault(destination, route.name)
@@ -172,27 +174,27 @@ def _destinations(item: Item, shown: dict[str, str], routes: Sequence[Route]) ->
 
 
 def _close_attempt(connection: Connection, before: Item | None, item: Item, now: datetime) -> None:
-    """The action behind an attempt that ended: done when the source shows its outcome, failed otherwise."""
+    """End the action of an attempt that is over: done when the source shows its outcome, failed otherwise."""
     attempt = before.attempt if before else None
     if attempt is None or item.attempt is not None:
         return
-    is_theirs = _came_true(attempt, item)
-    reason = None if is_theirs else item.problem or f"resolved at the source: {item.outcome}"
-    actions.finish(connection, attempt.action_id, "done" if is_theirs else "failed", reason, now)
+    is_done = _has_outcome(attempt, item)
+    reason = None if is_done else item.problem or f"resolved at the source: {item.outcome}"
+    actions.finish(connection, attempt.action_id, "done" if is_done else "failed", reason, now)
     action = actions.find(connection, attempt.action_id) if item.undo_until else None
     if action and action.answer_to:
         outbox.put(connection, item.id, action.answer_to, outbox.OFFER, {}, now)
 
 
-def _came_true(attempt: Attempt, item: Item) -> bool:
-    """Whether what was asked is what the item shows after it."""
+def _has_outcome(attempt: Attempt, item: Item) -> bool:
+    """Whether the item now shows what the attempt asked for."""
     if item.state == "open":
         return item.problem is None and (attempt.verb in REOPENING or attempt.verb == "update_plan")
     return item.resolved_by == attempt.who and attempt.verb not in REOPENING
 
 
 def _close_proposal(connection: Connection, before: Item | None, item: Item, fact: Fact, now: datetime) -> None:
-    """The action behind a proposal that is gone without having been confirmed; whoever proposed it hears of that."""
+    """End the action of a proposal that is gone without a confirmation, and reply to the person who proposed it."""
     proposal = before.proposal if before else None
     if proposal is None or item.proposal is not None or isinstance(fact, PersonConfirmed):
         return
@@ -206,7 +208,7 @@ def _close_proposal(connection: Connection, before: Item | None, item: Item, fac
 
 
 def _mail_refusal(connection: Connection, item: Item, fact: Fact, now: datetime) -> None:
-    """Who decided through a mail's link may have left its page long ago: the reason goes to them, with a fresh link."""
+    """Mail the reason and a fresh link to a person who decided by mail: their page may be closed."""
     action = actions.find(connection, fact.action_id) if isinstance(fact, SourceRefused) else None
     if action and action.via == "mail" and action.person.email:
         route = actions.route_of_links(connection, item.id, action.person.email)

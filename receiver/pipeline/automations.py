@@ -1,7 +1,7 @@
-"""Between 5 and 8: a rule presses a verb on an item that a source has just shown, in the transaction that applied it.
+"""Automations: a rule acts on an item that its source has just reported, in the transaction that applied the report.
 
-So the item cannot be out of date, no kill comes in between, and two replicas cannot both act. It decides nothing that a
-press of a person would not: ``actions.py`` does the rest (docs/decisions/0018).
+So the item is current, the process cannot die in between, and two replicas cannot both act. A rule can do only what a
+person could: ``actions.py`` checks its click like any other (docs/decisions/0018).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -22,66 +22,66 @@ from receiver.pipeline.actions import Refused, take_action
 from receiver.pipeline.apply import apply_fact, apply_facts
 from receiver.store import actions, alerts, items, locks
 
-FRESH_FOR = timedelta(minutes=5)  # what a source said longer ago is left to people
+FRESH_FOR = timedelta(minutes=5)  # an older report is left to people
 STOPPED = "automation_stopped"
 DRY_RUN = "dry_run"
 
 
 @dataclass(frozen=True, slots=True)
-class Pressed:
-    """What a rule did, for the metrics and the log. ``word``: taken, dry_run, stopped, or why it was refused."""
+class RuleOutcome:
+    """What a rule did, for the metrics and the log. ``result``: taken, dry_run, stopped, or the code of a refusal."""
 
     rule: str
     verb: str
     item_id: str
-    word: str
+    result: str
 
 
-def apply_considered(
+def apply_with_automations(
     connection: Connection, facts: Sequence[Fact], rules: Rules, now: datetime
-) -> tuple[list[Decision], list[Pressed]]:
-    """``apply_facts``, and what the rules make of every item that opened or that its source changed."""
+) -> tuple[list[Decision], list[RuleOutcome]]:
+    """``apply_facts``, then the automations for every item that opened or that its source changed."""
     if not rules.automations:
         return apply_facts(connection, facts, now, rules.routes), []
     keys = [fact.key for fact in facts]
     items.hold(connection, keys)
-    believed = {key for key, item in items.by_keys(connection, keys).items() if item.is_unconfirmed}
+    unconfirmed = {key for key, item in items.by_keys(connection, keys).items() if item.is_unconfirmed}
     decisions = apply_facts(connection, facts, now, rules.routes)
-    ids = dict.fromkeys(_news(facts, decisions, believed, now))
-    return decisions, [pressed for item_id in ids for pressed in _consider(connection, item_id, rules, now)]
+    ids = dict.fromkeys(_reported_items(facts, decisions, unconfirmed, now))
+    return decisions, [outcome for item_id in ids for outcome in _run_rules(connection, item_id, rules, now)]
 
 
-def _news(
-    facts: Sequence[Fact], decisions: Sequence[Decision], believed: Collection[str], now: datetime
+def _reported_items(
+    facts: Sequence[Fact], decisions: Sequence[Decision], unconfirmed: Collection[str], now: datetime
 ) -> Iterator[str]:
-    """Ids of what a source has just shown to be new or another, or to be as an event had said."""
+    """Ids of the items that a source has just reported as new or changed, or has confirmed after an event."""
     for fact, decision in zip(facts, decisions, strict=True):
         is_sure = isinstance(fact, SourceSaid) and not fact.is_unconfirmed and now - fact.said_at <= FRESH_FOR
-        is_news = fact.key in believed or getattr(decision, "transition", None) in {"opened", "changed"}
+        is_news = fact.key in unconfirmed or getattr(decision, "transition", None) in {"opened", "changed"}
         if is_sure and is_news and isinstance(decision, Applied):
             yield decision.item.id
 
 
-def _consider(connection: Connection, item_id: str, rules: Rules, now: datetime) -> Iterator[Pressed]:
-    """Dry rules only say so; the first other one that takes it acts, or is stopped and leaves it to people."""
+def _run_rules(connection: Connection, item_id: str, rules: Rules, now: datetime) -> Iterator[RuleOutcome]:
+    """Record what rules with ``dry_run`` would do. The first other rule that matches acts, or is stopped."""
     before = items.find(connection, item_id)
-    is_foretold = before is not None and before.foreseen is not None  # on these words: others would have taken it away
+    is_foreseen = before is not None and before.foreseen is not None  # a dry run has recorded this state already
     for rule in rules.automations:
         item = items.find(connection, item_id)
         if item is None or not is_untouched(item) or actions.is_anybodys(connection, item_id):
             return
-        if rule.dry_run and is_foretold:
+        if rule.dry_run and is_foreseen:
             continue
         if not rule.accepts(item.snapshot) or rule.verb not in verbs_for(item, now):
             continue
         if not rules.people.may_decide_alone(item.snapshot.amount):
             return
-        yield Pressed(rule.name, rule.verb, item_id, _press(connection, rule, item, rules, now))
+        yield RuleOutcome(rule.name, rule.verb, item_id, _act(connection, rule, item, rules, now))
         if not rule.dry_run:
             return
 
 
-def _press(connection: Connection, rule: Automation, item: Item, rules: Rules, now: datetime) -> str:
+def _act(connection: Connection, rule: Automation, item: Item, rules: Rules, now: datetime) -> str:
     click = rule.press(item, is_dry=rule.dry_run)
     if rule.dry_run:
         actions.add(connection, click, DRY_RUN, None, now)
@@ -95,8 +95,8 @@ def _press(connection: Connection, rule: Automation, item: Item, rules: Rules, n
 
 
 def _may_act(connection: Connection, rule: Automation, rules: Rules, now: datetime) -> bool:
-    """Whether the rule has not done its share of this hour; one more than that stops it and is told to the admins."""
-    locks.hold(connection, [f"automation {rule.name}"])  # two replicas count one after the other
+    """Whether the rule is below its limit an hour; the first action above it stops the rule and alerts the admins."""
+    locks.hold(connection, [f"automation {rule.name}"])  # replicas count one after the other
     name = rule.alarm
     standing = alerts.standing(connection).get(name)
     if standing and not is_over(standing.since, now):

@@ -1,4 +1,4 @@
-"""Between 5 and 6: an item, a route and a destination become a Notice with links that a person may open."""
+"""Builds a Notice from an item and a route, with links for the people who may read its destination."""
 
 import hashlib
 from dataclasses import replace
@@ -14,16 +14,16 @@ from receiver.store import actions
 
 MOST_MEDIA_LINKS = 5
 DECIDE_LINK_LASTS = timedelta(days=14)
-SIGNED_IN = "signed-in"  # no id of a token looks like this
+SIGNED_IN = "signed-in"  # never the id of a token
 
 
 def notice_of(
     adapters: Adapters, item: Item, route: Route, *, maybe_duplicate: bool = False, reader: str | None = None
 ) -> Notice:
-    """The item as it is now, with links to its media, its solution and its page, for whoever may read the channel.
+    """The item as it is now, with links to its media, its solution and its page.
 
-    ``reader``: whose links to media these are, checked whenever one is opened: SIGNED_IN, or the id of a token, which
-    belongs to an address.
+    ``reader``: who may open the links to media, checked at every request: SIGNED_IN, or the id of a token (an
+    address). None: everybody who can read the channel.
     """
     links = _media_links(adapters, item, reader)
     if item.snapshot.solution_url:
@@ -33,11 +33,11 @@ def notice_of(
 
 
 def _media_links(adapters: Adapters, item: Item, reader: str | None) -> list[Link]:
-    whose: list[str | int] = [] if reader is None else [reader]
+    owner: list[str | int] = [] if reader is None else [reader]
     return [
         Link(
             "media",
-            f"{adapters.rules.public_url}/media/{adapters.rules.tokens.make('media.v1', [item.id, n, *whose])}",
+            f"{adapters.rules.public_url}/media/{adapters.rules.tokens.make('media.v1', [item.id, n, *owner])}",
             medium.name,
         )
         for n, medium in enumerate(item.snapshot.media[:MOST_MEDIA_LINKS])
@@ -45,7 +45,7 @@ def _media_links(adapters: Adapters, item: Item, reader: str | None) -> list[Lin
 
 
 def twin_links(item: Item) -> list[Link]:
-    """To the same receivable elsewhere; of a conflict to both sides."""
+    """Links to the same receivable in the other system; for a conflict, to both sides."""
     sides = item.snapshot.sides or ((item.twin,) if item.twin else ())
     return [Link("twin", side.url, side.source) for side in sides if side.url]
 
@@ -53,10 +53,10 @@ def twin_links(item: Item) -> list[Link]:
 async def notice_for_mail(
     adapters: Adapters, item: Item, route: Route, address: str, token_id: str | None = None
 ) -> Notice:
-    """The same with a link to decide by, which is this address's alone and good for one decision.
+    """``notice_of`` with a link to decide, which belongs to this address and is good for one decision.
 
-    An address that [people] does not name gets neither that link nor those to media: they would lead nowhere.
-    ``token_id``: a link that was made already, because the person asked for a fresh one.
+    An address that [people] does not name gets neither that link nor those to media: both would refuse it.
+    ``token_id``: the token of a fresh link that the person has requested.
     """
     if not adapters.rules.people.may_resolve(Person(email=address)):
         notice = notice_of(adapters, item, route)
@@ -64,9 +64,9 @@ async def notice_for_mail(
     occasion = token_id or ""
     can_decide = bool(DECIDED_BY_LINK & set(verbs_for(item, adapters.now())))
     if token_id is None and (can_decide or item.snapshot.media):
-        fresh = decide_token(item, route, address, adapters.now())
-        await adapters.database.write(actions.add_token_once, fresh)
-        token_id = fresh.id
+        token = decide_token(item, route, address, adapters.now())
+        await adapters.database.write(actions.add_token_once, token)
+        token_id = token.id
     notice = notice_of(adapters, item, route, reader=token_id)
     notice = replace(notice, links=(*notice.links, Link("inbox", f"{adapters.rules.public_url}/")))
     if token_id is None or not can_decide:
@@ -76,8 +76,9 @@ async def notice_for_mail(
 
 
 def decide_token(item: Item, route: Route, address: str, now: datetime) -> actions.Token:
-    """One link an item, version, address and day: a mail sent again after a crash carries the same one, one weeks later
-    a fresh one.
+    """The token of a link to decide, the same for an item, version, address and day.
+
+    So a mail that is sent again after a crash has the same link, and one that is sent weeks later a fresh one.
     """
     name = f"{item.id}.{item.version}.{address}.{now:%Y-%m-%d}"
     id_ = hashlib.blake2b(name.encode(), digest_size=12).hexdigest()

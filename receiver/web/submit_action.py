@@ -10,7 +10,7 @@ from receiver.domain.action import MAX_NOTE, MAX_REPLY, Click
 from receiver.domain.item import Item
 from receiver.domain.plan import MOST_MONTHS, digits_of
 from receiver.domain.refusal import SENTENCES, why_stale
-from receiver.pipeline.ingest import accept, own_click
+from receiver.pipeline.ingest import accept, click_arrival
 from receiver.store import actions, events, items
 
 WAIT_S = 3.0
@@ -20,7 +20,7 @@ LATE = frozenset({"already_acting", "already_resolved", "resolved_elsewhere", "s
 
 async def submit_action(adapters: Adapters, click: Click, locale: str) -> str | None:
     """Store the press; None once it was taken, or is still being looked at after three seconds; else why not."""
-    await accept(adapters, own_click(click, adapters))
+    await accept(adapters, click_arrival(click, adapters))
     until = time.monotonic() + WAIT_S
     while time.monotonic() < until:
         is_settled, reason, item = await adapters.database.read(_what_came_of, click)

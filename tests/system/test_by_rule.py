@@ -114,8 +114,8 @@ def test_a_dry_run_says_so_and_changes_nothing(tmp_path: Path) -> None:
 
 
 DEATHS = [
-    ("before", "automations.apply_considered"),
-    ("after", "automations.apply_considered"),
+    ("before", "automations.apply_with_automations"),
+    ("after", "automations.apply_with_automations"),
     ("before", "messages._carried_out"),  # Getbill has done it, the row does not know
 ]
 

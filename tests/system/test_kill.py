@@ -18,8 +18,8 @@ WAY = [
     ("before", "events.append"),  # verified, not stored: not acknowledged either
     ("after", "events.append"),  # stored and committed, not answered
     ("after", "events.claim"),
-    ("before", "automations.apply_considered"),  # understood, not applied
-    ("after", "automations.apply_considered"),  # applied, the inbox row still claimed
+    ("before", "automations.apply_with_automations"),  # understood, not applied
+    ("after", "automations.apply_with_automations"),  # applied, the inbox row still claimed
     ("before", "events.finish"),
     ("after", "claim_policy.claim_batch"),  # claimed, nothing sent
     ("before", "messages._shown"),  # Slack has answered, the row does not know

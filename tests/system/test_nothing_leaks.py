@@ -117,7 +117,7 @@ class Run:
         faults.refuse = None
         with down(self.here):
             self.here.getbill_event(self.here.getbill.event(self.here.getbill.add("hardship")))
-            eventually(lambda: "inbox.rows.put_back" in self.log(), "the event to wait")
+            eventually(lambda: "events.rows.released" in self.log(), "the event to wait")
 
     def _a_fault_of_ours(self) -> None:
         self._fault.write_text(f"odd {PLANTED['the words of an exception']}")
@@ -162,8 +162,8 @@ def test_what_is_sought_would_be_found(run: Run) -> None:
     told = found_in(" ".join([run.told, *(str(m.blocks) for m in run.messages)]), run.here)
     assert {"the debtor's name", "the debtor's words", "a partner's question", "a source's refusal"} <= set(told)
     faults = (
-        "inbox.row.quarantined",
-        "inbox.rows.put_back",
+        "events.row.quarantined",
+        "events.rows.released",
         "outbox.delivery.dead",
         "worker.loop.failed",
         "ValueError",

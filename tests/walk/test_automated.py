@@ -23,7 +23,7 @@ from receiver.jobs.reminders import remind_due
 from receiver.observability import Metrics
 from receiver.pipeline.actions import Refused, take_action
 from receiver.pipeline.apply import apply_fact, apply_facts
-from receiver.pipeline.automations import Pressed, apply_considered
+from receiver.pipeline.automations import RuleOutcome, apply_with_automations
 from receiver.pipeline.ingest import apply_in_chunks
 from receiver.store import actions, alerts, items
 from receiver.store.database import Database, open_database
@@ -75,8 +75,8 @@ def adapters(database: Database, clock: Clock) -> Adapters:
 async def hear(adapters: Adapters, *said: Snapshot) -> list[str]:
     """What the rules did when the source said that."""
     facts = [SourceSaid(one, adapters.now()) for one in said]
-    _, pressed = await adapters.database.write(apply_considered, facts, adapters.rules, adapters.now())
-    return [one.word for one in pressed]
+    _, pressed = await adapters.database.write(apply_with_automations, facts, adapters.rules, adapters.now())
+    return [one.result for one in pressed]
 
 
 async def item(adapters: Adapters, n: int = 1) -> Item:
@@ -150,7 +150,7 @@ async def test_what_was_open_before_there_was_a_rule_is_left_alone(adapters: Ada
 
 async def test_what_a_source_said_a_while_ago_is_left_to_people(adapters: Adapters) -> None:
     facts = [SourceSaid(dispute(), NOW - timedelta(minutes=6))]
-    _, pressed = await adapters.database.write(apply_considered, facts, adapters.rules, NOW)
+    _, pressed = await adapters.database.write(apply_with_automations, facts, adapters.rules, NOW)
 
     assert (pressed, (await item(adapters)).state) == ([], "open")
 
@@ -158,7 +158,7 @@ async def test_what_a_source_said_a_while_ago_is_left_to_people(adapters: Adapte
 async def test_what_only_an_event_says_is_decided_when_a_look_confirms_it_and_only_then(adapters: Adapters) -> None:
     adapters.rules = replace(adapters.rules, automations=(DRY, RULE))
     event = SourceSaid(dispute(), NOW, is_unconfirmed=True)
-    _, told = await adapters.database.write(apply_considered, [event], adapters.rules, NOW)
+    _, told = await adapters.database.write(apply_with_automations, [event], adapters.rules, NOW)
 
     assert (told, (await item(adapters)).state) == ([], "open")
     assert await hear(adapters, dispute()) == ["dry_run", "taken"]
@@ -169,7 +169,7 @@ async def test_a_dry_run_speaks_once_of_what_an_event_says_again(adapters: Adapt
     adapters.rules = replace(adapters.rules, automations=(DRY, replace(DRY, name="another")))
     first = await hear(adapters, dispute())
     event = SourceSaid(dispute(), NOW, is_unconfirmed=True)
-    await adapters.database.write(apply_considered, [event], adapters.rules, NOW)
+    await adapters.database.write(apply_with_automations, [event], adapters.rules, NOW)
 
     assert (first, await hear(adapters, dispute())) == (["dry_run"] * 2, [])
     assert await hear(adapters, dispute(title="Another")) == ["dry_run"] * 2
@@ -335,18 +335,18 @@ async def test_two_replicas_that_hear_of_different_items_keep_one_share_between_
     adapters.rules = replace(adapters.rules, automations=(replace(RULE, at_most=1),))
     has_acted, is_over = threading.Event(), threading.Event()
 
-    def first(connection: Connection) -> list[Pressed]:
+    def first(connection: Connection) -> list[RuleOutcome]:
         """Acts, and keeps its transaction open until the other one waits or is through."""
-        _, pressed = apply_considered(connection, [SourceSaid(dispute(1), NOW)], adapters.rules, NOW)
+        _, pressed = apply_with_automations(connection, [SourceSaid(dispute(1), NOW)], adapters.rules, NOW)
         has_acted.set()
         waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'")
         while not is_over.wait(0.01) and not connection.execute(waiting).scalar():
             pass
         return pressed
 
-    async def second(database: Database) -> list[Pressed]:
+    async def second(database: Database) -> list[RuleOutcome]:
         await asyncio.to_thread(has_acted.wait)
-        _, pressed = await database.write(apply_considered, [SourceSaid(dispute(2), NOW)], adapters.rules, NOW)
+        _, pressed = await database.write(apply_with_automations, [SourceSaid(dispute(2), NOW)], adapters.rules, NOW)
         is_over.set()
         return list(pressed)
 
@@ -355,13 +355,13 @@ async def test_two_replicas_that_hear_of_different_items_keep_one_share_between_
     for database in replicas:
         await database.close()
 
-    assert [pressed.word for pressed in (*one, *other)] == ["taken", "stopped"]
+    assert [pressed.result for pressed in (*one, *other)] == ["taken", "stopped"]
 
 
 async def test_what_fails_halfway_leaves_neither_item_nor_action(adapters: Adapters) -> None:
-    def cut_off(connection: Connection) -> list[Pressed]:
-        _, pressed = apply_considered(connection, [SourceSaid(dispute(), NOW)], adapters.rules, NOW)
-        assert [one.word for one in pressed] == ["taken"]
+    def cut_off(connection: Connection) -> list[RuleOutcome]:
+        _, pressed = apply_with_automations(connection, [SourceSaid(dispute(), NOW)], adapters.rules, NOW)
+        assert [one.result for one in pressed] == ["taken"]
         raise LookupError
 
     with pytest.raises(LookupError):

@@ -182,7 +182,7 @@ class Town:
     async def click(self, item: Any, verb: str, number: int) -> None:
         words = {"text": "Yes."} if verb == "reply" else {"note": "Seen."}
         click = Click(item.id, item.version, verb, TEAM, "cli", f"press-{number}", **words)  # type: ignore[arg-type]
-        await ingest.accept(self.adapters, ingest.own_click(click, self.adapters))
+        await ingest.accept(self.adapters, ingest.click_arrival(click, self.adapters))
 
     async def calm_down(self) -> None:
         """The faults stop, what waits is done, and one reconciliation follows; a full one of Getbill's older todos."""

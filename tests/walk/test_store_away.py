@@ -100,7 +100,7 @@ class Away:
         await self._inner.close()
 
 
-@pytest.mark.parametrize("work_name", ["apply_considered", "finish"])
+@pytest.mark.parametrize("work_name", ["apply_with_automations", "finish"])
 async def test_an_event_outlives_a_store_that_is_away_for_long(database: Database, work_name: str) -> None:
     away = Away(database, work_name)
     adapters = Adapters(
