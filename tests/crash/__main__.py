@@ -58,7 +58,8 @@ class DeadlyDatabase:
         await self._inner.close()
 
     def _die(self, when: str, work: Callable[..., Any], result: Any = None) -> None:
-        name = f"{work.__module__.rpartition('.')[2]}.{work.__name__}"
+        function = getattr(work, "func", work)  # of a partial
+        name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
         if (when, name) == (self._when, self._work_name) and _did_something(result) and self._armed.exists():
             os.kill(os.getpid(), signal.SIGKILL)
 
