@@ -29,9 +29,8 @@ from receiver.domain.token import Tokens
 from receiver.domain.totals import Totals, add_up
 from receiver.errors import CasebellError, ConfigError
 from receiver.settings import Settings, load
-from receiver.store import events as inbox
+from receiver.store import events, outbox
 from receiver.store import items as ledger
-from receiver.store import outbox
 from receiver.store.database import is_shared, open_as_it_is, sqlite_path
 from receiver.store.sqlite import FileLock
 
@@ -172,7 +171,7 @@ async def _act_beside_others(settings: Settings, pressed: Click) -> str | None:
 
     async with open_adapters(settings) as adapters:
         refusal = await submit_action(adapters, pressed, "en")
-        if await adapters.database.read(inbox.state_of, pressed.via, pressed.identity) == ("new", None):
+        if await adapters.database.read(events.state_of, pressed.via, pressed.identity) == ("new", None):
             warn("stored, and no replica has taken it yet: it acts as soon as one runs")
     return refusal
 

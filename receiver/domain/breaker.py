@@ -40,23 +40,23 @@ def place_of(destination: str) -> str:
     return f"{channel}:{address.partition('/')[0]}" if channel == "slack" else destination
 
 
-def names_over(destination: str, *, is_urgent: bool) -> tuple[str, ...]:
+def names_over(destination: str, *, is_interactive: bool) -> tuple[str, ...]:
     """The breakers a delivery passes. Slack counts posts apart from redraws and whispers (slack-and-email.md, A5), so
     what a person's click caused does not wait for a pause that posting had earned."""
     place = place_of(destination)
     if not destination.startswith("slack:"):
         return (place,)
-    return (place, "slack") if is_urgent else (place, "slack", SLACK_POSTS)
+    return (place, "slack") if is_interactive else (place, "slack", SLACK_POSTS)
 
 
-def name_struck(destination: str, error: DeliveryError, *, is_urgent: bool) -> str | None:
+def name_struck(destination: str, error: DeliveryError, *, is_interactive: bool) -> str | None:
     """The breaker that this failure counts against; None when it is the one delivery's own affair."""
-    names = names_over(destination, is_urgent=is_urgent)
+    names = names_over(destination, is_interactive=is_interactive)
     match error.reach:
         case "item" | "ours":
             return None
         case "pace":
-            return names[-1] if not is_urgent or len(names) == 1 else None
+            return names[-1] if not is_interactive or len(names) == 1 else None
         case "system":
             return names[min(1, len(names) - 1)]
         case "place":

@@ -75,9 +75,9 @@ def _alert_unknown(connection: Connection, routes: Sequence[Route], ids: Sequenc
         if item.state != "open" or not reminders.claim(connection, item.id, "", reminders.UNKNOWN, now):
             continue
         for route in possible_routes(item.snapshot, routes):
-            is_held = route.holds(item.snapshot, now)
+            is_deferred = route.holds(item.snapshot, now)
             for destination in route.destinations():
-                outbox.put_show(connection, item.id, destination, route.name, now, is_held=is_held)
+                outbox.put_show(connection, item.id, destination, route.name, now, is_deferred=is_deferred)
                 done += 1
     return done
 
@@ -160,8 +160,8 @@ def _queue_reminders(
         if message.destination not in elsewhere and (what == "woken" or message.route == route.name)
     }
     for destination, name in routes.items():
-        is_held = route.holds(item.snapshot, now)
-        outbox.put_nudge(connection, item.id, destination, name, reminder, now, is_held=is_held)
+        is_deferred = route.holds(item.snapshot, now)
+        outbox.put_nudge(connection, item.id, destination, name, reminder, now, is_deferred=is_deferred)
     return len(routes)
 
 
@@ -179,7 +179,7 @@ def _end_quiet_hours(connection: Connection, rules: Rules, now: datetime) -> int
         ids = [row.item_id for row in new if row.id in freed]
         if ids:
             payload: dict[str, object] = {"route": route, "items": ids}
-            outbox.put(connection, ids[0], destination, outbox.GATHER, payload, now)
+            outbox.put(connection, ids[0], destination, outbox.GROUPED, payload, now)
         done += len(freed)
     return done
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from receiver.context import CLICKS_WAKEUP, OUTBOX_WAKEUP, Adapters, events_wakeup
 from receiver.domain.breaker import names_over
 from receiver.store import actions, breakers, events, outbox
-from receiver.store.outbox import CARRY_OUT, Delivery
+from receiver.store.outbox import COMMAND, Delivery
 
 EVENTS_IN_ONE_COMMIT = 500
 
@@ -64,14 +64,16 @@ def _retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> 
     refused = {id_: "is not a dead delivery" for id_ in ids or () if id_ not in found}
     refused |= {id_: why for id_, delivery in found.items() if (why := _why_not(connection, delivery))}
     due = tuple(id_ for id_ in found if id_ not in refused and outbox.retry(connection, id_, now))
-    names = {name for id_ in due for name in names_over(found[id_].destination, is_urgent=found[id_].is_urgent)}
+    names = {
+        name for id_ in due for name in names_over(found[id_].destination, is_interactive=found[id_].is_interactive)
+    }
     breakers.look_again(connection, names, now)  # the operator says that the cause is fixed
     return Retried(due, refused)
 
 
 def _why_not(connection: Connection, delivery: Delivery) -> str | None:
     """Why a delivery must not be retried. People were told that a command failed, and may have decided since."""
-    if delivery.what != CARRY_OUT:
+    if delivery.what != COMMAND:
         return None
     action = actions.find(connection, delivery.value("action"))
     if action is not None and action.state == "asked":

@@ -122,7 +122,7 @@ def _apply(connection: Connection, fact: Fact, now: datetime, routes: Sequence[R
 
 def _queue_command(connection: Connection, item: Item, action_id: int, now: datetime) -> None:
     destination = f"{item.snapshot.source}:{item.snapshot.account}"
-    outbox.put(connection, item.id, destination, outbox.CARRY_OUT, {"action": action_id}, now)
+    outbox.put(connection, item.id, destination, outbox.COMMAND, {"action": action_id}, now)
 
 
 def _notify_assignee(connection: Connection, item: Item, click: Click, now: datetime) -> None:
@@ -215,14 +215,14 @@ def _refuse(
     actions.add(connection, replace(click, text=None), "refused", refusal.code, now)
     if click.answer_to:
         payload: dict[str, object] = {"code": refusal.code, "values": refusal.values}
-        outbox.put(connection, item.id, click.answer_to, outbox.TELL, payload, now)
+        outbox.put(connection, item.id, click.answer_to, outbox.REPLY, payload, now)
     if click.version != item.version and click.shown_at:
         destination, reference = _message_of(click.shown_at)
         for stored in _references(connection, item, destination):
             if stored.partition("@")[0] == reference:  # the message does not show the version that is stored for it
                 messages.doubt(connection, item.id, destination, stored)
         route = route_at(destination, item.snapshot, routes).name
-        outbox.put_show(connection, item.id, destination, route, now, is_urgent=True)
+        outbox.put_show(connection, item.id, destination, route, now, is_interactive=True)
     return refusal
 
 

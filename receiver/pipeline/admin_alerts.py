@@ -23,4 +23,4 @@ def enqueue_admin_alert(
     values = {"about": alarm.about, "since": f"{alarm.since:%Y-%m-%d %H:%M} UTC", "reason": alarm.reason}
     payload = {"code": code, "values": values, "mark": f"{alarm.name} {code} {alarm.since.timestamp():.0f}"}
     for destination in destinations(alarm, admins, channels):
-        outbox.put(connection, None, destination, outbox.WARN, payload, now, is_urgent=True)
+        outbox.put(connection, None, destination, outbox.ADMIN_ALERT, payload, now, is_interactive=True)

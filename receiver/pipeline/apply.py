@@ -159,8 +159,8 @@ def _queue_shows(
             destination,
             route,
             now,
-            is_urgent=is_interactive and destination in posted,
-            is_held=is_new and route in quiet,
+            is_interactive=is_interactive and destination in posted,
+            is_deferred=is_new and route in quiet,
         )
 
 
@@ -183,7 +183,7 @@ def _close_attempt(connection: Connection, before: Item | None, item: Item, now:
     actions.finish(connection, attempt.action_id, "done" if is_done else "failed", reason, now)
     action = actions.find(connection, attempt.action_id) if item.undo_until else None
     if action and action.answer_to:
-        outbox.put(connection, item.id, action.answer_to, outbox.OFFER, {}, now)
+        outbox.put(connection, item.id, action.answer_to, outbox.UNDO_OFFER, {}, now)
 
 
 def _has_outcome(attempt: Attempt, item: Item) -> bool:
@@ -204,7 +204,7 @@ def _close_proposal(connection: Connection, before: Item | None, item: Item, fac
     if action and action.answer_to and not (by and by.is_surely(proposal.person)):
         code = "proposal_withdrawn" if by else "proposal_void"
         payload: dict[str, object] = {"code": code, "values": {"who": by.label} if by else {}}
-        outbox.put(connection, item.id, action.answer_to, outbox.TELL, payload, now)
+        outbox.put(connection, item.id, action.answer_to, outbox.REPLY, payload, now)
 
 
 def _mail_refusal(connection: Connection, item: Item, fact: Fact, now: datetime) -> None:

@@ -7,23 +7,23 @@ from sqlalchemy import Connection, delete, select
 
 from receiver.domain.admin_alert import AdminAlert
 from receiver.store import upsert
-from receiver.store.schema import alarm, failing
+from receiver.store.schema import admin_alert, failing
 
 _COLUMNS = ("name", "code", "since", "reason")
 
 
 def standing(connection: Connection) -> dict[str, AdminAlert]:
     """By name."""
-    rows = connection.execute(select(*(alarm.c[name] for name in _COLUMNS)))
+    rows = connection.execute(select(*(admin_alert.c[name] for name in _COLUMNS)))
     return {row.name: AdminAlert(*row) for row in rows}
 
 
 def begin(connection: Connection, new: AdminAlert) -> None:
-    connection.execute(alarm.insert().values(**asdict(new)))
+    connection.execute(admin_alert.insert().values(**asdict(new)))
 
 
 def end(connection: Connection, name: str) -> None:
-    connection.execute(delete(alarm).where(alarm.c.name == name))
+    connection.execute(delete(admin_alert).where(admin_alert.c.name == name))
 
 
 def remember_failure(connection: Connection, source: str, account: str, reason: str, now: datetime) -> None:

@@ -52,15 +52,15 @@ def take_back_probes(connection: Connection, names: Collection[str], claim_id: s
 def hear(
     connection: Connection,
     destination: str,
-    is_urgent: bool,
+    is_interactive: bool,
     error: DeliveryError | None,
     claim_id: str,
     now: datetime,
     chance: float,
 ) -> list[Breaker]:
     """Count what came of a delivery; the breakers that this opened or closed."""
-    names = names_over(destination, is_urgent=is_urgent)
-    struck = None if error is None else name_struck(destination, error, is_urgent=is_urgent)
+    names = names_over(destination, is_interactive=is_interactive)
+    struck = None if error is None else name_struck(destination, error, is_interactive=is_interactive)
     if struck is not None:
         connection.execute(
             upsert.insert(connection, breaker).values(name=struck, state="closed").on_conflict_do_nothing()

@@ -25,8 +25,8 @@ class BulkInsert:
         self.keys.add(item.key)
         self._items.append(items.values_of(item))
         self._events.append(items.event_of(item.id, event))
-        for place, route, is_held in shows:
-            state = outbox.HELD if is_held else outbox.DUE
+        for place, route, is_deferred in shows:
+            state = outbox.DEFERRED if is_deferred else outbox.DUE
             self._shows.append(outbox.row_of(item.id, place, outbox.SHOW, {"route": route}, now, state=state))
 
     def write(self) -> None:

@@ -20,20 +20,20 @@ from receiver.store.schema import Instant, pace
 from receiver.store.schema import outbox as rows
 
 # The same objects each time: a claim's statement is kept by the conditions it is made of.
-_URGENT, _CALM = rows.c.is_urgent, ~rows.c.is_urgent
+_INTERACTIVE, _NORMAL = rows.c.is_interactive, ~rows.c.is_interactive
 _FILLING = select(pace.c.name, pace.c.full_at).where(pace.c.full_at > bindparam("now", type_=Instant))
-URGENT_EACH = 4  # of one destination side by side: a slow one never takes all places
-CALM_EACH, MAILS_EACH = 1, 4
+INTERACTIVE_EACH = 4  # of one destination side by side: a slow one never takes all places
+NORMAL_EACH, MAILS_EACH = 1, 4
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """How many may start here, how many of them first-time alerts, and which destinations have their share already."""
 
-    urgent: int
-    calm: int
+    interactive: int
+    normal: int
     busy: Collection[str] = ()
-    busy_calm: Collection[str] = ()
+    busy_normal: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +54,22 @@ def claim_batch(connection: Connection, now: datetime, claim_id: str, room: Capa
     slow = {name: at for name, at in full_at.items() if _room(paces, name, at, now) < 1}
     is_open = breakers.opened(connection)
     shut = [_not_over(one.name) for one in is_open]
-    urgent = outbox.claim(connection, now, claim_id, room.urgent, room.busy, URGENT_EACH, _URGENT, *shut)
-    found = [(delivery, claim_id) for delivery in urgent]
+    interactive = outbox.claim(
+        connection, now, claim_id, room.interactive, room.busy, INTERACTIVE_EACH, _INTERACTIVE, *shut
+    )
+    found = [(delivery, claim_id) for delivery in interactive]
     is_counted = groups.is_counted(tuple(paces.bursts))  # not what was committed since they were counted just now
-    calm = (_CALM, _not_over("mail"), is_counted, *shut)
-    held = [*room.busy_calm, *slow]
-    most = min(room.calm, room.urgent - len(found))
+    normal = (_NORMAL, _not_over("mail"), is_counted, *shut)
+    held = [*room.busy_normal, *slow]
+    most = min(room.normal, room.interactive - len(found))
     if most > 0:
-        alerts = outbox.claim(connection, now, claim_id, most, held, CALM_EACH, *calm)
+        alerts = outbox.claim(connection, now, claim_id, most, held, NORMAL_EACH, *normal)
         most -= len(alerts)
         found += [(delivery, claim_id) for delivery in alerts]
     most = min(most, _room(paces, "mail", full_at.get("mail"), now))
     if most > 0:
-        mails = (_CALM, _over("mail"), *shut)
-        sent = outbox.claim(connection, now, claim_id, most, room.busy_calm, MAILS_EACH, *mails)
+        mails = (_NORMAL, _over("mail"), *shut)
+        sent = outbox.claim(connection, now, claim_id, most, room.busy_normal, MAILS_EACH, *mails)
         found += [(delivery, claim_id) for delivery in sent]
     found += _probes(connection, is_open, now, claim_id, slow, is_counted)
     _spend(connection, [delivery for delivery, _ in found], full_at, paces, now)
@@ -77,7 +79,7 @@ def claim_batch(connection: Connection, now: datetime, claim_id: str, room: Capa
 def record_outcome(
     connection: Connection,
     destination: str,
-    is_urgent: bool,
+    is_interactive: bool,
     error: DeliveryError | None,
     claim_id: str,
     now: datetime,
@@ -90,7 +92,7 @@ def record_outcome(
     told too much too fast nothing is left in the bucket, or what the pause saved up would be too much at once again.
     """
     locks.hold(connection, [CLAIM])  # before any row: who claims waits for rows in the other order
-    turned = breakers.hear(connection, destination, is_urgent, error, claim_id, now, chance)
+    turned = breakers.hear(connection, destination, is_interactive, error, claim_id, now, chance)
     for one in turned:
         if one.state == "closed":
             outbox.hasten(connection, _over(one.name), now)
@@ -99,9 +101,9 @@ def record_outcome(
     return turned
 
 
-def calm_each(destination: str) -> int:
+def normal_each(destination: str) -> int:
     """How many first-time alerts go side by side: one to a Slack channel, so that they stay in order."""
-    return MAILS_EACH if destination.startswith("mail:") else CALM_EACH
+    return MAILS_EACH if destination.startswith("mail:") else NORMAL_EACH
 
 
 def _probes(
@@ -116,7 +118,7 @@ def _probes(
     found: list[tuple[Delivery, str]] = []
     for one in is_open:
         sync_locks = [_over(one.name), *(_not_over(other.name) for other in is_open if other.name != one.name)]
-        sync_locks.append(or_(rows.c.is_urgent, and_(rows.c.destination.not_in(slow), is_counted)))
+        sync_locks.append(or_(rows.c.is_interactive, and_(rows.c.destination.not_in(slow), is_counted)))
         probe_id = f"{claim_id} {one.name}"
         if one.open_until is None or one.open_until > now or not outbox.is_any_due(connection, now, *sync_locks):
             continue
@@ -138,7 +140,7 @@ def _not_over(name: str) -> ColumnElement[bool]:
 def _over(name: str) -> ColumnElement[bool]:
     """The deliveries that pass this breaker."""
     if name == SLACK_POSTS:
-        return and_(rows.c.destination.startswith("slack:"), ~rows.c.is_urgent)
+        return and_(rows.c.destination.startswith("slack:"), ~rows.c.is_interactive)
     if ":" not in name:
         return rows.c.destination.startswith(f"{name}:")
     return or_(rows.c.destination == name, rows.c.destination.startswith(f"{name}/", autoescape=True))
@@ -176,7 +178,7 @@ def _spend(
     """A token for each alert; what came of a click costs none."""
     spent: dict[str, int] = {}
     for delivery in taken:
-        if not delivery.is_urgent:
+        if not delivery.is_interactive:
             place = place_of(delivery.destination)
             spent[place] = spent.get(place, 0) + 1
     for place, count in spent.items():

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Executable, Integer, and_, bindparam, case
 
 from receiver.store.schema import Instant, outbox
 
-CARRY_OUT = "carry_out"  # its lease is longer
+COMMAND = "command"  # its lease is longer
 _NOW = bindparam("now", type_=Instant)
 
 
@@ -39,7 +39,7 @@ def statement(only: tuple[ColumnElement[bool], ...], names: tuple[str, ...]) -> 
         .values(
             claim_id=bindparam("claimer", type_=outbox.c.claim_id.type),
             lease_until=case(
-                (outbox.c.what == CARRY_OUT, bindparam("order_until", type_=Instant)),
+                (outbox.c.what == COMMAND, bindparam("order_until", type_=Instant)),
                 else_=bindparam("until", type_=Instant),
             ),
             attempts=outbox.c.attempts + 1,
@@ -71,5 +71,5 @@ def _is_free() -> ColumnElement[bool]:
 REAPING = (
     update(outbox)
     .where(outbox.c.lease_until < _NOW, outbox.c.state == "due")
-    .values(claim_id=None, lease_until=None, maybe_delivered=True, lost=outbox.c.lost + 1)
+    .values(claim_id=None, lease_until=None, maybe_delivered=True, lost_leases=outbox.c.lost_leases + 1)
 )

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Column, ColumnElement, Connection, type_coerc
 
 from receiver.store import events as inbox_rows
 from receiver.store import outbox as outbox_rows
-from receiver.store.schema import breaker, inbox, outbox, pace
+from receiver.store.schema import breaker, event, outbox, pace
 
 CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)  # of a breaker or a pace; nothing asks for more
@@ -20,7 +20,7 @@ def heal(connection: Connection, now: datetime) -> int:
     touched = 0
     soon = now + CLOCKS_AGREE_WITHIN
     for table, born_at, waiting, lease in (
-        (inbox, inbox.c.received_at, inbox.c.state == "new", inbox_rows.LEASE),
+        (event, event.c.received_at, event.c.state == "new", inbox_rows.LEASE),
         (outbox, outbox.c.created_at, outbox.c.state == "due", outbox_rows.ORDER_LEASE),
     ):
         born_later = update(table).where(waiting, born_at > soon)

@@ -55,7 +55,7 @@ def claim(connection: Connection, made: DigestRun) -> bool:
 
 def material(connection: Connection, since: datetime) -> Iterator[Item]:
     """What a digest is counted from: all that is open, what was opened or resolved ``since``, and every hardship."""
-    chosen = select(item.c.whole).where(
+    chosen = select(item.c.document).where(
         or_(
             item.c.state != "resolved",
             item.c.resolved_at >= since,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, bindparam, func, or_, select, update
 
 from receiver.store import upsert
-from receiver.store.schema import inbox
+from receiver.store.schema import event
 
 LEASE = timedelta(seconds=60)
 MOST_ATTEMPTS = 10  # counted when claimed, so that a body that kills the process runs out of them
@@ -86,13 +86,13 @@ def claim(
     connection: Connection, sources: Sequence[str], account: str | None, now: datetime, claim_id: str, most: int
 ) -> list[Row]:
     """Take up to ``most`` waiting rows of these sources, oldest first, under a lease; suspects are left."""
-    return _claim(connection, sources, account, now, claim_id, most, inbox.c.attempts < SUSPECT_AFTER)
+    return _claim(connection, sources, account, now, claim_id, most, event.c.attempts < SUSPECT_AFTER)
 
 
 def unread(connection: Connection, source: str, account: str, after_id: int, most: int) -> list[tuple[int, bytes]]:
     """Ids and bodies of what waits, oldest first, whoever has it."""
-    mine = (inbox.c.state == "new", inbox.c.source == source, inbox.c.account == account, inbox.c.id > after_id)
-    rows = connection.execute(select(inbox.c.id, inbox.c.body).where(*mine).order_by(inbox.c.id).limit(most))
+    mine = (event.c.state == "new", event.c.source == source, event.c.account == account, event.c.id > after_id)
+    rows = connection.execute(select(event.c.id, event.c.body).where(*mine).order_by(event.c.id).limit(most))
     return [(row.id, row.body) for row in rows]
 
 
@@ -100,7 +100,7 @@ def claim_suspect(
     connection: Connection, sources: Sequence[str], account: str | None, now: datetime, claim_id: str
 ) -> list[Row]:
     """Take one row that was claimed before and never finished: perhaps it kills who works on it. None: []."""
-    return _claim(connection, sources, account, now, claim_id, 1, inbox.c.attempts >= SUSPECT_AFTER)
+    return _claim(connection, sources, account, now, claim_id, 1, event.c.attempts >= SUSPECT_AFTER)
 
 
 def _claim(
@@ -113,20 +113,20 @@ def _claim(
     condition: ColumnElement[bool],
 ) -> list[Row]:
     waiting = (
-        select(inbox.c.id)
-        .where(inbox.c.state == "new", inbox.c.source.in_(sources), inbox.c.due_at <= now, condition)
-        .where(or_(inbox.c.lease_until.is_(None), inbox.c.lease_until < now))
-        .order_by(inbox.c.due_at, inbox.c.id)
+        select(event.c.id)
+        .where(event.c.state == "new", event.c.source.in_(sources), event.c.due_at <= now, condition)
+        .where(or_(event.c.lease_until.is_(None), event.c.lease_until < now))
+        .order_by(event.c.due_at, event.c.id)
         .limit(most)
         .with_for_update(skip_locked=True)
     )
     if account is not None:
-        waiting = waiting.where(inbox.c.account == account)
+        waiting = waiting.where(event.c.account == account)
     taken = connection.execute(
-        update(inbox)
-        .where(inbox.c.id.in_(select(waiting.cte().c.id)))  # in a CTE it is asked once, and its limit holds
-        .values(claim_id=claim_id, lease_until=now + LEASE, attempts=inbox.c.attempts + 1)
-        .returning(*(inbox.c[name] for name in Row.__slots__))
+        update(event)
+        .where(event.c.id.in_(select(waiting.cte().c.id)))  # in a CTE it is asked once, and its limit holds
+        .values(claim_id=claim_id, lease_until=now + LEASE, attempts=event.c.attempts + 1)
+        .returning(*(event.c[name] for name in Row.__slots__))
     )
     return sorted((Row(*row) for row in taken), key=lambda row: row.id)
 
@@ -134,8 +134,8 @@ def _claim(
 def finish(connection: Connection, ids: Sequence[int], claim_id: str, now: datetime) -> None:
     """Done with these. A row whose lease was lost to another claim is left to it."""
     connection.execute(
-        update(inbox)
-        .where(inbox.c.id.in_(ids), inbox.c.claim_id == claim_id)
+        update(event)
+        .where(event.c.id.in_(ids), event.c.claim_id == claim_id)
         .values(state="done", done_at=now, claim_id=None, lease_until=None, reason=None)
     )
 
@@ -143,41 +143,41 @@ def finish(connection: Connection, ids: Sequence[int], claim_id: str, now: datet
 def release(connection: Connection, ids: Sequence[int], claim_id: str, due_at: datetime, reason: str) -> None:
     """Put back until ``due_at``. That is our own decision, so the claim does not count as an attempt."""
     connection.execute(
-        update(inbox)
-        .where(inbox.c.id.in_(ids), inbox.c.claim_id == claim_id)
-        .values(due_at=due_at, claim_id=None, lease_until=None, reason=reason, attempts=inbox.c.attempts - 1)
+        update(event)
+        .where(event.c.id.in_(ids), event.c.claim_id == claim_id)
+        .values(due_at=due_at, claim_id=None, lease_until=None, reason=reason, attempts=event.c.attempts - 1)
     )
 
 
 def renew(connection: Connection, ids: Sequence[int], claim_id: str, now: datetime) -> None:
     """Go on holding these for another lease; those that were lost meanwhile stay lost."""
     connection.execute(
-        update(inbox).where(inbox.c.id.in_(ids), inbox.c.claim_id == claim_id).values(lease_until=now + LEASE)
+        update(event).where(event.c.id.in_(ids), event.c.claim_id == claim_id).values(lease_until=now + LEASE)
     )
 
 
 def quarantine(connection: Connection, id_: int, claim_id: str, reason: str, now: datetime) -> None:
     """Set aside with the reason: nothing is lost, nothing loops."""
     connection.execute(
-        update(inbox)
-        .where(inbox.c.id == id_, inbox.c.claim_id == claim_id)
+        update(event)
+        .where(event.c.id == id_, event.c.claim_id == claim_id)
         .values(state="quarantined", reason=reason[:500], done_at=now, claim_id=None, lease_until=None)
     )
 
 
 def expire_leases(connection: Connection, now: datetime) -> None:
     """End every lease now. Only for a process that holds the database alone: whoever had them is dead."""
-    held = (inbox.c.state == "new", inbox.c.claim_id.is_not(None))
-    connection.execute(update(inbox).where(*held).values(lease_until=now - timedelta(seconds=1)))
+    held = (event.c.state == "new", event.c.claim_id.is_not(None))
+    connection.execute(update(event).where(*held).values(lease_until=now - timedelta(seconds=1)))
 
 
 def again(connection: Connection, ids: Sequence[int], now: datetime) -> list[tuple[str, str]]:
     """Understand these once more, under the identity they have; source and account of each that was at rest."""
     raised = connection.execute(
-        update(inbox)
-        .where(inbox.c.id.in_(ids), inbox.c.state.in_(("done", "quarantined")))
+        update(event)
+        .where(event.c.id.in_(ids), event.c.state.in_(("done", "quarantined")))
         .values(state="new", due_at=now, done_at=None, reason=None, attempts=0)
-        .returning(inbox.c.source, inbox.c.account)
+        .returning(event.c.source, event.c.account)
     )
     return [(row.source, row.account) for row in raised]
 
@@ -191,22 +191,22 @@ def at_rest(
     asked for by their id, or were set aside.
     """
     states = ("quarantined",) if is_quarantined else ("done", "quarantined")
-    has_body = or_(inbox.c.state == "quarantined", func.length(inbox.c.body) > 0)  # retention erases bodies first
-    chosen = select(inbox.c.id).where(inbox.c.state.in_(states), inbox.c.id > after, has_body)
+    has_body = or_(event.c.state == "quarantined", func.length(event.c.body) > 0)  # retention erases bodies first
+    chosen = select(event.c.id).where(event.c.state.in_(states), event.c.id > after, has_body)
     if event_id is not None:
-        chosen = chosen.where(inbox.c.event_id.in_((event_id, f"id:{event_id}")))
+        chosen = chosen.where(event.c.event_id.in_((event_id, f"id:{event_id}")))
     elif not is_quarantined:
-        chosen = chosen.where(inbox.c.source.not_in(CLICK_SOURCES))
+        chosen = chosen.where(event.c.source.not_in(CLICK_SOURCES))
     if since is not None:
-        chosen = chosen.where(inbox.c.received_at >= since)
-    return list(connection.execute(chosen.order_by(inbox.c.id).limit(most)).scalars())
+        chosen = chosen.where(event.c.received_at >= since)
+    return list(connection.execute(chosen.order_by(event.c.id).limit(most)).scalars())
 
 
 def listed(connection: Connection, state: str | None, most: int) -> list[Listed]:
     """Stored events, newest first."""
-    chosen = select(*(inbox.c[name] for name in Listed.__slots__)).order_by(inbox.c.id.desc()).limit(most)
+    chosen = select(*(event.c[name] for name in Listed.__slots__)).order_by(event.c.id.desc()).limit(most)
     if state is not None:
-        chosen = chosen.where(inbox.c.state == state)
+        chosen = chosen.where(event.c.state == state)
     return [Listed(*row) for row in connection.execute(chosen)]
 
 
@@ -214,15 +214,15 @@ def counts(connection: Connection) -> dict[str, int]:
     """How many rows are in each state."""
     return {
         row.state: row.n
-        for row in connection.execute(select(inbox.c.state, func.count().label("n")).group_by(inbox.c.state))
+        for row in connection.execute(select(event.c.state, func.count().label("n")).group_by(event.c.state))
     }
 
 
 def state_of(connection: Connection, source: str, event_id: str) -> tuple[str, str | None] | None:
     """State and reason of one event, or None when it never came."""
     row = connection.execute(
-        select(inbox.c.state, inbox.c.reason).where(
-            inbox.c.source == bindparam("source"), inbox.c.event_id == bindparam("event")
+        select(event.c.state, event.c.reason).where(
+            event.c.source == bindparam("source"), event.c.event_id == bindparam("event")
         ),
         {"source": source, "event": event_id},
     ).first()
@@ -246,11 +246,11 @@ def _identity(arrival: Arrival) -> tuple[str, ...]:
     return (arrival.source, arrival.account, arrival.event_id)
 
 
-_NEWEST = select(func.max(inbox.c.id))
+_NEWEST = select(func.max(event.c.id))
 _APPEND = {
-    "sqlite": upsert.INSERT["sqlite"](inbox).on_conflict_do_nothing(),
-    "postgresql": upsert.INSERT["postgresql"](inbox)
+    "sqlite": upsert.INSERT["sqlite"](event).on_conflict_do_nothing(),
+    "postgresql": upsert.INSERT["postgresql"](event)
     .on_conflict_do_nothing()
-    .returning(inbox.c.source, inbox.c.account, inbox.c.event_id),
+    .returning(event.c.source, event.c.account, event.c.event_id),
 }
-_SINCE = select(inbox.c.source, inbox.c.account, inbox.c.event_id).where(inbox.c.id > bindparam("newest"))
+_SINCE = select(event.c.source, event.c.account, event.c.event_id).where(event.c.id > bindparam("newest"))

@@ -17,8 +17,8 @@ from sqlalchemy import ColumnElement, Connection, Executable, and_, case, delete
 from receiver.domain.item import Item
 from receiver.domain.pace import Pace
 from receiver.store import items, locks, upsert
-from receiver.store.outbox import CLAIM, DUE, SHOW, STORM, SWEPT, put
-from receiver.store.schema import item, message, outbox, pace, storm
+from receiver.store.outbox import BURST, CLAIM, DUE, IN_GROUP, SHOW, put
+from receiver.store.schema import alert_group, item, message, outbox, pace
 
 Found = Any  # a row of a select: its columns are its attributes
 MOST_AT_ONCE = 1_000
@@ -30,7 +30,7 @@ FOLLOWED_FOR = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """A storm's row. ``drawn``: what its message shows, as ``sum_of`` tells it."""
+    """A row of ``alert_group``. ``content_key``: see ``content_key_of``; None before its message was sent."""
 
     id: int
     destination: str
@@ -38,7 +38,7 @@ class GroupRow:
     began_at: datetime
     until: datetime
     reference: str | None
-    drawn: str | None
+    content_key: str | None
     maybe_delivered: bool
 
 
@@ -56,7 +56,7 @@ def sweep(connection: Connection, bursts: Mapping[str, Pace], now: datetime) -> 
 @lru_cache(maxsize=16)
 def is_counted(places: tuple[str, ...]) -> ColumnElement[bool]:
     """Rows about which that is decided, or need not be."""
-    return or_(outbox.c.what != SHOW, outbox.c.storm_id.is_not(None), outbox.c.destination.not_in(places))
+    return or_(outbox.c.what != SHOW, outbox.c.group_id.is_not(None), outbox.c.destination.not_in(places))
 
 
 @lru_cache(maxsize=16)
@@ -66,7 +66,7 @@ def _uncounted(places: tuple[str, ...]) -> Executable:
     return (
         select(outbox.c.id, outbox.c.item_id, outbox.c.destination, outbox.c.payload, message.c.id.label("shown"))
         .outerjoin(message, is_there)
-        .where(outbox.c.storm_id.is_(None), outbox.c.what == SHOW, outbox.c.state == DUE)
+        .where(outbox.c.group_id.is_(None), outbox.c.what == SHOW, outbox.c.state == DUE)
         .where(outbox.c.claim_id.is_(None), outbox.c.destination.in_(places))
         .order_by(outbox.c.id)
         .limit(MOST_AT_ONCE)
@@ -88,12 +88,12 @@ def _sweep(connection: Connection, destination: str, burst: Pace, rows: Sequence
             on = _begin(connection, destination, json.loads(row.payload).get("route", ""), now)
         (alone if on is None else swept).append(row)
         full_at = min(burst.take(full_at, now, 1), burst.empty(now))
-    _mark(connection, [row.id for row in alone], storm_id=0)
+    _mark(connection, [row.id for row in alone], group_id=0)
     _advance(connection, destination, [row.id for row in alone if row.shown is None])
     if full_at is not None:
         _save_bucket(connection, name, full_at)
     if on is not None and swept:
-        connection.execute(update(storm).where(storm.c.id == on.id).values(until=full_at))
+        connection.execute(update(alert_group).where(alert_group.c.id == on.id).values(until=full_at))
         _take_in(connection, on, swept, now)
 
 
@@ -101,7 +101,7 @@ def _advance(connection: Connection, destination: str, ids: Sequence[int]) -> No
     """What rings by itself leaves before the replies of a storm that wait for their turn: they ring nobody."""
     if not ids:
         return
-    replies = (outbox.c.destination == destination, outbox.c.state == DUE, outbox.c.storm_id > 0)
+    replies = (outbox.c.destination == destination, outbox.c.state == DUE, outbox.c.group_id > 0)
     first = connection.execute(select(func.min(outbox.c.due_at)).where(*replies, outbox.c.what == SHOW)).scalar()
     if first is not None:
         later = (outbox.c.id.in_(ids), outbox.c.due_at >= first)
@@ -111,65 +111,65 @@ def _advance(connection: Connection, destination: str, ids: Sequence[int]) -> No
 def _take_in(connection: Connection, on: GroupRow, swept: Sequence[Found], now: datetime) -> None:
     """They wait for the storm's message, or go below the one that stands."""
     if on.reference is None:
-        _mark(connection, [row.id for row in swept], storm_id=on.id, state=SWEPT)
+        _mark(connection, [row.id for row in swept], group_id=on.id, state=IN_GROUP)
         if not _row_of(connection, on.id):
             _put(connection, on, now)
         return
-    _mark(connection, [row.id for row in swept], storm_id=on.id)
+    _mark(connection, [row.id for row in swept], group_id=on.id)
     _point(connection, [row.id for row in swept], on.reference)
 
 
 def _put(connection: Connection, on: GroupRow, now: datetime) -> None:
     """Its message leaves before the alerts that wait for their turn in the channel already."""
-    put(connection, None, on.destination, STORM, {"storm": on.id, "route": on.route}, now)
+    put(connection, None, on.destination, BURST, {"storm": on.id, "route": on.route}, now)
     waiting = (outbox.c.destination == on.destination, outbox.c.state == DUE)
     first = connection.execute(select(func.min(outbox.c.due_at)).where(*waiting)).scalar() or now
-    is_ours = (outbox.c.what == STORM, outbox.c.destination == on.destination, outbox.c.storm_id.is_(None))
-    connection.execute(update(outbox).where(*is_ours).values(storm_id=on.id, due_at=first - FIRST))
+    is_ours = (outbox.c.what == BURST, outbox.c.destination == on.destination, outbox.c.group_id.is_(None))
+    connection.execute(update(outbox).where(*is_ours).values(group_id=on.id, due_at=first - FIRST))
 
 
 def drawn(
-    connection: Connection, storm_id: int, reference: str, shows: str, now: datetime, *, maybe_delivered: bool
+    connection: Connection, group_id: int, reference: str, content_key: str, now: datetime, *, maybe_delivered: bool
 ) -> None:
     """Its message stands at ``reference``; what waited for that goes below it."""
     locks.hold(connection, [CLAIM])
-    values = {"reference": reference, "drawn": shows, "maybe_delivered": maybe_delivered}
-    connection.execute(update(storm).where(storm.c.id == storm_id).values(values))
-    part = (outbox.c.storm_id == storm_id, outbox.c.what == SHOW, outbox.c.claim_id.is_(None))
-    waiting = select(outbox.c.id).where(*part, outbox.c.state.in_((SWEPT, DUE)))
+    values = {"reference": reference, "content_key": content_key, "maybe_delivered": maybe_delivered}
+    connection.execute(update(alert_group).where(alert_group.c.id == group_id).values(values))
+    part = (outbox.c.group_id == group_id, outbox.c.what == SHOW, outbox.c.claim_id.is_(None))
+    waiting = select(outbox.c.id).where(*part, outbox.c.state.in_((IN_GROUP, DUE)))
     ids = list(connection.execute(waiting).scalars())
     _point(connection, ids, reference)
-    swept = update(outbox).where(outbox.c.id.in_(ids), outbox.c.state == SWEPT)
+    swept = update(outbox).where(outbox.c.id.in_(ids), outbox.c.state == IN_GROUP)
     connection.execute(swept.values(state=DUE, due_at=now))
 
 
-def forgo(connection: Connection, storm_id: int, now: datetime) -> None:
+def forgo(connection: Connection, group_id: int, now: datetime) -> None:
     """Nothing of it is open and no message tells of it: it is not told of any more, and rings nobody."""
-    connection.execute(update(storm).where(storm.c.id == storm_id).values(is_over=True))
-    swept = (*_part(storm_id), outbox.c.state == SWEPT)
+    connection.execute(update(alert_group).where(alert_group.c.id == group_id).values(is_over=True))
+    swept = (*_part(group_id), outbox.c.state == IN_GROUP)
     connection.execute(update(outbox).where(*swept).values(state="done", done_at=now, reason="decided meanwhile"))
 
 
 def forget(connection: Connection, before: datetime) -> int:
     """Erase storms that were over before then; how many."""
-    return connection.execute(delete(storm).where(storm.c.is_over, storm.c.until < before)).rowcount
+    return connection.execute(delete(alert_group).where(alert_group.c.is_over, alert_group.c.until < before)).rowcount
 
 
-def find(connection: Connection, storm_id: int) -> GroupRow | None:
+def find(connection: Connection, group_id: int) -> GroupRow | None:
     """The storm with this id."""
-    row = connection.execute(select(*_COLUMNS).where(storm.c.id == storm_id)).first()
+    row = connection.execute(select(*_COLUMNS).where(alert_group.c.id == group_id)).first()
     return GroupRow(*row) if row else None
 
 
-def items_of(connection: Connection, storm_id: int) -> list[Item]:
+def items_of(connection: Connection, group_id: int) -> list[Item]:
     """Every item of it, in the order in which they came."""
-    first = select(outbox.c.item_id, func.min(outbox.c.id).label("at")).where(*_part(storm_id))
+    first = select(outbox.c.item_id, func.min(outbox.c.id).label("at")).where(*_part(group_id))
     came = first.group_by(outbox.c.item_id).subquery()
-    chosen = select(item.c.whole).join(came, came.c.item_id == item.c.id).order_by(came.c.at)
+    chosen = select(item.c.document).join(came, came.c.item_id == item.c.id).order_by(came.c.at)
     return [items.whole(text) for text in connection.execute(chosen).scalars()]
 
 
-def sum_of(found: Sequence[Item]) -> str:
+def content_key_of(found: Sequence[Item]) -> str:
     """What a drawing of these items depends on: another one differs in it."""
     n_open = sum(one.state != "resolved" for one in found)
     return f"{len(found)} {n_open} {sum(one.version for one in found)}"
@@ -178,7 +178,7 @@ def sum_of(found: Sequence[Item]) -> str:
 def follow(connection: Connection, now: datetime) -> int:
     """Have the messages redrawn that do not show their storm as it is, seldom enough; how many."""
     locks.hold(connection, [CLAIM])
-    chosen = select(*_COLUMNS).where(~storm.c.is_over).order_by(storm.c.id)
+    chosen = select(*_COLUMNS).where(~alert_group.c.is_over).order_by(alert_group.c.id)
     on = [GroupRow(*row) for row in connection.execute(chosen)]
     return sum(_follow(connection, one, EDIT_EVERY * len(on), now) for one in on)
 
@@ -190,7 +190,7 @@ def _follow(connection: Connection, one: GroupRow, every: timedelta, now: dateti
         .where(item.c.id.in_(select(outbox.c.item_id).where(*_part(one.id))))
     ).one()
     row = _row_of(connection, one.id)
-    if one.drawn == f"{n} {n_open or 0} {versions or 0}" or n == 0:
+    if one.content_key == f"{n} {n_open or 0} {versions or 0}" or n == 0:
         is_past = n_open == 0 or not n or now - one.began_at > FOLLOWED_FOR
         if is_past and one.until <= now and (row is None or row.state != DUE):
             forgo(connection, one.id, now)
@@ -200,40 +200,40 @@ def _follow(connection: Connection, one: GroupRow, every: timedelta, now: dateti
         return 1
     if row.state == DUE or now - row.done_at < (AFTER_DEATH if row.state == "dead" else every):
         return 0
-    return _again(connection, row.id, now, is_urgent=one.reference is not None)
+    return _again(connection, row.id, now, is_interactive=one.reference is not None)
 
 
 def again(connection: Connection, destination: str, now: datetime) -> int:
     """The channel works again: try what died there; how many."""
-    dead = select(outbox.c.id).where(outbox.c.what == STORM, outbox.c.state == "dead")
+    dead = select(outbox.c.id).where(outbox.c.what == BURST, outbox.c.state == "dead")
     ids = connection.execute(dead.where(outbox.c.destination == destination)).scalars().all()
-    return sum(_again(connection, id_, now, is_urgent=False) for id_ in ids)
+    return sum(_again(connection, id_, now, is_interactive=False) for id_ in ids)
 
 
-def _again(connection: Connection, id_: int, now: datetime, *, is_urgent: bool) -> int:
+def _again(connection: Connection, id_: int, now: datetime, *, is_interactive: bool) -> int:
     """The same row: of a storm there is one, so that no two drawings of it are under way."""
-    values = {"state": DUE, "due_at": now, "retried_at": now, "done_at": None, "attempts": 0, "lost": 0}
-    values |= {"maybe_delivered": False, "is_urgent": is_urgent}
+    values = {"state": DUE, "due_at": now, "retried_at": now, "done_at": None, "attempts": 0, "lost_leases": 0}
+    values |= {"maybe_delivered": False, "is_interactive": is_interactive}
     connection.execute(update(outbox).where(outbox.c.id == id_).values(values))
     return 1
 
 
-def _row_of(connection: Connection, storm_id: int) -> Found | None:
+def _row_of(connection: Connection, group_id: int) -> Found | None:
     chosen = select(outbox.c.id, outbox.c.state, outbox.c.done_at)
-    return connection.execute(chosen.where(outbox.c.storm_id == storm_id, outbox.c.what == STORM)).first()
+    return connection.execute(chosen.where(outbox.c.group_id == group_id, outbox.c.what == BURST)).first()
 
 
 def _now_on(connection: Connection, destination: str, now: datetime, latest: datetime) -> GroupRow | None:
     """``latest``: no storm lasts beyond that, unless a clock was set back meanwhile."""
-    is_on = (~storm.c.is_over, storm.c.until > now, storm.c.until <= latest)
-    chosen = select(*_COLUMNS).where(storm.c.destination == destination, *is_on)
-    row = connection.execute(chosen.order_by(storm.c.id.desc()).limit(1)).first()
+    is_on = (~alert_group.c.is_over, alert_group.c.until > now, alert_group.c.until <= latest)
+    chosen = select(*_COLUMNS).where(alert_group.c.destination == destination, *is_on)
+    row = connection.execute(chosen.order_by(alert_group.c.id.desc()).limit(1)).first()
     return GroupRow(*row) if row else None
 
 
 def _begin(connection: Connection, destination: str, route: str, now: datetime) -> GroupRow:
     values = {"destination": destination, "route": route, "began_at": now, "until": now}
-    made = connection.execute(insert(storm).values(values).returning(*_COLUMNS))
+    made = connection.execute(insert(alert_group).values(values).returning(*_COLUMNS))
     return GroupRow(*made.one())
 
 
@@ -257,9 +257,9 @@ def _save_bucket(connection: Connection, name: str, full_at: datetime) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=[pace.c.name], set_={"full_at": full_at}))
 
 
-def _part(storm_id: int) -> tuple[Any, ...]:
-    return outbox.c.storm_id == storm_id, outbox.c.what == SHOW
+def _part(group_id: int) -> tuple[Any, ...]:
+    return outbox.c.group_id == group_id, outbox.c.what == SHOW
 
 
-_COLUMNS = [storm.c[name] for name in GroupRow.__slots__]
+_COLUMNS = [alert_group.c[name] for name in GroupRow.__slots__]
 _IS_OPEN = case((item.c.state != "resolved", 1), else_=0)

@@ -62,7 +62,7 @@ def values_of(changed: Item) -> dict[str, Any]:
         "reference": reference_of(said.reference),
         "wake_at": changed.snoozed_until or _button_goes_at(changed),
         "stake": stakes.written(changed),
-        "whole": _whole.dump_json(changed, exclude_defaults=True).decode(),
+        "document": _whole.dump_json(changed, exclude_defaults=True).decode(),
     }
 
 
@@ -89,7 +89,7 @@ def event_of(item_id: str, event: Event) -> dict[str, Any]:
 
 def find(connection: Connection, item_id: str) -> Item | None:
     """The item with this id."""
-    return _read(connection.execute(select(item.c.whole).where(item.c.id == item_id)).scalar())
+    return _read(connection.execute(select(item.c.document).where(item.c.id == item_id)).scalar())
 
 
 def hold(connection: Connection, keys: Iterable[str]) -> None:
@@ -108,14 +108,14 @@ def find_to_change(connection: Connection, item_id: str) -> Item | None:
 
 def by_key(connection: Connection, key: str) -> Item | None:
     """The item with this key."""
-    return _read(connection.execute(select(item.c.whole).where(item.c.key == key)).scalar())
+    return _read(connection.execute(select(item.c.document).where(item.c.key == key)).scalar())
 
 
 def by_keys(connection: Connection, keys: Sequence[str]) -> dict[str, Item]:
     """The items with these keys."""
     found: dict[str, Item] = {}
     for start in range(0, len(keys), MOST_KEYS):
-        chosen = select(item.c.key, item.c.whole).where(item.c.key.in_(keys[start : start + MOST_KEYS]))
+        chosen = select(item.c.key, item.c.document).where(item.c.key.in_(keys[start : start + MOST_KEYS]))
         found.update((key, _whole.validate_json(whole)) for key, whole in connection.execute(chosen))
     return found
 
@@ -151,7 +151,9 @@ def whole_keys(
     """
     mine = (item.c.source == source, item.c.account == account)
     is_open = item.c.state != "resolved"
-    whole = select(item.c.key).where(*mine, or_(is_open, item.c.changed_at >= since), ~item.c.whole.contains(PARTIAL))
+    whole = select(item.c.key).where(
+        *mine, or_(is_open, item.c.changed_at >= since), ~item.c.document.contains(PARTIAL)
+    )
     heard_at = select(func.max(item.c.said_at)).where(*mine, is_open)
     return frozenset(connection.execute(whole).scalars()), connection.execute(heard_at).scalar()
 
@@ -174,8 +176,8 @@ def open_mark(connection: Connection, source: str, account: str) -> tuple[int, i
 
 def acting_since(connection: Connection, before: datetime) -> list[Item]:
     """What a source was asked before then, with nothing heard since and nothing on its way to it any more."""
-    on_its_way = exists().where(outbox.c.item_id == item.c.id, outbox.c.what == "carry_out", outbox.c.state == "due")
-    chosen = select(item.c.whole).where(item.c.state == "acting", item.c.changed_at < before, ~on_its_way)
+    on_its_way = exists().where(outbox.c.item_id == item.c.id, outbox.c.what == "command", outbox.c.state == "due")
+    chosen = select(item.c.document).where(item.c.state == "acting", item.c.changed_at < before, ~on_its_way)
     return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
 
 
@@ -184,9 +186,11 @@ def open_of_reference(connection: Connection, reference: str, *, only: str | Non
 
     ``only``: the one source that knows the reference; of its items those that show a twin all the same.
     """
-    chosen = select(item.c.whole).where(item.c.reference == reference, item.c.state != "resolved").order_by(item.c.key)
+    chosen = (
+        select(item.c.document).where(item.c.reference == reference, item.c.state != "resolved").order_by(item.c.key)
+    )
     if only is not None:
-        chosen = chosen.where(or_(item.c.source != only, item.c.whole.contains('"twin":{')))
+        chosen = chosen.where(or_(item.c.source != only, item.c.document.contains('"twin":{')))
     return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
 
 
@@ -197,7 +201,7 @@ def looked_for(connection: Connection, words: str, most: int) -> list[Item]:
     is_begun = or_(*(item.c.reference.istartswith(one, autoescape=True) for one in cases))
     is_other = func.lower(item.c.reference).not_in([func.lower(one) for one in cases])
     chosen = (
-        select(item.c.whole)
+        select(item.c.document)
         .where(is_begun)
         .order_by(item.c.state == "resolved", is_other, item.c.opened_at.desc())
         .limit(most)
@@ -207,15 +211,15 @@ def looked_for(connection: Connection, words: str, most: int) -> list[Item]:
 
 def waiting_longest(connection: Connection, most: int) -> list[Item]:
     """What is open, not put off and with nobody's name on it, the oldest first."""
-    waits = (item.c.state == "open", item.c.wake_at.is_(None), ~item.c.whole.contains(_CLAIMED))
-    chosen = select(item.c.whole).where(*waits).order_by(item.c.opened_at, item.c.key).limit(most)
+    waits = (item.c.state == "open", item.c.wake_at.is_(None), ~item.c.document.contains(_CLAIMED))
+    chosen = select(item.c.document).where(*waits).order_by(item.c.opened_at, item.c.key).limit(most)
     return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
 
 
 def claimed(connection: Connection, most: int) -> list[Item]:
     """What is not resolved and has somebody's name on it, the oldest first."""
-    theirs = (item.c.state != "resolved", item.c.whole.contains(_CLAIMED))
-    chosen = select(item.c.whole).where(*theirs).order_by(item.c.opened_at, item.c.key).limit(most)
+    theirs = (item.c.state != "resolved", item.c.document.contains(_CLAIMED))
+    chosen = select(item.c.document).where(*theirs).order_by(item.c.opened_at, item.c.key).limit(most)
     return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
 
 
@@ -236,7 +240,7 @@ def listed(
     connection: Connection, *, is_open: bool = False, kind: str | None = None, account: str | None = None
 ) -> Iterator[Item]:
     """Items, what blocks first and the oldest of each urgency before the newer ones."""
-    chosen = select(item.c.whole)
+    chosen = select(item.c.document)
     if is_open:
         chosen = chosen.where(item.c.state != "resolved")
     if kind:

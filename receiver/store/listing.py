@@ -45,7 +45,7 @@ Place = tuple[int, datetime, str]  # rank, opened, key: where a page ends
 
 def page(connection: Connection, wanted: Filter, after: Place | None) -> tuple[list[Item], Place | None]:
     """The next items behind ``after``, and where the page ends; None with the last."""
-    chosen = select(item.c.whole, _RANK, item.c.opened_at, item.c.key).where(*_where(connection, wanted))
+    chosen = select(item.c.document, _RANK, item.c.opened_at, item.c.key).where(*_where(connection, wanted))
     if after is not None:
         rank, opened_at, key = after
         later = or_(item.c.opened_at > opened_at, and_(item.c.opened_at == opened_at, item.c.key > key))
@@ -80,10 +80,10 @@ def _where(connection: Connection, wanted: Filter) -> list[ColumnElement[bool]]:
     words = wanted.words.split()[:MOST_WORDS]
     found += [or_(*(field.icontains(word, autoescape=True) for field in searched)) for word in words]
     if wanted.mine:
-        found.append(item.c.whole.icontains(f'"claimer":{{"email":"{wanted.mine}"', autoescape=True))
+        found.append(item.c.document.icontains(f'"claimer":{{"email":"{wanted.mine}"', autoescape=True))
     return found
 
 
 def _in_whole(connection: Connection, *path: str) -> ColumnElement[JSON]:
-    whole = type_coerce(item.c.whole, JSON) if connection.dialect.name == "sqlite" else cast(item.c.whole, JSON)
+    whole = type_coerce(item.c.document, JSON) if connection.dialect.name == "sqlite" else cast(item.c.document, JSON)
     return whole[path]

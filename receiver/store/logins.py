@@ -11,11 +11,11 @@ LASTS = timedelta(minutes=15)
 MOST_AT_A_TIME = 3  # to one address
 
 
-def begin(connection: Connection, address: str, now: datetime, *, is_urgent: bool = False) -> str | None:
-    """A fresh link's id; None while enough of them are on their way to this address, unless it ``is_urgent``."""
+def begin(connection: Connection, address: str, now: datetime, *, is_unlimited: bool = False) -> str | None:
+    """A fresh link's id; None while enough of them are on their way to this address, unless it ``is_unlimited``."""
     forget(connection, now)
     waiting = connection.execute(select(func.count()).where(login.c.address == address)).scalar_one()
-    if waiting >= MOST_AT_A_TIME and not is_urgent:
+    if waiting >= MOST_AT_A_TIME and not is_unlimited:
         return None
     fresh = secrets.token_hex(16)
     connection.execute(insert(login).values(id=fresh, address=address, created_at=now))

@@ -93,7 +93,7 @@ def behind(connection: Connection, now: datetime, shortest: timedelta, longest: 
     Each is tried again after twice as long as before, within ``shortest`` and ``longest``: what is refused today may
     pass tomorrow, when somebody has seen to it.
     """
-    on_its_way = exists().where(*_OF_THE_MESSAGE, outbox.c.state.in_(("due", "held")))
+    on_its_way = exists().where(*_OF_THE_MESSAGE, outbox.c.state.in_(("due", "deferred")))
     newest = select(func.max(outbox.c.id)).where(*_OF_THE_MESSAGE).scalar_subquery()
     late = (
         select(message.c.item_id, message.c.destination, func.min(message.c.route).label("route"), item.c.changed_at)

@@ -25,13 +25,14 @@ ORDER_LEASE = timedelta(seconds=180)
 MOST_LOST = 10  # claims that ended without a word, counted when they are taken over: this row kills whoever takes it
 PLENTY = 1_000_000
 CLAIM = "claim of the outbox"
-SHOW, TELL, CARRY_OUT, FRESH_LINK, DIGEST = "show", "tell", claim_sql.CARRY_OUT, "fresh_link", "digest"
-NUDGE, GATHER = "nudge", "gather"  # a word below a message; what quiet hours held back, as one message
-OFFER = "offer"  # to whoever decided: the way to undo it
-WARN = "warn"  # to an admin, about Casebell itself
-STORM = "storm"  # the one message that tells of many alerts
-DUE, HELD, SWEPT = "due", "held", "swept"
-URGENT = frozenset({TELL, CARRY_OUT, FRESH_LINK, OFFER})  # somebody waits for it, before a screen
+SHOW, REPLY, COMMAND, FRESH_LINK, DIGEST = "show", "reply", claim_sql.COMMAND, "fresh_link", "digest"
+REMINDER = "reminder"  # in the thread of a message
+GROUPED = "grouped"  # one message for the alerts that quiet hours deferred
+UNDO_OFFER = "undo_offer"  # to the person who decided
+ADMIN_ALERT = "admin_alert"  # about Casebell itself
+BURST = "burst"  # one message for an alert group
+DUE, DEFERRED, IN_GROUP = "due", "deferred", "grouped"
+INTERACTIVE = frozenset({REPLY, COMMAND, FRESH_LINK, UNDO_OFFER})  # somebody waits for it, before a screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class Delivery:
     attempts: int
     maybe_delivered: bool
     created_at: datetime
-    is_urgent: bool = False
-    lost: int = 0
+    is_interactive: bool = False
+    lost_leases: int = 0
     unconfirmed_sends: int = 0
     retried_at: datetime | None = None
     done_at: datetime | None = None
@@ -81,14 +82,16 @@ def put(
     payload: Mapping[str, object],
     now: datetime,
     *,
-    is_urgent: bool = False,
+    is_interactive: bool = False,
     state: str = DUE,
 ) -> None:
     """Add a delivery, due now or held.
 
-    ``item_id`` None: it is about no one item. ``is_urgent``: it shows what came of a person's click.
+    ``item_id`` None: it is about no one item. ``is_interactive``: it shows what came of a person's click.
     """
-    row = row_of(item_id, destination, what, payload, now, is_urgent=is_urgent or what in URGENT, state=state)
+    row = row_of(
+        item_id, destination, what, payload, now, is_interactive=is_interactive or what in INTERACTIVE, state=state
+    )
     connection.execute(_PUT, row)
 
 
@@ -105,7 +108,7 @@ def row_of(
     payload: Mapping[str, object],
     now: datetime,
     *,
-    is_urgent: bool = False,
+    is_interactive: bool = False,
     state: str = DUE,
 ) -> dict[str, Any]:
     """A delivery as the table holds it."""
@@ -117,7 +120,7 @@ def row_of(
         "state": state,
         "due_at": now,
         "created_at": now,
-        "is_urgent": is_urgent,
+        "is_interactive": is_interactive,
     }
 
 
@@ -128,23 +131,23 @@ def put_show(
     route: str,
     now: datetime,
     *,
-    is_urgent: bool = False,
-    is_held: bool = False,
+    is_interactive: bool = False,
+    is_deferred: bool = False,
     below: str | None = None,
 ) -> None:
     """Make the destination show the item as it will be when it is drawn; one waiting row is enough for any changes.
 
     The waiting row is kept from being claimed until this transaction ends: who draws it then sees what changed here.
-    ``is_urgent``: a person's click changed it, and this destination shows it already.
-    ``is_held``: it waits until quiet hours are over. ``below``: reference of the message in whose thread it goes.
+    ``is_interactive``: a person's click changed it, and this destination shows it already.
+    ``is_deferred``: it waits until quiet hours are over. ``below``: reference of the message in whose thread it goes.
     """
     waiting = connection.execute(_WAITING, {"of_item": item_id, "place": destination}).first()
     if waiting is None:
         payload: dict[str, object] = {"route": route, "below": below} if below else {"route": route}
-        state = HELD if is_held else DUE
-        put(connection, item_id, destination, SHOW, payload, now, is_urgent=is_urgent, state=state)
-    elif is_urgent:
-        connection.execute(update(outbox).where(outbox.c.id == waiting.id).values(is_urgent=True))
+        state = DEFERRED if is_deferred else DUE
+        put(connection, item_id, destination, SHOW, payload, now, is_interactive=is_interactive, state=state)
+    elif is_interactive:
+        connection.execute(update(outbox).where(outbox.c.id == waiting.id).values(is_interactive=True))
 
 
 def put_nudge(
@@ -155,11 +158,11 @@ def put_nudge(
     nudge: Reminder,
     now: datetime,
     *,
-    is_held: bool = False,
+    is_deferred: bool = False,
 ) -> None:
     """Say a word below what the destination shows of the item."""
     payload: dict[str, object] = {"route": route, "nudge": _nudge.dump_python(nudge, mode="json")}
-    put(connection, item_id, destination, NUDGE, payload, now, state=HELD if is_held else DUE)
+    put(connection, item_id, destination, REMINDER, payload, now, state=DEFERRED if is_deferred else DUE)
 
 
 def on_the_way(connection: Connection, item_id: str) -> dict[str, str]:
@@ -204,7 +207,7 @@ def renew(connection: Connection, ids: Collection[int], claim_id: str, now: date
     held = connection.execute(
         update(outbox)
         .where(outbox.c.id.in_(ids), outbox.c.claim_id == claim_id)
-        .values(lease_until=case((outbox.c.what == CARRY_OUT, _at(now + ORDER_LEASE)), else_=_at(now + LEASE)))
+        .values(lease_until=case((outbox.c.what == COMMAND, _at(now + ORDER_LEASE)), else_=_at(now + LEASE)))
         .returning(outbox.c.id)
     )
     return set(held.scalars())
@@ -303,7 +306,7 @@ def overdue(
     since = case(
         (outbox.c.attempts == 0, outbox.c.due_at), else_=func.coalesce(outbox.c.retried_at, outbox.c.created_at)
     )
-    limit = case((outbox.c.what == CARRY_OUT, _at(orders_before)), else_=_at(others_before))
+    limit = case((outbox.c.what == COMMAND, _at(orders_before)), else_=_at(others_before))
     chosen = (
         select(*(outbox.c[name] for name in Delivery.__slots__))
         .where(outbox.c.state == "due", outbox.c.due_at <= now, outbox.c.claim_id.is_(None), since < limit)
@@ -333,7 +336,7 @@ def retry(connection: Connection, id_: int, now: datetime) -> bool:
     raised = connection.execute(
         update(outbox)
         .where(outbox.c.id == id_, outbox.c.state == "dead")
-        .values(state="due", due_at=now, retried_at=now, done_at=None, attempts=0, lost=0, unconfirmed_sends=0)
+        .values(state="due", due_at=now, retried_at=now, done_at=None, attempts=0, lost_leases=0, unconfirmed_sends=0)
     )
     return raised.rowcount == 1
 
@@ -375,7 +378,7 @@ def _settle(connection: Connection, id_: int, claim_id: str | None, **values: An
 
 
 _LISTED = (
-    "id", "state", "what", "destination", "attempts", "maybe_delivered", "is_urgent", "created_at", "due_at",
+    "id", "state", "what", "destination", "attempts", "maybe_delivered", "is_interactive", "created_at", "due_at",
     "lease_until", "done_at", "reason",
 )  # fmt: skip
 
@@ -387,7 +390,7 @@ _WAITING = (
         outbox.c.item_id == bindparam("of_item"),
         outbox.c.destination == bindparam("place"),
         outbox.c.what == SHOW,
-        outbox.c.state.in_((DUE, HELD, SWEPT)),
+        outbox.c.state.in_((DUE, DEFERRED, IN_GROUP)),
         outbox.c.claim_id.is_(None),
     )
     .with_for_update(skip_locked=True)

@@ -1,4 +1,4 @@
-"""What waits in the outbox for the end of quiet hours: rows in the state ``held``, which no claim takes."""
+"""What waits in the outbox for the end of quiet hours: rows in the state ``deferred``, which no claim takes."""
 
 import json
 from collections.abc import Collection
@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from receiver.store.outbox import DUE, HELD
+from receiver.store.outbox import DEFERRED, DUE
 from receiver.store.schema import outbox
 
 
@@ -30,12 +30,12 @@ class DeferredDelivery:
 def held(connection: Connection) -> list[DeferredDelivery]:
     """What waits for the end of quiet hours, oldest first."""
     columns = (outbox.c[name] for name in DeferredDelivery.__slots__)
-    chosen = select(*columns).where(outbox.c.state == HELD).order_by(outbox.c.id)
+    chosen = select(*columns).where(outbox.c.state == DEFERRED).order_by(outbox.c.id)
     return [DeferredDelivery(*row) for row in connection.execute(chosen)]
 
 
 def let_go(connection: Connection, ids: Collection[int], now: datetime, *, gathered: bool = False) -> set[int]:
     """End the wait of these: due now, or done where one message tells of all. Those that nobody else let go before."""
     values: dict[str, Any] = {"state": "done", "done_at": now} if gathered else {"state": DUE, "due_at": now}
-    chosen = update(outbox).where(outbox.c.id.in_(ids), outbox.c.state == HELD).values(values)
+    chosen = update(outbox).where(outbox.c.id.in_(ids), outbox.c.state == DEFERRED).values(values)
     return set(connection.execute(chosen.returning(outbox.c.id)).scalars())

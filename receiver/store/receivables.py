@@ -47,7 +47,7 @@ def save(connection: Connection, said: Sequence[Receivable], said_at: datetime) 
         row = known.get((one.key, one.reference))
         if row is None:
             values = {"key": one.key, "reference": one.reference, "source": one.source, "account": one.account}
-            connection.execute(insert(receivable).values(**values, changed_at=said_at, whole=_json(one)))
+            connection.execute(insert(receivable).values(**values, changed_at=said_at, document=_json(one)))
             changed.add(one.reference)
         elif said_at >= row.changed_at and _renew(connection, row, one, said_at):
             changed.add(one.reference)
@@ -81,7 +81,7 @@ def drop_unlisted(
 
 def of_reference(connection: Connection, reference: str) -> list[Record]:
     """All that is said of one reference, wherever."""
-    columns = (receivable.c.whole, receivable.c.changed_at)
+    columns = (receivable.c.document, receivable.c.changed_at)
     rows = connection.execute(select(*columns).where(receivable.c.reference == reference).order_by(receivable.c.id))
     return [Record(_whole.validate_json(whole), changed_at) for whole, changed_at in rows]
 
@@ -98,7 +98,7 @@ def sources_of(connection: Connection, references: Collection[str]) -> dict[str,
 
 def of_key(connection: Connection, key: str) -> list[Receivable]:
     """The receivables of one record, several for a plan over several debts, as they came."""
-    chosen = select(receivable.c.whole).where(receivable.c.key == key).order_by(receivable.c.id)
+    chosen = select(receivable.c.document).where(receivable.c.key == key).order_by(receivable.c.id)
     return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
 
 
@@ -128,7 +128,7 @@ def heard_at(connection: Connection) -> dict[tuple[str, str], datetime]:
 @dataclass(frozen=True, slots=True)
 class _Row:
     id: int
-    whole: str
+    document: str
     changed_at: datetime
     missing_at: datetime | None
 
@@ -144,10 +144,10 @@ def _stored(connection: Connection, keys: Sequence[str]) -> dict[tuple[str, str]
 
 def _renew(connection: Connection, row: _Row, said: Receivable, said_at: datetime) -> bool:
     """Write the record anew if it says something else, or was missing; whether it says something else."""
-    whole = _json(filled(said, _whole.validate_json(row.whole)))
-    is_news = whole != row.whole
+    whole = _json(filled(said, _whole.validate_json(row.document)))
+    is_news = whole != row.document
     if is_news or row.missing_at is not None:
-        values = {"whole": whole, "missing_at": None, "changed_at": said_at if is_news else row.changed_at}
+        values = {"document": whole, "missing_at": None, "changed_at": said_at if is_news else row.changed_at}
         connection.execute(update(receivable).where(receivable.c.id == row.id).values(**values))
     return is_news
 

@@ -34,7 +34,7 @@ def candidates(
     conditions: list[ColumnElement[bool]] = [item.c.state == "open", item.c.opened_at <= opened_before, ~is_given]
     if is_shown:
         conditions.append(exists().where(message.c.item_id == item.c.id, message.c.route == route))
-    chosen = select(item.c.whole).where(*conditions).order_by(item.c.opened_at)
+    chosen = select(item.c.document).where(*conditions).order_by(item.c.opened_at)
     return (items.whole(text) for text in connection.execute(chosen).scalars())
 
 
@@ -44,11 +44,11 @@ def unknown_and_unshown(connection: Connection, opened_before: datetime) -> list
     is_meant = exists().where(outbox.c.item_id == item.c.id, outbox.c.what == SHOW)
     is_shown = exists().where(message.c.item_id == item.c.id)
     waits = (item.c.state == "open", item.c.opened_at <= opened_before, ~is_given, ~is_meant, ~is_shown)
-    chosen = select(item.c.whole).where(*waits, item.c.whole.contains(items.PARTIAL)).order_by(item.c.opened_at)
+    chosen = select(item.c.document).where(*waits, item.c.document.contains(items.PARTIAL)).order_by(item.c.opened_at)
     return [items.whole(text) for text in connection.execute(chosen.limit(MOST_AT_ONCE)).scalars()]
 
 
 def woken(connection: Connection, now: datetime) -> list[Item]:
     """Items whose snooze is over, or whose button to undo what a rule did has had its time."""
-    chosen = select(item.c.whole).where(item.c.wake_at <= now).order_by(item.c.wake_at).limit(MOST_AT_ONCE)
+    chosen = select(item.c.document).where(item.c.wake_at <= now).order_by(item.c.wake_at).limit(MOST_AT_ONCE)
     return [items.whole(text) for text in connection.execute(chosen).scalars()]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, select, update
 
 from receiver.store import items
-from receiver.store.schema import action, history, inbox, item, message, outbox, reminder, token
+from receiver.store.schema import action, event, history, item, message, outbox, reminder, token
 
 MOST_ROWS = 300
 LONGEST_BODY = timedelta(days=30)
@@ -36,8 +36,8 @@ def with_old_bodies(connection: Connection, since: datetime, before: datetime) -
 
     One that was set aside keeps its body as long as it is kept at all, for it may be tried again.
     """
-    is_there = and_(inbox.c.state == "done", inbox.c.done_at >= since, func.length(inbox.c.body) > 0)
-    chosen = select(inbox.c.id, inbox.c.done_at).where(_over(before), is_there).order_by(inbox.c.done_at)
+    is_there = and_(event.c.state == "done", event.c.done_at >= since, func.length(event.c.body) > 0)
+    chosen = select(event.c.id, event.c.done_at).where(_over(before), is_there).order_by(event.c.done_at)
     rows = connection.execute(chosen.limit(MOST_ROWS)).all()
     return [row.id for row in rows], rows[-1].done_at if rows else since
 
@@ -45,17 +45,17 @@ def with_old_bodies(connection: Connection, since: datetime, before: datetime) -
 def erase_bodies(connection: Connection, ids: Sequence[int]) -> int:
     """Leave the envelope: the same event is still known when it comes again."""
     erased = {"body": b"", "headers": "{}", "reason": None}
-    return connection.execute(update(inbox).where(inbox.c.id.in_(ids)).values(erased)).rowcount
+    return connection.execute(update(event).where(event.c.id.in_(ids)).values(erased)).rowcount
 
 
 def old_events(connection: Connection, before: datetime) -> list[int]:
     """Events that were done, or set aside, before then."""
-    chosen = select(inbox.c.id).where(_over(before)).order_by(inbox.c.done_at)
+    chosen = select(event.c.id).where(_over(before)).order_by(event.c.done_at)
     return list(connection.execute(chosen.limit(MOST_ROWS)).scalars())
 
 
 def forget_events(connection: Connection, ids: Sequence[int], before: datetime) -> int:
-    return connection.execute(delete(inbox).where(inbox.c.id.in_(ids), _over(before))).rowcount
+    return connection.execute(delete(event).where(event.c.id.in_(ids), _over(before))).rowcount
 
 
 def old_deliveries(connection: Connection, before: datetime) -> list[int]:
@@ -95,7 +95,7 @@ def forget_item(connection: Connection, item_id: str, before: datetime) -> int:
 
 
 def _over(before: datetime) -> ColumnElement[bool]:
-    return and_(inbox.c.state != "new", inbox.c.done_at < before)
+    return and_(event.c.state != "new", event.c.done_at < before)
 
 
 def _is_past(before: datetime) -> ColumnElement[bool]:

@@ -80,8 +80,8 @@ metadata = MetaData(
     }
 )
 
-inbox = Table(
-    "inbox",
+event = Table(
+    "event",
     metadata,
     Column("id", _Id, primary_key=True),
     Column("source", Text, nullable=False),
@@ -98,8 +98,8 @@ inbox = Table(
     Column("lease_until", Instant),
     Column("done_at", Instant),
     UniqueConstraint("source", "account", "event_id"),
-    Index("ix_inbox_new", "source", "account", "due_at", "id", **_only("state = 'new'")),
-    Index("ix_inbox_done", "done_at", **_only("state <> 'new'")),
+    Index("ix_event_new", "source", "account", "due_at", "id", **_only("state = 'new'")),
+    Index("ix_event_done", "done_at", **_only("state <> 'new'")),
 )
 
 item = Table(
@@ -117,7 +117,7 @@ item = Table(
     Column("opened_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     Column("resolved_at", Instant),
-    Column("whole", Text, nullable=False),  # the Item as JSON; the columns beside it are for looking up
+    Column("document", Text, nullable=False),  # the Item as JSON; the columns beside it are for looking up
     Column("reference", Text),  # the creditor's own number, as twins are looked up by it
     Column("wake_at", Instant),  # when its snooze ends, or a rule's act can be undone no more
     Column("stake", Text),  # what it adds to the totals, as JSON, while it is not resolved
@@ -148,42 +148,44 @@ outbox = Table(
     Column("id", _Id, primary_key=True),
     Column("item_id", Text, ForeignKey("item.id"), index=True),  # null: about no one item, such as a digest
     Column("destination", Text, nullable=False),
-    Column("what", Text, nullable=False),  # show, tell, carry_out, fresh_link, digest, storm, …
+    Column("what", Text, nullable=False),  # the kind: show, reply, command, fresh_link, digest, burst, …
     Column("payload", Text, nullable=False),
-    Column("state", Text, nullable=False),  # due, done, dead; held: quiet hours; swept: its storm's message first
+    Column(
+        "state", Text, nullable=False
+    ),  # due, done, dead, deferred (quiet hours), grouped (after its group's message)
     Column("due_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("maybe_delivered", Boolean, nullable=False, server_default=false()),  # an earlier try may have arrived
     Column("unconfirmed_sends", Integer, nullable=False, server_default="0"),  # attempts that may have arrived
-    Column("is_urgent", Boolean, nullable=False, server_default=false()),  # what came of a person's click
-    Column("lost", Integer, nullable=False, server_default="0"),  # claims that ended without a word
+    Column("is_interactive", Boolean, nullable=False, server_default=false()),  # what came of a person's click
+    Column("lost_leases", Integer, nullable=False, server_default="0"),  # claims that ended without a word
     Column("retried_at", Instant),  # when somebody asked for another attempt
     Column("claim_id", Text),
     Column("lease_until", Instant),
     Column("reason", Text),
     Column("created_at", Instant, nullable=False),
     Column("done_at", Instant),
-    Column("storm_id", Integer),  # null: not counted yet; 0: rings by itself; else the storm it is a part of
+    Column("group_id", Integer),  # null: not assigned yet; 0: alerts on its own; else the alert_group it belongs to
     Index("ix_outbox_due", "due_at", **_only("state = 'due'")),
     Index("ix_outbox_leased", "lease_until", **_only("lease_until IS NOT NULL")),
     Index("ix_outbox_waiting", "item_id", "destination", **_only("state = 'due'")),
-    Index("ix_outbox_held", "destination", **_only("state = 'held'")),
-    Index("ix_outbox_storm", "storm_id", **_only("storm_id > 0")),
+    Index("ix_outbox_deferred", "destination", **_only("state = 'deferred'")),
+    Index("ix_outbox_group", "group_id", **_only("group_id > 0")),
 )
 
-storm = Table(
-    "storm",
+alert_group = Table(
+    "alert_group",
     metadata,
     Column("id", _Id, primary_key=True),
     Column("destination", Text, nullable=False),
     Column("route", Text, nullable=False),  # of its first alert: language and time zone
     Column("began_at", Instant, nullable=False),
     Column("until", Instant, nullable=False),  # calm again from then on, if nothing more comes
-    Column("reference", Text),  # of the one message that tells of it
-    Column("drawn", Text),  # what that message shows, as store/groups.py sums it up
+    Column("reference", Text),  # of the one message for the group
+    Column("content_key", Text),  # of what that message shows, as store/groups.py computes it
     Column("maybe_delivered", Boolean, nullable=False, server_default=false()),  # another copy may be there
     Column("is_over", Boolean, nullable=False, server_default=false()),  # nothing about it will change any more
-    Index("ix_storm_on", "destination", **_only("NOT is_over")),
+    Index("ix_alert_group_open", "destination", **_only("NOT is_over")),
 )
 
 message = Table(
@@ -266,8 +268,8 @@ digest = Table(
     PrimaryKeyConstraint("name", "slot"),
 )
 
-alarm = Table(
-    "alarm",
+admin_alert = Table(
+    "admin_alert",
     metadata,
     Column("name", Text, primary_key=True),  # what it is about: "getbill:main", "mail"
     Column("code", Text, nullable=False),
@@ -294,16 +296,16 @@ heard = Table(
     PrimaryKeyConstraint("source", "account"),
 )
 
-home = Table(
-    "home",
+app_home = Table(
+    "app_home",
     metadata,
     Column("user", Text, primary_key=True),  # a Slack user id
     Column("seen_at", Instant, nullable=False),  # when they last looked
     Column("mark", Text),  # of what it shows; null: to be drawn
 )
 
-suppressed = Table(
-    "suppressed",
+suppression = Table(
+    "suppression",
     metadata,
     Column("address", Text, nullable=False),  # in lower case
     Column("list", Text, nullable=False),  # name of a digest, or "" for every mail
@@ -343,7 +345,7 @@ receivable = Table(
     Column("account", Text, nullable=False),
     Column("changed_at", Instant, nullable=False, index=True),  # since when the source says what stands here
     Column("missing_at", Instant),  # gone from one complete list; the next one decides
-    Column("whole", Text, nullable=False),  # the Receivable as JSON
+    Column("document", Text, nullable=False),  # the Receivable as JSON
     UniqueConstraint("key", "reference"),
     Index("ix_receivable_of_account", "source", "account"),
 )

@@ -50,7 +50,7 @@ def read(text: str) -> Stake:
 
 
 def _stakes(connection: Connection, *where: ColumnElement[bool]) -> Iterator[Stake]:
-    whole = case((item.c.stake.is_(None), item.c.whole))
+    whole = case((item.c.stake.is_(None), item.c.document))
     chosen = select(item.c.stake, whole).where(item.c.state != "resolved", *where)
     for stake, older in connection.execute(chosen.execution_options(yield_per=ROWS_AT_ONCE)):
         yield read(stake) if stake else stake_of(_whole.validate_json(older))

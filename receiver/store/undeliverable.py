@@ -5,7 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from receiver.store import outbox as outbox_rows
-from receiver.store.outbox import DUE, GATHER, SHOW, SWEPT, Delivery
+from receiver.store.outbox import DUE, GROUPED, IN_GROUP, SHOW, Delivery
 from receiver.store.schema import outbox
 
 
@@ -14,7 +14,7 @@ def at(connection: Connection, destination: str, codes: Collection[str]) -> list
     chosen = (
         select(*(outbox.c[name] for name in Delivery.__slots__))
         .where(outbox.c.destination == destination, outbox.c.what == SHOW)
-        .where(or_(outbox.c.state.in_((DUE, SWEPT)), and_(outbox.c.state == "dead", _was_refused(codes))))
+        .where(or_(outbox.c.state.in_((DUE, IN_GROUP)), and_(outbox.c.state == "dead", _was_refused(codes))))
         .order_by(outbox.c.id)
     )
     return [outbox_rows.delivery_of(row) for row in connection.execute(chosen)]
@@ -22,7 +22,7 @@ def at(connection: Connection, destination: str, codes: Collection[str]) -> list
 
 def gathered(connection: Connection, destination: str, codes: Collection[str]) -> list[int]:
     """Ids of what was to tell of several items at the end of quiet hours and is dead for one of these reasons."""
-    chosen = select(outbox.c.id).where(outbox.c.destination == destination, outbox.c.what == GATHER)
+    chosen = select(outbox.c.id).where(outbox.c.destination == destination, outbox.c.what == GROUPED)
     dead = chosen.where(outbox.c.state == "dead", _was_refused(codes)).order_by(outbox.c.id)
     return list(connection.execute(dead).scalars())
 
@@ -30,7 +30,7 @@ def gathered(connection: Connection, destination: str, codes: Collection[str]) -
 def was_ever_shown(connection: Connection, item_id: str, destination: str) -> bool:
     """Whether the item was shown there, or is about to be, or could not be."""
     chosen = select(outbox.c.id).where(outbox.c.item_id == item_id, outbox.c.destination == destination)
-    return connection.execute(chosen.where(outbox.c.what.in_((SHOW, GATHER))).limit(1)).first() is not None
+    return connection.execute(chosen.where(outbox.c.what.in_((SHOW, GROUPED))).limit(1)).first() is not None
 
 
 def _was_refused(codes: Collection[str]) -> ColumnElement[bool]:

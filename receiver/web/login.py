@@ -63,7 +63,7 @@ async def make_link(adapters: Adapters, address: str) -> str:
 
 
 def _begin_anyway(connection: Connection, address: str, now: datetime) -> str:
-    return logins.begin(connection, address, now, is_urgent=True) or ""
+    return logins.begin(connection, address, now, is_unlimited=True) or ""
 
 
 def _mail_link(connection: Connection, rules: Rules, address: str, wanted: str, now: datetime) -> bool:
@@ -72,7 +72,7 @@ def _mail_link(connection: Connection, rules: Rules, address: str, wanted: str, 
         return False
     values = {"url": _url(rules, fresh, wanted)}
     payload: dict[str, object] = {"code": "login", "values": values, "mark": f"login {fresh}"}
-    outbox.put(connection, None, f"mail:{address}", outbox.WARN, payload, now, is_urgent=True)
+    outbox.put(connection, None, f"mail:{address}", outbox.ADMIN_ALERT, payload, now, is_interactive=True)
     return True
 
 

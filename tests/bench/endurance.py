@@ -11,7 +11,7 @@ import uvloop
 
 from casebell_sandbox.getbill import GetbillStand
 from receiver.store.database import open_database
-from receiver.store.schema import inbox, outbox
+from receiver.store.schema import event, outbox
 from tests.bench.load import Measured, measure
 from tests.bench.receiving import requests, service_alone
 from tests.faults.ledger import Ledger
@@ -138,7 +138,7 @@ async def _fill(url: str, first: int, end: int) -> None:
 def _insert(connection: sa.Connection, numbers: range, now: object) -> None:
     body = b'{"id": "evt", "filler": "' + b"x" * 400 + b'"}'
     connection.execute(
-        sa.insert(inbox),
+        sa.insert(event),
         [
             {"source": "getbill", "account": "main", "event_id": f"kept:{n}", "headers": "{}", "body": body,
              "state": "done", "received_at": now, "due_at": now, "done_at": now}

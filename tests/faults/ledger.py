@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import httpx
 from sqlalchemy import create_engine, select
 
-from receiver.store.schema import inbox, outbox
+from receiver.store.schema import event, outbox
 from tests.faults.much import times
 from tests.harness import World, eventually
 
@@ -117,7 +117,7 @@ def rows_that_wait(database_url: str) -> dict[str, int]:
     """How many rows of the inbox and the outbox are not finished, by why they wait; empty when there are none."""
     engine = create_engine(database_url)
     with engine.connect() as connection:
-        events = connection.execute(select(inbox.c.reason).where(inbox.c.state == "new")).scalars().all()
+        events = connection.execute(select(event.c.reason).where(event.c.state == "new")).scalars().all()
         deliveries = connection.execute(
             select(outbox.c.destination, outbox.c.reason).where(outbox.c.state == "due")
         ).all()
@@ -129,7 +129,7 @@ def check_invariant(database_url: str, acknowledged: set[str]) -> None:
     """Every acknowledged event is there exactly once; every delivery is done, dead or due; no lease has run out."""
     engine = create_engine(database_url)
     with engine.connect() as connection:
-        events = Counter(connection.execute(select(inbox.c.event_id)).scalars())
+        events = Counter(connection.execute(select(event.c.event_id)).scalars())
         rows = connection.execute(select(outbox.c.id, outbox.c.state, outbox.c.lease_until)).all()
     engine.dispose()
     now = datetime.now(UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, update
 
-from receiver.store.schema import inbox, lease, outbox
+from receiver.store.schema import event, lease, outbox
 from tests.faults.ledger import Ledger
 from tests.faults.much import times
 from tests.harness import World, world
@@ -44,7 +44,7 @@ def end_all_leases(here: World) -> None:
     """What three minutes would do to the frozen one; to the others it does more than can happen to them."""
     engine = create_engine(here.service.database_url)
     with engine.begin() as connection:
-        for table in (inbox, outbox):
+        for table in (event, outbox):
             connection.execute(update(table).where(table.c.lease_until.is_not(None)).values(lease_until=LONG_AGO))
         connection.execute(update(lease).values(until=LONG_AGO))
     engine.dispose()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, func, select
 
-from receiver.store.schema import storm
+from receiver.store.schema import alert_group
 from tests.faults.ledger import Ledger
 from tests.faults.much import times
 from tests.harness import World, eventually, world
@@ -57,7 +57,7 @@ def test_a_storm_loses_nothing_to_kills_and_rings_no_more_often_for_replicas(
 def _storms(database_url: str) -> int:
     engine = create_engine(database_url)
     with engine.connect() as connection:
-        found = connection.execute(select(func.count()).select_from(storm)).scalar_one()
+        found = connection.execute(select(func.count()).select_from(alert_group)).scalar_one()
     engine.dispose()
     return found
 

@@ -19,7 +19,7 @@ FAST = Pace(1_000.0, 1_000)
 PACES = Paces(slack=FAST, bursts={"slack:C1": Pace(3 / 60, 3)})  # three a minute
 
 
-ROOM = claim_policy.Capacity(urgent=64, calm=48)
+ROOM = claim_policy.Capacity(interactive=64, normal=48)
 
 
 def at(seconds: float) -> datetime:

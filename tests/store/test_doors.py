@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from receiver.errors import RetryLaterError
 from receiver.store.database import Database, open_as_it_is, open_database
 from receiver.store.schema import metadata
-from tests.store.events import add, events
+from tests.store.events import add, ids
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ async def test_a_write_is_seen_by_another_connection_once_it_is_answered(databas
     await database.write(add, "e1")
 
     other = open_as_it_is(database_url)
-    seen = await other.read(events)
+    seen = await other.read(ids)
     await other.close()
 
     assert seen == {"e1"}
@@ -38,7 +38,7 @@ async def test_rows_written_together_are_each_answered_their_own(database: Datab
     answers = await asyncio.gather(*(database.write_batched(add_all, f"e{n}") for n in range(200)))
 
     assert answers == [f"E{n}" for n in range(200)]
-    assert len(await database.read(events)) == 200
+    assert len(await database.read(ids)) == 200
 
 
 async def test_of_rows_written_together_the_one_that_fails_undoes_only_itself(database: Database) -> None:
@@ -50,7 +50,7 @@ async def test_of_rows_written_together_the_one_that_fails_undoes_only_itself(da
     )
 
     assert sorted(type(result).__name__ for result in results) == ["IntegrityError", "str", "str"]
-    assert await database.read(events) == {"e1", "e2"}
+    assert await database.read(ids) == {"e1", "e2"}
 
 
 async def test_one_piece_that_fails_undoes_itself_and_nothing_else(database: Database) -> None:
@@ -62,7 +62,7 @@ async def test_one_piece_that_fails_undoes_itself_and_nothing_else(database: Dat
     )
 
     assert [type(result) for result in results] == [str, ValueError, str]
-    assert await database.read(events) == {"good", "better"}
+    assert await database.read(ids) == {"good", "better"}
 
 
 async def test_a_row_the_database_refuses_undoes_itself_and_nothing_else(database: Database) -> None:
@@ -76,7 +76,7 @@ async def test_a_row_the_database_refuses_undoes_itself_and_nothing_else(databas
     )
 
     assert [type(result) for result in results] == [str, IntegrityError, str]
-    assert await database.read(events) == {"known", "good", "better"}
+    assert await database.read(ids) == {"known", "good", "better"}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ async def test_a_row_the_database_refuses_undoes_itself_and_nothing_else(databas
 async def test_text_no_database_can_hold_is_stored_all_the_same(database: Database, odd: str, kept: str) -> None:
     await database.write(add, odd)
 
-    assert await database.read(events) == {kept}
+    assert await database.read(ids) == {kept}
 
 
 async def test_a_caller_that_goes_away_does_not_stop_the_writer(database: Database) -> None:
@@ -95,7 +95,7 @@ async def test_a_caller_that_goes_away_does_not_stop_the_writer(database: Databa
 
     await database.write(add, "next")
 
-    assert await database.read(events) == {"left", "next"}
+    assert await database.read(ids) == {"left", "next"}
 
 
 async def test_readers_cannot_write(database: Database) -> None:
@@ -109,7 +109,7 @@ async def test_everything_answered_is_there_after_closing_and_opening_again(data
     await first.close()
 
     second = open_database(database_url)
-    found = await second.read(events)
+    found = await second.read(ids)
     await second.close()
 
     assert found == {"kept"}

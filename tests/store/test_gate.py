@@ -17,7 +17,7 @@ from tests.factories import NOW, make_snapshot
 
 pytestmark = pytest.mark.anyio
 
-ROOM = Capacity(urgent=64, calm=48)
+ROOM = Capacity(interactive=64, normal=48)
 DOWN = RetryLaterError("unreachable", reach="system")
 
 
@@ -121,7 +121,7 @@ async def test_waiting_behind_a_breaker_costs_no_attempt(database: Database, ite
 
 async def test_a_pause_for_posting_does_not_hold_what_came_of_a_click(database: Database, item_ids: list[str]) -> None:
     await put(database, item_ids, "slack:C1")
-    await put(database, item_ids, "slack:C1/U1", what=outbox.TELL)
+    await put(database, item_ids, "slack:C1/U1", what=outbox.REPLY)
     await hear(database, "slack:C1", RetryLaterError("ratelimited", after_s=60.0, reach="pace"))
 
     assert [destination for destination, _ in await take(database)] == ["slack:C1/U1"]
@@ -163,7 +163,7 @@ async def test_what_came_of_a_click_overtakes_a_backlog_of_alerts(database: Data
     await database.write(outbox.put_show, item_ids[7], "slack:C1", "r", NOW)
 
     def click(connection: object) -> None:
-        outbox.put_show(connection, item_ids[7], "slack:C1", "r", NOW, is_urgent=True)  # type: ignore[arg-type]
+        outbox.put_show(connection, item_ids[7], "slack:C1", "r", NOW, is_interactive=True)  # type: ignore[arg-type]
 
     await database.write(click)
     turn = await database.write(claim_policy.claim_batch, at(0.1), "click", ROOM, paces)
@@ -198,11 +198,13 @@ async def test_a_lease_that_is_renewed_is_kept_and_one_that_ran_out_is_counted(
     turn = await database.write(claim_policy.claim_batch, at(long + 1), "next", ROOM, Paces())
 
     assert (held, by_another, turn.reaped) == ({1}, set(), 1)
-    assert [(delivery.id, delivery.maybe_delivered, delivery.lost) for delivery, _ in turn.claimed] == [(2, True, 1)]
+    assert [(delivery.id, delivery.maybe_delivered, delivery.lost_leases) for delivery, _ in turn.claimed] == [
+        (2, True, 1)
+    ]
 
 
 async def test_what_nobody_may_try_any_more_is_found_by_its_age(database: Database, item_ids: list[str]) -> None:
-    await put(database, item_ids, "getbill:main", what=outbox.CARRY_OUT)
+    await put(database, item_ids, "getbill:main", what=outbox.COMMAND)
     await put(database, item_ids, "mail:a@x")
     four_hours, three_days = timedelta(hours=4), timedelta(days=3)
 
@@ -212,8 +214,8 @@ async def test_what_nobody_may_try_any_more_is_found_by_its_age(database: Databa
         return [delivery.what for delivery in found]
 
     assert await overdue(timedelta(hours=3)) == []
-    assert await overdue(timedelta(hours=5)) == [outbox.CARRY_OUT]
-    assert await overdue(timedelta(days=4)) == [outbox.CARRY_OUT, outbox.SHOW]
+    assert await overdue(timedelta(hours=5)) == [outbox.COMMAND]
+    assert await overdue(timedelta(days=4)) == [outbox.COMMAND, outbox.SHOW]
 
 
 async def test_a_pause_that_slack_asked_for_saves_nothing_up(database: Database, item_ids: list[str]) -> None:

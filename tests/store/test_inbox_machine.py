@@ -180,17 +180,17 @@ class Machine(RuleBasedStateMachine):
 
 
 def _empty(connection: Connection) -> None:
-    connection.execute(delete(schema.inbox))
+    connection.execute(delete(schema.event))
 
 
 def _ids(connection: Connection) -> dict[int, tuple[str, str, str]]:
-    chosen = select(*(schema.inbox.c[name] for name in ("id", "source", "account", "event_id")))
+    chosen = select(*(schema.event.c[name] for name in ("id", "source", "account", "event_id")))
     return {row.id: (row.source, row.account, row.event_id) for row in connection.execute(chosen)}
 
 
 def _rows(connection: Connection) -> dict[tuple[str, str, str], tuple[Any, ...]]:
     names = ("source", "account", "event_id", "state", "due_at", "attempts", "claim_id", "lease_until")
-    rows = [tuple(row) for row in connection.execute(select(*(schema.inbox.c[name] for name in names)))]
+    rows = [tuple(row) for row in connection.execute(select(*(schema.event.c[name] for name in names)))]
     found = {(row[0], row[1], row[2]): row[3:] for row in rows}
     assert len(found) == len(rows), "an event is there twice"
     return found

@@ -23,12 +23,12 @@ pytestmark = pytest.mark.anyio
 
 
 def numbered(number: int, **changes: Any) -> Snapshot:
-    calm = {
+    normal = {
         "key": f"getbill:main:debtor_request:{number:04}",
         "reference": f"INV-{number:04}",
         "debtor": f"Roe {number}",
     }
-    return make_snapshot(**(calm | changes))
+    return make_snapshot(**(normal | changes))
 
 
 async def opens(database: Database, *said: Snapshot) -> None:

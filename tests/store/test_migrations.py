@@ -22,8 +22,7 @@ from receiver.errors import ConfigError
 from receiver.pipeline.actions import Taken, take_action
 from receiver.pipeline.apply import apply_fact
 from receiver.store import database as store
-from receiver.store import events as inbox
-from receiver.store import items, messages, outbox
+from receiver.store import events, items, messages, outbox
 from receiver.store.database import Database, open_database
 from receiver.store.events import Arrival
 from receiver.store.messages import PostedMessage
@@ -65,7 +64,7 @@ def upgrade(connection: sa.Connection, revision: str) -> None:
 
 async def fill(database: Database) -> None:
     """An event, an open item that is shown, one somebody decides about, and what is on its way for them."""
-    await database.write_batched(inbox.append, Arrival("getbill", "main", "id:1", {"a": "b"}, b"{}", NOW))
+    await database.write_batched(events.append, Arrival("getbill", "main", "id:1", {"a": "b"}, b"{}", NOW))
     for key in ("getbill:main:debtor_request:1", "getbill:main:debtor_request:2"):
         await database.write(apply_fact, SourceSaid(make_snapshot(key=key), NOW), NOW, ROUTES)
     shown, decided = await database.read(_both)
@@ -130,14 +129,14 @@ async def test_what_an_older_version_stored_is_worked_on_after_the_upgrade(
 
     database = open_database(empty_url)
     found = await database.read(_both)
-    events = await database.write(inbox.claim, ("getbill",), "main", NOW, "c1", 10)
+    claimed = await database.write(events.claim, ("getbill",), "main", NOW, "c1", 10)
     due = await database.write(outbox.claim, NOW + timedelta(hours=1), "c2", 50, (), 4)
-    is_new = await database.write(inbox.append, [Arrival("getbill", "main", "id:1", {}, b"{}", NOW)])
+    is_new = await database.write(events.append, [Arrival("getbill", "main", "id:1", {}, b"{}", NOW)])
     await database.close()
 
     assert found == before
-    assert [event.body for event in events] == [b"{}"]
-    assert sorted(row.what for row in due) == ["carry_out", "show", "show"]
+    assert [event.body for event in claimed] == [b"{}"]
+    assert sorted(row.what for row in due) == ["command", "show", "show"]
     assert is_new == [False]
 
 
@@ -193,12 +192,15 @@ def test_another_programs_tables_are_left_as_they_are_and_said_so(empty_url: str
         store.migrate(empty_url)
 
 
-def test_a_schema_from_before_the_first_release_is_refused_by_its_name_and_left(empty_url: str) -> None:
+@pytest.mark.parametrize("unreleased", ["0017", "202611280000"])
+def test_a_schema_from_before_the_first_release_is_refused_by_its_name_and_left(
+    empty_url: str, unreleased: str
+) -> None:
     store.migrate(empty_url)
     with engine_of(empty_url) as engine, engine.begin() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0017'"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :old"), {"old": unreleased})
 
-    with pytest.raises(ConfigError, match=r"'0017' is older than version 0\.1\.0.*an empty database"):
+    with pytest.raises(ConfigError, match=rf"'{unreleased}' is older than version 0\.1\.0.*an empty database"):
         store.migrate(empty_url)
 
 

@@ -50,7 +50,7 @@ async def test_a_backup_of_a_store_in_use_is_a_store(database: Database, databas
 
     restored = open_database(f"sqlite:///{tmp_path}/backup/casebell.db")
     assert await listed(restored) == await listed(database)
-    assert (counted["inbox"], counted["item"], counted["outbox"]) == (ITEMS, 41, 41)
+    assert (counted["event"], counted["item"], counted["outbox"]) == (ITEMS, 41, 41)
     assert await restored.write(events.append, [Arrival("getbill", "main", "id:7", {}, b"", NOW)]) == [False]
     await restored.close()
     assert [path.name for path in (tmp_path / "backup").iterdir() if path.name.startswith(".")] == []
@@ -88,7 +88,7 @@ async def test_a_move_carries_everything_and_numbers_go_on(sqlite_url: str, post
 
     after = open_database(postgres_url)
     assert await listed(after) == there
-    assert counted["inbox"] == ITEMS
+    assert counted["event"] == ITEMS
     assert await after.write_batched(events.append, Arrival("getbill", "main", "id:new", {}, b"", NOW)) is True
     assert await after.write_batched(events.append, Arrival("getbill", "main", "id:3", {}, b"", NOW)) is False
     await after.close()
@@ -103,7 +103,7 @@ async def test_a_move_that_was_cut_off_is_finished_by_the_next(sqlite_url: str, 
         pass
 
     def cut_off(table: str, done: int, _total: int) -> None:
-        if table == "inbox" and done > copying.ROWS_IN_ONE_COMMIT:
+        if table == "event" and done > copying.ROWS_IN_ONE_COMMIT:
             raise CutOffError
 
     with pytest.raises(CutOffError):
@@ -125,7 +125,7 @@ async def test_a_target_with_rows_of_its_own_is_refused(sqlite_url: str, postgre
     await other.write_batched(events.append, Arrival("getbill", "other", "id:1", {}, b"", NOW))
     await other.close()
 
-    with pytest.raises(ConfigError, match="inbox: 0 here, 1 there"):
+    with pytest.raises(ConfigError, match="event: 0 here, 1 there"):
         backup.copy_to(sqlite_url, postgres_url, nothing)
 
 

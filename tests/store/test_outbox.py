@@ -83,7 +83,7 @@ async def test_a_busy_destination_leaves_room_for_the_others(database: Database,
     for n in range(10):
         await database.write(outbox.put, item_id, f"mail:{n}@x", outbox.SHOW, {}, NOW)
     for n in range(10):
-        await database.write(outbox.put, item_id, f"slack:C1/U{n}", outbox.TELL, {}, NOW)
+        await database.write(outbox.put, item_id, f"slack:C1/U{n}", outbox.REPLY, {}, NOW)
 
     taken = await claim(database, busy=("mail:3@x",))
 

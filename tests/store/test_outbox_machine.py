@@ -40,7 +40,7 @@ PHASES = [
     Phase.explicit,
     Phase.generate,
 ]  # to shrink a failure takes minutes on a database; its steps are told as found
-ROOM = Capacity(urgent=10_000, calm=10_000)
+ROOM = Capacity(interactive=10_000, normal=10_000)
 EACH = {True: 4, False: 1}
 
 
@@ -49,14 +49,14 @@ class Row:
     id: int
     item: str
     destination: str
-    is_urgent: bool
+    is_interactive: bool
     due_at: datetime
     state: str = "due"
     attempts: int = 0
     claim: str | None = None
     lease_until: datetime | None = None
     maybe_delivered: bool = False
-    lost: int = 0
+    lost_leases: int = 0
 
 
 @dataclass
@@ -73,12 +73,12 @@ class Model:
         self.reap()
         is_open = [one for one in self.breakers.values() if one.state == "open"]
         shut = {one.name for one in is_open}
-        found = self._claim(claim_id, lambda row: row.is_urgent and not self._names(row) & shut, 4)
+        found = self._claim(claim_id, lambda row: row.is_interactive and not self._names(row) & shut, 4)
         found |= self._claim(
-            claim_id, lambda row: not row.is_urgent and not _is_mail(row) and not self._names(row) & shut, 1
+            claim_id, lambda row: not row.is_interactive and not _is_mail(row) and not self._names(row) & shut, 1
         )
         found |= self._claim(
-            claim_id, lambda row: not row.is_urgent and _is_mail(row) and not self._names(row) & shut, 4
+            claim_id, lambda row: not row.is_interactive and _is_mail(row) and not self._names(row) & shut, 4
         )
         for one in is_open:
             others = shut - {one.name}
@@ -103,11 +103,11 @@ class Model:
             row for row in self.rows.values() if row.state == "due" and row.lease_until and row.lease_until < self.now
         ]
         for row in dead:
-            row.claim, row.lease_until, row.maybe_delivered, row.lost = None, None, True, row.lost + 1
+            row.claim, row.lease_until, row.maybe_delivered, row.lost_leases = None, None, True, row.lost_leases + 1
         return len(dead)
 
     def hear(self, row: Row, error: DeliveryError | None, claim_id: str) -> None:
-        struck = None if error is None else rules.name_struck(row.destination, error, is_urgent=row.is_urgent)
+        struck = None if error is None else rules.name_struck(row.destination, error, is_interactive=row.is_interactive)
         for name in self._names(row):
             before = self.breakers.get(name, Breaker(name))
             if name == struck:
@@ -145,7 +145,7 @@ class Model:
 
     @staticmethod
     def _names(row: Row) -> set[str]:
-        return set(names_over(row.destination, is_urgent=row.is_urgent))
+        return set(names_over(row.destination, is_interactive=row.is_interactive))
 
 
 def _is_in_the_way(other: Row, row: Row) -> bool:
@@ -199,18 +199,18 @@ class Machine(RuleBasedStateMachine):
     @initialize()
     def some_are_there(self) -> None:
         for n, destination in enumerate((*DESTINATIONS, *DESTINATIONS)):
-            self.put(destination, n // len(DESTINATIONS), is_urgent=False)
+            self.put(destination, n // len(DESTINATIONS), is_interactive=False)
 
-    @rule(destination=st.sampled_from(DESTINATIONS), item=st.integers(0, 1), is_urgent=st.booleans())
-    def put(self, destination: str, item: int, is_urgent: bool) -> None:
+    @rule(destination=st.sampled_from(DESTINATIONS), item=st.integers(0, 1), is_interactive=st.booleans())
+    def put(self, destination: str, item: int, is_interactive: bool) -> None:
         def add(connection: Connection) -> int:
-            outbox.put(connection, self._world.items[item], destination, "show", {}, now, is_urgent=is_urgent)
+            outbox.put(connection, self._world.items[item], destination, "show", {}, now, is_interactive=is_interactive)
             newest = select(schema.outbox.c.id).order_by(schema.outbox.c.id.desc()).limit(1)
             return int(connection.execute(newest).scalar_one())
 
         now = self._model.now
         id_ = self._world.write(add)
-        self._model.rows[id_] = Row(id_, self._world.items[item], destination, is_urgent, now)
+        self._model.rows[id_] = Row(id_, self._world.items[item], destination, is_interactive, now)
 
     @rule()
     def claim(self) -> None:
@@ -281,7 +281,7 @@ class Machine(RuleBasedStateMachine):
         name = place_of(destination)
         before = self._model.breakers.get(name, Breaker(name))
         self._model.breakers[name] = rules.after_failure(before, error, "nobody", self._model.now, 0.0)
-        for other in set(names_over(destination, is_urgent=True)) - {name}:
+        for other in set(names_over(destination, is_interactive=True)) - {name}:
             known = self._model.breakers.get(other, Breaker(other))
             self._model.breakers[other] = rules.after_success(known, "nobody")
 
@@ -291,12 +291,20 @@ class Machine(RuleBasedStateMachine):
         id_ = data.draw(st.sampled_from(sorted(row.id for row in self._model.rows.values() if row.state == "dead")))
         assert self._world.write(outbox.retry, id_, self._model.now)
         row = self._model.rows[id_]
-        row.state, row.due_at, row.attempts, row.lost = "due", self._model.now, 0, 0
+        row.state, row.due_at, row.attempts, row.lost_leases = "due", self._model.now, 0, 0
 
     @invariant()
     def the_rows_are_those_of_the_model(self) -> None:
         assert self._world.read(_rows) == {
-            row.id: (row.state, row.due_at, row.attempts, row.claim, row.lease_until, row.maybe_delivered, row.lost)
+            row.id: (
+                row.state,
+                row.due_at,
+                row.attempts,
+                row.claim,
+                row.lease_until,
+                row.maybe_delivered,
+                row.lost_leases,
+            )
             for row in self._model.rows.values()
         }
 
@@ -306,7 +314,7 @@ class Machine(RuleBasedStateMachine):
         assert opened == {name: one for name, one in self._model.breakers.items() if one.state == "open"}
 
     def _tell(self, row: Row, claim_id: str, error: DeliveryError | None) -> None:
-        arguments = (row.destination, row.is_urgent, error, claim_id, self._model.now, 0.0)
+        arguments = (row.destination, row.is_interactive, error, claim_id, self._model.now, 0.0)
         self._world.write(claim_policy.record_outcome, *arguments)
         self._model.hear(row, error, claim_id)
 
@@ -316,7 +324,7 @@ def _bury(connection: Connection, id_: int, claim_id: str, now: datetime, reason
 
 
 def _rows(connection: Connection) -> dict[int, tuple[Any, ...]]:
-    names = ("state", "due_at", "attempts", "claim_id", "lease_until", "maybe_delivered", "lost")
+    names = ("state", "due_at", "attempts", "claim_id", "lease_until", "maybe_delivered", "lost_leases")
     chosen = select(schema.outbox.c.id, *(schema.outbox.c[name] for name in names))
     return {row[0]: tuple(row[1:]) for row in connection.execute(chosen)}
 

@@ -12,14 +12,14 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 from receiver.errors import ConfigError, RetryLaterError
-from receiver.store import events as inbox
+from receiver.store import events
 from receiver.store.clock import ticks
 from receiver.store.database import is_ready, open_as_it_is, open_database
 from receiver.store.events import Arrival
 from receiver.store.postgres import PostgresDatabase, postgres_url
 from tests import postgres as postgres_server
 from tests.harness import ROOT, free_port
-from tests.store.events import add, events
+from tests.store.events import add, ids
 
 pytestmark = pytest.mark.anyio
 TWO_HOURS_S = 7_200.0
@@ -36,7 +36,7 @@ async def opened(url: str, *, ahead_s: float = 0.0) -> AsyncIterator[PostgresDat
 
 
 async def claimed(database: PostgresDatabase, claim_id: str) -> int:
-    return len(await database.write(inbox.claim, ("getbill",), "main", database.now(), claim_id, 10))
+    return len(await database.write(events.claim, ("getbill",), "main", database.now(), claim_id, 10))
 
 
 @pytest.mark.parametrize("ahead_s", [TWO_HOURS_S, -TWO_HOURS_S], ids=["ahead", "behind"])
@@ -45,18 +45,18 @@ async def test_a_replica_whose_clock_is_two_hours_off_neither_steals_nor_holds(
 ) -> None:
     def lease_s(connection: Connection) -> float:
         us = "lease_until - CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
-        return float(connection.execute(text(f"SELECT ({us}) / 1000000.0 FROM inbox")).scalar_one())
+        return float(connection.execute(text(f"SELECT ({us}) / 1000000.0 FROM event")).scalar_one())
 
     async with opened(postgres_url) as right, opened(postgres_url, ahead_s=ahead_s) as wrong:
-        await right.write(inbox.append, [Arrival("getbill", "main", "e1", {}, b"", right.now())])
+        await right.write(events.append, [Arrival("getbill", "main", "e1", {}, b"", right.now())])
         taken = [await claimed(right, "c1"), await claimed(wrong, "c2")]
         a_moment_ago = right.now() - timedelta(seconds=1)  # readings of one clock still differ by milliseconds
-        await right.write(inbox.release, [1], "c1", a_moment_ago, "again")
+        await right.write(events.release, [1], "c1", a_moment_ago, "again")
         taken_by_wrong = await claimed(wrong, "c3")
         held_for_s = await wrong.read(lease_s)
 
     assert (taken, taken_by_wrong) == ([1, 0], 1)
-    assert 50 < held_for_s <= inbox.LEASE.total_seconds()
+    assert 50 < held_for_s <= events.LEASE.total_seconds()
 
 
 async def test_the_clock_is_the_servers_and_goes_on(postgres_url: str) -> None:
@@ -81,7 +81,7 @@ async def test_two_transactions_in_each_others_way_are_both_done(postgres_url: s
 
     def swap(connection: Connection, first: str, second: str) -> None:
         runs.append(first)
-        statement = text("UPDATE inbox SET attempts = attempts + 1 WHERE event_id = :id")
+        statement = text("UPDATE event SET attempts = attempts + 1 WHERE event_id = :id")
         connection.execute(statement, {"id": first})
         if len(runs) <= 2:
             asyncio.run_coroutine_threadsafe(both.wait(), loop).result(10)
@@ -91,7 +91,7 @@ async def test_two_transactions_in_each_others_way_are_both_done(postgres_url: s
         for name in ("a", "b"):
             await database.write(add, name)
         await asyncio.gather(database.write(swap, "a", "b"), database.write(swap, "b", "a"))
-        counted = await database.read(lambda c: c.execute(text("SELECT sum(attempts) FROM inbox")).scalar_one())
+        counted = await database.read(lambda c: c.execute(text("SELECT sum(attempts) FROM event")).scalar_one())
 
     assert counted == 4
     assert len(runs) in {3, 4}  # both, when the server looks at both at the same moment
@@ -106,12 +106,12 @@ async def test_a_server_that_went_away_is_said_to_be_and_comes_back_by_itself() 
             heard = await asyncio.gather(
                 database.write(add, "lost"),
                 database.write_batched(lambda c, names: [add(c, name) for name in names], "lost too"),
-                database.read(events),
+                database.read(ids),
                 return_exceptions=True,
             )
             server.start()
             await database.write(add, "after")
-            found = await database.read(events)
+            found = await database.read(ids)
             await database.close()
     except postgres_server.NoPostgresError as error:
         pytest.skip(str(error))

@@ -17,11 +17,10 @@ from receiver.domain.people import People, Person
 from receiver.domain.routing import Route
 from receiver.pipeline.actions import Refused, Taken, take_action
 from receiver.pipeline.apply import apply_fact, apply_facts
-from receiver.store import events as inbox
-from receiver.store import items, outbox
+from receiver.store import events, items, outbox
 from receiver.store.database import Database, open_database
 from receiver.store.events import Arrival
-from receiver.store.schema import inbox as inbox_table
+from receiver.store.schema import event as event_table
 from receiver.store.schema import outbox as outbox_table
 from tests.factories import NOW, make_snapshot
 
@@ -49,11 +48,11 @@ async def test_eight_claimers_take_five_thousand_events_once_each(replicas: list
              "received_at": NOW, "due_at": NOW}
             for n in range(5_000)
         ]  # fmt: skip
-        connection.execute(insert(inbox_table), rows)
+        connection.execute(insert(event_table), rows)
 
     async def take(n: int, database: Database) -> list[int]:
         taken: list[int] = []
-        while rows := await database.write(inbox.claim, ("getbill",), "main", NOW, f"c{n}", 37):
+        while rows := await database.write(events.claim, ("getbill",), "main", NOW, f"c{n}", 37):
             assert len(rows) <= 37
             taken += [row.id for row in rows]
         return taken
@@ -75,7 +74,7 @@ async def test_eight_claimers_of_deliveries_keep_order_and_cap(replicas: list[Da
             assert found is not None
             for place in ("C1", "C2", "C3"):
                 for turn in (1, 2):
-                    outbox.put(connection, found.id, f"slack:{place}", outbox.TELL, {"turn": turn}, NOW)
+                    outbox.put(connection, found.id, f"slack:{place}", outbox.REPLY, {"turn": turn}, NOW)
 
     under_way: Counter[str] = Counter()
     done: list[outbox.Delivery] = []
@@ -144,9 +143,9 @@ async def test_replicas_that_change_one_item_lose_nothing(replicas: list[Databas
 
     item = await replicas[0].read(items.by_key, said(0).key)
     assert item is not None
-    events = await replicas[0].read(items.timeline, item.id)
+    timeline = await replicas[0].read(items.timeline, item.id)
     assert item.version == 1 + 8
-    assert [event.version for event in events] == list(range(1, 10))
+    assert [event.version for event in timeline] == list(range(1, 10))
 
 
 async def test_replicas_that_are_sent_the_same_events_store_each_once(replicas: list[Database]) -> None:
@@ -154,7 +153,7 @@ async def test_replicas_that_are_sent_the_same_events_store_each_once(replicas: 
 
     async def receive(seed: int, database: Database) -> list[tuple[str, bool]]:
         mixed = random.Random(seed).sample(arrivals, len(arrivals))
-        told = await asyncio.gather(*(database.write_batched(inbox.append, arrival) for arrival in mixed))
+        told = await asyncio.gather(*(database.write_batched(events.append, arrival) for arrival in mixed))
         return [(arrival.event_id, is_new) for arrival, is_new in zip(mixed, told, strict=True)]
 
     told = await asyncio.gather(*(receive(n, database) for n, database in enumerate(replicas)))
@@ -175,7 +174,7 @@ async def test_two_people_on_two_replicas_have_one_effect(replicas: list[Databas
     outcomes = await asyncio.gather(*(press(n, database) for n, database in enumerate(replicas)))
 
     assert Counter(type(outcome) for outcome in outcomes) == {Taken: 1, Refused: 7}
-    assert await _count(replicas[0], outbox.CARRY_OUT) == 1
+    assert await _count(replicas[0], outbox.COMMAND) == 1
 
 
 async def test_one_press_taken_by_all_replicas_has_one_effect(replicas: list[Database]) -> None:
@@ -187,7 +186,7 @@ async def test_one_press_taken_by_all_replicas_has_one_effect(replicas: list[Dat
     outcomes = await asyncio.gather(*(r.write(take_action, click, NOW, ROUTES, PEOPLE) for r in replicas))
 
     assert Counter(outcomes) == {Taken(1): 1, Taken(1, is_again=True): 7}
-    assert await _count(replicas[0], outbox.CARRY_OUT) == 1
+    assert await _count(replicas[0], outbox.COMMAND) == 1
 
 
 async def test_a_change_is_drawn_even_if_its_row_is_claimed_at_that_moment(replicas: list[Database]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from receiver.errors import ConfigError, RetryLaterError
 from receiver.store.database import Database, open_database, sqlite_path
 from receiver.store.sqlite import FileLock
-from tests.store.events import add, events
+from tests.store.events import add, ids
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,7 @@ async def test_writes_that_wait_together_share_a_commit(database: Database) -> N
     await blocked
     after = await database.read(commits)
 
-    assert len(await database.read(events)) == 200
+    assert len(await database.read(ids)) == 200
     assert after - before < 200
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, event, insert, text
 from receiver.errors import RetryLaterError
 from receiver.store import sqlite
 from receiver.store.database import Database, open_database
-from receiver.store.schema import inbox
+from receiver.store.schema import event as event_table
 from receiver.store.sqlite import SqliteDatabase
 from tests.factories import NOW
 
@@ -30,12 +30,12 @@ async def database(sqlite_url: str) -> AsyncIterator[Database]:
 
 def add(connection: Connection, event_id: str, size: int = 20_000) -> str:
     values = {"source": "s", "account": "a", "event_id": event_id, "headers": "{}", "state": "new"}
-    connection.execute(insert(inbox).values(received_at=NOW, due_at=NOW, body=b"x" * size, **values))
+    connection.execute(insert(event_table).values(received_at=NOW, due_at=NOW, body=b"x" * size, **values))
     return event_id
 
 
 def events(connection: Connection) -> set[str]:
-    return set(connection.execute(text("SELECT event_id FROM inbox")).scalars())
+    return set(connection.execute(text("SELECT event_id FROM event")).scalars())
 
 
 def file_of(tmp_path: Path) -> Path:
@@ -127,7 +127,7 @@ async def test_a_log_that_was_deleted_loses_nothing_that_was_answered(database: 
 
     await database.write(add, "after")
     with closing(sqlite3.connect(file_of(tmp_path))) as other:
-        assert {row[0] for row in other.execute("SELECT event_id FROM inbox")} >= {"before", "after"}
+        assert {row[0] for row in other.execute("SELECT event_id FROM event")} >= {"before", "after"}
 
 
 async def test_another_file_in_its_place_is_read_and_written_from_then_on(tmp_path: Path, sqlite_url: str) -> None:
@@ -157,10 +157,10 @@ async def test_what_is_erased_is_overwritten_in_the_file(database: Database, tmp
 
     def add_marked(connection: Connection) -> None:
         add(connection, "e")
-        connection.execute(inbox.update().values(body=marked * 1000))
+        connection.execute(event_table.update().values(body=marked * 1000))
 
     await database.write(add_marked)
-    await database.write(lambda connection: connection.execute(inbox.update().values(body=b"")).rowcount)
+    await database.write(lambda connection: connection.execute(event_table.update().values(body=b"")).rowcount)
     await database.close()
 
     assert marked not in file_of(tmp_path).read_bytes()

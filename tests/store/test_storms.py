@@ -13,8 +13,8 @@ from receiver.pipeline.apply import apply_fact
 from receiver.store import claim_policy, groups, items, messages, outbox
 from receiver.store.database import Database
 from receiver.store.messages import PostedMessage
+from receiver.store.schema import alert_group as group_rows
 from receiver.store.schema import outbox as rows
-from receiver.store.schema import storm as storm_rows
 from tests.factories import NOW, make_snapshot
 from tests.store.storms import PACES, ROOM, ROUTES, at, come, key
 
@@ -41,22 +41,22 @@ async def standing(database: Database) -> list[tuple[str, int | None]]:
     """State and storm of every alert."""
 
     def look(connection: Connection) -> list[Any]:
-        chosen = select(rows.c.state, rows.c.storm_id).where(rows.c.what == "show").order_by(rows.c.id)
+        chosen = select(rows.c.state, rows.c.group_id).where(rows.c.what == "show").order_by(rows.c.id)
         return [tuple(row) for row in connection.execute(chosen)]
 
     return await database.read(look)
 
 
 async def storms_of(database: Database) -> list[Any]:
-    return await database.read(lambda c: list(c.execute(select(storm_rows).order_by(storm_rows.c.id))))
+    return await database.read(lambda c: list(c.execute(select(group_rows).order_by(group_rows.c.id))))
 
 
 async def test_what_is_above_the_burst_waits_for_one_message_and_the_rest_rings(database: Database) -> None:
     await come(database, *range(5))
     first = await take(database)
 
-    assert first == ["storm"]  # before what waits already: it is what a person must see
-    assert await standing(database) == [("due", 0)] * 3 + [("swept", 1)] * 2
+    assert first == ["burst"]  # before what waits already: it is what a person must see
+    assert await standing(database) == [("due", 0)] * 3 + [("grouped", 1)] * 2
 
 
 async def test_up_to_the_burst_nothing_is_different(database: Database) -> None:
@@ -107,12 +107,12 @@ async def test_below_a_message_that_stands_the_rest_follows_at_once(database: Da
 
     def below(connection: Connection) -> list[str]:
         return list(
-            connection.execute(select(rows.c.payload).where(rows.c.storm_id == 1, rows.c.what == "show")).scalars()
+            connection.execute(select(rows.c.payload).where(rows.c.group_id == 1, rows.c.what == "show")).scalars()
         )
 
     assert await database.read(below) == ['{"route": "disputes", "below": "C1/9.0"}'] * 3
     assert [storm for _, storm in await standing(database)] == [0, 0, 0, 1, 1, 1]
-    assert "swept" not in [state for state, _ in await standing(database)]
+    assert "grouped" not in [state for state, _ in await standing(database)]
 
 
 async def test_a_redraw_costs_no_token_and_is_no_part_of_a_storm(database: Database) -> None:
@@ -148,22 +148,22 @@ async def test_its_message_is_redrawn_when_something_was_decided_but_not_all_the
     waiting = await database.write(groups.follow, at(63))
 
     assert (idle, changed, waiting) == (0, 1, 0)
-    storm_row = await database.read(lambda c: c.execute(select(rows).where(rows.c.what == "storm")).one())
-    assert (storm_row.state, storm_row.is_urgent) == ("due", True)
+    storm_row = await database.read(lambda c: c.execute(select(rows).where(rows.c.what == "burst")).one())
+    assert (storm_row.state, storm_row.is_interactive) == ("due", True)
 
 
 async def test_a_storm_that_died_is_tried_again_and_its_alerts_stay_together(database: Database) -> None:
     await come(database, *range(5))
     await take(database)
     (row_id,) = await database.read(
-        lambda c: list(c.execute(select(rows.c.id).where(rows.c.what == "storm")).scalars())
+        lambda c: list(c.execute(select(rows.c.id).where(rows.c.what == "burst")).scalars())
     )
     await database.write(outbox.bury, row_id, "c", "is_archived: no", NOW)
     soon = await database.write(groups.follow, at(60))
     later = await database.write(groups.follow, at(660))
 
     assert (soon, later) == (0, 1)
-    assert [state for state, _ in await standing(database)][-2:] == ["swept", "swept"]
+    assert [state for state, _ in await standing(database)][-2:] == ["grouped", "grouped"]
 
 
 async def test_a_storm_is_over_when_all_is_decided_and_shown_to_be(database: Database) -> None:
@@ -179,7 +179,7 @@ async def test_a_storm_is_over_when_all_is_decided_and_shown_to_be(database: Dat
     assert await database.write(groups.forget, at(400)) == 1
 
 
-def _draw(connection: Connection, storm_id: int, reference: str) -> None:
+def _draw(connection: Connection, group_id: int, reference: str) -> None:
     """Its message was posted or redrawn."""
-    shows = groups.sum_of(groups.items_of(connection, storm_id))
-    groups.drawn(connection, storm_id, reference, shows, NOW, maybe_delivered=False)
+    shows = groups.content_key_of(groups.items_of(connection, group_id))
+    groups.drawn(connection, group_id, reference, shows, NOW, maybe_delivered=False)

@@ -194,7 +194,7 @@ def test_purge_erases_what_is_old_beside_the_running_service_and_without_one(tmp
         posted(here, "C0DISPUTES", "INV-PURGE-1")
         nothing = here.service.command("db", "purge")
         with sqlite3.connect(tmp_path / "casebell.db") as beside:
-            beside.execute("UPDATE inbox SET done_at = 0")
+            beside.execute("UPDATE event SET done_at = 0")
         running = here.service.command("db", "purge")
         here.service.stop()
         stopped = here.service.command("db", "purge")

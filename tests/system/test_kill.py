@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine, select
 
 from receiver.store import events
-from receiver.store.schema import inbox as inbox_table
+from receiver.store.schema import event as event_table
 from tests.harness import World, eventually, world
 from tests.person import buttons, posted, press, words
 
@@ -105,6 +105,6 @@ def _survives(here: World) -> bool:
 def _is_set_aside(here: World) -> bool:
     engine = create_engine(here.service.database_url)
     with engine.connect() as connection:
-        states = connection.execute(select(inbox_table.c.state)).scalars().all()
+        states = connection.execute(select(event_table.c.state)).scalars().all()
     engine.dispose()
     return states == ["quarantined"]

@@ -112,7 +112,7 @@ def test_an_order_that_was_reported_as_failed_is_not_sent_behind_peoples_backs(h
         eventually(lambda: "This debt is closed" in words(message), "the reason in the message")
     finally:
         here.getbill.faults.refuse = None
-    (order,) = [row for row in of(todo, deliveries(here, "dead")) if row["what"] == "carry_out"]
+    (order,) = [row for row in of(todo, deliveries(here, "dead")) if row["what"] == "command"]
 
     refused = here.service.command("retry", str(order["id"]))
     everything = here.service.command("retry", "--all-dead")

@@ -35,7 +35,7 @@ def text_block(view: dict[str, Any]) -> dict[str, Any]:
 def stored(here: World) -> int:
     """How many presses are in the inbox."""
     with closing(sqlite3.connect(here.service.config.with_name("casebell.db"))) as beside:
-        count: int = beside.execute("SELECT count(*) FROM inbox WHERE source = 'slack'").fetchone()[0]
+        count: int = beside.execute("SELECT count(*) FROM event WHERE source = 'slack'").fetchone()[0]
     return count
 
 

@@ -73,7 +73,7 @@ def test_only_the_probe_says_whether_it_goes_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("destination", "error", "is_urgent", "struck"),
+    ("destination", "error", "is_interactive", "struck"),
     [
         ("slack:C1", RetryLaterError("internal_error"), False, "slack:C1"),
         ("slack:C1/U1", UncertainError("http_500"), True, "slack:C1"),
@@ -92,9 +92,9 @@ def test_only_the_probe_says_whether_it_goes_on() -> None:
     ],
 )
 def test_a_failure_counts_against_what_fails_together(
-    destination: str, error: DeliveryError, is_urgent: bool, struck: str | None
+    destination: str, error: DeliveryError, is_interactive: bool, struck: str | None
 ) -> None:
-    assert rules.name_struck(destination, error, is_urgent=is_urgent) == struck
+    assert rules.name_struck(destination, error, is_interactive=is_interactive) == struck
 
 
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=60), st.floats(0.5, 50), st.integers(1, 20))

@@ -123,14 +123,14 @@ async def test_a_rule_asks_the_source_in_the_transaction_that_opened_the_item(ad
     assert recorded is not None
     assert (asked.state, asked.attempt.who, asked.attempt.via) == ("acting", "automation:sure", "automation")
     assert (recorded.person, recorded.note) == (Person(name="automation:sure"), "AI confidence 95 %")
-    assert [len(await leaving(adapters, what)) for what in ("carry_out", "show")] == [1, 1]
+    assert [len(await leaving(adapters, what)) for what in ("command", "show")] == [1, 1]
 
 
 async def test_what_is_said_again_is_not_considered_again(adapters: Adapters) -> None:
     await hear(adapters, dispute(), dispute())
 
     assert await hear(adapters, dispute(), dispute(title="Another")) == []
-    assert len(await leaving(adapters, "carry_out")) == 1
+    assert len(await leaving(adapters, "command")) == 1
 
 
 async def test_what_becomes_sure_enough_is_considered_when_its_source_changes_it(adapters: Adapters) -> None:
@@ -229,7 +229,7 @@ async def test_what_a_person_took_back_is_never_decided_by_a_rule_again(adapters
 
     assert await hear(adapters, dispute()) == []
     assert await hear(adapters, dispute(confidence=99)) == []
-    assert ((await item(adapters)).state, len(await leaving(adapters, "carry_out"))) == ("open", 2)
+    assert ((await item(adapters)).state, len(await leaving(adapters, "command"))) == ("open", 2)
 
 
 async def test_what_the_source_opened_again_is_left_to_people(adapters: Adapters) -> None:
@@ -268,7 +268,7 @@ async def test_a_dry_run_says_what_it_would_do_and_asks_nobody(adapters: Adapter
     assert (found.state, found.foreseen and found.foreseen.rule) == ("open", "trial")
     assert (lines[-1].who, lines[-1].detail) == ("automation:trial", "dry run, would reject: no")
     assert await acted(adapters) == [("dry_run", "reject", "automation")]
-    assert await leaving(adapters, "carry_out") == []
+    assert await leaving(adapters, "command") == []
 
 
 async def test_a_dry_run_keeps_no_other_rule_from_acting(adapters: Adapters) -> None:
@@ -283,7 +283,7 @@ async def test_a_rule_that_would_do_more_than_its_share_stops_and_the_admins_hea
     words = await hear(adapters, *(dispute(n) for n in range(6)))
 
     states = [(await item(adapters, n)).state for n in range(6)]
-    told = await leaving(adapters, "warn")
+    told = await leaving(adapters, "admin_alert")
     assert words == ["taken"] * 3 + ["stopped"] * 3
     assert states == ["acting"] * 3 + ["open"] * 3
     assert ["automation_stopped" in payload for payload in told] == [True]
@@ -304,7 +304,7 @@ async def test_a_stopped_rule_begins_again_after_an_hour_and_takes_up_nothing_of
     assert [
         code in payload
         for code, payload in zip(
-            ("automation_stopped", "automation_over"), await leaving(adapters, "warn"), strict=True
+            ("automation_stopped", "automation_over"), await leaving(adapters, "admin_alert"), strict=True
         )
     ] == [True, True]
 
@@ -317,7 +317,7 @@ async def test_a_rule_that_is_gone_ends_its_alarm_without_a_word(adapters: Adapt
     await watch(adapters, NOW)
 
     assert await adapters.database.read(alerts.standing) == {}
-    assert len(await leaving(adapters, "warn")) == 1
+    assert len(await leaving(adapters, "admin_alert")) == 1
 
 
 async def test_readers_side_by_side_never_act_twice_nor_beyond_the_share(adapters: Adapters) -> None:
@@ -326,7 +326,7 @@ async def test_readers_side_by_side_never_act_twice_nor_beyond_the_share(adapter
     words = [word for some in await asyncio.gather(*readers) for word in some]
 
     assert sorted(words) == ["stopped"] * 3 + ["taken"] * 3
-    assert len(await leaving(adapters, "carry_out")) == 3
+    assert len(await leaving(adapters, "command")) == 3
 
 
 async def test_two_replicas_that_hear_of_different_items_keep_one_share_between_them(

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from receiver.errors import RetryLaterError
 from receiver.store.database import Database, open_database
 from receiver.store.sqlite import FileLock
-from tests.store.events import add, events
+from tests.store.events import add, ids
 
 pytestmark = pytest.mark.anyio
 
@@ -79,7 +79,7 @@ async def test_nobody_is_told_that_a_row_is_stored_when_the_disk_fills_behind_it
     )
 
     told = {result for result in results if isinstance(result, str)}
-    assert await database.read(events) == told
+    assert await database.read(ids) == told
     assert isinstance(results[2], RetryLaterError)
 
 

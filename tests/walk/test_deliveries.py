@@ -33,7 +33,7 @@ from tests.factories import make_snapshot
 pytestmark = pytest.mark.anyio
 
 ANNA = Person(email="anna@creditor.example", name="Anna")
-ROOM = Capacity(urgent=64, calm=48)
+ROOM = Capacity(interactive=64, normal=48)
 
 
 @pytest.fixture
@@ -107,8 +107,8 @@ async def test_what_the_source_did_is_true_although_the_lease_was_lost(
 ) -> None:
     item = await opened(adapters, stand_ins.sandbox)
     action_id = await pressed(adapters, item)
-    late = await claimed(adapters, "late", outbox.CARRY_OUT)
-    again = await claimed(adapters, "next", outbox.CARRY_OUT, after=outbox.ORDER_LEASE + timedelta(seconds=1))
+    late = await claimed(adapters, "late", outbox.COMMAND)
+    again = await claimed(adapters, "next", outbox.COMMAND, after=outbox.ORDER_LEASE + timedelta(seconds=1))
 
     first = await deliver(adapters, late, "late")
     after_first = await current(adapters, item.key)
@@ -125,8 +125,8 @@ async def test_what_the_source_did_is_true_although_the_lease_was_lost(
 async def test_a_refusal_is_left_to_who_has_the_row_by_now(adapters: Adapters, stand_ins: SandboxThread) -> None:
     item = await opened(adapters, stand_ins.sandbox)
     await pressed(adapters, item)
-    late = await claimed(adapters, "late", outbox.CARRY_OUT)
-    again = await claimed(adapters, "next", outbox.CARRY_OUT, after=outbox.ORDER_LEASE + timedelta(seconds=1))
+    late = await claimed(adapters, "late", outbox.COMMAND)
+    again = await claimed(adapters, "next", outbox.COMMAND, after=outbox.ORDER_LEASE + timedelta(seconds=1))
     stand_ins.sandbox.getbill.faults.refuse = (422, {"error": True, "message": "closed", "code": 422})
 
     first = await deliver(adapters, late, "late")

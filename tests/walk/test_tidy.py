@@ -17,8 +17,7 @@ from receiver.observability import Metrics
 from receiver.operations.replay import replay
 from receiver.operations.retention import BODIES, DELIVERIES, EVENTS, ROWS, SESSIONS, purge
 from receiver.pipeline.apply import apply_fact
-from receiver.store import actions, items, messages, outbox, retention
-from receiver.store import events as inbox
+from receiver.store import actions, events, items, messages, outbox, retention
 from receiver.store.actions import Token
 from receiver.store.database import Database
 from receiver.store.events import Arrival
@@ -47,21 +46,21 @@ async def tidied(database: Database, **after: float) -> dict[str, int]:
     return counted
 
 
-async def store(database: Database, event_id: str, end: Callable[..., None] | None = inbox.finish) -> bool:
+async def store(database: Database, event_id: str, end: Callable[..., None] | None = events.finish) -> bool:
     """An event that came now, and ended now as ``end`` says."""
     arrival = Arrival("getbill", "main", event_id, {"user-agent": "Getbill"}, BODY, NOW)
-    (is_new,) = await database.write(inbox.append, [arrival])
+    (is_new,) = await database.write(events.append, [arrival])
     if is_new and end is not None:
-        (row,) = await database.write(inbox.claim, ("getbill",), "main", NOW, "c", 1)
-        if end is inbox.finish:
-            await database.write(inbox.finish, [row.id], "c", NOW)
+        (row,) = await database.write(events.claim, ("getbill",), "main", NOW, "c", 1)
+        if end is events.finish:
+            await database.write(events.finish, [row.id], "c", NOW)
         else:
-            await database.write(inbox.quarantine, row.id, "c", "rubbish about Jane Roe", NOW)
+            await database.write(events.quarantine, row.id, "c", "rubbish about Jane Roe", NOW)
     return is_new
 
 
 def bodies(connection: Connection) -> list[bytes]:
-    return list(connection.execute(select(metadata.tables["inbox"].c.body)).scalars())
+    return list(connection.execute(select(metadata.tables["event"].c.body)).scalars())
 
 
 def rows(connection: Connection) -> dict[str, int]:
@@ -98,7 +97,7 @@ async def test_what_waits_stays_however_old_it_is(database: Database) -> None:
 
 
 async def test_what_was_set_aside_can_be_tried_again_until_it_goes_as_a_whole(database: Database) -> None:
-    await store(database, "e1", end=inbox.quarantine)
+    await store(database, "e1", end=events.quarantine)
 
     assert await tidied(database, days=29) == NOTHING
     assert await database.read(bodies) == [BODY]
@@ -149,14 +148,16 @@ async def test_an_item_that_is_open_or_has_something_to_tell_stays(database: Dat
 async def test_very_much_goes_too_and_never_in_one_write(database: Database) -> None:
     item_id = await resolved_item(database)
     await deliver_all(database)
-    history, events = metadata.tables["history"], metadata.tables["inbox"]
+    history, stored_events = metadata.tables["history"], metadata.tables["event"]
     line = {"item_id": item_id, "at": NOW, "fact": "PersonDid", "version": 1}
     event = {"source": "s", "account": "a", "headers": "{}", "body": b"x", "received_at": NOW, "due_at": NOW}
 
     def add(connection: Connection) -> None:
         connection.execute(insert(history), [line] * (2 * MOST_ROWS + 1))
         done = {"state": "done", "done_at": NOW}
-        connection.execute(insert(events), [event | done | {"event_id": str(n)} for n in range(2 * MOST_ROWS + 1)])
+        connection.execute(
+            insert(stored_events), [event | done | {"event_id": str(n)} for n in range(2 * MOST_ROWS + 1)]
+        )
 
     await database.write(add)
 
@@ -210,8 +211,8 @@ async def test_an_event_without_its_body_is_not_replayed(database: Database) -> 
     await store(database, "e1")
     adapters = adapters_at(database, NOW)
     assert await replay(adapters, event_id="e1") == 1
-    (row,) = await database.write(inbox.claim, ("getbill",), "main", NOW, "c", 1)
-    await database.write(inbox.finish, [row.id], "c", NOW)
+    (row,) = await database.write(events.claim, ("getbill",), "main", NOW, "c", 1)
+    await database.write(events.finish, [row.id], "c", NOW)
     await tidied(database, days=11)
 
     assert await replay(adapters, event_id="e1") == 0

@@ -56,7 +56,9 @@ def adapters(database: Database, clock: Clock) -> Adapters:
 
 async def told(adapters: Adapters) -> list[tuple[str, str]]:
     def look(connection: Connection) -> list[tuple[str, str]]:
-        chosen = select(outbox_table.c.destination, outbox_table.c.payload).where(outbox_table.c.what == outbox.WARN)
+        chosen = select(outbox_table.c.destination, outbox_table.c.payload).where(
+            outbox_table.c.what == outbox.ADMIN_ALERT
+        )
         rows = connection.execute(chosen.order_by(outbox_table.c.id))
         return [(row.destination, json.loads(row.payload)["code"]) for row in rows]
 

@@ -39,7 +39,7 @@ class Dispatcher:
         async with self._turn:
             await self._renew()
             room = self._room()
-            return await self._take(room) if room.urgent > 0 and not self._adapters.is_draining else 0
+            return await self._take(room) if room.interactive > 0 and not self._adapters.is_draining else 0
 
     async def _take(self, room: claim_policy.Capacity) -> int:
         adapters = self._adapters
@@ -97,14 +97,16 @@ class Dispatcher:
 
     def _room(self) -> claim_policy.Capacity:
         running = [delivery for delivery, _ in self._running.values()]
-        urgent = Counter(delivery.destination for delivery in running if delivery.is_urgent)
-        calm = Counter(delivery.destination for delivery in running if not delivery.is_urgent)
+        interactive = Counter(delivery.destination for delivery in running if delivery.is_interactive)
+        normal = Counter(delivery.destination for delivery in running if not delivery.is_interactive)
         free = MOST_RUNNING - len(running)
         return claim_policy.Capacity(
-            urgent=free,
-            calm=free - KEPT_BACK,
-            busy=[destination for destination, n in urgent.items() if n >= claim_policy.URGENT_EACH],
-            busy_calm=[destination for destination, n in calm.items() if n >= claim_policy.calm_each(destination)],
+            interactive=free,
+            normal=free - KEPT_BACK,
+            busy=[destination for destination, n in interactive.items() if n >= claim_policy.INTERACTIVE_EACH],
+            busy_normal=[
+                destination for destination, n in normal.items() if n >= claim_policy.normal_each(destination)
+            ],
         )
 
     async def _renew(self) -> None:
@@ -137,17 +139,25 @@ class Dispatcher:
 
     async def _give_back_probe(self, delivery: Delivery, claim_id: str) -> None:
         """Nobody was asked, so nothing is known: the next delivery may find out."""
-        names = names_over(delivery.destination, is_urgent=delivery.is_urgent)
+        names = names_over(delivery.destination, is_interactive=delivery.is_interactive)
         if await self._adapters.database.read(breakers.is_troubled, names):
             await self._adapters.database.write(breakers.take_back_probes, names, claim_id)
 
     async def _tell_breakers(self, delivery: Delivery, claim_id: str, error: DeliveryError | None) -> None:
         database, now = self._adapters.database, self._adapters.now()
-        names = names_over(delivery.destination, is_urgent=delivery.is_urgent)
+        names = names_over(delivery.destination, is_interactive=delivery.is_interactive)
         if error is None and not await database.read(breakers.is_troubled, names):
             return
         chance = random.random()  # noqa: S311 - spreads load, guards nothing
-        heard = (delivery.destination, delivery.is_urgent, error, claim_id, now, chance, self._adapters.rules.paces)
+        heard = (
+            delivery.destination,
+            delivery.is_interactive,
+            error,
+            claim_id,
+            now,
+            chance,
+            self._adapters.rules.paces,
+        )
         turned = await database.write(claim_policy.record_outcome, *heard)
         for one in turned:
             if one.open_until is None:

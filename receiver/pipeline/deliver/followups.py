@@ -120,7 +120,9 @@ async def notice_for(
 def place_of(delivery: Delivery) -> str:
     """The channel of a word to one person, "slack:C1/U1"; else the destination itself."""
     return (
-        delivery.destination.partition("/")[0] if delivery.what in {outbox.OFFER, outbox.TELL} else delivery.destination
+        delivery.destination.partition("/")[0]
+        if delivery.what in {outbox.UNDO_OFFER, outbox.REPLY}
+        else delivery.destination
     )
 
 

@@ -62,7 +62,7 @@ async def draw(attempt: Attempt) -> None:
     is_anew = delivered.reference != stored.reference
     maybe_delivered = maybe_duplicate or (is_anew and delivery.maybe_delivered)
     is_ours = await attempt.write_outcome(
-        _drawn, delivery, attempt.claim_id, delivered, groups.sum_of(items), maybe_delivered, adapters.now()
+        _drawn, delivery, attempt.claim_id, delivered, groups.content_key_of(items), maybe_delivered, adapters.now()
     )
     adapters.wakeups.notify(OUTBOX_WAKEUP)
     require_lease(is_ours)
@@ -80,10 +80,10 @@ def _forgone(connection: Connection, delivery: Delivery, claim_id: str, now: dat
     return outbox.finish(connection, delivery.id, claim_id, now)
 
 
-def _whole(connection: Connection, storm_id: int) -> tuple[GroupRow, list[Item]]:
-    stored = groups.find(connection, storm_id)
-    assert stored is not None, f"an outbox row for storm {storm_id}, which is not in the store"
-    return stored, groups.items_of(connection, storm_id)
+def _whole(connection: Connection, group_id: int) -> tuple[GroupRow, list[Item]]:
+    stored = groups.find(connection, group_id)
+    assert stored is not None, f"an outbox row for storm {group_id}, which is not in the store"
+    return stored, groups.items_of(connection, group_id)
 
 
 def _drawn(
@@ -96,9 +96,9 @@ def _drawn(
     now: datetime,
 ) -> bool:
     """Also when the lease was lost: the message is there, and what waited for it goes on."""
-    storm_id = delivery.value("storm")
+    group_id = delivery.value("storm")
     if delivered.reference is None:
-        groups.forgo(connection, storm_id, now)
+        groups.forgo(connection, group_id, now)
     else:
-        groups.drawn(connection, storm_id, delivered.reference, shows, now, maybe_delivered=maybe_delivered)
+        groups.drawn(connection, group_id, delivered.reference, shows, now, maybe_delivered=maybe_delivered)
     return outbox.finish(connection, delivery.id, claim_id, now)

@@ -37,7 +37,19 @@ from receiver.pipeline.notices import notice_for_mail
 from receiver.ports import Notifier
 from receiver.store import actions, items, messages, outbox, suppression
 from receiver.store.messages import PostedMessage
-from receiver.store.outbox import CARRY_OUT, DIGEST, FRESH_LINK, GATHER, NUDGE, OFFER, SHOW, STORM, TELL, WARN, Delivery
+from receiver.store.outbox import (
+    ADMIN_ALERT,
+    BURST,
+    COMMAND,
+    DIGEST,
+    FRESH_LINK,
+    GROUPED,
+    REMINDER,
+    REPLY,
+    SHOW,
+    UNDO_OFFER,
+    Delivery,
+)
 
 MOST_BURIED = 50
 MOST_COPIES = 3  # of one mail whose end was never confirmed
@@ -87,7 +99,7 @@ async def deliver(adapters: Adapters, delivery: Delivery, claim_id: str) -> Ende
 def longest_s(adapters: Adapters, delivery: Delivery) -> float:
     """The total deadline of a delivery, in seconds."""
     channel, _, account = delivery.destination.partition(":")
-    if delivery.what == CARRY_OUT:
+    if delivery.what == COMMAND:
         upstream = adapters.upstreams.get((channel, account))
         return upstream.longest_s if upstream else SOMETHING_S
     notifier = adapters.notifiers.get(channel)
@@ -95,8 +107,8 @@ def longest_s(adapters: Adapters, delivery: Delivery) -> float:
 
 
 def _check_lost(delivery: Delivery) -> None:
-    if delivery.lost >= outbox.MOST_LOST:
-        raise PermanentError("given_up", f"{delivery.lost} tries ended without a word", reach="ours")
+    if delivery.lost_leases >= outbox.MOST_LOST:
+        raise PermanentError("given_up", f"{delivery.lost_leases} tries ended without a word", reach="ours")
 
 
 def _is_enough(delivery: Delivery, error: DeliveryError) -> bool:
@@ -304,7 +316,7 @@ def _tell_if_lost(connection: Connection, delivery: Delivery, action_id: int, no
     item = items.find(connection, delivery.item_id)
     if action and item and action.state == "failed" and action.answer_to and item.state == "resolved":
         payload: dict[str, object] = {"code": "resolved_elsewhere", "values": {"outcome": item.outcome or ""}}
-        outbox.put(connection, delivery.item_id, action.answer_to, TELL, payload, now)
+        outbox.put(connection, delivery.item_id, action.answer_to, REPLY, payload, now)
 
 
 def _item_and_action(connection: Connection, delivery: Delivery) -> tuple[Item, actions.ActionRow]:
@@ -318,11 +330,11 @@ def _item_and_action(connection: Connection, delivery: Delivery) -> tuple[Item, 
 async def _again(adapters: Adapters, delivery: Delivery, claim_id: str, error: DeliveryError) -> Ended:
     """Due again after a while; or dead when it was tried for too long."""
     now = adapters.now()
-    if now - delivery.since > backoff.limit(is_order=delivery.what == CARRY_OUT):
+    if now - delivery.since > backoff.limit(is_order=delivery.what == COMMAND):
         return await _give_up(adapters, delivery, claim_id, error)
     maybe_delivered, is_uncounted = isinstance(error, UncertainError), breaker.is_uncounted(error)
     chance = random.random()  # noqa: S311 - spreads load, guards nothing
-    wait_s = backoff.wait_s(delivery.attempts, error, chance, is_order=delivery.what == CARRY_OUT)
+    wait_s = backoff.wait_s(delivery.attempts, error, chance, is_order=delivery.what == COMMAND)
     due_at = now + timedelta(seconds=wait_s)
     release = partial(
         outbox.release, maybe_delivered=maybe_delivered, is_uncounted=is_uncounted, is_copy=_is_copy(error)
@@ -358,7 +370,7 @@ def _bury(
     if error.code == "recipient_refused":
         address = delivery.destination.partition(":")[2]
         suppression.add(connection, address, suppression.ALL, error.message, now, now + suppression.REFUSED_FOR)
-    if delivery.what == CARRY_OUT:
+    if delivery.what == COMMAND:
         item = items.find(connection, delivery.item_id)
         if item is not None:
             apply_facts(
@@ -371,7 +383,7 @@ def bury_overdue(connection: Connection, rules: Rules, now: datetime) -> list[De
     """Give up what waits longer than it may without being tried, such as behind a breaker that does not close."""
     late = outbox.overdue(connection, now, now - backoff.GIVE_UP_ORDER_AFTER, now - backoff.GIVE_UP_AFTER, MOST_BURIED)
     for delivery in late:
-        waited = "four hours" if delivery.what == CARRY_OUT else "three days"
+        waited = "four hours" if delivery.what == COMMAND else "three days"
         error = PermanentError("given_up", f"not done within {waited}", reach="ours")
         _bury(connection, rules, delivery, None, error, now)
     return late
@@ -379,13 +391,13 @@ def bury_overdue(connection: Connection, rules: Rules, now: datetime) -> list[De
 
 _RUNS: dict[str, Callable[[Attempt], Awaitable[bool | None]]] = {
     SHOW: _show,
-    TELL: _tell,
-    CARRY_OUT: _carry_out,
+    REPLY: _tell,
+    COMMAND: _carry_out,
     FRESH_LINK: _fresh_link,
     DIGEST: deliver_digest,
-    NUDGE: followups.deliver_reminder,
-    OFFER: followups.deliver_undo_offer,
-    GATHER: followups.deliver_grouped,
-    STORM: grouped.draw,
-    WARN: followups.deliver_admin_alert,
+    REMINDER: followups.deliver_reminder,
+    UNDO_OFFER: followups.deliver_undo_offer,
+    GROUPED: followups.deliver_grouped,
+    BURST: grouped.draw,
+    ADMIN_ALERT: followups.deliver_admin_alert,
 }

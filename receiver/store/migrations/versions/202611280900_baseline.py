@@ -3,18 +3,46 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "202611280000"
+revision = "202611280900"
 down_revision = None
 
 
 def upgrade() -> None:
     op.create_table(
-        "alarm",
+        "admin_alert",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_alarm")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_admin_alert")),
+    )
+    op.create_table(
+        "alert_group",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("destination", sa.Text(), nullable=False),
+        sa.Column("route", sa.Text(), nullable=False),
+        sa.Column("began_at", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=True),
+        sa.Column("content_key", sa.Text(), nullable=True),
+        sa.Column("maybe_delivered", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("is_over", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_group")),
+    )
+    op.create_index(
+        "ix_alert_group_open",
+        "alert_group",
+        ["destination"],
+        unique=False,
+        sqlite_where=sa.text("NOT is_over"),
+        postgresql_where=sa.text("NOT is_over"),
+    )
+    op.create_table(
+        "app_home",
+        sa.Column("user", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("mark", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("user", name=op.f("pk_app_home")),
     )
     op.create_table(
         "breaker",
@@ -36,6 +64,41 @@ def upgrade() -> None:
         sa.Column("made_at", sa.BigInteger(), nullable=False),
         sa.Column("sent_to", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("name", "slot", name=op.f("pk_digest")),
+    )
+    op.create_table(
+        "event",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("headers", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("claim_id", sa.Text(), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("done_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
+        sa.UniqueConstraint("source", "account", "event_id", name=op.f("uq_event_source_account_event_id")),
+    )
+    op.create_index(
+        "ix_event_done",
+        "event",
+        ["done_at"],
+        unique=False,
+        sqlite_where=sa.text("state <> 'new'"),
+        postgresql_where=sa.text("state <> 'new'"),
+    )
+    op.create_index(
+        "ix_event_new",
+        "event",
+        ["source", "account", "due_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'new'"),
+        postgresql_where=sa.text("state = 'new'"),
     )
     op.create_table(
         "failing",
@@ -61,48 +124,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source", "account", name=op.f("pk_heard_out")),
     )
     op.create_table(
-        "home",
-        sa.Column("user", sa.Text(), nullable=False),
-        sa.Column("seen_at", sa.BigInteger(), nullable=False),
-        sa.Column("mark", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("user", name=op.f("pk_home")),
-    )
-    op.create_table(
-        "inbox",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=False),
-        sa.Column("headers", sa.Text(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("received_at", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("due_at", sa.BigInteger(), nullable=False),
-        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("claim_id", sa.Text(), nullable=True),
-        sa.Column("lease_until", sa.BigInteger(), nullable=True),
-        sa.Column("done_at", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox")),
-        sa.UniqueConstraint("source", "account", "event_id", name=op.f("uq_inbox_source_account_event_id")),
-    )
-    op.create_index(
-        "ix_inbox_done",
-        "inbox",
-        ["done_at"],
-        unique=False,
-        sqlite_where=sa.text("state <> 'new'"),
-        postgresql_where=sa.text("state <> 'new'"),
-    )
-    op.create_index(
-        "ix_inbox_new",
-        "inbox",
-        ["source", "account", "due_at", "id"],
-        unique=False,
-        sqlite_where=sa.text("state = 'new'"),
-        postgresql_where=sa.text("state = 'new'"),
-    )
-    op.create_table(
         "item",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -116,7 +137,7 @@ def upgrade() -> None:
         sa.Column("opened_at", sa.BigInteger(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.Column("resolved_at", sa.BigInteger(), nullable=True),
-        sa.Column("whole", sa.Text(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
         sa.Column("reference", sa.Text(), nullable=True),
         sa.Column("wake_at", sa.BigInteger(), nullable=True),
         sa.Column("stake", sa.Text(), nullable=True),
@@ -186,7 +207,7 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.Column("missing_at", sa.BigInteger(), nullable=True),
-        sa.Column("whole", sa.Text(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_receivable")),
         sa.UniqueConstraint("key", "reference", name=op.f("uq_receivable_key_reference")),
     )
@@ -204,34 +225,13 @@ def upgrade() -> None:
     op.create_index(op.f("ix_session_address"), "session", ["address"], unique=False)
     op.create_index(op.f("ix_session_expires_at"), "session", ["expires_at"], unique=False)
     op.create_table(
-        "storm",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("destination", sa.Text(), nullable=False),
-        sa.Column("route", sa.Text(), nullable=False),
-        sa.Column("began_at", sa.BigInteger(), nullable=False),
-        sa.Column("until", sa.BigInteger(), nullable=False),
-        sa.Column("reference", sa.Text(), nullable=True),
-        sa.Column("drawn", sa.Text(), nullable=True),
-        sa.Column("maybe_delivered", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("is_over", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_storm")),
-    )
-    op.create_index(
-        "ix_storm_on",
-        "storm",
-        ["destination"],
-        unique=False,
-        sqlite_where=sa.text("NOT is_over"),
-        postgresql_where=sa.text("NOT is_over"),
-    )
-    op.create_table(
-        "suppressed",
+        "suppression",
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("list", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("until", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("address", "list", name=op.f("pk_suppressed")),
+        sa.PrimaryKeyConstraint("address", "list", name=op.f("pk_suppression")),
     )
     op.create_table(
         "surveyed",
@@ -315,17 +315,25 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("maybe_delivered", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("unconfirmed_sends", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("is_urgent", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("lost", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("is_interactive", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("lost_leases", sa.Integer(), server_default="0", nullable=False),
         sa.Column("retried_at", sa.BigInteger(), nullable=True),
         sa.Column("claim_id", sa.Text(), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("done_at", sa.BigInteger(), nullable=True),
-        sa.Column("storm_id", sa.Integer(), nullable=True),
+        sa.Column("group_id", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["item_id"], ["item.id"], name=op.f("fk_outbox_item_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
+    )
+    op.create_index(
+        "ix_outbox_deferred",
+        "outbox",
+        ["destination"],
+        unique=False,
+        sqlite_where=sa.text("state = 'deferred'"),
+        postgresql_where=sa.text("state = 'deferred'"),
     )
     op.create_index(
         "ix_outbox_due",
@@ -336,12 +344,12 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'due'"),
     )
     op.create_index(
-        "ix_outbox_held",
+        "ix_outbox_group",
         "outbox",
-        ["destination"],
+        ["group_id"],
         unique=False,
-        sqlite_where=sa.text("state = 'held'"),
-        postgresql_where=sa.text("state = 'held'"),
+        sqlite_where=sa.text("group_id > 0"),
+        postgresql_where=sa.text("group_id > 0"),
     )
     op.create_index(op.f("ix_outbox_item_id"), "outbox", ["item_id"], unique=False)
     op.create_index(
@@ -351,14 +359,6 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("lease_until IS NOT NULL"),
         postgresql_where=sa.text("lease_until IS NOT NULL"),
-    )
-    op.create_index(
-        "ix_outbox_storm",
-        "outbox",
-        ["storm_id"],
-        unique=False,
-        sqlite_where=sa.text("storm_id > 0"),
-        postgresql_where=sa.text("storm_id > 0"),
     )
     op.create_index(
         "ix_outbox_waiting",
