@@ -14,7 +14,7 @@ from receiver.domain.admin_alert import REFUSALS, AdminAlert, needs_hands, refus
 from receiver.domain.automation import VIA, is_over
 from receiver.observability import log
 from receiver.pipeline import admin_alerts
-from receiver.store import alerts, breakers, digests
+from receiver.store import accounts, alerts, breakers
 
 PERIODS = 3
 SHORTEST_SILENCE = timedelta(minutes=1)
@@ -99,13 +99,13 @@ def _has_recovered(
     source, _, account = alert.name.partition(":")
     if source == VIA:
         return is_over(alert.since, now)
-    heard_at = digests.last_heard(connection).get((source, account))
+    heard_at = accounts.last_syncs(connection).get((source, account))
     return (source, account) not in rules.accounts or (heard_at is not None and heard_at > alert.since)
 
 
 def _check_sources(connection: Connection, rules: Rules, began_at: datetime, now: datetime) -> Iterator[AdminAlert]:
     """Sources without a complete sync for three polling periods, and those that refuse our credentials."""
-    heard, failed = digests.last_heard(connection), alerts.failures(connection)
+    heard, failed = accounts.last_syncs(connection), accounts.failures(connection)
     for (source, account), poll_every in rules.accounts.items():
         name, since = f"{source}:{account}", heard.get((source, account), began_at)
         reason, failed_at = failed.get((source, account), ("", now))

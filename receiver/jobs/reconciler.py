@@ -6,7 +6,7 @@ from datetime import timedelta
 from receiver.context import Adapters
 from receiver.errors import CasebellError
 from receiver.ports import Upstream
-from receiver.store import digests
+from receiver.store import accounts
 from receiver.sync.reconcile import reconcile_quietly
 
 FULL_EVERY = timedelta(days=1)
@@ -31,7 +31,7 @@ class Reconciler:
         """
         upstream, now = self._upstream, self._adapters.now()
         try:
-            succeeded_at = await self._adapters.database.read(digests.last_heard)
+            succeeded_at = await self._adapters.database.read(accounts.last_syncs)
         except CasebellError:
             return 0.0
         last = succeeded_at.get((upstream.source, upstream.account))

@@ -18,7 +18,7 @@ from receiver.errors import DeliveryError, PermanentError
 from receiver.observability import log
 from receiver.pipeline.deliver.digests import DOCUMENT, subscription_id
 from receiver.ports import KeepsFigures
-from receiver.store import digests, outbox, suppression
+from receiver.store import accounts, digests, outbox, suppression
 from receiver.store.digests import DigestRun
 from receiver.store.outbox import DIGEST
 
@@ -133,7 +133,7 @@ def _draft(
     until: datetime,
     figures: tuple[SourceFigures, ...],
 ) -> Digest:
-    silent = _silent(rules, rule, digests.last_heard(connection), until)
+    silent = _silent(rules, rule, accounts.last_syncs(connection), until)
     return build_from_store(connection, rule, since, until, rules.routes, figures=figures, silent=silent)
 
 

@@ -30,7 +30,7 @@ from receiver.domain.item import Attempt, Item
 from receiver.domain.ledger import Applied, Decision, Ignored, decide
 from receiver.domain.people import Person
 from receiver.domain.routing import Route, knows_more, routes_for
-from receiver.store import actions, items, messages, outbox, reminders, sync_watermarks, twins
+from receiver.store import accounts, actions, items, messages, outbox, reminders, twins
 from receiver.store.bulk_insert import BulkInsert
 
 _ID_ALPHABET = b"abcdefghijkmnpqrstuvwxyz23456789" * 8  # 32 characters, so that each byte gives one without bias
@@ -48,7 +48,7 @@ def apply_facts(
     keys = [fact.key for fact in facts]
     items.hold(connection, keys)
     known, opening = items.by_keys(connection, keys), BulkInsert(connection)
-    heard = sync_watermarks.last(connection) if any(isinstance(fact, SourceSaid | SourceGone) for fact in facts) else {}
+    heard = accounts.watermarks(connection) if any(isinstance(fact, SourceSaid | SourceGone) for fact in facts) else {}
     without_twin = twins.lonely(connection, [fact.snapshot for fact in facts if isinstance(fact, SourceSaid)])
     decisions: list[Decision] = []
     for fact in facts:
@@ -71,14 +71,14 @@ def apply_facts(
     return decisions
 
 
-def _with_sync_time(stored: Item | None, heard: Mapping[tuple[str, str], sync_watermarks.Heard]) -> Item | None:
+def _with_sync_time(stored: Item | None, heard: Mapping[tuple[str, str], accounts.Watermark]) -> Item | None:
     """The item with the time of its last report: its own, or that of a complete sync, which no row stores."""
     if stored is None or stored.state == "resolved":  # a sync reports open items
         return stored
     last = heard.get((stored.snapshot.source, stored.snapshot.account))
-    if last is None or last.said_at <= stored.said_at or stored.key in last.but_not:
+    if last is None or last.as_of <= stored.said_at or stored.key in last.missing:
         return stored
-    return replace(stored, said_at=last.said_at)
+    return replace(stored, said_at=last.as_of)
 
 
 def _is_unchanged(stored: Item, before: Item | None, decision: Applied) -> bool:

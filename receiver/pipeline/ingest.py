@@ -23,7 +23,7 @@ from receiver.pipeline.actions import Outcome, Refused, take_action
 from receiver.pipeline.apply import apply_facts
 from receiver.pipeline.automations import apply_with_automations
 from receiver.ports import ChangeHint, KeepsDetails, Upstream
-from receiver.store import events, items, receivables, sync_watermarks
+from receiver.store import accounts, events, items
 from receiver.store.events import Arrival, Row
 
 MOST_AT_ONCE = 100
@@ -313,11 +313,11 @@ async def _last_sync(adapters: Adapters, upstream: Upstream, rows: Sequence[Row]
     if adapters.now() - min(row.received_at for row in rows) < LONG_WAIT:
         return _LONG_AGO, ()
     account = upstream.source, upstream.account
-    synced_at = await adapters.database.read(receivables.heard_at)
-    last = (await adapters.database.read(sync_watermarks.last)).get(account)
+    synced_at = await adapters.database.read(accounts.receivables_syncs)
+    last = (await adapters.database.read(accounts.watermarks)).get(account)
     if last is None:
         return _LONG_AGO, ()
-    return synced_at.get(account, _LONG_AGO), last.but_not
+    return synced_at.get(account, _LONG_AGO), last.missing
 
 
 def _key_of(upstream: Upstream, hint: ChangeHint) -> str | None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, or_, select, update
 from receiver.domain.item import Item
 from receiver.store import upsert
 from receiver.store.outbox import DIGEST
-from receiver.store.schema import digest, heard, history, item, outbox
+from receiver.store.schema import digest, history, item, outbox
 
 _whole = TypeAdapter(Item)
 ROWS_AT_ONCE = 500
@@ -96,17 +96,3 @@ def take_back(connection: Connection, ids: Sequence[int], now: datetime) -> None
         .where(or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now))
         .values(state="done", done_at=now, claim_id=None, lease_until=None, reason="told in a newer digest")
     )
-
-
-def remember_heard(connection: Connection, source: str, account: str, at: datetime) -> None:
-    """The source was heard out completely."""
-    statement = upsert.insert(connection, heard).values(source=source, account=account, at=at)
-    connection.execute(statement.on_conflict_do_update(index_elements=["source", "account"], set_={"at": at}))
-
-
-def last_heard(connection: Connection) -> dict[tuple[str, str], datetime]:
-    """When each account was last heard out, by (source, account)."""
-    rows: Sequence[tuple[str, str, datetime]] = [
-        (source, account, at) for source, account, at in connection.execute(select(heard))
-    ]
-    return {(source, account): at for source, account, at in rows}

@@ -1,4 +1,4 @@
-"""What each system says of each receivable, by reference: where twins are looked up, and when who was last heard.
+"""What each system says of each receivable, by reference: where twins are looked up.
 
 Only ``sync/matching.py`` writes here. A record that says what it said before is not written again.
 """
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from receiver.domain.twin import Receivable, filled
 from receiver.store import locks
-from receiver.store.schema import receivable, surveyed
+from receiver.store.schema import receivable
 
 _whole = TypeAdapter(Receivable)
 MOST_AT_ONCE = 500
@@ -110,19 +110,6 @@ def shared_since(connection: Connection, since: datetime | None) -> list[str]:
     if since is not None:
         chosen = chosen.where(receivable.c.changed_at >= since)
     return list(connection.execute(chosen).scalars())
-
-
-def hear(connection: Connection, source: str, account: str, began_at: datetime) -> None:
-    """A complete pass over an account began then."""
-    mine = (surveyed.c.source == source, surveyed.c.account == account)
-    if connection.execute(update(surveyed).where(*mine).values(began_at=began_at)).rowcount == 0:
-        connection.execute(insert(surveyed).values(source=source, account=account, began_at=began_at))
-
-
-def heard_at(connection: Connection) -> dict[tuple[str, str], datetime]:
-    """When the last complete pass over each account began."""
-    rows = connection.execute(select(surveyed.c.source, surveyed.c.account, surveyed.c.began_at))
-    return {(source, account): began_at for source, account, began_at in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,23 +277,17 @@ admin_alert = Table(
     Column("reason", Text, nullable=False),
 )
 
-failing = Table(
-    "failing",
+account_sync = Table(
+    "account_sync",
     metadata,
-    Column("source", Text, nullable=False),
-    Column("account", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("since", Instant, nullable=False),  # the first failure in a row
-    PrimaryKeyConstraint("source", "account"),
-)
-
-heard = Table(
-    "heard",
-    metadata,
-    Column("source", Text, nullable=False),
-    Column("account", Text, nullable=False),
-    Column("at", Instant, nullable=False),  # when it was last heard out completely
-    PrimaryKeyConstraint("source", "account"),
+    Column("source", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("synced_at", Instant),  # the end of the last complete sync
+    Column("failure", Text),  # why the last sync failed; null: it did not
+    Column("failed_since", Instant),  # the first failure in a row
+    Column("open_items_as_of", Instant),  # every open item was read as it was then …
+    Column("open_items_missing", Text),  # … except these keys, a JSON list
+    Column("receivables_as_of", Instant),  # all receivables were read by a sync that began then
 )
 
 app_home = Table(
@@ -366,21 +360,4 @@ session = Table(
     Column("address", Text, nullable=False, index=True),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
-)
-
-heard_out = Table(
-    "heard_out",
-    metadata,
-    Column("source", Text, primary_key=True),
-    Column("account", Text, primary_key=True),
-    Column("said_at", Instant, nullable=False),  # what is open was so then at the source, as the ledger has it …
-    Column("but_not", Text, nullable=False),  # … but for these keys, a JSON list
-)
-
-surveyed = Table(
-    "surveyed",
-    metadata,
-    Column("source", Text, primary_key=True),
-    Column("account", Text, primary_key=True),
-    Column("began_at", Instant, nullable=False),  # of its last complete pass over receivables
 )

@@ -23,7 +23,7 @@ from receiver.errors import DeliveryError
 from receiver.observability import log
 from receiver.pipeline.apply import apply_facts
 from receiver.ports import ReceivableBatch, Upstream
-from receiver.store import items, receivables, twins
+from receiver.store import accounts, items, receivables, twins
 
 IN_ONE_COMMIT = 100
 
@@ -87,9 +87,9 @@ def _forget(
 def _record_sync(connection: Connection, account: tuple[str, str], began_at: datetime) -> list[str]:
     """Record a complete sync with the account; return the references that can be compared because of it."""
     receivables.hold(connection)
-    before = receivables.heard_at(connection)
+    before = accounts.receivables_syncs(connection)
     since = [before.get(account)] + [at for other, at in before.items() if other[0] != account[0]]
-    receivables.hear(connection, *account, began_at)
+    accounts.record_receivables_sync(connection, *account, began_at)
     oldest = None if None in since else min(at for at in since if at)
     return receivables.shared_since(connection, oldest)
 
@@ -115,7 +115,7 @@ def _twin_changes(connection: Connection, references: Sequence[str]) -> Iterator
 
 def _conflict_changes(connection: Connection, references: Sequence[str], now: datetime) -> Iterator[Fact]:
     """Conflicts of these references that open, change or close, if both sides were synced since they changed."""
-    synced_at = receivables.heard_at(connection)
+    synced_at = accounts.receivables_syncs(connection)
     for reference in references:
         records = receivables.of_reference(connection, reference)
         found = {conflict.key_of(pair): pair for pair in pairs(record.said for record in records)}

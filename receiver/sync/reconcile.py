@@ -3,9 +3,7 @@
 import asyncio
 import time
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-
-from sqlalchemy import Connection
+from datetime import timedelta
 
 from receiver.context import Adapters
 from receiver.domain.fact import SourceRefused
@@ -13,7 +11,7 @@ from receiver.errors import DeliveryError
 from receiver.observability import log
 from receiver.pipeline.ingest import apply_in_chunks, recall
 from receiver.ports import Upstream
-from receiver.store import alerts, digests, items, sync_watermarks
+from receiver.store import accounts, items
 from receiver.sync.matching import match_receivables
 
 STUCK_AFTER = timedelta(days=1)
@@ -39,34 +37,29 @@ async def reconcile(adapters: Adapters, upstream: Upstream, *, is_full: bool = F
         await match_receivables(adapters, upstream)
         adapters.metrics.reconcile_seconds.labels(*labels).observe(time.perf_counter() - started)
         adapters.metrics.reconcile_last_success_timestamp_seconds.labels(*labels).set(adapters.now().timestamp())
-        await adapters.database.write(_heard_out, *labels, adapters.now())
+        await adapters.database.write(accounts.record_sync, *labels, adapters.now())
     if counted:
         log.info("reconcile.pass.done", source=labels[0], account=labels[1], **counted)
     return Counts(**counted)
 
 
 async def _pass(adapters: Adapters, upstream: Upstream, labels: tuple[str, str], *, is_full: bool) -> dict[str, int]:
-    last = (await adapters.database.read(sync_watermarks.last)).get(labels)
-    is_sequel = last is not None and last.said_at == adapters.sync.last_full_sync.get(
+    last = (await adapters.database.read(accounts.watermarks)).get(labels)
+    is_sequel = last is not None and last.as_of == adapters.sync.last_full_sync.get(
         labels
     )  # ours, and all its facts were applied
     mark = await adapters.database.read(items.open_mark, *labels)
-    known = await adapters.database.read(items.open_versions, *labels, last.said_at if last else None)
+    known = await adapters.database.read(items.open_versions, *labels, last.as_of if last else None)
     await recall(adapters, upstream)
     found = await upstream.reconcile(known, is_full=is_full, versions=known if is_sequel else None)
     adapters.sync.last_full_sync.pop(labels, None)
-    await adapters.database.write(sync_watermarks.begin, *labels, found.said_at, found.unheard, adapters.now())
+    await adapters.database.write(accounts.advance_watermark, *labels, found.said_at, found.unheard, adapters.now())
     # What changed here meanwhile may be by older words than the pass's: then the next one says everything again.
     is_calm = mark == await adapters.database.read(items.open_mark, *labels)
     counted, is_whole = await apply_in_chunks(adapters, found.facts)
     if is_whole and (is_calm or not is_sequel):
         adapters.sync.last_full_sync[labels] = found.said_at
     return counted
-
-
-def _heard_out(connection: Connection, source: str, account: str, now: datetime) -> None:
-    digests.remember_heard(connection, source, account, now)
-    alerts.forget_failure(connection, source, account)
 
 
 async def give_back_stuck(adapters: Adapters) -> int:
@@ -105,7 +98,7 @@ async def reconcile_quietly(adapters: Adapters, upstream: Upstream, *, is_full: 
         else:
             log.warning("reconcile.pass.failed", source=labels[0], account=labels[1], reason=error.code)
             await adapters.database.write(
-                alerts.remember_failure, *labels, f"{error.code}: {error.message}", adapters.now()
+                accounts.record_failure, *labels, f"{error.code}: {error.message}", adapters.now()
             )
         return False
     return True

@@ -12,7 +12,7 @@ from receiver.context import Adapters
 from receiver.domain.refusal import N_
 from receiver.domain.routing import DEFAULT_ROUTE
 from receiver.operations.replay import retry
-from receiver.store import alerts, breakers, digests, outbox
+from receiver.store import accounts, alerts, breakers, outbox
 from receiver.web import sessions
 from receiver.web.action_pages import when
 from receiver.web.pages import HEADERS, message, page, preferred_locale, words_of
@@ -108,8 +108,8 @@ class AdminPages:
 
 def _standing(connection: Connection) -> tuple[Any, Any, Any, Any]:
     return (
-        digests.last_heard(connection),
-        alerts.failures(connection),
+        accounts.last_syncs(connection),
+        accounts.failures(connection),
         alerts.standing(connection),
         breakers.opened(connection),
     )

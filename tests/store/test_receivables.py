@@ -78,13 +78,6 @@ async def test_references_that_several_know_are_found_by_what_changed_since(data
     assert shared == [[REFERENCE], [REFERENCE], []]
 
 
-async def test_when_an_account_was_heard_out_is_remembered_once_for_each(database: Database) -> None:
-    for at in (NOW, LATER):
-        await database.write(receivables.hear, "getbill", "main", at)
-
-    assert await database.read(receivables.heard_at) == {("getbill", "main"): LATER}
-
-
 async def test_a_conflict_goes_its_way_in_either_database(database: Database) -> None:
     await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
     await database.write(matching._save, [debt(), case()], NOW, NOW, ROUTES)

@@ -21,7 +21,7 @@ from receiver.observability import Metrics
 from receiver.pipeline.apply import apply_fact
 from receiver.pipeline.ingest import apply_in_chunks
 from receiver.ports import ChangeHint, SyncPass
-from receiver.store import items, sync_watermarks
+from receiver.store import accounts, items
 from receiver.store.database import Database
 from receiver.store.schema import history, item, outbox
 from receiver.sync.reconcile import Counts, reconcile
@@ -113,7 +113,7 @@ async def test_what_a_pass_heard_nothing_of_keeps_its_own_time(office: Office) -
     await office.passes()
     known = await office.item(1)
     await office.adapters.database.write(
-        sync_watermarks.begin, *MAIN, office.clock() + timedelta(hours=1), [known.key], office.clock()
+        accounts.advance_watermark, *MAIN, office.clock() + timedelta(hours=1), [known.key], office.clock()
     )
     newer = SourceSaid(replace(known.snapshot, title="News"), office.clock() + timedelta(minutes=1))
 
@@ -124,11 +124,11 @@ async def test_what_a_pass_heard_nothing_of_keeps_its_own_time(office: Office) -
 
 async def test_a_pass_that_heard_nothing_of_very_many_vouches_for_none(office: Office) -> None:
     await office.passes(2)
-    unheard = [f"debitura:main:task:{n}" for n in range(sync_watermarks.MOST_UNHEARD + 1)]
+    unheard = [f"debitura:main:task:{n}" for n in range(accounts.MAX_MISSING + 1)]
 
-    await office.adapters.database.write(sync_watermarks.begin, *MAIN, office.clock(), unheard, office.clock())
+    await office.adapters.database.write(accounts.advance_watermark, *MAIN, office.clock(), unheard, office.clock())
 
-    assert await office.adapters.database.read(sync_watermarks.last) == {}
+    assert await office.adapters.database.read(accounts.watermarks) == {}
     assert await office.passes(2) == CALM
 
 
@@ -276,9 +276,9 @@ async def test_passes_over_one_account_go_one_after_the_other(office: Office, mo
 
 async def test_a_pass_that_is_told_late_makes_no_time_go_back(office: Office) -> None:
     await office.passes(2)
-    last = (await office.adapters.database.read(sync_watermarks.last))[MAIN]
+    last = (await office.adapters.database.read(accounts.watermarks))[MAIN]
     await office.adapters.database.write(
-        sync_watermarks.begin, *MAIN, last.said_at - timedelta(hours=1), (), office.clock()
+        accounts.advance_watermark, *MAIN, last.as_of - timedelta(hours=1), (), office.clock()
     )
 
-    assert (await office.adapters.database.read(sync_watermarks.last))[MAIN] == last
+    assert (await office.adapters.database.read(accounts.watermarks))[MAIN] == last

@@ -26,7 +26,7 @@ from receiver.operations.digests import make_if_due, make_now
 from receiver.pipeline.apply import apply_fact
 from receiver.pipeline.deliver.digests import subscription_id
 from receiver.pipeline.deliver.messages import deliver
-from receiver.store import digests, outbox, suppression
+from receiver.store import accounts, outbox, suppression
 from receiver.store.database import Database
 from receiver.web.app import build_app
 from tests.factories import make_rules, make_snapshot
@@ -197,7 +197,7 @@ async def test_a_digest_is_what_changed_since_the_last_one(morning: Morning) -> 
 
 
 async def test_an_empty_one_is_not_sent_unless_asked_for(morning: Morning) -> None:
-    await morning.database.write(digests.remember_heard, "getbill", "main", datetime(2026, 3, 3, 8, 29, tzinfo=UTC))
+    await morning.database.write(accounts.record_sync, "getbill", "main", datetime(2026, 3, 3, 8, 29, tzinfo=UTC))
     morning.adapters.rules = replace(
         morning.adapters.rules, digests=(DAILY, replace(DAILY, name="always", skip_empty=False, to=(COO,)))
     )
@@ -212,7 +212,7 @@ async def test_an_empty_one_is_not_sent_unless_asked_for(morning: Morning) -> No
 
 async def test_a_source_that_fell_silent_is_told_first(morning: Morning) -> None:
     await morning.opens(1)
-    await morning.database.write(digests.remember_heard, "getbill", "main", MONDAY - timedelta(hours=3))
+    await morning.database.write(accounts.record_sync, "getbill", "main", MONDAY - timedelta(hours=3))
     await morning.until(2, 8)
     await morning.until(2, 8, 30)
     await morning.deliver_all()

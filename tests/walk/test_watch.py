@@ -14,7 +14,7 @@ from receiver.domain.admin_alert import AdminAlert
 from receiver.domain.people import People
 from receiver.errors import DeliveryError, RetryLaterError
 from receiver.observability import Metrics
-from receiver.store import alerts, breakers, claim_policy, digests, outbox
+from receiver.store import accounts, breakers, claim_policy, outbox
 from receiver.store.database import Database
 from receiver.store.schema import outbox as outbox_table
 from tests.act_site import PlainTranslator
@@ -72,12 +72,12 @@ async def failed(adapters: Adapters, error: DeliveryError, destination: str) -> 
 async def test_a_source_that_is_not_heard_for_three_periods_is_told_once_and_its_return_once(
     adapters: Adapters, clock: Clock
 ) -> None:
-    await adapters.database.write(digests.remember_heard, "getbill", "main", clock())
+    await adapters.database.write(accounts.record_sync, "getbill", "main", clock())
     clock.move(minutes=14)
     early = await watch(adapters, NOW)
     clock.move(minutes=2)
     late = [await watch(adapters, NOW), await watch(adapters, NOW)]
-    await adapters.database.write(digests.remember_heard, "getbill", "main", clock())
+    await adapters.database.write(accounts.record_sync, "getbill", "main", clock())
     back = [await watch(adapters, NOW), await watch(adapters, NOW)]
 
     assert (early, late, back) == (0, [1, 0], [1, 0])
@@ -90,7 +90,7 @@ async def test_a_source_that_is_not_heard_for_three_periods_is_told_once_and_its
 
 
 async def test_a_night_without_the_service_is_no_silence_of_the_source(adapters: Adapters, clock: Clock) -> None:
-    await adapters.database.write(digests.remember_heard, "getbill", "main", clock())
+    await adapters.database.write(accounts.record_sync, "getbill", "main", clock())
     clock.move(hours=10)
 
     assert await watch(adapters, clock()) == 0
@@ -103,8 +103,8 @@ async def test_a_source_that_was_never_heard_is_told_too(adapters: Adapters, clo
 
 
 async def test_refused_credentials_are_told_at_once(adapters: Adapters, clock: Clock) -> None:
-    await adapters.database.write(digests.remember_heard, "getbill", "main", clock())
-    await adapters.database.write(alerts.remember_failure, "getbill", "main", "unauthorized: no", clock())
+    await adapters.database.write(accounts.record_sync, "getbill", "main", clock())
+    await adapters.database.write(accounts.record_failure, "getbill", "main", "unauthorized: no", clock())
 
     assert await watch(adapters, NOW) == 1
     assert (await told(adapters))[1] == ("mail:ops@creditor.example", "source_refuses")
@@ -134,7 +134,7 @@ async def test_a_hiccup_of_a_channel_is_nobodys_business(adapters: Adapters) -> 
 
 
 async def test_a_restart_is_no_recovery(adapters: Adapters, clock: Clock) -> None:
-    await adapters.database.write(digests.remember_heard, "getbill", "main", clock())
+    await adapters.database.write(accounts.record_sync, "getbill", "main", clock())
     clock.move(minutes=16)
     begun = await watch(adapters, NOW)
 
@@ -142,11 +142,11 @@ async def test_a_restart_is_no_recovery(adapters: Adapters, clock: Clock) -> Non
 
 
 async def test_a_source_that_fails_otherwise_now_has_not_recovered(adapters: Adapters, clock: Clock) -> None:
-    await adapters.database.write(digests.remember_heard, "getbill", "main", clock())
+    await adapters.database.write(accounts.record_sync, "getbill", "main", clock())
     clock.move(minutes=1)
     told = []
     for reason in ("unauthorized: no", "server_error: 503", "unauthorized: no"):
-        await adapters.database.write(alerts.remember_failure, "getbill", "main", reason, clock())
+        await adapters.database.write(accounts.record_failure, "getbill", "main", reason, clock())
         told.append(await watch(adapters, NOW))
 
     assert told == [1, 0, 0]

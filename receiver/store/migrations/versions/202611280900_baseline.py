@@ -9,6 +9,18 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "account_sync",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("synced_at", sa.BigInteger(), nullable=True),
+        sa.Column("failure", sa.Text(), nullable=True),
+        sa.Column("failed_since", sa.BigInteger(), nullable=True),
+        sa.Column("open_items_as_of", sa.BigInteger(), nullable=True),
+        sa.Column("open_items_missing", sa.Text(), nullable=True),
+        sa.Column("receivables_as_of", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("source", "account", name=op.f("pk_account_sync")),
+    )
+    op.create_table(
         "admin_alert",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
@@ -99,29 +111,6 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state = 'new'"),
         postgresql_where=sa.text("state = 'new'"),
-    )
-    op.create_table(
-        "failing",
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("since", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("source", "account", name=op.f("pk_failing")),
-    )
-    op.create_table(
-        "heard",
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("source", "account", name=op.f("pk_heard")),
-    )
-    op.create_table(
-        "heard_out",
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("said_at", sa.BigInteger(), nullable=False),
-        sa.Column("but_not", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("source", "account", name=op.f("pk_heard_out")),
     )
     op.create_table(
         "item",
@@ -232,13 +221,6 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("until", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("address", "list", name=op.f("pk_suppression")),
-    )
-    op.create_table(
-        "surveyed",
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("began_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("source", "account", name=op.f("pk_surveyed")),
     )
     op.create_table(
         "action",
