@@ -14,6 +14,7 @@ from receiver.domain.item import Item
 from receiver.domain.routing import Route
 from receiver.store import groups, items, messages, outbox, undeliverable
 from receiver.store.outbox import Delivery
+from receiver.store.payloads import Show
 
 PROBE_EVERY = timedelta(minutes=5)
 
@@ -32,7 +33,7 @@ def mail_undelivered(connection: Connection, rules: Rules, channel: str, now: da
         _mail(connection, item, address, route, now)
         for delivery, item in _find_undelivered(connection, channel)
         if not messages.of_item(connection, item.id, channel)
-        for route in (rules.route_for(delivery.value("route") or "", channel, item.snapshot),)
+        for route in (rules.route_for(delivery.payload_as(Show).route, channel, item.snapshot),)
         for address in _fallback_addresses(rules, route)
     )
 
@@ -80,5 +81,5 @@ def _mail(connection: Connection, item: Item, address: str, route: Route, now: d
     destination = f"mail:{address}"
     if undeliverable.was_ever_shown(connection, item.id, destination):
         return 0
-    outbox.put_show(connection, item.id, destination, route.name, now)
+    outbox.enqueue_show(connection, item.id, destination, route.name, now)
     return 1

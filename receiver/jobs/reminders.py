@@ -19,7 +19,8 @@ from receiver.domain.ledger import Applied
 from receiver.domain.notice import Reminder
 from receiver.domain.routing import DEFAULT_ROUTE, Route, possible_routes, routes_for
 from receiver.pipeline.apply import apply_fact
-from receiver.store import items, messages, outbox, quiet_hours, reminders
+from receiver.store import items, messages, outbox, payloads, quiet_hours, reminders
+from receiver.store.payloads import Grouped
 from receiver.store.quiet_hours import DeferredDelivery
 
 MOST_AT_ONCE = 200
@@ -77,7 +78,7 @@ def _alert_unknown(connection: Connection, routes: Sequence[Route], ids: Sequenc
         for route in possible_routes(item.snapshot, routes):
             is_deferred = route.holds(item.snapshot, now)
             for destination in route.destinations():
-                outbox.put_show(connection, item.id, destination, route.name, now, is_deferred=is_deferred)
+                outbox.enqueue_show(connection, item.id, destination, route.name, now, is_deferred=is_deferred)
                 done += 1
     return done
 
@@ -132,7 +133,7 @@ def _escalate(
     for item in _claim(connection, route, due, now):
         apply_fact(connection, ClockStruck(item.key, "escalated"), now, routes)
         for destination in route.escalated_to():
-            outbox.put_show(connection, item.id, destination, route.name, now)
+            outbox.enqueue_show(connection, item.id, destination, route.name, now)
             done += 1
     return done
 
@@ -161,7 +162,7 @@ def _queue_reminders(
     }
     for destination, name in routes.items():
         is_deferred = route.holds(item.snapshot, now)
-        outbox.put_nudge(connection, item.id, destination, name, reminder, now, is_deferred=is_deferred)
+        outbox.enqueue_reminder(connection, item.id, destination, name, reminder, now, is_deferred=is_deferred)
     return len(routes)
 
 
@@ -171,15 +172,14 @@ def _end_quiet_hours(connection: Connection, rules: Rules, now: datetime) -> int
     done = 0
     for (destination, route), group in groupby(sorted(rows, key=_group_key), key=_group_key):
         waiting = list(group)
-        new = [row for row in waiting if row.what == outbox.SHOW and _is_new(connection, row)]
+        new = [row for row in waiting if row.what == payloads.SHOW and _is_new(connection, row)]
         if len({row.item_id for row in new}) < 2:  # noqa: PLR2004 - a single alert needs no group
             new = []
         done += len(quiet_hours.let_go(connection, [row.id for row in waiting if row not in new], now))
         freed = quiet_hours.let_go(connection, [row.id for row in new], now, gathered=True)
         ids = [row.item_id for row in new if row.id in freed]
         if ids:
-            payload: dict[str, object] = {"route": route, "items": ids}
-            outbox.put(connection, ids[0], destination, outbox.GROUPED, payload, now)
+            outbox.enqueue(connection, ids[0], destination, Grouped(route, tuple(ids)), now)
         done += len(freed)
     return done
 

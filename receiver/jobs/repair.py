@@ -33,4 +33,4 @@ def _queue_updates(connection: Connection, outdated: list[Behind], now: datetime
     for one in outdated:
         is_retried = one.row_state == "dead" and one.row_id is not None and outbox.retry(connection, one.row_id, now)
         if not is_retried:  # a dead delivery is retried in its row: one message does not leave hundreds of dead rows
-            outbox.put_show(connection, one.item_id, one.destination, one.route, now)
+            outbox.enqueue_show(connection, one.item_id, one.destination, one.route, now)

@@ -18,9 +18,8 @@ from receiver.errors import DeliveryError, PermanentError
 from receiver.observability import log
 from receiver.pipeline.deliver.digests import DOCUMENT, subscription_id
 from receiver.ports import KeepsFigures
-from receiver.store import accounts, digests, outbox, suppression
+from receiver.store import accounts, digests, outbox, payloads, suppression
 from receiver.store.digests import DigestRun
-from receiver.store.outbox import DIGEST
 
 FIGURES_WITHIN_S = 10.0
 SILENT_AFTER = timedelta(minutes=15)
@@ -115,12 +114,8 @@ def _claim_and_queue(
         channel, _, address = destination.partition(":")
         if channel == "mail" and suppression.find(connection, address, rule.name, now):
             continue
-        payload = {
-            "name": rule.name,
-            "since": digest.since.isoformat(),
-            "document": DOCUMENT.dump_json(digest, exclude_defaults=True).decode(),
-        }
-        outbox.put(connection, None, destination, DIGEST, payload, now)
+        document = DOCUMENT.dump_json(digest, exclude_defaults=True).decode()
+        outbox.enqueue(connection, None, destination, payloads.Digest(rule.name, digest.since, document), now)
         sent_to.append(destination)
     return sent_to
 

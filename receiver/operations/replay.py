@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 from receiver.context import CLICKS_WAKEUP, OUTBOX_WAKEUP, Adapters, events_wakeup
 from receiver.domain.breaker import names_over
 from receiver.store import actions, breakers, events, outbox
-from receiver.store.outbox import COMMAND, Delivery
+from receiver.store.outbox import Delivery
+from receiver.store.payloads import COMMAND, Command
 
 EVENTS_IN_ONE_COMMIT = 500
 
@@ -75,7 +76,7 @@ def _why_not(connection: Connection, delivery: Delivery) -> str | None:
     """Why a delivery must not be retried. People were told that a command failed, and may have decided since."""
     if delivery.what != COMMAND:
         return None
-    action = actions.find(connection, delivery.value("action"))
+    action = actions.find(connection, delivery.payload_as(Command).action_id)
     if action is not None and action.state == "asked":
         return None
     who = action.person.label if action else "whoever asked"

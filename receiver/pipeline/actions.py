@@ -28,7 +28,8 @@ from receiver.domain.routing import DEFAULT_ROUTE, Route, route_at, routes_for
 from receiver.domain.snooze import snooze_until
 from receiver.pipeline.apply import apply_fact
 from receiver.store import actions, items, messages, outbox
-from receiver.store.outbox import put_nudge
+from receiver.store.outbox import enqueue_reminder
+from receiver.store.payloads import Command, Reply
 
 _SPENDING = (SOURCE_VERBS - {"undo"}) | {"confirm"}  # verbs that use up the link of a mail
 
@@ -122,7 +123,7 @@ def _apply(connection: Connection, fact: Fact, now: datetime, routes: Sequence[R
 
 def _queue_command(connection: Connection, item: Item, action_id: int, now: datetime) -> None:
     destination = f"{item.snapshot.source}:{item.snapshot.account}"
-    outbox.put(connection, item.id, destination, outbox.COMMAND, {"action": action_id}, now)
+    outbox.enqueue(connection, item.id, destination, Command(action_id), now)
 
 
 def _notify_assignee(connection: Connection, item: Item, click: Click, now: datetime) -> None:
@@ -133,7 +134,7 @@ def _notify_assignee(connection: Connection, item: Item, click: Click, now: date
     nudge = Reminder("assigned", to, click.person.label)
     for shown in messages.of_item(connection, item.id):
         if shown.destination.startswith("slack:"):
-            put_nudge(connection, item.id, shown.destination, shown.route, nudge, now)
+            enqueue_reminder(connection, item.id, shown.destination, shown.route, nudge, now)
 
 
 def _refusal(item: Item, click: Click, people: People, now: datetime, routes: Sequence[Route]) -> Refused | None:
@@ -214,15 +215,14 @@ def _refuse(
 ) -> Refused:
     actions.add(connection, replace(click, text=None), "refused", refusal.code, now)
     if click.answer_to:
-        payload: dict[str, object] = {"code": refusal.code, "values": refusal.values}
-        outbox.put(connection, item.id, click.answer_to, outbox.REPLY, payload, now)
+        outbox.enqueue(connection, item.id, click.answer_to, Reply(refusal.code, refusal.values), now)
     if click.version != item.version and click.shown_at:
         destination, reference = _message_of(click.shown_at)
         for stored in _references(connection, item, destination):
             if stored.partition("@")[0] == reference:  # the message does not show the version that is stored for it
                 messages.doubt(connection, item.id, destination, stored)
         route = route_at(destination, item.snapshot, routes).name
-        outbox.put_show(connection, item.id, destination, route, now, is_interactive=True)
+        outbox.enqueue_show(connection, item.id, destination, route, now, is_interactive=True)
     return refusal
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from receiver.domain.admin_alert import AdminAlert, destinations
-from receiver.store import outbox
+from receiver.store import outbox, payloads
 
 
 def enqueue_admin_alert(
@@ -21,6 +21,6 @@ def enqueue_admin_alert(
     """Queue the begin or the end of the alert, once to each destination of the admins."""
     code = alarm.code if has_begun else alarm.end
     values = {"about": alarm.about, "since": f"{alarm.since:%Y-%m-%d %H:%M} UTC", "reason": alarm.reason}
-    payload = {"code": code, "values": values, "mark": f"{alarm.name} {code} {alarm.since.timestamp():.0f}"}
+    payload = payloads.AdminAlert(code, values, f"{alarm.name} {code} {alarm.since.timestamp():.0f}")
     for destination in destinations(alarm, admins, channels):
-        outbox.put(connection, None, destination, outbox.ADMIN_ALERT, payload, now, is_interactive=True)
+        outbox.enqueue(connection, None, destination, payload, now, is_interactive=True)

@@ -32,6 +32,7 @@ from receiver.domain.people import Person
 from receiver.domain.routing import Route, knows_more, routes_for
 from receiver.store import accounts, actions, items, messages, outbox, reminders, twins
 from receiver.store.bulk_insert import BulkInsert
+from receiver.store.payloads import FreshLink, Reply, UndoOffer
 
 _ID_ALPHABET = b"abcdefghijkmnpqrstuvwxyz23456789" * 8  # 32 characters, so that each byte gives one without bias
 
@@ -145,15 +146,13 @@ def _queue_shows(
     connection: Connection, item: Item, now: datetime, routes: Sequence[Route], *, is_alert: bool, is_interactive: bool
 ) -> None:
     """Queue an update of every message and, if ``is_alert``, the missing ones. Quiet hours defer new messages."""
-    queued = outbox.on_the_way(
-        connection, item.id
-    )  # before the messages: a delivery that ends meanwhile is in one of both
+    queued = outbox.on_the_way(connection, item.id)  # first: a delivery that ends meanwhile is then among the messages
     posted = {message.destination: message.route for message in messages.of_item(connection, item.id)}
     current = queued | posted
     quiet = {route.name for route in routes if route.holds(item.snapshot, now)}
     for destination, route in _destinations(item, current, routes if is_alert else ()):
         is_new = destination not in current or destination.startswith("mail:")  # a mail cannot be updated
-        outbox.put_show(
+        outbox.enqueue_show(
             connection,
             item.id,
             destination,
@@ -183,7 +182,7 @@ def _close_attempt(connection: Connection, before: Item | None, item: Item, now:
     actions.finish(connection, attempt.action_id, "done" if is_done else "failed", reason, now)
     action = actions.find(connection, attempt.action_id) if item.undo_until else None
     if action and action.answer_to:
-        outbox.put(connection, item.id, action.answer_to, outbox.UNDO_OFFER, {}, now)
+        outbox.enqueue(connection, item.id, action.answer_to, UndoOffer(), now)
 
 
 def _has_outcome(attempt: Attempt, item: Item) -> bool:
@@ -203,8 +202,8 @@ def _close_proposal(connection: Connection, before: Item | None, item: Item, fac
     actions.finish(connection, proposal.action_id, "failed", "withdrawn" if by else "changed at the source", now)
     if action and action.answer_to and not (by and by.is_surely(proposal.person)):
         code = "proposal_withdrawn" if by else "proposal_void"
-        payload: dict[str, object] = {"code": code, "values": {"who": by.label} if by else {}}
-        outbox.put(connection, item.id, action.answer_to, outbox.REPLY, payload, now)
+        reply = Reply(code, {"who": by.label} if by else {})
+        outbox.enqueue(connection, item.id, action.answer_to, reply, now)
 
 
 def _mail_refusal(connection: Connection, item: Item, fact: Fact, now: datetime) -> None:
@@ -212,8 +211,7 @@ def _mail_refusal(connection: Connection, item: Item, fact: Fact, now: datetime)
     action = actions.find(connection, fact.action_id) if isinstance(fact, SourceRefused) else None
     if action and action.via == "mail" and action.person.email:
         route = actions.route_of_links(connection, item.id, action.person.email)
-        payload: dict[str, object] = {"route": route}
-        outbox.put(connection, item.id, f"mail:{action.person.email}", outbox.FRESH_LINK, payload, now)
+        outbox.enqueue(connection, item.id, f"mail:{action.person.email}", FreshLink(route), now)
 
 
 def _event(item: Item, fact: Fact, decision: Decision, now: datetime) -> items.Event:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from receiver.domain.item import Item
 from receiver.store import items, outbox
+from receiver.store.payloads import Show
 
 
 class BulkInsert:
@@ -27,7 +28,7 @@ class BulkInsert:
         self._events.append(items.event_of(item.id, event))
         for place, route, is_deferred in shows:
             state = outbox.DEFERRED if is_deferred else outbox.DUE
-            self._shows.append(outbox.row_of(item.id, place, outbox.SHOW, {"route": route}, now, state=state))
+            self._shows.append(outbox.row_values(item.id, place, Show(route), now, state=state))
 
     def write(self) -> None:
         """Put down what was added; needed before anything of these items is read."""
@@ -35,6 +36,6 @@ class BulkInsert:
             return
         items.save_all(self._connection, self._items)
         items.record_all(self._connection, self._events)
-        outbox.put_all(self._connection, self._shows)
+        outbox.enqueue_all(self._connection, self._shows)
         for written in (self.keys, self._items, self._events, self._shows):
             written.clear()

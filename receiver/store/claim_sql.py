@@ -4,9 +4,9 @@ from functools import lru_cache
 
 from sqlalchemy import ColumnElement, Executable, Integer, and_, bindparam, case, exists, func, or_, select, update
 
+from receiver.store.payloads import COMMAND
 from receiver.store.schema import Instant, outbox
 
-COMMAND = "command"  # its lease is longer
 _NOW = bindparam("now", type_=Instant)
 
 

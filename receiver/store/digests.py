@@ -1,6 +1,5 @@
 """Digests that were made, what they are made of, and when each source was last heard out."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,8 +8,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, or_, select, update
 
 from receiver.domain.item import Item
-from receiver.store import upsert
-from receiver.store.outbox import DIGEST
+from receiver.store import payloads, upsert
 from receiver.store.schema import digest, history, item, outbox
 
 _whole = TypeAdapter(Item)
@@ -76,16 +74,12 @@ def reopened(connection: Connection, since: datetime) -> frozenset[str]:
 def waiting(connection: Connection, name: str, now: datetime) -> list[Waiting]:
     """Deliveries of this digest that have not left and are not under way at this moment."""
     chosen = select(outbox.c.id, outbox.c.destination, outbox.c.payload).where(
-        outbox.c.what == DIGEST,
+        outbox.c.what == payloads.DIGEST,
         outbox.c.state == "due",
         or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now),
     )
-    found = [(id_, destination, json.loads(payload)) for id_, destination, payload in connection.execute(chosen)]
-    return [
-        Waiting(id_, destination, datetime.fromisoformat(told["since"]))
-        for id_, destination, told in found
-        if told.get("name") == name
-    ]
+    found = [(id_, to, payloads.decode(payloads.Digest, payload)) for id_, to, payload in connection.execute(chosen)]
+    return [Waiting(id_, to, payload.since) for id_, to, payload in found if payload.name == name]
 
 
 def take_back(connection: Connection, ids: Sequence[int], now: datetime) -> None:

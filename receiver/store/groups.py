@@ -5,9 +5,8 @@ storm, and until the bucket is full again all belong to it. Everything here runs
 replicas count one after the other; all of it is rows, so that a kill changes nothing.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -17,7 +16,8 @@ from sqlalchemy import ColumnElement, Connection, Executable, and_, case, delete
 from receiver.domain.item import Item
 from receiver.domain.pace import Pace
 from receiver.store import items, locks, upsert
-from receiver.store.outbox import BURST, CLAIM, DUE, IN_GROUP, SHOW, put
+from receiver.store.outbox import CLAIM, DUE, IN_GROUP, enqueue
+from receiver.store.payloads import BURST, SHOW, Burst, Show, decode, encode
 from receiver.store.schema import alert_group, item, message, outbox, pace
 
 Found = Any  # a row of a select: its columns are its attributes
@@ -81,11 +81,11 @@ def _sweep(connection: Connection, destination: str, burst: Pace, rows: Sequence
     alone: list[Found] = []
     swept: list[Found] = []
     for row in rows:
-        if row.shown is not None or json.loads(row.payload).get("below"):
+        if row.shown is not None or decode(Show, row.payload).below:
             alone.append(row)  # a redraw, or in the thread of what rang already: it rings nobody
             continue
         if on is None and burst.room(full_at, now) < 1:
-            on = _begin(connection, destination, json.loads(row.payload).get("route", ""), now)
+            on = _begin(connection, destination, decode(Show, row.payload).route, now)
         (alone if on is None else swept).append(row)
         full_at = min(burst.take(full_at, now, 1), burst.empty(now))
     _mark(connection, [row.id for row in alone], group_id=0)
@@ -121,7 +121,7 @@ def _take_in(connection: Connection, on: GroupRow, swept: Sequence[Found], now: 
 
 def _put(connection: Connection, on: GroupRow, now: datetime) -> None:
     """Its message leaves before the alerts that wait for their turn in the channel already."""
-    put(connection, None, on.destination, BURST, {"storm": on.id, "route": on.route}, now)
+    enqueue(connection, None, on.destination, Burst(on.route, on.id), now)
     waiting = (outbox.c.destination == on.destination, outbox.c.state == DUE)
     first = connection.execute(select(func.min(outbox.c.due_at)).where(*waiting)).scalar() or now
     is_ours = (outbox.c.what == BURST, outbox.c.destination == on.destination, outbox.c.group_id.is_(None))
@@ -249,7 +249,7 @@ def _point(connection: Connection, ids: Sequence[int], below: str) -> None:
     for row in rows:
         by_payload.setdefault(row.payload, []).append(row.id)
     for payload, those in by_payload.items():
-        _mark(connection, those, payload=json.dumps({**json.loads(payload), "below": below}))
+        _mark(connection, those, payload=encode(replace(decode(Show, payload), below=below)))
 
 
 def _save_bucket(connection: Connection, name: str, full_at: datetime) -> None:

@@ -5,32 +5,25 @@ the lease was lost to somebody else. Of one item and destination only the oldest
 two deliveries of the same message run side by side (Convoy's protocol, reliability.md part B).
 """
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, insert, literal, select, update
 
-from receiver.domain.notice import Reminder
-from receiver.store import claim_sql, locks
+from receiver.domain import notice
+from receiver.store import claim_sql, locks, payloads
+from receiver.store.payloads import COMMAND, FRESH_LINK, REPLY, SHOW, UNDO_OFFER, Payload, Show
 from receiver.store.schema import Instant, item, outbox
 
-_nudge = TypeAdapter(Reminder)
+P = TypeVar("P", bound=Payload)
 # More than twice the longest total deadline of a delivery; pipeline/deliver/claims.py asserts it at the start.
 LEASE = timedelta(seconds=95)
 ORDER_LEASE = timedelta(seconds=180)
 MOST_LOST = 10  # claims that ended without a word, counted when they are taken over: this row kills whoever takes it
 PLENTY = 1_000_000
 CLAIM = "claim of the outbox"
-SHOW, REPLY, COMMAND, FRESH_LINK, DIGEST = "show", "reply", claim_sql.COMMAND, "fresh_link", "digest"
-REMINDER = "reminder"  # in the thread of a message
-GROUPED = "grouped"  # one message for the alerts that quiet hours deferred
-UNDO_OFFER = "undo_offer"  # to the person who decided
-ADMIN_ALERT = "admin_alert"  # about Casebell itself
-BURST = "burst"  # one message for an alert group
 DUE, DEFERRED, IN_GROUP = "due", "deferred", "grouped"
 INTERACTIVE = frozenset({REPLY, COMMAND, FRESH_LINK, UNDO_OFFER})  # somebody waits for it, before a screen
 
@@ -61,51 +54,45 @@ class Delivery:
         """When its present chance began."""
         return self.retried_at or self.created_at
 
-    def value(self, name: str) -> Any:
-        return json.loads(self.payload).get(name)
-
-    @property
-    def nudge(self) -> Reminder:
-        """What a row of the kind NUDGE says."""
-        return _nudge.validate_python(self.value("nudge"))
+    def payload_as(self, kind: type[P]) -> P:
+        """The payload, which must be of this kind. Raises what ``payloads.decode`` raises."""
+        return payloads.decode(kind, self.payload)
 
 
 class LostLeaseError(Exception):
     """The claim ran out meanwhile: the row is somebody else's, and so is its end."""
 
 
-def put(
+def enqueue(
     connection: Connection,
     item_id: str | None,
     destination: str,
-    what: str,
-    payload: Mapping[str, object],
+    payload: Payload,
     now: datetime,
     *,
     is_interactive: bool = False,
     state: str = DUE,
 ) -> None:
-    """Add a delivery, due now or held.
+    """Add a delivery of the payload's kind, due now unless ``state`` says otherwise.
 
-    ``item_id`` None: it is about no one item. ``is_interactive``: it shows what came of a person's click.
+    ``item_id`` None: it is about no single item. ``is_interactive``: it shows the result of a person's click.
     """
-    row = row_of(
-        item_id, destination, what, payload, now, is_interactive=is_interactive or what in INTERACTIVE, state=state
+    is_interactive = is_interactive or payload.kind in INTERACTIVE
+    connection.execute(
+        _ENQUEUE, row_values(item_id, destination, payload, now, is_interactive=is_interactive, state=state)
     )
-    connection.execute(_PUT, row)
 
 
-def put_all(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Add deliveries, as ``row_of`` makes them, in one go."""
+def enqueue_all(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Add deliveries, as ``row_values`` makes them, in one statement."""
     if rows:
-        connection.execute(_PUT, rows)
+        connection.execute(_ENQUEUE, rows)
 
 
-def row_of(
+def row_values(
     item_id: str | None,
     destination: str,
-    what: str,
-    payload: Mapping[str, object],
+    payload: Payload,
     now: datetime,
     *,
     is_interactive: bool = False,
@@ -115,8 +102,8 @@ def row_of(
     return {
         "item_id": item_id,
         "destination": destination,
-        "what": what,
-        "payload": json.dumps(payload),
+        "what": payload.kind,
+        "payload": payloads.encode(payload),
         "state": state,
         "due_at": now,
         "created_at": now,
@@ -124,7 +111,7 @@ def row_of(
     }
 
 
-def put_show(
+def enqueue_show(
     connection: Connection,
     item_id: str,
     destination: str,
@@ -135,40 +122,39 @@ def put_show(
     is_deferred: bool = False,
     below: str | None = None,
 ) -> None:
-    """Make the destination show the item as it will be when it is drawn; one waiting row is enough for any changes.
+    """Make the destination show the item. One unclaimed row is enough for any number of changes.
 
-    The waiting row is kept from being claimed until this transaction ends: who draws it then sees what changed here.
-    ``is_interactive``: a person's click changed it, and this destination shows it already.
-    ``is_deferred``: it waits until quiet hours are over. ``below``: reference of the message in whose thread it goes.
+    That row stays locked until this transaction ends, so that whoever claims it renders what changed here.
+    ``is_interactive``: a person's click changed the item, and this destination shows it already.
+    ``is_deferred``: it waits until quiet hours are over. ``below``: reference of the message whose thread it goes to.
     """
     waiting = connection.execute(_WAITING, {"of_item": item_id, "place": destination}).first()
     if waiting is None:
-        payload: dict[str, object] = {"route": route, "below": below} if below else {"route": route}
         state = DEFERRED if is_deferred else DUE
-        put(connection, item_id, destination, SHOW, payload, now, is_interactive=is_interactive, state=state)
+        enqueue(connection, item_id, destination, Show(route, below), now, is_interactive=is_interactive, state=state)
     elif is_interactive:
         connection.execute(update(outbox).where(outbox.c.id == waiting.id).values(is_interactive=True))
 
 
-def put_nudge(
+def enqueue_reminder(
     connection: Connection,
     item_id: str,
     destination: str,
     route: str,
-    nudge: Reminder,
+    reminder: notice.Reminder,
     now: datetime,
     *,
     is_deferred: bool = False,
 ) -> None:
-    """Say a word below what the destination shows of the item."""
-    payload: dict[str, object] = {"route": route, "nudge": _nudge.dump_python(nudge, mode="json")}
-    put(connection, item_id, destination, REMINDER, payload, now, state=DEFERRED if is_deferred else DUE)
+    """Send a reminder in the thread of the message that the destination shows of the item."""
+    state = DEFERRED if is_deferred else DUE
+    enqueue(connection, item_id, destination, payloads.Reminder(route, reminder=reminder), now, state=state)
 
 
 def on_the_way(connection: Connection, item_id: str) -> dict[str, str]:
     """Where the item is to be shown and perhaps is being drawn at this moment: route name by destination."""
     rows = connection.execute(_ON_THE_WAY, {"of_item": item_id})
-    return {destination: json.loads(payload).get("route", "") for destination, payload in rows}
+    return {destination: payloads.decode(Show, payload).route for destination, payload in rows}
 
 
 def claim(
@@ -383,7 +369,7 @@ _LISTED = (
 )  # fmt: skip
 
 # Built once, for every change of every item needs them.
-_PUT = insert(outbox)
+_ENQUEUE = insert(outbox)
 _WAITING = (
     select(outbox.c.id)
     .where(

@@ -1,6 +1,5 @@
 """What waits in the outbox for the end of quiet hours: rows in the state ``deferred``, which no claim takes."""
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from receiver.store import payloads
 from receiver.store.outbox import DEFERRED, DUE
 from receiver.store.schema import outbox
 
@@ -24,7 +24,7 @@ class DeferredDelivery:
 
     @property
     def route(self) -> str:
-        return str(json.loads(self.payload).get("route") or "")
+        return payloads.decode(payloads.Routed, self.payload).route
 
 
 def held(connection: Connection) -> list[DeferredDelivery]:

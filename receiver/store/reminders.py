@@ -8,7 +8,7 @@ from sqlalchemy.sql.expression import ColumnElement
 
 from receiver.domain.item import Item
 from receiver.store import items, upsert
-from receiver.store.outbox import SHOW
+from receiver.store.payloads import SHOW
 from receiver.store.schema import item, message, outbox, reminder
 
 MOST_AT_ONCE = 200

@@ -5,7 +5,8 @@ from collections.abc import Collection
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from receiver.store import outbox as outbox_rows
-from receiver.store.outbox import DUE, GROUPED, IN_GROUP, SHOW, Delivery
+from receiver.store.outbox import DUE, IN_GROUP, Delivery
+from receiver.store.payloads import GROUPED, SHOW
 from receiver.store.schema import outbox
 
 

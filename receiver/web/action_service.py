@@ -14,7 +14,8 @@ from receiver.domain.people import Person
 from receiver.domain.routing import Route
 from receiver.errors import PermanentError
 from receiver.pipeline.notices import SIGNED_IN, notice_of
-from receiver.store import actions, items, outbox
+from receiver.store import actions, items, outbox, payloads
+from receiver.store.payloads import FreshLink
 from receiver.web.action_pages import Found, Used
 from receiver.web.sessions import session_of
 from receiver.web.submit_action import submit_action
@@ -93,8 +94,7 @@ def _token_and_item(connection: Connection, token_id: str) -> tuple[actions.Toke
 
 def _queue_fresh(connection: Connection, fresh: actions.Token, now: datetime) -> None:
     to, since = f"mail:{fresh.address}", fresh.created_at - FRESH_LINK_EVERY
-    if outbox.is_put(connection, fresh.item_id, to, outbox.FRESH_LINK, since):
+    if outbox.is_put(connection, fresh.item_id, to, payloads.FRESH_LINK, since):
         return
     actions.add_token_once(connection, fresh)
-    payload: dict[str, object] = {"route": fresh.route, "token": fresh.id}
-    outbox.put(connection, fresh.item_id, to, outbox.FRESH_LINK, payload, now)
+    outbox.enqueue(connection, fresh.item_id, to, FreshLink(fresh.route, fresh.id), now)

@@ -21,6 +21,7 @@ from receiver.domain.refusal import N_
 from receiver.errors import PermanentError, RefusedError, RejectedError
 from receiver.store import logins, outbox
 from receiver.store import sessions as store
+from receiver.store.payloads import AdminAlert
 from receiver.web import sessions
 from receiver.web.pages import HEADERS, Words, message, page, preferred_locale, words_of
 from receiver.web.request_body import raw_body
@@ -71,8 +72,8 @@ def _mail_link(connection: Connection, rules: Rules, address: str, wanted: str, 
     if fresh is None or "mail" not in rules.channels:
         return False
     values = {"url": _url(rules, fresh, wanted)}
-    payload: dict[str, object] = {"code": "login", "values": values, "mark": f"login {fresh}"}
-    outbox.put(connection, None, f"mail:{address}", outbox.ADMIN_ALERT, payload, now, is_interactive=True)
+    payload = AdminAlert("login", values, f"login {fresh}")
+    outbox.enqueue(connection, None, f"mail:{address}", payload, now, is_interactive=True)
     return True
 
 

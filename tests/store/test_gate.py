@@ -10,9 +10,10 @@ from receiver.domain.pace import Pace, Paces
 from receiver.domain.routing import Route
 from receiver.errors import DeliveryError, RetryLaterError
 from receiver.pipeline.apply import apply_fact
-from receiver.store import breakers, claim_policy, items, outbox
+from receiver.store import breakers, claim_policy, items, outbox, payloads
 from receiver.store.claim_policy import Capacity
 from receiver.store.database import Database
+from receiver.store.payloads import Command, Payload, Reply, Show
 from tests.factories import NOW, make_snapshot
 
 pytestmark = pytest.mark.anyio
@@ -37,9 +38,14 @@ def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-async def put(database: Database, item_ids: list[str], destination: str, count: int = 1, what: str = "show") -> None:
+SHOW = Show()
+
+
+async def put(
+    database: Database, item_ids: list[str], destination: str, count: int = 1, payload: Payload = SHOW
+) -> None:
     for item_id in item_ids[:count]:
-        await database.write(outbox.put, item_id, destination, what, {}, NOW)
+        await database.write(outbox.enqueue, item_id, destination, payload, NOW)
 
 
 async def take(
@@ -121,7 +127,7 @@ async def test_waiting_behind_a_breaker_costs_no_attempt(database: Database, ite
 
 async def test_a_pause_for_posting_does_not_hold_what_came_of_a_click(database: Database, item_ids: list[str]) -> None:
     await put(database, item_ids, "slack:C1")
-    await put(database, item_ids, "slack:C1/U1", what=outbox.REPLY)
+    await put(database, item_ids, "slack:C1/U1", payload=Reply())
     await hear(database, "slack:C1", RetryLaterError("ratelimited", after_s=60.0, reach="pace"))
 
     assert [destination for destination, _ in await take(database)] == ["slack:C1/U1"]
@@ -160,10 +166,10 @@ async def test_what_came_of_a_click_overtakes_a_backlog_of_alerts(database: Data
     paces = Paces(Pace(1.0, 1), Pace(1.0, 1))
     await put(database, item_ids, "slack:C1", 7)
     await take(database, 0, "alert", paces)
-    await database.write(outbox.put_show, item_ids[7], "slack:C1", "r", NOW)
+    await database.write(outbox.enqueue_show, item_ids[7], "slack:C1", "r", NOW)
 
     def click(connection: object) -> None:
-        outbox.put_show(connection, item_ids[7], "slack:C1", "r", NOW, is_interactive=True)  # type: ignore[arg-type]
+        outbox.enqueue_show(connection, item_ids[7], "slack:C1", "r", NOW, is_interactive=True)  # type: ignore[arg-type]
 
     await database.write(click)
     turn = await database.write(claim_policy.claim_batch, at(0.1), "click", ROOM, paces)
@@ -204,7 +210,7 @@ async def test_a_lease_that_is_renewed_is_kept_and_one_that_ran_out_is_counted(
 
 
 async def test_what_nobody_may_try_any_more_is_found_by_its_age(database: Database, item_ids: list[str]) -> None:
-    await put(database, item_ids, "getbill:main", what=outbox.COMMAND)
+    await put(database, item_ids, "getbill:main", payload=Command())
     await put(database, item_ids, "mail:a@x")
     four_hours, three_days = timedelta(hours=4), timedelta(days=3)
 
@@ -214,8 +220,8 @@ async def test_what_nobody_may_try_any_more_is_found_by_its_age(database: Databa
         return [delivery.what for delivery in found]
 
     assert await overdue(timedelta(hours=3)) == []
-    assert await overdue(timedelta(hours=5)) == [outbox.COMMAND]
-    assert await overdue(timedelta(days=4)) == [outbox.COMMAND, outbox.SHOW]
+    assert await overdue(timedelta(hours=5)) == [payloads.COMMAND]
+    assert await overdue(timedelta(days=4)) == [payloads.COMMAND, payloads.SHOW]
 
 
 async def test_a_pause_that_slack_asked_for_saves_nothing_up(database: Database, item_ids: list[str]) -> None:

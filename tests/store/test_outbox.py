@@ -10,6 +10,7 @@ from receiver.domain.routing import Route
 from receiver.pipeline.apply import apply_fact
 from receiver.store import items, outbox
 from receiver.store.database import Database
+from receiver.store.payloads import Reply, Show
 from tests.factories import NOW, make_snapshot
 
 pytestmark = pytest.mark.anyio
@@ -35,15 +36,15 @@ async def claim(
 
 async def test_many_changes_that_wait_need_one_delivery(database: Database, item_id: str) -> None:
     for _ in range(3):
-        await database.write(outbox.put_show, item_id, "slack:C1", "r", NOW)
+        await database.write(outbox.enqueue_show, item_id, "slack:C1", "r", NOW)
 
     assert len(await claim(database)) == 1
 
 
 async def test_a_change_during_a_delivery_is_delivered_after_it(database: Database, item_id: str) -> None:
-    await database.write(outbox.put_show, item_id, "slack:C1", "r", NOW)
+    await database.write(outbox.enqueue_show, item_id, "slack:C1", "r", NOW)
     (first,) = await claim(database, "c1")
-    await database.write(outbox.put_show, item_id, "slack:C1", "r", NOW)
+    await database.write(outbox.enqueue_show, item_id, "slack:C1", "r", NOW)
 
     beside = await claim(database, "c2")
     await database.write(outbox.finish, first.id, "c1", NOW)
@@ -54,7 +55,7 @@ async def test_a_change_during_a_delivery_is_delivered_after_it(database: Databa
 
 
 async def test_a_lost_lease_is_taken_up_again_and_marked_doubtful(database: Database, item_id: str) -> None:
-    await database.write(outbox.put_show, item_id, "slack:C1", "r", NOW)
+    await database.write(outbox.enqueue_show, item_id, "slack:C1", "r", NOW)
     (first,) = await claim(database, "c1")
     (second,) = await claim(database, "c2", seconds=outbox.LEASE.total_seconds() + 1)
 
@@ -66,7 +67,7 @@ async def test_a_lost_lease_is_taken_up_again_and_marked_doubtful(database: Data
 
 
 async def test_a_refused_try_is_not_doubtful_and_waits(database: Database, item_id: str) -> None:
-    await database.write(outbox.put_show, item_id, "slack:C1", "r", NOW)
+    await database.write(outbox.enqueue_show, item_id, "slack:C1", "r", NOW)
     (first,) = await claim(database, "c1")
 
     def put_back(connection: Connection) -> bool:
@@ -81,9 +82,9 @@ async def test_a_refused_try_is_not_doubtful_and_waits(database: Database, item_
 
 async def test_a_busy_destination_leaves_room_for_the_others(database: Database, item_id: str) -> None:
     for n in range(10):
-        await database.write(outbox.put, item_id, f"mail:{n}@x", outbox.SHOW, {}, NOW)
+        await database.write(outbox.enqueue, item_id, f"mail:{n}@x", Show(), NOW)
     for n in range(10):
-        await database.write(outbox.put, item_id, f"slack:C1/U{n}", outbox.REPLY, {}, NOW)
+        await database.write(outbox.enqueue, item_id, f"slack:C1/U{n}", Reply(), NOW)
 
     taken = await claim(database, busy=("mail:3@x",))
 
@@ -103,7 +104,7 @@ async def test_a_destination_has_no_more_under_way_than_it_may(database: Databas
 
 
 async def test_what_is_dead_stays_dead(database: Database, item_id: str) -> None:
-    await database.write(outbox.put_show, item_id, "slack:C1", "r", NOW)
+    await database.write(outbox.enqueue_show, item_id, "slack:C1", "r", NOW)
     (row,) = await claim(database, "c1")
     await database.write(outbox.bury, row.id, "c1", "channel_not_found", NOW)
 

@@ -31,6 +31,7 @@ from receiver.pipeline.apply import apply_fact
 from receiver.store import breakers, claim_policy, items, outbox, schema
 from receiver.store.claim_policy import Capacity
 from receiver.store.database import Database, open_database
+from receiver.store.payloads import Show
 from tests.factories import NOW, make_snapshot
 from tests.faults.much import times
 
@@ -204,7 +205,7 @@ class Machine(RuleBasedStateMachine):
     @rule(destination=st.sampled_from(DESTINATIONS), item=st.integers(0, 1), is_interactive=st.booleans())
     def put(self, destination: str, item: int, is_interactive: bool) -> None:
         def add(connection: Connection) -> int:
-            outbox.put(connection, self._world.items[item], destination, "show", {}, now, is_interactive=is_interactive)
+            outbox.enqueue(connection, self._world.items[item], destination, Show(), now, is_interactive=is_interactive)
             newest = select(schema.outbox.c.id).order_by(schema.outbox.c.id.desc()).limit(1)
             return int(connection.execute(newest).scalar_one())
 

@@ -17,9 +17,10 @@ from receiver.domain.people import People, Person
 from receiver.domain.routing import Route
 from receiver.pipeline.actions import Refused, Taken, take_action
 from receiver.pipeline.apply import apply_fact, apply_facts
-from receiver.store import events, items, outbox
+from receiver.store import events, items, outbox, payloads
 from receiver.store.database import Database, open_database
 from receiver.store.events import Arrival
+from receiver.store.payloads import Reply
 from receiver.store.schema import event as event_table
 from receiver.store.schema import outbox as outbox_table
 from tests.factories import NOW, make_snapshot
@@ -74,7 +75,7 @@ async def test_eight_claimers_of_deliveries_keep_order_and_cap(replicas: list[Da
             assert found is not None
             for place in ("C1", "C2", "C3"):
                 for turn in (1, 2):
-                    outbox.put(connection, found.id, f"slack:{place}", outbox.REPLY, {"turn": turn}, NOW)
+                    outbox.enqueue(connection, found.id, f"slack:{place}", Reply(str(turn)), NOW)
 
     under_way: Counter[str] = Counter()
     done: list[outbox.Delivery] = []
@@ -101,7 +102,7 @@ async def test_eight_claimers_of_deliveries_keep_order_and_cap(replicas: list[Da
     assert sorted(delivery.id for delivery in done) == list(range(1, 301))
     turns: dict[tuple[str, str], list[int]] = {}
     for delivery in sorted(done, key=lambda delivery: delivery.id):
-        turns.setdefault((delivery.item_id, delivery.destination), []).append(delivery.value("turn"))
+        turns.setdefault((delivery.item_id, delivery.destination), []).append(int(delivery.payload_as(Reply).code))
     assert {tuple(turn) for turn in turns.values()} == {(1, 2)}
 
 
@@ -174,7 +175,7 @@ async def test_two_people_on_two_replicas_have_one_effect(replicas: list[Databas
     outcomes = await asyncio.gather(*(press(n, database) for n, database in enumerate(replicas)))
 
     assert Counter(type(outcome) for outcome in outcomes) == {Taken: 1, Refused: 7}
-    assert await _count(replicas[0], outbox.COMMAND) == 1
+    assert await _count(replicas[0], payloads.COMMAND) == 1
 
 
 async def test_one_press_taken_by_all_replicas_has_one_effect(replicas: list[Database]) -> None:
@@ -186,7 +187,7 @@ async def test_one_press_taken_by_all_replicas_has_one_effect(replicas: list[Dat
     outcomes = await asyncio.gather(*(r.write(take_action, click, NOW, ROUTES, PEOPLE) for r in replicas))
 
     assert Counter(outcomes) == {Taken(1): 1, Taken(1, is_again=True): 7}
-    assert await _count(replicas[0], outbox.COMMAND) == 1
+    assert await _count(replicas[0], payloads.COMMAND) == 1
 
 
 async def test_a_change_is_drawn_even_if_its_row_is_claimed_at_that_moment(replicas: list[Database]) -> None:
@@ -194,13 +195,13 @@ async def test_a_change_is_drawn_even_if_its_row_is_claimed_at_that_moment(repli
 
     async with _paused(replicas[0], outbox.claim, NOW, "c1", 9, (), 4):
         await replicas[1].write(apply_fact, said(0, title="Other"), NOW, ())
-        waiting_beside_a_claim = await _count(replicas[1], outbox.SHOW)
+        waiting_beside_a_claim = await _count(replicas[1], payloads.SHOW)
     await replicas[0].write(outbox.finish, 1, "c1", NOW)
     async with _paused(replicas[0], apply_fact, said(0, title="Third"), NOW, ()):
         beside_a_change = await replicas[1].write(outbox.claim, NOW, "c2", 9, (), 4)
     after_it = await replicas[1].write(outbox.claim, NOW, "c3", 9, (), 4)
 
-    assert (waiting_beside_a_claim, await _count(replicas[1], outbox.SHOW)) == (2, 2)
+    assert (waiting_beside_a_claim, await _count(replicas[1], payloads.SHOW)) == (2, 2)
     assert (beside_a_change, [delivery.id for delivery in after_it]) == ([], [2])
 
 

@@ -45,7 +45,7 @@ async def test_a_delivery_keeps_how_long_it_was_to_wait(database: Database) -> N
     await database.write(apply_fact, SourceSaid(make_snapshot(), LATER), LATER, (Route("none"),))
     item = await database.read(items.by_key, make_snapshot().key)
     assert item is not None
-    await database.write(outbox.put_show, item.id, "slack:C1", "r", LATER)
+    await database.write(outbox.enqueue_show, item.id, "slack:C1", "r", LATER)
     (row,) = await database.write(outbox.claim, LATER, "c1", 10, (), 4)
     wait = timedelta(minutes=10)
     await database.write(

@@ -23,7 +23,7 @@ from receiver.pipeline.apply import apply_fact
 from receiver.pipeline.deliver.claims import Dispatcher
 from receiver.pipeline.deliver.messages import deliver
 from receiver.settings import load
-from receiver.store import actions, breakers, items, messages, outbox
+from receiver.store import actions, breakers, items, messages, outbox, payloads
 from receiver.store.claim_policy import Capacity, claim_batch
 from receiver.store.database import Database
 from receiver.store.outbox import Delivery
@@ -71,7 +71,7 @@ async def current(adapters: Adapters, key: str) -> Item:
 
 
 async def claimed(
-    adapters: Adapters, claim_id: str, what: str = outbox.SHOW, after: timedelta = timedelta()
+    adapters: Adapters, claim_id: str, what: str = payloads.SHOW, after: timedelta = timedelta()
 ) -> Delivery:
     """The first claim of that kind to Slack or a source; others are left claimed."""
     turn = await adapters.database.write(claim_batch, adapters.now() + after, claim_id, ROOM, adapters.rules.paces)
@@ -107,8 +107,8 @@ async def test_what_the_source_did_is_true_although_the_lease_was_lost(
 ) -> None:
     item = await opened(adapters, stand_ins.sandbox)
     action_id = await pressed(adapters, item)
-    late = await claimed(adapters, "late", outbox.COMMAND)
-    again = await claimed(adapters, "next", outbox.COMMAND, after=outbox.ORDER_LEASE + timedelta(seconds=1))
+    late = await claimed(adapters, "late", payloads.COMMAND)
+    again = await claimed(adapters, "next", payloads.COMMAND, after=outbox.ORDER_LEASE + timedelta(seconds=1))
 
     first = await deliver(adapters, late, "late")
     after_first = await current(adapters, item.key)
@@ -125,8 +125,8 @@ async def test_what_the_source_did_is_true_although_the_lease_was_lost(
 async def test_a_refusal_is_left_to_who_has_the_row_by_now(adapters: Adapters, stand_ins: SandboxThread) -> None:
     item = await opened(adapters, stand_ins.sandbox)
     await pressed(adapters, item)
-    late = await claimed(adapters, "late", outbox.COMMAND)
-    again = await claimed(adapters, "next", outbox.COMMAND, after=outbox.ORDER_LEASE + timedelta(seconds=1))
+    late = await claimed(adapters, "late", payloads.COMMAND)
+    again = await claimed(adapters, "next", payloads.COMMAND, after=outbox.ORDER_LEASE + timedelta(seconds=1))
     stand_ins.sandbox.getbill.faults.refuse = (422, {"error": True, "message": "closed", "code": 422})
 
     first = await deliver(adapters, late, "late")

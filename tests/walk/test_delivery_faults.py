@@ -22,6 +22,7 @@ from receiver.store import items, messages, outbox
 from receiver.store.database import Database
 from receiver.store.messages import PostedMessage
 from receiver.store.outbox import Delivery
+from receiver.store.payloads import Show
 from receiver.store.schema import outbox as outbox_table
 from tests.adapters.slack_wire import OK, http, no, slack
 from tests.factories import NOW, make_snapshot
@@ -120,7 +121,8 @@ async def test_a_post_that_could_not_be_written_down_before_the_end_is_repeated_
 
 async def test_a_delivery_this_program_does_not_know_is_put_back_and_ends(database: Database) -> None:
     item = await opened(database)
-    await database.write(outbox.put, item.id, "slack:C9", "telegram", {}, NOW)
+    row = outbox.row_values(item.id, "slack:C9", Show(), NOW) | {"what": "telegram"}
+    await database.write(outbox.enqueue_all, [row])
     async with slack() as wire, adapters_of(database, wire) as adapters:
         await deliver_all(adapters, "c1")
 

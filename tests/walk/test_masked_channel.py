@@ -186,7 +186,7 @@ async def test_what_is_typed_or_posted_in_a_masked_channel_is_answered_as_the_ch
 
 async def test_a_message_stays_in_its_route_when_another_route_has_it_redrawn(here: Office) -> None:
     item = await dispute(here)
-    await here.adapters.database.write(outbox.put_show, item.id, f"slack:{MASKED}", "open", here.at)
+    await here.adapters.database.write(outbox.enqueue_show, item.id, f"slack:{MASKED}", "open", here.at)
     await press(here, "claim", OPEN)
 
     assert not NAME.search(all_of(here, MASKED))

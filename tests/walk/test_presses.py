@@ -14,7 +14,7 @@ from receiver.domain.people import People, Person
 from receiver.domain.routing import Match, Route
 from receiver.pipeline.actions import Refused, Taken, take_action
 from receiver.pipeline.apply import apply_fact
-from receiver.store import actions, items, messages, outbox
+from receiver.store import actions, items, messages, outbox, payloads
 from receiver.store.database import Database
 from receiver.store.messages import PostedMessage
 from receiver.store.schema import history
@@ -64,7 +64,7 @@ async def waiting(database: Database, what: str) -> list[str]:
 async def test_an_opened_item_rings_where_its_route_says_and_nowhere_else(database: Database) -> None:
     await opened(database)
 
-    assert await waiting(database, outbox.SHOW) == ["mail:ar@creditor.example", "slack:C1", "slack:C2"]
+    assert await waiting(database, payloads.SHOW) == ["mail:ar@creditor.example", "slack:C1", "slack:C2"]
 
 
 async def test_a_press_asks_the_source_once_and_redraws_every_message(database: Database) -> None:
@@ -74,7 +74,7 @@ async def test_a_press_asks_the_source_once_and_redraws_every_message(database: 
     outcome = await take(database, press(item))
 
     assert isinstance(outcome, Taken)
-    assert await waiting(database, outbox.COMMAND) == ["getbill:main"]
+    assert await waiting(database, payloads.COMMAND) == ["getbill:main"]
     assert (await current(database)).state == "acting"
 
 
@@ -84,7 +84,7 @@ async def test_the_same_press_delivered_again_has_no_second_effect(database: Dat
     again = await take(database, press(item))
 
     assert (isinstance(first, Taken), again) == (True, Taken(1, is_again=True))
-    assert await waiting(database, outbox.COMMAND) == ["getbill:main"]
+    assert await waiting(database, payloads.COMMAND) == ["getbill:main"]
 
 
 async def test_of_twenty_people_at_once_one_wins_and_the_others_are_told_who(database: Database) -> None:
@@ -97,8 +97,8 @@ async def test_of_twenty_people_at_once_one_wins_and_the_others_are_told_who(dat
     losers = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     assert len(winners) == 1
     assert {(r.code, r.values["who"]) for r in losers} == {("already_acting", winners[0].name)}
-    assert len(await waiting(database, outbox.REPLY)) == 19
-    assert await waiting(database, outbox.COMMAND) == ["getbill:main"]
+    assert len(await waiting(database, payloads.REPLY)) == 19
+    assert await waiting(database, payloads.COMMAND) == ["getbill:main"]
 
 
 async def test_a_late_press_changes_nothing_and_says_what_happened_since(database: Database) -> None:
@@ -109,8 +109,8 @@ async def test_a_late_press_changes_nothing_and_says_what_happened_since(databas
     outcome = await take(database, press(item))
 
     assert outcome == Refused("resolved_elsewhere", {"outcome": "rejected"})
-    assert await waiting(database, outbox.COMMAND) == []
-    assert await waiting(database, outbox.REPLY) == ["slack:C1/Anna"]
+    assert await waiting(database, payloads.COMMAND) == []
+    assert await waiting(database, payloads.REPLY) == ["slack:C1/Anna"]
 
 
 async def test_a_press_on_words_that_changed_since_must_be_pressed_again(database: Database) -> None:
@@ -180,7 +180,7 @@ async def test_claiming_needs_no_source_and_shows_at_once(database: Database) ->
 
     assert (await current(database)).claimed_by == "Anna"
     assert late == Refused("claimed", {"who": "Anna"})
-    assert await waiting(database, outbox.COMMAND) == []
+    assert await waiting(database, payloads.COMMAND) == []
 
 
 async def test_a_message_that_was_never_written_down_is_found_when_it_is_pressed(database: Database) -> None:
@@ -252,4 +252,4 @@ async def test_a_change_while_the_first_message_is_on_its_way_is_shown_after_it(
     (delivery,) = (await database.read(outbox.of_item, item.id))[3:4]
 
     assert len(await database.read(outbox.of_item, item.id)) == 6
-    assert (delivery.what, delivery.state, delivery.attempts) == (outbox.SHOW, "due", 0)
+    assert (delivery.what, delivery.state, delivery.attempts) == (payloads.SHOW, "due", 0)

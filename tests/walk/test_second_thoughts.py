@@ -19,7 +19,7 @@ from receiver.domain.people import People, Person
 from receiver.domain.routing import Route
 from receiver.pipeline.actions import Refused, Taken, take_action
 from receiver.pipeline.apply import apply_fact
-from receiver.store import actions, items, messages, outbox
+from receiver.store import actions, items, messages, payloads
 from receiver.store.database import Database
 from receiver.store.messages import PostedMessage
 from receiver.store.schema import history
@@ -160,7 +160,7 @@ async def test_a_colleague_is_told_once_where_the_item_shows(database: Database,
 
     assert isinstance(await press("assign", terms=ActionInput(to=BEN)), Taken)
 
-    ((destination, payload),) = await waiting(database, outbox.REMINDER)
+    ((destination, payload),) = await waiting(database, payloads.REMINDER)
     assert ((await current(database)).claimed_by, destination) == ("Ben", "slack:C1")
     assert '"what": "assigned"' in payload
     assert '"slack_id": "U2"' in payload
@@ -172,7 +172,7 @@ async def test_nobody_is_told_what_they_gave_to_themselves(database: Database, p
 
     await press("assign", terms=ActionInput(to=ANNA))
 
-    assert await waiting(database, outbox.REMINDER) == []
+    assert await waiting(database, payloads.REMINDER) == []
 
 
 async def test_it_is_given_to_people_who_may_decide_and_to_nobody_else(database: Database, press: Presser) -> None:
@@ -216,8 +216,8 @@ async def test_above_the_limit_the_first_press_only_proposes(database: Database,
     assert recorded.state == "proposed"
     assert item.proposal is not None
     assert (item.state, item.proposal.person, item.proposal.words) == ("open", ANNA, "paid in March")
-    assert await waiting(database, outbox.COMMAND) == []
-    assert [destination for destination, _ in await waiting(database, outbox.SHOW)] == ["slack:C1"]
+    assert await waiting(database, payloads.COMMAND) == []
+    assert [destination for destination, _ in await waiting(database, payloads.SHOW)] == ["slack:C1"]
 
 
 async def test_who_proposed_cannot_confirm_and_the_second_asks_the_source_in_both_names(
@@ -236,7 +236,7 @@ async def test_who_proposed_cannot_confirm_and_the_second_asks_the_source_in_bot
     assert item.attempt is not None
     assert isinstance(first, Taken)
     assert (item.attempt.action_id, item.attempt.who, item.attempt.confirmed_by) == (first.action_id, "Anna", "Ben")
-    assert [payload for _, payload in await waiting(database, outbox.COMMAND)] == [f'{{"action": {first.action_id}}}']
+    assert [payload for _, payload in await waiting(database, payloads.COMMAND)] == [f'{{"action": {first.action_id}}}']
     assert (await database.read(actions.find, first.action_id)).state == "asked"  # type: ignore[union-attr]
     assert await facts_of(database) == [
         ("SourceSaid", None, "suggested"),
@@ -253,7 +253,7 @@ async def test_of_twenty_who_confirm_at_once_one_asks_the_source(database: Datab
     outcomes = await asyncio.gather(*(press("confirm", person) for person in people))
 
     assert sum(isinstance(outcome, Taken) for outcome in outcomes) == 1
-    assert len(await waiting(database, outbox.COMMAND)) == 1
+    assert len(await waiting(database, payloads.COMMAND)) == 1
 
 
 async def test_whoever_cannot_be_told_from_the_first_cannot_confirm(database: Database) -> None:
@@ -281,7 +281,7 @@ async def test_an_amount_that_is_not_known_takes_two_people(database: Database, 
 
     assert isinstance(taken, Taken)
     assert (await current(database)).proposal is not None
-    assert await waiting(database, outbox.COMMAND) == []
+    assert await waiting(database, payloads.COMMAND) == []
 
 
 async def test_a_terminal_must_say_whose_eyes_these_are(database: Database, press: Presser) -> None:
@@ -302,7 +302,7 @@ async def test_a_withdrawn_proposal_is_told_to_its_author_unless_they_withdrew_i
     await say(database, make_snapshot(amount=DEAR))
     first = await press("validate")
     await press("withdraw", BEN)
-    told = await waiting(database, outbox.REPLY)
+    told = await waiting(database, payloads.REPLY)
     await press("reject", note="no")
     await press("withdraw", ANNA)
 
@@ -313,7 +313,7 @@ async def test_a_withdrawn_proposal_is_told_to_its_author_unless_they_withdrew_i
     assert [(to, "proposal_withdrawn" in payload, "Ben" in payload) for to, payload in told] == [
         ("slack:C1/U1", True, True)
     ]
-    assert await waiting(database, outbox.REPLY) == told
+    assert await waiting(database, payloads.REPLY) == told
     assert (await current(database)).proposal is None
 
 
@@ -328,7 +328,7 @@ async def test_a_change_at_the_source_voids_a_proposal_and_tells_its_author(data
     assert recorded is not None
     assert (item.proposal, item.problem) == (None, "proposal_void")
     assert (recorded.state, recorded.reason) == ("failed", "changed at the source")
-    assert [(to, "proposal_void" in payload) for to, payload in await waiting(database, outbox.REPLY)] == [
+    assert [(to, "proposal_void" in payload) for to, payload in await waiting(database, payloads.REPLY)] == [
         ("slack:C1/U1", True)
     ]
 

@@ -22,6 +22,7 @@ from receiver.store.actions import Token
 from receiver.store.database import Database
 from receiver.store.events import Arrival
 from receiver.store.messages import PostedMessage
+from receiver.store.payloads import Digest
 from receiver.store.retention import MOST_ROWS, RetentionPolicy
 from receiver.store.schema import metadata
 from tests.act_site import PlainTranslator
@@ -198,7 +199,7 @@ async def test_a_pass_that_must_be_short_says_that_there_is_more(database: Datab
 
 
 async def test_a_delivery_about_no_one_item_goes_with_the_events_of_its_time(database: Database) -> None:
-    await database.write(outbox.put, None, "mail:cfo@creditor.example", outbox.DIGEST, {}, NOW)
+    await database.write(outbox.enqueue, None, "mail:cfo@creditor.example", Digest("weekly", NOW, "{}"), NOW)
 
     assert await tidied(database, days=31) == NOTHING, "it is still due"
     await deliver_all(database)

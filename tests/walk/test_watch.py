@@ -14,7 +14,7 @@ from receiver.domain.admin_alert import AdminAlert
 from receiver.domain.people import People
 from receiver.errors import DeliveryError, RetryLaterError
 from receiver.observability import Metrics
-from receiver.store import accounts, breakers, claim_policy, outbox
+from receiver.store import accounts, breakers, claim_policy, payloads
 from receiver.store.database import Database
 from receiver.store.schema import outbox as outbox_table
 from tests.act_site import PlainTranslator
@@ -57,7 +57,7 @@ def adapters(database: Database, clock: Clock) -> Adapters:
 async def told(adapters: Adapters) -> list[tuple[str, str]]:
     def look(connection: Connection) -> list[tuple[str, str]]:
         chosen = select(outbox_table.c.destination, outbox_table.c.payload).where(
-            outbox_table.c.what == outbox.ADMIN_ALERT
+            outbox_table.c.what == payloads.ADMIN_ALERT
         )
         rows = connection.execute(chosen.order_by(outbox_table.c.id))
         return [(row.destination, json.loads(row.payload)["code"]) for row in rows]

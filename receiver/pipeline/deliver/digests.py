@@ -17,7 +17,7 @@ from receiver.observability import log
 from receiver.pipeline.deliver.attempt import Attempt
 from receiver.pipeline.notices import decide_token
 from receiver.ports import DigestNotifier
-from receiver.store import actions, suppression
+from receiver.store import actions, payloads, suppression
 
 DOCUMENT = TypeAdapter(Digest)  # as it lies in the outbox
 
@@ -32,12 +32,13 @@ async def deliver_digest(attempt: Attempt) -> None:
     notifier: object = adapters.notifiers.get(channel)
     if not isinstance(notifier, DigestNotifier):
         raise PermanentError("unknown_channel", f"[{channel}] is not in the configuration any more")
-    name = delivery.value("name")
+    payload = delivery.payload_as(payloads.Digest)
+    name = payload.name
     why = await adapters.database.read(suppression.find, address, name, adapters.now())
     if channel == "mail" and why is not None:
         log.info("digest.suppressed", name=name)  # unsubscribed since it was made
     else:
-        told = DOCUMENT.validate_json(delivery.value("document"))
+        told = DOCUMENT.validate_json(payload.document)
         try:
             await notifier.deliver_digest(await edition_for(adapters, told, channel, address), address)
         except UncertainError as error:

@@ -21,6 +21,7 @@ from receiver.ports import GroupedDelivery, Notifier
 from receiver.store import items, messages, outbox
 from receiver.store.messages import PostedMessage
 from receiver.store.outbox import Delivery
+from receiver.store.payloads import REPLY, SHOW, UNDO_OFFER, AdminAlert, Grouped, Reminder, Show
 
 
 async def deliver_reminder(attempt: Attempt) -> None:
@@ -32,7 +33,9 @@ async def deliver_reminder(attempt: Attempt) -> None:
         route = adapters.rules.route_for(shown[-1].route, delivery.destination, item.snapshot)
         notice = await notice_for(adapters, item, route, delivery, maybe_duplicate=False)
         notice = replace(notice, occasion=f"nudge.{delivery.id}")
-        await notifier_of(adapters, channel).remind(notice, address, shown[-1].reference, delivery.nudge)
+        await notifier_of(adapters, channel).remind(
+            notice, address, shown[-1].reference, delivery.payload_as(Reminder).reminder
+        )
     await attempt.finish()
 
 
@@ -51,8 +54,9 @@ async def deliver_admin_alert(attempt: Attempt) -> None:
     """A word to an admin about Casebell itself."""
     adapters, delivery = attempt.adapters, attempt.delivery
     channel, address = attempt.channel, attempt.address
-    text = adapters.translator.say(DEFAULT_ROUTE.locale, SENTENCES[delivery.value("code")], **delivery.value("values"))
-    await notifier_of(adapters, channel).send_admin_alert(address, text.strip(), delivery.value("mark"), adapters.now())
+    alert = delivery.payload_as(AdminAlert)
+    text = adapters.translator.say(DEFAULT_ROUTE.locale, SENTENCES[alert.code], **alert.values)
+    await notifier_of(adapters, channel).send_admin_alert(address, text.strip(), alert.mark, adapters.now())
     await attempt.finish()
 
 
@@ -60,7 +64,7 @@ async def deliver_grouped(attempt: Attempt) -> None:
     """One message for all that quiet hours held back; what was decided meanwhile is not told."""
     adapters, delivery = attempt.adapters, attempt.delivery
     channel, address = attempt.channel, attempt.address
-    name: str = delivery.value("route") or ""
+    name = delivery.payload_as(Grouped).route
     found = await adapters.database.read(_still_new, delivery)
     gathered = GroupedDelivery()
     if len(found) > 1:
@@ -76,7 +80,7 @@ async def deliver_grouped(attempt: Attempt) -> None:
 
 def _still_new(connection: Connection, delivery: Delivery) -> list[Item]:
     """Open items of the delivery that its destination does not show yet."""
-    found = (items.find(connection, item_id) for item_id in delivery.value("items") or ())
+    found = (items.find(connection, item_id) for item_id in delivery.payload_as(Grouped).items)
     return [
         item
         for item in found
@@ -97,7 +101,7 @@ def _gathered(
     for item in found:
         reference = gathered.references.get(item.id)
         if reference is None:
-            outbox.put_show(connection, item.id, delivery.destination, route, now, below=gathered.below)
+            outbox.enqueue_show(connection, item.id, delivery.destination, route, now, below=gathered.below)
         else:
             shown = PostedMessage(
                 delivery.destination, reference, route, item.version, announcement_of(item), delivery.maybe_delivered
@@ -114,16 +118,13 @@ async def notice_for(
     if channel == "mail":
         return replace(await notice_for_mail(adapters, item, route, address), maybe_duplicate=delivery.maybe_delivered)
     notice = notice_of(adapters, item, route, maybe_duplicate=maybe_duplicate)
-    return replace(notice, below=delivery.value("below"), is_redelivery=delivery.maybe_delivered)
+    below = delivery.payload_as(Show).below if delivery.what == SHOW else None
+    return replace(notice, below=below, is_redelivery=delivery.maybe_delivered)
 
 
 def place_of(delivery: Delivery) -> str:
     """The channel of a word to one person, "slack:C1/U1"; else the destination itself."""
-    return (
-        delivery.destination.partition("/")[0]
-        if delivery.what in {outbox.UNDO_OFFER, outbox.REPLY}
-        else delivery.destination
-    )
+    return delivery.destination.partition("/")[0] if delivery.what in {UNDO_OFFER, REPLY} else delivery.destination
 
 
 def route_of(rules: Rules, item: Item, place: str, shown: Sequence[PostedMessage]) -> Route:

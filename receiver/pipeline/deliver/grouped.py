@@ -18,7 +18,7 @@ from receiver.errors import PermanentError
 from receiver.pipeline.deliver.attempt import Attempt, require_lease
 from receiver.pipeline.deliver.followups import notifier_of
 from receiver.ports import BurstNotifier, Delivered
-from receiver.store import groups, outbox
+from receiver.store import groups, outbox, payloads
 from receiver.store.groups import GroupRow
 from receiver.store.outbox import Delivery
 
@@ -35,7 +35,7 @@ async def draw(attempt: Attempt) -> None:
     """Post or redraw the message; what waited for it is then due below it."""
     adapters, delivery = attempt.adapters, attempt.delivery
     channel, address = attempt.channel, attempt.address
-    stored, items = await adapters.database.read(_whole, delivery.value("storm"))
+    stored, items = await adapters.database.read(_whole, delivery.payload_as(payloads.Burst).group_id)
     notifier = notifier_of(adapters, channel)
     if not items:  # erased meanwhile
         await attempt.finish()
@@ -76,7 +76,7 @@ def _route(rules: Rules, stored: GroupRow, place: str, items: Sequence[Item]) ->
 
 
 def _forgone(connection: Connection, delivery: Delivery, claim_id: str, now: datetime) -> bool:
-    groups.forgo(connection, delivery.value("storm"), now)
+    groups.forgo(connection, delivery.payload_as(payloads.Burst).group_id, now)
     return outbox.finish(connection, delivery.id, claim_id, now)
 
 
@@ -96,7 +96,7 @@ def _drawn(
     now: datetime,
 ) -> bool:
     """Also when the lease was lost: the message is there, and what waited for it goes on."""
-    group_id = delivery.value("storm")
+    group_id = delivery.payload_as(payloads.Burst).group_id
     if delivered.reference is None:
         groups.forgo(connection, group_id, now)
     else:

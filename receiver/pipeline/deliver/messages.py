@@ -37,7 +37,8 @@ from receiver.pipeline.notices import notice_for_mail
 from receiver.ports import Notifier
 from receiver.store import actions, items, messages, outbox, suppression
 from receiver.store.messages import PostedMessage
-from receiver.store.outbox import (
+from receiver.store.outbox import Delivery
+from receiver.store.payloads import (
     ADMIN_ALERT,
     BURST,
     COMMAND,
@@ -48,7 +49,10 @@ from receiver.store.outbox import (
     REPLY,
     SHOW,
     UNDO_OFFER,
-    Delivery,
+    Command,
+    FreshLink,
+    Reply,
+    Routed,
 )
 
 MOST_BURIED = 50
@@ -172,7 +176,7 @@ async def _draw_each(
     failed: DeliveryError | None = None
     for message in places:
         maybe_duplicate = message.maybe_delivered or has_twins if message else delivery.maybe_delivered
-        name = message.route if message else delivery.value("route") or ""
+        name = message.route if message else delivery.payload_as(Routed).route
         route = adapters.rules.route_for(name, delivery.destination, item.snapshot)
         notice = await notice_for(adapters, item, route, delivery, maybe_duplicate=maybe_duplicate)
         try:
@@ -209,7 +213,7 @@ def _shown(
         return True
     for shown in filter(None, (shown for _, shown in drawn)):  # somebody else drew too; nobody knows who was last
         messages.doubt(connection, delivery.item_id, shown.destination, shown.reference)
-        outbox.put_show(connection, delivery.item_id, shown.destination, shown.route, now)
+        outbox.enqueue_show(connection, delivery.item_id, shown.destination, shown.route, now)
     return False
 
 
@@ -226,8 +230,8 @@ async def _fresh_link(attempt: Attempt) -> None:
     adapters, delivery = attempt.adapters, attempt.delivery
     channel, address = attempt.channel, attempt.address
     item, _ = await adapters.database.read(item_and_messages, delivery.item_id, delivery.destination)
-    route = adapters.rules.route_for(delivery.value("route") or "", delivery.destination, item.snapshot)
-    token_id, shown_state = delivery.value("token"), None
+    route = adapters.rules.route_for(delivery.payload_as(Routed).route, delivery.destination, item.snapshot)
+    token_id, shown_state = delivery.payload_as(FreshLink).token, None
     notice = await notice_for_mail(adapters, item, route, address, token_id)
     if token_id is None:  # refused: news as what opens or ends is, however it stands now
         notice = replace(notice, occasion=f"refused.{item.version}")
@@ -242,8 +246,8 @@ async def _tell(attempt: Attempt) -> None:
     channel, address = attempt.channel, attempt.address
     place = place_of(delivery)
     item, shown = await adapters.database.read(item_and_messages, delivery.item_id, place)
-    route, values = route_of(adapters.rules, item, place, shown), delivery.value("values") or {}
-    sentence = adapters.translator.say(route.locale, SENTENCES[delivery.value("code")], **values)
+    route, reply = route_of(adapters.rules, item, place, shown), delivery.payload_as(Reply)
+    sentence = adapters.translator.say(route.locale, SENTENCES[reply.code], **reply.values)
     await notifier_of(adapters, channel).reply(address, sentence)
     await attempt.finish()
 
@@ -315,13 +319,13 @@ def _tell_if_lost(connection: Connection, delivery: Delivery, action_id: int, no
     action = actions.find(connection, action_id)
     item = items.find(connection, delivery.item_id)
     if action and item and action.state == "failed" and action.answer_to and item.state == "resolved":
-        payload: dict[str, object] = {"code": "resolved_elsewhere", "values": {"outcome": item.outcome or ""}}
-        outbox.put(connection, delivery.item_id, action.answer_to, REPLY, payload, now)
+        reply = Reply("resolved_elsewhere", {"outcome": item.outcome or ""})
+        outbox.enqueue(connection, delivery.item_id, action.answer_to, reply, now)
 
 
 def _item_and_action(connection: Connection, delivery: Delivery) -> tuple[Item, actions.ActionRow]:
     item = items.find(connection, delivery.item_id)
-    action = actions.find(connection, delivery.value("action"))
+    action = actions.find(connection, delivery.payload_as(Command).action_id)
     assert item is not None, f"outbox row {delivery.id} without its item"
     assert action is not None, f"outbox row {delivery.id} without its action"
     return item, action
@@ -374,7 +378,10 @@ def _bury(
         item = items.find(connection, delivery.item_id)
         if item is not None:
             apply_facts(
-                connection, [SourceRefused(item.key, delivery.value("action"), error.message)], now, rules.routes
+                connection,
+                [SourceRefused(item.key, delivery.payload_as(Command).action_id, error.message)],
+                now,
+                rules.routes,
             )
     return True
 
