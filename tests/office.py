@@ -73,7 +73,7 @@ class Office:
             done = await remind_due(self.adapters)
             done += await dispatcher.dispatch_due()
             await dispatcher.drain(30)
-            due, _ = await self.adapters.database.read(outbox.oldest_due, self.at)
+            due, _ = await self.adapters.database.read(outbox.due_backlog, self.at)
             if not done and not due:
                 return
         raise AssertionError("the outbox never comes to rest")

@@ -37,7 +37,11 @@ def find_rejected(connection: Connection, rules: Rules, now: datetime) -> list[A
         destination = CHANNEL + one.address
         if destination not in known:
             continue
-        if one.until is not None and one.until <= now and outbox.have_taken(connection, known[destination], one.until):
+        if (
+            one.until is not None
+            and one.until <= now
+            and outbox.has_delivered(connection, known[destination], one.until)
+        ):
             suppression.forget_refusal(connection, one.address)
         else:
             found.append(AdminAlert(destination, "address_refused", one.at, one.reason))

@@ -125,7 +125,7 @@ async def _make(settings: Settings, name: str) -> list[str]:
         work = asyncio.create_task(worker.run(adapters, stop))
         until = datetime.now(UTC) + timedelta(seconds=PATIENCE_S)
         while datetime.now(UTC) < until:
-            due, _ = await adapters.database.read(outbox.oldest_due, adapters.now())
+            due, _ = await adapters.database.read(outbox.due_backlog, adapters.now())
             if not due:
                 break
             await asyncio.sleep(0.1)

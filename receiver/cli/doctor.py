@@ -92,7 +92,7 @@ def _ills(connection: Connection, now: datetime) -> tuple[list[Breaker], int, Co
 
     dead = Counter(
         (row.destination.partition(":")[0], (row.reason or "").partition(":")[0])
-        for row in outbox.listed(connection, "dead", MOST_DEAD)
+        for row in outbox.list_deliveries(connection, "dead", MOST_DEAD)
         if row.done_at is not None and now - row.done_at < timedelta(days=1)
     )
     sick = [one for one in breakers.troubled(connection) if one.name.startswith(("slack", "mail"))]

@@ -189,7 +189,7 @@ async def _act_alone(settings: Settings, pressed: Click) -> str | None:
             until = asyncio.get_running_loop().time() + WORK_FOR_S
             while not refusal and asyncio.get_running_loop().time() < until:
                 current = await adapters.database.read(ledger.find, pressed.item_id)
-                due, _ = await adapters.database.read(outbox.oldest_due, adapters.now())
+                due, _ = await adapters.database.read(outbox.due_backlog, adapters.now())
                 if current is not None and current.state != "acting" and not due:
                     break
                 await asyncio.sleep(0.1)
@@ -274,7 +274,7 @@ def _whole(connection: Any, key: str) -> tuple[Item | None, list[ledger.Event], 
     found = ledger.by_key(connection, key)
     if found is None:
         return None, [], []
-    return found, ledger.timeline(connection, found.id), outbox.of_item(connection, found.id)
+    return found, ledger.timeline(connection, found.id), outbox.list_of_item(connection, found.id)
 
 
 def summary(totals: Totals) -> str:

@@ -133,7 +133,7 @@ def _deliveries(connection: Connection, state: str | None, most: int) -> tuple[l
     is_open = breakers.opened(connection)
     by_name = {one.name: one for one in is_open}
     rows = []
-    for row in outbox.listed(connection, state, most):
+    for row in outbox.list_deliveries(connection, state, most):
         over = [by_name[n] for n in names_over(row.destination, is_interactive=row.is_interactive) if n in by_name]
         held = max((one.open_until for one in over if one.open_until), default=None) if row.state == "due" else None
         rows.append({**row._asdict(), "held_until": held})

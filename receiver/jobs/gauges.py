@@ -7,7 +7,7 @@ from receiver.store import breakers, items, messages, outbox
 async def measure_store(adapters: Adapters) -> int:
     """Set the gauges; return the number of due deliveries."""
     now = adapters.now()
-    due, oldest_due = await adapters.database.read(outbox.oldest_due, now)
+    due, oldest_due = await adapters.database.read(outbox.due_backlog, now)
     adapters.metrics.outbox_due.set(due)
     adapters.metrics.outbox_oldest_seconds.set((now - oldest_due).total_seconds() if oldest_due else 0)
     adapters.metrics.messages_out_of_sync.set(await adapters.database.read(messages.out_of_sync))

@@ -61,7 +61,7 @@ async def replay(
 
 
 def _retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> Retried:
-    found = {delivery.id: delivery for delivery in outbox.dead_ones(connection, ids)}
+    found = {delivery.id: delivery for delivery in outbox.list_dead(connection, ids)}
     refused = {id_: "is not a dead delivery" for id_ in ids or () if id_ not in found}
     refused |= {id_: why for id_, delivery in found.items() if (why := _why_not(connection, delivery))}
     due = tuple(id_ for id_ in found if id_ not in refused and outbox.retry(connection, id_, now))

@@ -146,7 +146,9 @@ def _queue_shows(
     connection: Connection, item: Item, now: datetime, routes: Sequence[Route], *, is_alert: bool, is_interactive: bool
 ) -> None:
     """Queue an update of every message and, if ``is_alert``, the missing ones. Quiet hours defer new messages."""
-    queued = outbox.on_the_way(connection, item.id)  # first: a delivery that ends meanwhile is then among the messages
+    queued = outbox.pending_shows(
+        connection, item.id
+    )  # first: a delivery that ends meanwhile is then among the messages
     posted = {message.destination: message.route for message in messages.of_item(connection, item.id)}
     current = queued | posted
     quiet = {route.name for route in routes if route.holds(item.snapshot, now)}

@@ -15,7 +15,7 @@ from receiver.domain.breaker import SLACK_POSTS, Breaker, place_of
 from receiver.domain.pace import Paces
 from receiver.errors import DeliveryError
 from receiver.store import breakers, groups, locks, outbox, upsert
-from receiver.store.outbox import CLAIM, Delivery
+from receiver.store.outbox import CLAIM_LOCK, Delivery
 from receiver.store.schema import Instant, pace
 from receiver.store.schema import outbox as rows
 
@@ -24,6 +24,7 @@ _INTERACTIVE, _NORMAL = rows.c.is_interactive, ~rows.c.is_interactive
 _FILLING = select(pace.c.name, pace.c.full_at).where(pace.c.full_at > bindparam("now", type_=Instant))
 INTERACTIVE_EACH = 4  # of one destination side by side: a slow one never takes all places
 NORMAL_EACH, MAILS_EACH = 1, 4
+UNLIMITED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Batch:
 
 def claim_batch(connection: Connection, now: datetime, claim_id: str, room: Capacity, paces: Paces) -> Batch:
     """Reap what died, then claim what may leave. Replicas do it one after the other (docs/decisions/0009)."""
-    locks.hold(connection, [CLAIM])
+    locks.hold(connection, [CLAIM_LOCK])
     reaped = outbox.reap(connection, now)
     groups.sweep(connection, paces.bursts, now)
     full_at = _buckets(connection, now)
@@ -91,11 +92,11 @@ def record_outcome(
     What waited for another try behind one that closes need not wait any longer. ``paces``: of a destination that was
     told too much too fast nothing is left in the bucket, or what the pause saved up would be too much at once again.
     """
-    locks.hold(connection, [CLAIM])  # before any row: who claims waits for rows in the other order
+    locks.hold(connection, [CLAIM_LOCK])  # before any row: who claims waits for rows in the other order
     turned = breakers.hear(connection, destination, is_interactive, error, claim_id, now, chance)
     for one in turned:
         if one.state == "closed":
-            outbox.hasten(connection, _over(one.name), now)
+            outbox.make_due_now(connection, _over(one.name), now)
         elif error is not None and error.reach == "pace" and paces is not None and one.open_until is not None:
             _empty(connection, place_of(destination), one.open_until, paces)
     return turned
@@ -152,7 +153,7 @@ def _buckets(connection: Connection, now: datetime) -> dict[str, datetime]:
 
 def _room(paces: Paces, name: str, full_at: datetime | None, now: datetime) -> int:
     kept = paces.of(name)
-    return outbox.PLENTY if kept is None else kept.room(full_at, now)
+    return UNLIMITED if kept is None else kept.room(full_at, now)
 
 
 def _opens_at(paces: Paces, name: str, full_at: datetime) -> datetime:

@@ -21,7 +21,7 @@ def heal(connection: Connection, now: datetime) -> int:
     soon = now + CLOCKS_AGREE_WITHIN
     for table, born_at, waiting, lease in (
         (event, event.c.received_at, event.c.state == "new", inbox_rows.LEASE),
-        (outbox, outbox.c.created_at, outbox.c.state == "due", outbox_rows.ORDER_LEASE),
+        (outbox, outbox.c.created_at, outbox.c.state == "due", outbox_rows.COMMAND_LEASE),
     ):
         born_later = update(table).where(waiting, born_at > soon)
         values = {born_at.name: now, "due_at": _moved(table.c.due_at, born_at, now)}

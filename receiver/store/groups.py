@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Executable, and_, case, delete
 from receiver.domain.item import Item
 from receiver.domain.pace import Pace
 from receiver.store import items, locks, upsert
-from receiver.store.outbox import CLAIM, DUE, IN_GROUP, enqueue
+from receiver.store.outbox import CLAIM_LOCK, DUE, IN_GROUP, enqueue
 from receiver.store.payloads import BURST, SHOW, Burst, Show, decode, encode
 from receiver.store.schema import alert_group, item, message, outbox, pace
 
@@ -132,7 +132,7 @@ def drawn(
     connection: Connection, group_id: int, reference: str, content_key: str, now: datetime, *, maybe_delivered: bool
 ) -> None:
     """Its message stands at ``reference``; what waited for that goes below it."""
-    locks.hold(connection, [CLAIM])
+    locks.hold(connection, [CLAIM_LOCK])
     values = {"reference": reference, "content_key": content_key, "maybe_delivered": maybe_delivered}
     connection.execute(update(alert_group).where(alert_group.c.id == group_id).values(values))
     part = (outbox.c.group_id == group_id, outbox.c.what == SHOW, outbox.c.claim_id.is_(None))
@@ -177,7 +177,7 @@ def content_key_of(found: Sequence[Item]) -> str:
 
 def follow(connection: Connection, now: datetime) -> int:
     """Have the messages redrawn that do not show their storm as it is, seldom enough; how many."""
-    locks.hold(connection, [CLAIM])
+    locks.hold(connection, [CLAIM_LOCK])
     chosen = select(*_COLUMNS).where(~alert_group.c.is_over).order_by(alert_group.c.id)
     on = [GroupRow(*row) for row in connection.execute(chosen)]
     return sum(_follow(connection, one, EDIT_EVERY * len(on), now) for one in on)

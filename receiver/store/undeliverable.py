@@ -18,7 +18,7 @@ def at(connection: Connection, destination: str, codes: Collection[str]) -> list
         .where(or_(outbox.c.state.in_((DUE, IN_GROUP)), and_(outbox.c.state == "dead", _was_refused(codes))))
         .order_by(outbox.c.id)
     )
-    return [outbox_rows.delivery_of(row) for row in connection.execute(chosen)]
+    return [outbox_rows.as_delivery(row) for row in connection.execute(chosen)]
 
 
 def gathered(connection: Connection, destination: str, codes: Collection[str]) -> list[int]:

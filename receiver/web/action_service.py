@@ -94,7 +94,7 @@ def _token_and_item(connection: Connection, token_id: str) -> tuple[actions.Toke
 
 def _queue_fresh(connection: Connection, fresh: actions.Token, now: datetime) -> None:
     to, since = f"mail:{fresh.address}", fresh.created_at - FRESH_LINK_EVERY
-    if outbox.is_put(connection, fresh.item_id, to, payloads.FRESH_LINK, since):
+    if outbox.was_enqueued(connection, fresh.item_id, to, payloads.FRESH_LINK, since):
         return
     actions.add_token_once(connection, fresh)
     outbox.enqueue(connection, fresh.item_id, to, FreshLink(fresh.route, fresh.id), now)

@@ -71,7 +71,7 @@ class AdminPages:
             return await self._retry(request, session)
         state = request.query_params.get("state", "dead")
         state = state if state in STATES else "dead"
-        rows = await self._adapters.database.read(outbox.listed, state, MOST)
+        rows = await self._adapters.database.read(outbox.list_deliveries, state, MOST)
         locale = preferred_locale(request)
         shown = [
             {

@@ -128,7 +128,7 @@ def _session(visit: Visit) -> sessions.Session:
 
 
 def _told(connection: Connection, item_id: str) -> tuple[Sequence[items.Event], Sequence[Any]]:
-    return items.timeline(connection, item_id), outbox.of_item(connection, item_id)
+    return items.timeline(connection, item_id), outbox.list_of_item(connection, item_id)
 
 
 def _turn(event: items.Event, words: Any) -> str:

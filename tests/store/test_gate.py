@@ -121,7 +121,7 @@ async def test_waiting_behind_a_breaker_costs_no_attempt(database: Database, ite
     for n in range(20):
         await take(database, n, f"c{n}")
 
-    (row,) = await database.read(outbox.of_item, item_ids[0])
+    (row,) = await database.read(outbox.list_of_item, item_ids[0])
     assert row.attempts == 0
 
 
@@ -216,7 +216,7 @@ async def test_what_nobody_may_try_any_more_is_found_by_its_age(database: Databa
 
     async def overdue(after: timedelta) -> list[str]:
         now = NOW + after
-        found = await database.write(outbox.overdue, now, now - four_hours, now - three_days, 10)
+        found = await database.write(outbox.find_overdue, now, now - four_hours, now - three_days, 10)
         return [delivery.what for delivery in found]
 
     assert await overdue(timedelta(hours=3)) == []

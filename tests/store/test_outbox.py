@@ -106,7 +106,7 @@ async def test_a_destination_has_no_more_under_way_than_it_may(database: Databas
 async def test_what_is_dead_stays_dead(database: Database, item_id: str) -> None:
     await database.write(outbox.enqueue_show, item_id, "slack:C1", "r", NOW)
     (row,) = await claim(database, "c1")
-    await database.write(outbox.bury, row.id, "c1", "channel_not_found", NOW)
+    await database.write(outbox.mark_dead, row.id, "c1", "channel_not_found", NOW)
 
     assert await claim(database, "c2", seconds=10_000) == []
     assert await database.read(outbox.counts) == {"dead": 1}

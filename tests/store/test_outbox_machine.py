@@ -321,7 +321,7 @@ class Machine(RuleBasedStateMachine):
 
 
 def _bury(connection: Connection, id_: int, claim_id: str, now: datetime, reason: str) -> bool:
-    return outbox.bury(connection, id_, claim_id, reason, now)
+    return outbox.mark_dead(connection, id_, claim_id, reason, now)
 
 
 def _rows(connection: Connection) -> dict[int, tuple[Any, ...]]:

@@ -158,7 +158,7 @@ async def test_a_storm_that_died_is_tried_again_and_its_alerts_stay_together(dat
     (row_id,) = await database.read(
         lambda c: list(c.execute(select(rows.c.id).where(rows.c.what == "burst")).scalars())
     )
-    await database.write(outbox.bury, row_id, "c", "is_archived: no", NOW)
+    await database.write(outbox.mark_dead, row_id, "c", "is_archived: no", NOW)
     soon = await database.write(groups.follow, at(60))
     later = await database.write(groups.follow, at(660))
 

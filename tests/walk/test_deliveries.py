@@ -98,7 +98,9 @@ async def test_a_message_that_was_posted_is_remembered_although_the_lease_was_lo
 
     assert ended.word == "lost"
     assert len(await adapters.database.read(messages.of_item, item.id, late.destination)) == 1
-    row = next(r for r in await adapters.database.read(outbox.of_item, item.id) if r.destination == late.destination)
+    row = next(
+        r for r in await adapters.database.read(outbox.list_of_item, item.id) if r.destination == late.destination
+    )
     assert row.state == "due"  # its end is the new owner's
 
 
@@ -108,7 +110,7 @@ async def test_what_the_source_did_is_true_although_the_lease_was_lost(
     item = await opened(adapters, stand_ins.sandbox)
     action_id = await pressed(adapters, item)
     late = await claimed(adapters, "late", payloads.COMMAND)
-    again = await claimed(adapters, "next", payloads.COMMAND, after=outbox.ORDER_LEASE + timedelta(seconds=1))
+    again = await claimed(adapters, "next", payloads.COMMAND, after=outbox.COMMAND_LEASE + timedelta(seconds=1))
 
     first = await deliver(adapters, late, "late")
     after_first = await current(adapters, item.key)
@@ -126,7 +128,7 @@ async def test_a_refusal_is_left_to_who_has_the_row_by_now(adapters: Adapters, s
     item = await opened(adapters, stand_ins.sandbox)
     await pressed(adapters, item)
     late = await claimed(adapters, "late", payloads.COMMAND)
-    again = await claimed(adapters, "next", payloads.COMMAND, after=outbox.ORDER_LEASE + timedelta(seconds=1))
+    again = await claimed(adapters, "next", payloads.COMMAND, after=outbox.COMMAND_LEASE + timedelta(seconds=1))
     stand_ins.sandbox.getbill.faults.refuse = (422, {"error": True, "message": "closed", "code": 422})
 
     first = await deliver(adapters, late, "late")

@@ -249,7 +249,7 @@ async def test_a_change_while_the_first_message_is_on_its_way_is_shown_after_it(
     await database.write(outbox.claim, NOW, "c1", 50, (), 4)
 
     await database.write(apply_fact, SourceSaid(make_snapshot(title="Other"), NOW), NOW, ROUTES)
-    (delivery,) = (await database.read(outbox.of_item, item.id))[3:4]
+    (delivery,) = (await database.read(outbox.list_of_item, item.id))[3:4]
 
-    assert len(await database.read(outbox.of_item, item.id)) == 6
+    assert len(await database.read(outbox.list_of_item, item.id)) == 6
     assert (delivery.what, delivery.state, delivery.attempts) == (payloads.SHOW, "due", 0)

@@ -174,6 +174,6 @@ def _check_leases(adapters: Adapters) -> None:
     """A lease outlives two deliveries, so that nobody takes over what is still under way (reliability.md, part C)."""
     for lease, deadlines in (
         (outbox.LEASE, [notifier.longest_s for notifier in adapters.notifiers.values()]),
-        (outbox.ORDER_LEASE, [upstream.longest_s for upstream in adapters.upstreams.values()]),
+        (outbox.COMMAND_LEASE, [upstream.longest_s for upstream in adapters.upstreams.values()]),
     ):
         assert lease > 2 * timedelta(seconds=max(deadlines, default=0.0)), "a lease is shorter than two deliveries"

@@ -111,7 +111,7 @@ def longest_s(adapters: Adapters, delivery: Delivery) -> float:
 
 
 def _check_lost(delivery: Delivery) -> None:
-    if delivery.lost_leases >= outbox.MOST_LOST:
+    if delivery.lost_leases >= outbox.MAX_LOST_LEASES:
         raise PermanentError("given_up", f"{delivery.lost_leases} tries ended without a word", reach="ours")
 
 
@@ -368,7 +368,7 @@ def _bury(
     error: DeliveryError,
     now: datetime,
 ) -> bool:
-    is_ours = outbox.bury(connection, delivery.id, claim_id, f"{error.code}: {error.message}", now)
+    is_ours = outbox.mark_dead(connection, delivery.id, claim_id, f"{error.code}: {error.message}", now)
     if not is_ours:
         return False
     if error.code == "recipient_refused":
@@ -388,7 +388,9 @@ def _bury(
 
 def bury_overdue(connection: Connection, rules: Rules, now: datetime) -> list[Delivery]:
     """Give up what waits longer than it may without being tried, such as behind a breaker that does not close."""
-    late = outbox.overdue(connection, now, now - backoff.GIVE_UP_ORDER_AFTER, now - backoff.GIVE_UP_AFTER, MOST_BURIED)
+    late = outbox.find_overdue(
+        connection, now, now - backoff.GIVE_UP_ORDER_AFTER, now - backoff.GIVE_UP_AFTER, MOST_BURIED
+    )
     for delivery in late:
         waited = "four hours" if delivery.what == COMMAND else "three days"
         error = PermanentError("given_up", f"not done within {waited}", reach="ours")
