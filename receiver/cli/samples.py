@@ -112,7 +112,7 @@ def _falling_due(kind: str) -> Snapshot:
         part["payment_date"] = due_on.isoformat()
     todo = wire.Todo.model_validate(_sent(record))
     debt = wire.Debt.model_validate(_sent(stand.debts[record["debt"]["id"]]))
-    return next(installment_alerts.due(translate.snapshot(todo, debt, "main"), todo, now.date()))
+    return next(installment_alerts.alert_snapshots(translate.snapshot(todo, debt, "main"), todo, now.date()))
 
 
 def _switched_off() -> Snapshot:

@@ -1,6 +1,6 @@
-"""How Casebell calls a source over HTTP: one deadline, one size, and every outcome as one of the delivery errors.
+"""HTTP client for the sources: one deadline, one size limit, and every failure mapped to a delivery error.
 
-Serves steps 4 and 9. The only file that knows httpx on this side, so that a successor is one line; knows no vendor.
+The only module of ``receiver.upstream`` that imports httpx, and it knows no vendor.
 """
 
 import asyncio
@@ -24,26 +24,26 @@ from receiver.errors import DeliveryError, PermanentError, Reach, RetryLaterErro
 from receiver.upstream.strict_json import read_json
 
 MIB = 1024 * 1024
-MOST_IN_A_MESSAGE = 300
-MOST_IN_AN_EXCERPT = 500
-LONGEST_WAIT_S = 3600.0
-ABSURD_WAIT_S = 30 * 86_400.0  # a vendor that says more means a point in time, or nothing
+MAX_MESSAGE_CHARS = 300
+MAX_EXCERPT_CHARS = 500
+MAX_WAIT_S = 3600.0
+MAX_PLAUSIBLE_WAIT_S = 30 * 86_400.0  # a larger number is a timestamp or an error
 
 Transport = httpx.AsyncBaseTransport
 OnReply = Callable[[str, str, Mapping[str, str]], None]
-"""operation, HTTP status or error code as text, headers with lower-case names (none when there was no answer)."""
+"""Operation, HTTP status or error code as text, headers with lower-case names (empty without a response)."""
 
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-_NOT_SENDABLE = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
-_SENT_PERHAPS = (httpx.TransportError, httpx.DecodingError, TimeoutError)
-_CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 410: "not_found"}
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_INVALID_REQUEST = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+_MAYBE_SENT = (httpx.TransportError, httpx.DecodingError, TimeoutError)
+_PERMANENT = {401: "unauthorized", 403: "forbidden", 404: "not_found", 410: "not_found"}
 _TEMPORARY = {408: "timeout", 425: "too_early", 429: "rate_limited"}
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer of 2xx. ``data`` None when it is not JSON; ``text`` is then its beginning, for a person to read."""
+    """A 2xx response. ``data`` is None when the body is not JSON; ``text`` is then an excerpt of the body."""
 
     status: int
     headers: Mapping[str, str]
@@ -51,17 +51,18 @@ class Reply:
     text: str = ""
 
 
-Parameter = str | int | list[str]  # a list: the parameter as often as it has members
+Parameter = str | int | list[str]  # a list repeats the parameter once for each member
 
-# One for all clients: reading the certificates takes longer than a call.
+# One context for all clients: loading the certificates takes longer than a call.
 tls = cache(httpx.create_ssl_context)
 
 
 class Http:
-    """One vendor's API. ``headers`` go with every call; a call's own headers win.
+    """Client of one vendor's API. ``headers`` are sent with every request; the headers of a single call override them.
 
-    ``retry_after_of`` finds what a vendor's 429 body says to wait, ``message_of`` its own words in an error body;
-    ``on_reply`` hears of every call once, before anything is raised.
+    ``total_s``: deadline of a call in seconds. ``max_bytes``: limit of a response body after decompression.
+    ``retry_after_of`` extracts the wait from the body of a 429, ``message_of`` the error message from an error body.
+    ``on_reply`` is called once for every call, before any exception is raised.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Http:
         self._retry_after_of = retry_after_of or (lambda _data: None)
         self._message_of = message_of or default_message_of
         self._on_reply = on_reply or (lambda _operation, _status, _headers: None)
-        # Connecting gets a share of its own: what fails there was surely never sent, also for a write.
+        # A separate connect timeout: a request that fails while connecting was certainly not sent.
         timeout = httpx.Timeout(total_s, connect=total_s / 4, pool=total_s / 4)
         self._client = httpx.AsyncClient(
             headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "casebell", **headers},
@@ -91,7 +92,7 @@ class Http:
             transport=transport,
             follow_redirects=False,
             verify=tls(),
-            # A proxy has no way to this machine, and without TLS it would read the credentials.
+            # A proxy cannot reach localhost, and without TLS it could read the credentials.
             trust_env=base_url.startswith("https:") and self._host not in {"127.0.0.1", "::1", "localhost"},
         )
 
@@ -106,26 +107,26 @@ class Http:
         headers: Mapping[str, str] | None = None,
         operation: str = "",
     ) -> Reply:
-        """One exchange, at most ``total_s`` seconds in all. ``operation`` names it in metrics, e.g. "todos.list".
+        """Send one request, in at most ``total_s`` seconds. ``operation`` is its metric label, as in "todos.list".
 
-        Raises RetryLaterError (unreachable, rate_limited; for a GET also timeout, broken_off, server_error), for any
-        other method UncertainError in those cases, and PermanentError (unauthorized, forbidden, not_found, refused,
-        redirected, too_large, bad_request) with the vendor's own words.
+        Raises RetryLaterError (unreachable, rate_limited; for GET also timeout, broken_off, server_error),
+        UncertainError for another method in the last three cases, and PermanentError (unauthorized, forbidden,
+        not_found, refused, redirected, too_large, bad_request) with the vendor's message.
         """
         try:
             request = self._request(method, path, params, json, form, headers)
             async with asyncio.timeout(self._total_s):
-                response, body, is_whole = await self._exchange(request)
+                response, body, is_complete = await self._exchange(request)
         except (httpx.InvalidURL, httpx.TransportError, httpx.DecodingError, ValueError, TimeoutError) as error:
             failure = self._failure(error, is_read=method == "GET")
             self._on_reply(operation, failure.code, {})
             raise failure from error
-        answered = dict(response.headers)
-        self._on_reply(operation, str(response.status_code), answered)
-        data = _data(body) if is_whole else None
-        if response.is_success and is_whole:
-            return Reply(response.status_code, answered, data, "" if data is not None else excerpt(body))
-        raise self._refusal(response.status_code, answered, data, is_read=method == "GET")
+        response_headers = dict(response.headers)
+        self._on_reply(operation, str(response.status_code), response_headers)
+        data = _parse_json(body) if is_complete else None
+        if response.is_success and is_complete:
+            return Reply(response.status_code, response_headers, data, "" if data is not None else excerpt(body))
+        raise self._refusal(response.status_code, response_headers, data, is_read=method == "GET")
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -140,18 +141,18 @@ class Http:
         headers: Mapping[str, str] | None,
     ) -> httpx.Request:
         url = f"{self._base_url}/{path.lstrip('/')}" if path else self._base_url
-        own = dict(headers or {})
+        request_headers = dict(headers or {})
         content = None
         if json is not None:
-            # ASCII with escapes: half an emoji in somebody's note must not break the call.
+            # Escaped to ASCII: an unpaired surrogate in a note must not break the request.
             content = json_library.dumps(json, allow_nan=False).encode("ascii")
-            own["Content-Type"] = "application/json"
+            request_headers["Content-Type"] = "application/json"
         return self._client.build_request(
-            method, url, params=dict(params) if params else None, content=content, data=form, headers=own
+            method, url, params=dict(params) if params else None, content=content, data=form, headers=request_headers
         )
 
     async def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes, bool]:
-        """The answer, its body as far as ``max_bytes`` allow, and whether that is all of it."""
+        """Return the response, its body up to ``max_bytes``, and whether the body is complete."""
         response = await self._client.send(request, stream=True)
         try:
             raw = bytearray()
@@ -159,120 +160,120 @@ class Http:
                 raw += chunk
                 if len(raw) > self._max_bytes:
                     return response, bytes(raw[: self._max_bytes]), False
-            return response, *_unpacked(bytes(raw), response.headers.get("content-encoding", ""), self._max_bytes)
+            return response, *_decompress(bytes(raw), response.headers.get("content-encoding", ""), self._max_bytes)
         finally:
             await response.aclose()
 
     def _failure(self, error: Exception, *, is_read: bool) -> DeliveryError:
-        """What an exchange that ended without an answer means."""
-        if isinstance(error, _NEVER_SENT):
-            distrust = tls_fault(error)
-            why = f"cannot be trusted: {distrust}" if distrust else "could not be reached"
+        """Map an exception without a response to a delivery error."""
+        if isinstance(error, _NOT_SENT):
+            tls_problem = tls_fault(error)
+            why = f"cannot be trusted: {tls_problem}" if tls_problem else "could not be reached"
             return RetryLaterError("unreachable", f"{self._host} {why}")
-        if isinstance(error, _NOT_SENDABLE) or not isinstance(error, _SENT_PERHAPS):
-            return PermanentError("bad_request", f"{self._host} cannot be called like this ({type(error).__name__})")
+        if isinstance(error, _INVALID_REQUEST) or not isinstance(error, _MAYBE_SENT):
+            return PermanentError("bad_request", f"the request to {self._host} is invalid ({type(error).__name__})")
         if isinstance(error, httpx.TimeoutException | TimeoutError):
-            code, what = "timeout", f"{self._host} did not answer within {self._total_s:.0f} s"
+            code, message = "timeout", f"{self._host} did not answer within {self._total_s:.0f} s"
         else:
-            code, what = "broken_off", f"{self._host} broke off its answer"
-        return RetryLaterError(code, what) if is_read else UncertainError(code, what)
+            code, message = "broken_off", f"{self._host} broke off its answer"
+        return RetryLaterError(code, message) if is_read else UncertainError(code, message)
 
     def _refusal(self, status: int, headers: Mapping[str, str], data: Any, *, is_read: bool) -> DeliveryError:
-        """What an answer that is not a whole 2xx means."""
-        words = one_line(self._message_of(data) or "") or f"{self._host} answered {status}"
-        after_s = _after_s(headers.get("retry-after"), self._retry_after_of(data))
+        """Map a response that is not a complete 2xx to a delivery error."""
+        message = one_line(self._message_of(data) or "") or f"{self._host} answered {status}"
+        after_s = _retry_after_s(headers.get("retry-after"), self._retry_after_of(data))
         if status in _TEMPORARY:
             reach: Reach = "pace" if status == httpx.codes.TOO_MANY_REQUESTS else "place"
-            return RetryLaterError(_TEMPORARY[status], words, after_s, reach=reach)
+            return RetryLaterError(_TEMPORARY[status], message, after_s, reach=reach)
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             if is_read:
-                return RetryLaterError("server_error", words, after_s)
-            return UncertainError("server_error", words)
+                return RetryLaterError("server_error", message, after_s)
+            return UncertainError("server_error", message)
         if status >= httpx.codes.BAD_REQUEST:
-            return PermanentError(_CODES.get(status, "refused"), words)
+            return PermanentError(_PERMANENT.get(status, "refused"), message)
         if status >= httpx.codes.MULTIPLE_CHOICES:
             return PermanentError("redirected", f"{self._host} answered {status}, a redirect; is base_url right?")
         too_large = f"{self._host} answered with more than {self._max_bytes // MIB} MiB"
         return PermanentError("too_large", too_large) if is_read else UncertainError("too_large", too_large)
 
 
-def _unpacked(raw: bytes, encoding: str, most_bytes: int) -> tuple[bytes, bool]:
-    """The body, and whether that is all of it; a bomb is unpacked no further than ``most_bytes``."""
+def _decompress(raw: bytes, encoding: str, max_bytes: int) -> tuple[bytes, bool]:
+    """Return at most ``max_bytes`` of the body, and whether it is complete. Stops early on a gzip bomb."""
     match encoding.strip().lower():
         case "" | "identity":
             return raw, True
         case "gzip" | "x-gzip":
-            unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            decompressor = zlib.decompressobj(16 + zlib.MAX_WBITS)
             try:
-                body = unpacking.decompress(raw, most_bytes + 1)
+                body = decompressor.decompress(raw, max_bytes + 1)
             except zlib.error as error:
-                raise httpx.DecodingError("this is no gzip") from error
-            if raw and not unpacking.eof and len(body) <= most_bytes:
-                raise httpx.DecodingError("the gzip breaks off")
-            return body[:most_bytes], len(body) <= most_bytes
+                raise httpx.DecodingError("invalid gzip data") from error
+            if raw and not decompressor.eof and len(body) <= max_bytes:
+                raise httpx.DecodingError("truncated gzip data")
+            return body[:max_bytes], len(body) <= max_bytes
         case _:
-            raise httpx.DecodingError("an encoding that was not asked for")
+            raise httpx.DecodingError("unsupported content encoding")
 
 
 def tls_fault(error: BaseException | None) -> str:
-    """Why an encrypted connection did not come about, in OpenSSL's words; empty when it was something else."""
+    """Return OpenSSL's reason when the TLS handshake failed; empty for any other error."""
     while error is not None and not isinstance(error, ssl.SSLError):
         error = error.__cause__ or error.__context__
     return "" if error is None else getattr(error, "verify_message", "") or error.reason or "TLS failed"
 
 
-def segment(value: str) -> str:
-    """``value`` as one piece of a path. Raises PermanentError for what would lead elsewhere in the API."""
+def path_segment(value: str) -> str:
+    """Quote ``value`` as one URL path segment. Raises PermanentError for "", "." and ".."."""
     if value in {"", ".", ".."}:
-        raise PermanentError("not_found", "this is no id")
+        raise PermanentError("not_found", "not a valid id")
     return quote(value, safe="", errors="replace")
 
 
-def wait_s(value: object) -> float | None:
-    """Seconds to wait that a vendor named, within 1 and 3600; None when it named nothing sensible."""
+def parse_wait_s(value: object) -> float | None:
+    """Parse seconds or an HTTP date into 1 to 3600 seconds; None for anything implausible."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
         return None
     try:
         seconds = float(value)
     except (ValueError, OverflowError):
-        seconds = _until(value) if isinstance(value, str) else math.nan
-    if not 0 <= seconds <= ABSURD_WAIT_S:  # not so for NaN either
+        seconds = _seconds_until(value) if isinstance(value, str) else math.nan
+    if not 0 <= seconds <= MAX_PLAUSIBLE_WAIT_S:  # also rejects NaN
         return None
-    return min(max(seconds, 1.0), LONGEST_WAIT_S)
+    return min(max(seconds, 1.0), MAX_WAIT_S)
 
 
-def one_line(text: str, most: int = MOST_IN_A_MESSAGE) -> str:
-    """``text`` without line breaks and control characters, at most ``most`` characters."""
-    line = _BLANKS.sub(" ", text[: most * 4]).strip()
-    return line if len(line) <= most else line[: most - 1] + "…"
+def one_line(text: str, max_chars: int = MAX_MESSAGE_CHARS) -> str:
+    """``text`` without line breaks and control characters, cut to ``max_chars`` characters."""
+    line = _BLANKS.sub(" ", text[: max_chars * 4]).strip()
+    return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
 
 
 def excerpt(body: bytes) -> str:
-    """The beginning of an answer that is not JSON."""
-    return one_line(body[: MOST_IN_AN_EXCERPT * 4].decode("utf-8", "replace"), MOST_IN_AN_EXCERPT)
+    """The beginning of a body that is not JSON, on one line."""
+    return one_line(body[: MAX_EXCERPT_CHARS * 4].decode("utf-8", "replace"), MAX_EXCERPT_CHARS)
 
 
 def default_message_of(data: Any) -> str | None:
-    """The words for people in the error bodies that are common."""
+    """Return the message of the common JSON error formats, or None."""
     if not isinstance(data, Mapping):
         return None
-    found = (data.get(name) for name in ("message", "detail", "title", "error_description", "error"))
-    return next((words for words in found if isinstance(words, str) and words.strip()), None)
+    candidates = (data.get(name) for name in ("message", "detail", "title", "error_description", "error"))
+    return next((message for message in candidates if isinstance(message, str) and message.strip()), None)
 
 
-def _data(body: bytes) -> Any:
+def _parse_json(body: bytes) -> Any:
     try:
         return read_json(body)
     except ValueError:
         return None
 
 
-def _after_s(header: str | None, in_body: object) -> float | None:
-    named = wait_s(header)
-    return wait_s(in_body) if named is None else named
+def _retry_after_s(header: str | None, body_value: object) -> float | None:
+    seconds = parse_wait_s(header)
+    return parse_wait_s(body_value) if seconds is None else seconds
 
 
-def _until(http_date: str) -> float:
+def _seconds_until(http_date: str) -> float:
     try:
         at = parsedate_to_datetime(http_date)
     except (ValueError, TypeError, IndexError):

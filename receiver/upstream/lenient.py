@@ -1,6 +1,6 @@
-"""Tolerant types for the JSON of a source: a value that cannot be read is a value that is not there.
+"""Tolerant types for the JSON of a source: a value that cannot be parsed becomes None.
 
-Serves step 4 in both sources. Nothing here raises for what a vendor may send, and nothing here does I/O.
+Nothing here raises for what a vendor may send, and nothing here does I/O.
 """
 
 import re
@@ -14,17 +14,17 @@ from pydantic import BeforeValidator
 from receiver.domain.money import is_too_fine
 from receiver.domain.words import fold, trim
 
-MOST_TEXT = 20_000
-MOST_WORD = 200
-MOST_LINK = 2_000
-MOST_FIGURES = 40
-LARGEST = Decimal(10) ** 15
+MAX_TEXT = 20_000
+MAX_WORD = 200
+MAX_LINK = 2_000
+MAX_DIGITS = 40
+MAX_NUMBER = Decimal(10) ** 15
 
-# Outside of these no date is meant: .NET's "no date" is year 1, SQL Server's 1 January 1900, an open end year 9999.
+# Dates outside this range are placeholders: .NET's year 1, SQL Server's 1 January 1900, an open end in year 9999.
 FIRST_DAY, LAST_DAY = date(1900, 1, 2), date(2999, 12, 31)
 EPOCH_DAY = date(1970, 1, 1)  # Unix time zero
 
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")  # PostgreSQL takes neither
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")  # PostgreSQL stores neither
 _CURRENCY = re.compile(r"(?!XXX)[A-Z]{3}", re.ASCII)  # ISO 4217: XXX stands for no currency
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 def or_none(convert: Callable[[Any], T | None]) -> BeforeValidator:
-    """A validator that answers None where ``convert`` raises."""
+    """Return a validator that yields None where ``convert`` raises."""
 
     def lenient(value: Any) -> T | None:
         try:
@@ -44,30 +44,30 @@ def or_none(convert: Callable[[Any], T | None]) -> BeforeValidator:
 
 
 def text(value: Any) -> str | None:
-    """Text or a number as text, trimmed, with one kind of line end; None when there is nothing in it."""
+    """Text or a number as text, trimmed, with normalized line ends; None when empty."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return None
-    return trim(_UNSTORABLE.sub("", str(value)[:MOST_TEXT].replace("\r\n", "\n"))) or None
+    return trim(_UNSTORABLE.sub("", str(value)[:MAX_TEXT].replace("\r\n", "\n"))) or None
 
 
 def word(value: Any) -> str | None:
-    """The same on one line."""
+    """``text`` on one line, cut to MAX_WORD characters."""
     words = text(value)
-    return " ".join(words.split())[:MOST_WORD] if words else None
+    return " ".join(words.split())[:MAX_WORD] if words else None
 
 
 def code(value: Any) -> str | None:
-    """A word that decides and is shown to nobody as it came: folded, so that it is compared with ``==``."""
+    """A case-folded code for comparisons; never shown to a person."""
     return fold(word(value)) or None
 
 
 def one_of(known: Iterable[str]) -> Callable[[Any], str | None]:
-    """Reads a word of ``known`` in any case as it is spelled there, and any other word as it came."""
-    spelled = {fold(name): name for name in known}
+    """Return a parser that maps a name of ``known`` to its canonical spelling and keeps any other text."""
+    canonical = {fold(name): name for name in known}
 
     def read(value: Any) -> str | None:
-        found = word(value)
-        return None if found is None else spelled.get(fold(found), found)
+        line = word(value)
+        return None if line is None else canonical.get(fold(line), line)
 
     return read
 
@@ -75,16 +75,16 @@ def one_of(known: Iterable[str]) -> Callable[[Any], str | None]:
 def number(value: Any) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
-    written = trim(str(value))
-    if len(written) > MOST_FIGURES:
-        return None  # cut, it might be another number
-    found = Decimal(written) or Decimal()  # zero has no sign
-    return found if found.is_finite() and abs(found) < LARGEST and not is_too_fine(found) else None
+    digits = trim(str(value))
+    if len(digits) > MAX_DIGITS:
+        return None  # a truncated number would be a different one
+    parsed = Decimal(digits) or Decimal()  # no negative zero
+    return parsed if parsed.is_finite() and abs(parsed) < MAX_NUMBER and not is_too_fine(parsed) else None
 
 
-def whole(value: Any) -> int | None:
-    found = number(value)
-    return None if found is None else round(found)
+def integer(value: Any) -> int | None:
+    parsed = number(value)
+    return None if parsed is None else round(parsed)
 
 
 def flag(value: Any) -> bool | None:
@@ -92,13 +92,16 @@ def flag(value: Any) -> bool | None:
 
 
 def instant(value: Any) -> datetime | None:
-    """An aware instant in UTC; a time without a zone is UTC already (getbill.md, debitura.md)."""
-    return _in_utc(_written(value))
+    """An aware time in UTC. A time without a zone is UTC.
+
+    docs/vendors/getbill.md#times-and-numbers, docs/vendors/debitura.md#times-and-numbers
+    """
+    return _in_utc(_parse_date(value))
 
 
 def day(value: Any) -> date | None:
-    """The day where the source says it is."""
-    return _written(value).date()
+    """The calendar day in the source's own zone."""
+    return _parse_date(value).date()
 
 
 def currency(value: Any) -> str | None:
@@ -107,29 +110,32 @@ def currency(value: Any) -> str | None:
 
 
 def link(value: Any) -> str | None:
-    found = text(value) if isinstance(value, str) else None
-    return found if found and len(found) <= MOST_LINK else None
+    url = text(value) if isinstance(value, str) else None
+    return url if url and len(url) <= MAX_LINK else None
 
 
 def json_object(value: Any) -> dict[Any, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def json_objects(value: Any, most: int) -> list[dict[Any, Any]]:
-    """The objects in a list. What is none counts as an empty one, and so does all beyond ``most``: "every one of them
-    is paid" must not become true by leaving some out."""
+def json_objects(value: Any, limit: int) -> list[dict[Any, Any]]:
+    """The objects in a list, at most ``limit`` of them.
+
+    A member that is not an object, and the rest of a longer list, count as an empty object: "every instalment is paid"
+    must not become true by dropping some.
+    """
     if not isinstance(value, list):
         return []
-    rows = [row if isinstance(row, dict) else {} for row in value[:most]]
-    return [*rows, {}] if len(value) > most else rows
+    rows = [row if isinstance(row, dict) else {} for row in value[:limit]]
+    return [*rows, {}] if len(value) > limit else rows
 
 
-def _written(value: Any) -> datetime:
-    """A date as it was written. Raises ValueError for one that stands for "no date", in whatever zone."""
+def _parse_date(value: Any) -> datetime:
+    """Parse an ISO 8601 date or time. Raises ValueError for a placeholder date, in its own zone or in UTC."""
     at = datetime.fromisoformat(trim(value).upper())
-    for found in (at.date(), _in_utc(at).date()):
-        if found == EPOCH_DAY or not FIRST_DAY <= found <= LAST_DAY:
-            raise ValueError("stands for no date")
+    for on in (at.date(), _in_utc(at).date()):
+        if on == EPOCH_DAY or not FIRST_DAY <= on <= LAST_DAY:
+            raise ValueError("placeholder date")
     return at
 
 
@@ -141,7 +147,7 @@ Text = Annotated[str | None, or_none(text)]
 Word = Annotated[str | None, or_none(word)]
 Code = Annotated[str | None, or_none(code)]
 Number = Annotated[Decimal | None, or_none(number)]
-Whole = Annotated[int | None, or_none(whole)]
+Integer = Annotated[int | None, or_none(integer)]
 Flag = Annotated[bool | None, or_none(flag)]
 Instant = Annotated[datetime | None, or_none(instant)]
 Day = Annotated[date | None, or_none(day)]

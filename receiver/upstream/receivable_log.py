@@ -1,4 +1,4 @@
-"""Collects the receivables that were read until ``ports.Upstream.list_receivables`` asks for them; in memory only."""
+"""Buffers receivables in memory until ``ports.Upstream.list_receivables`` collects them; keeps only what changed."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -7,57 +7,61 @@ from itertools import chain, groupby
 from receiver.domain.twin import Receivable
 from receiver.ports import ReceivableBatch
 
-ANEW_AFTER = timedelta(days=1)
+REPEAT_AFTER = timedelta(days=1)
 
 
 class ReceivableLog:
-    """What was told before is not told again until a day has passed: a poll without changes asks nothing of the store.
+    """Reports a receivable when it changed, and every receivable again once a day.
 
-    After that all of it is, in case the store was not there to hear it.
+    A poll without changes therefore costs the store nothing. The daily repeat covers batches that the store lost.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._waiting: list[ReceivableBatch] = []
-        self._told: dict[tuple[str, str], int] = {}
-        self._anew_at = now() + ANEW_AFTER
+        self._pending: list[ReceivableBatch] = []
+        self._reported: dict[tuple[str, str], int] = {}
+        self._repeat_all_at = now() + REPEAT_AFTER
 
-    def note(
+    def record(
         self,
         said_at: datetime,
-        said: Iterable[Receivable],
+        receivables: Iterable[Receivable],
         *,
         is_pass: bool = False,
         listed: frozenset[str] | None = None,
         gone: Collection[str] = (),
     ) -> None:
-        """Keep one reading. A record of which any part is new is told whole."""
-        if self._now() >= self._anew_at:
-            self._told.clear()
-            self._anew_at = self._now() + ANEW_AFTER
-        known = list(said)
-        changed = {one.key for one in known if self._told.get((one.key, one.reference)) != hash(one)}
-        self._told.update(((one.key, one.reference), hash(one)) for one in known)
-        news = tuple(one for one in known if one.key in changed)
-        if news or is_pass or gone or listed is not None:
-            self._waiting.append(ReceivableBatch(said_at, news, is_pass, listed, frozenset(gone)))
+        """Add what was read at ``said_at``. If any part of a record changed, the whole record is reported.
 
-    def take(self) -> list[ReceivableBatch]:
-        """All that was noted since, oldest first; what single records said at the same time is one book."""
-        taken, self._waiting = self._waiting, []
-        return list(_bound(sorted(taken, key=lambda book: book.said_at)))
+        ``is_pass``: a complete regular read of the account. ``listed``: keys of all records, when known. ``gone``: keys
+        of records that no longer exist.
+        """
+        if self._now() >= self._repeat_all_at:
+            self._reported.clear()
+            self._repeat_all_at = self._now() + REPEAT_AFTER
+        rows = list(receivables)
+        changed = {row.key for row in rows if self._reported.get((row.key, row.reference)) != hash(row)}
+        self._reported.update(((row.key, row.reference), hash(row)) for row in rows)
+        new_rows = tuple(row for row in rows if row.key in changed)
+        if new_rows or is_pass or gone or listed is not None:
+            self._pending.append(ReceivableBatch(said_at, new_rows, is_pass, listed, frozenset(gone)))
+
+    def drain(self) -> list[ReceivableBatch]:
+        """Return and remove all batches, oldest first; single records of the same time share one batch."""
+        pending, self._pending = self._pending, []
+        return list(_merge_batches(sorted(pending, key=lambda batch: batch.said_at)))
 
 
-def _bound(books: Iterable[ReceivableBatch]) -> Iterator[ReceivableBatch]:
-    for said_at, group in groupby(books, key=lambda book: book.said_at):
-        said: dict[str, list[Receivable]] = {}
-        others: list[ReceivableBatch] = []
-        for book in group:
-            if book.is_pass or book.gone or book.listed is not None:
-                others.append(book)
+def _merge_batches(batches: Iterable[ReceivableBatch]) -> Iterator[ReceivableBatch]:
+    for said_at, group in groupby(batches, key=lambda batch: batch.said_at):
+        rows: dict[str, list[Receivable]] = {}
+        other_batches: list[ReceivableBatch] = []
+        for batch in group:
+            if batch.is_pass or batch.gone or batch.listed is not None:
+                other_batches.append(batch)
                 continue
-            for key, records in groupby(book.said, key=lambda one: one.key):
-                said[key] = list(records)
-        if said:
-            yield ReceivableBatch(said_at, tuple(chain.from_iterable(said.values())))
-        yield from others
+            for key, same_key in groupby(batch.said, key=lambda row: row.key):
+                rows[key] = list(same_key)
+        if rows:
+            yield ReceivableBatch(said_at, tuple(chain.from_iterable(rows.values())))
+        yield from other_batches

@@ -1,6 +1,6 @@
-"""JSON from strangers: what the standard library lets through and a database or ``Money`` would choke on is refused.
+"""JSON from untrusted senders. Rejects what the standard library accepts and a database or ``Money`` cannot store.
 
-Serves steps 4 and 9 in both sources; does no I/O.
+Does no I/O.
 """
 
 import json
@@ -9,22 +9,22 @@ from typing import Any, NoReturn
 
 
 def read_json(body: bytes) -> Any:
-    """``body`` decoded, with Decimal for numbers with a fraction or an exponent.
+    """Decode ``body``, with Decimal for numbers that have a fraction or an exponent.
 
-    Raises ValueError for what is not JSON, for NaN and Infinity, for numbers beyond all reason and for nesting beyond
-    what the parser can follow (reliability.md A.7).
+    Raises ValueError for invalid JSON, NaN and Infinity, numbers out of range, and nesting that is too deep for the
+    parser: docs/vendors/webhooks.md#signatures
     """
     try:
         return json.loads(body, parse_float=_decimal, parse_constant=_refuse)
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        raise ValueError("nested too deeply") from None
 
 
 def _decimal(text: str) -> Decimal:
     try:
         return Decimal(text)
     except InvalidOperation:
-        raise ValueError("a number beyond all reason") from None
+        raise ValueError("number out of range") from None
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -119,4 +119,4 @@ async def test_what_a_proxy_answers_instead_of_getbill_is_repeated_nowhere() -> 
     error = await failure(client_of(proxy, Watch()).reconcile([], is_full=False))  # type: ignore[arg-type]  # any ASGI app
 
     assert error.code == "unexpected_answer"
-    assert error.message == "Getbill's answer is no JSON object but text/plain; charset=utf-8"
+    assert error.message == "Getbill's answer is not a JSON object: text/plain; charset=utf-8"

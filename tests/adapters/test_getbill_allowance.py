@@ -168,7 +168,9 @@ def test_what_the_headers_say_beats_our_own_count(watch: Watch) -> None:
     budget = Budget({"read": 1000, "write": 500}, now_s=lambda: watch().timestamp())
     resets = str(int(watch().timestamp()) + 600)
 
-    budget.hear("read", {"x-ratelimit-remaining": "30", "x-ratelimit-limit": "200", "x-ratelimit-reset": resets})
+    budget.update_from_headers(
+        "read", {"x-ratelimit-remaining": "30", "x-ratelimit-limit": "200", "x-ratelimit-reset": resets}
+    )
     budget.spend("read")
 
     assert (budget.remaining("read"), budget.remaining("write")) == (29, 500)
@@ -180,7 +182,9 @@ def test_what_the_headers_say_beats_our_own_count(watch: Watch) -> None:
 def test_headers_that_make_no_sense_change_nothing(watch: Watch, value: str) -> None:
     budget = Budget({"read": 1000}, now_s=lambda: watch().timestamp())
 
-    budget.hear("read", {f"x-ratelimit-{name}": value for name in ("limit", "remaining", "reset", "window")})
+    budget.update_from_headers(
+        "read", {f"x-ratelimit-{name}": value for name in ("limit", "remaining", "reset", "window")}
+    )
 
     assert budget.remaining("read") == 1000
 
@@ -234,7 +238,7 @@ async def test_a_revoked_token_is_replaced_once(stand: GetbillStand, watch: Watc
     stand.faults.hang_s = 0.01
 
     await asyncio.gather(*(getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"])], []) for _ in range(4)))
-    await getbill._api._tokens.instead_of("one that was refused long ago")
+    await getbill._api._tokens.replace_rejected("one that was refused long ago")
 
     assert asked(stand, "/token", "POST") == ["/token", "/token"]
 

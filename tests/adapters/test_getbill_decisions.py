@@ -293,7 +293,7 @@ async def test_a_file_that_is_not_offered_any_more_is_gone(getbill: Getbill, sta
     ],
 )
 def test_a_browser_is_sent_to_the_hosts_that_are_allowed(url: str, media_hosts: tuple[str, ...]) -> None:
-    assert Hosts("https://api.getbill.io/external-api/v1", media_hosts).checked(url) == url
+    assert Hosts("https://api.getbill.io/external-api/v1", media_hosts).check(url) == url
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_a_browser_is_sent_to_the_hosts_that_are_allowed(url: str, media_hosts: 
 )
 def test_a_browser_is_sent_nowhere_else(url: str, media_hosts: tuple[str, ...]) -> None:
     with pytest.raises(PermanentError) as refused:
-        Hosts("https://api.getbill.io/external-api/v1", media_hosts).checked(url)
+        Hosts("https://api.getbill.io/external-api/v1", media_hosts).check(url)
 
     assert refused.value.code == "host_not_allowed"
 

@@ -69,6 +69,8 @@ async def test_an_empty_list_for_a_type_that_events_named_is_not_believed(watch:
 
     hints = [ChangeHint("debtor_request", f"t{n}") for n in range(80)]
     getbill = client_of(serving(listed), watch)
-    listing, pages = await getbill._listing.newest("since_last_month", [key(todo) for todo in todos], (), hints[0].what)
+    listing, pages = await getbill._listing.read_newest(
+        "since_last_month", [key(todo) for todo in todos], (), hints[0].what
+    )
 
     assert (len(listing), pages) == (80, 2)

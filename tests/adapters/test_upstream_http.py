@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError, UncertainError
-from receiver.upstream.http import Http, one_line, segment, wait_s
+from receiver.upstream.http import Http, one_line, parse_wait_s, path_segment
 
 pytestmark = pytest.mark.anyio
 METHODS = ["GET", "POST", "PUT"]
@@ -55,7 +55,7 @@ async def test_base_url_and_path_meet_in_one_slash(base_url: str, path: str) -> 
 
 
 async def test_an_id_is_one_piece_of_the_path_whatever_it_holds() -> None:
-    reply = await http(echo).call("GET", f"/todos/{segment('a/b?c#d%2F é')}")
+    reply = await http(echo).call("GET", f"/todos/{path_segment('a/b?c#d%2F é')}")
 
     assert reply.data["raw"] == "/v1/todos/a%2Fb%3Fc%23d%252F%20%C3%A9"
 
@@ -63,7 +63,7 @@ async def test_an_id_is_one_piece_of_the_path_whatever_it_holds() -> None:
 @pytest.mark.parametrize("value", ["", ".", ".."])
 async def test_an_id_that_climbs_the_path_is_refused(value: str) -> None:
     with pytest.raises(PermanentError):
-        segment(value)
+        path_segment(value)
 
 
 async def test_a_call_s_own_headers_go_with_the_client_s() -> None:
@@ -169,11 +169,11 @@ async def test_how_long_to_wait_is_believed_only_within_reason(
 
 
 def test_a_date_is_a_time_to_wait_for_too() -> None:
-    later = wait_s(format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True))
+    later = parse_wait_s(format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True))
 
     assert later is not None
     assert 60 < later <= 120
-    assert wait_s("Wed, 21 Oct 2015 07:28:00 GMT") == 1.0
+    assert parse_wait_s("Wed, 21 Oct 2015 07:28:00 GMT") == 1.0
 
 
 @pytest.mark.parametrize(("method", "kind"), [("GET", PermanentError), ("PUT", UncertainError)])

@@ -9,7 +9,7 @@ import pytest
 
 from receiver.domain.money import Money
 from receiver.upstream.getbill import wire
-from receiver.upstream.getbill.installment_alerts import alerts_by_todo, due, ended, parent_of
+from receiver.upstream.getbill.installment_alerts import alert_snapshots, alerts_by_todo, ended_alerts, parent_of
 from receiver.upstream.getbill.translate import snapshot
 
 TODAY = date(2026, 3, 2)
@@ -31,7 +31,7 @@ def hardship(**fields: Any) -> wire.Todo:
 
 
 def rung(todo: wire.Todo) -> dict[str, Any]:
-    return {alert.key: alert for alert in due(snapshot(todo, None, "main"), todo, TODAY)}
+    return {alert.key: alert for alert in alert_snapshots(snapshot(todo, None, "main"), todo, TODAY)}
 
 
 def test_each_late_instalment_rings_by_itself_with_its_own_amount() -> None:
@@ -87,13 +87,13 @@ def test_an_alert_is_over_when_paid_answered_or_gone_with_the_dates() -> None:
     todo = plan(part("2026-01-15", is_paid=True), part("2026-02-15"))
 
     assert dict(
-        ended(todo, {late + "2026-01-15", late + "2026-02-15", late + "2025-12-15"}, {late + "2026-02-15"})
+        ended_alerts(todo, {late + "2026-01-15", late + "2026-02-15", late + "2025-12-15"}, {late + "2026-02-15"})
     ) == {
         late + "2026-01-15": "paid",
         late + "2025-12-15": "gone",
     }
     answered = "getbill:main:check_in:enc_7:2026-03-01"
-    assert dict(ended(hardship(check_in_due=False), {answered}, ())) == {answered: "completed"}
+    assert dict(ended_alerts(hardship(check_in_due=False), {answered}, ())) == {answered: "completed"}
 
 
 def test_every_alert_knows_its_todo() -> None:
@@ -114,6 +114,6 @@ def test_an_id_with_a_colon_in_it_finds_its_way_back() -> None:
     todo = plan(part("2026-02-15"))
     said = replace(snapshot(todo, None, "main"), key="getbill:main:agreement:a:b")
 
-    (alert,) = due(said, todo, TODAY)
+    (alert,) = alert_snapshots(said, todo, TODAY)
 
     assert parent_of(alert.key, "main") == "getbill:main:agreement:a:b"

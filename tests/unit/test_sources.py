@@ -44,7 +44,7 @@ DEBITURA_EVENTS = (
 )  # fmt: skip
 WIRES: dict[str, dict[str, type[BaseModel]]] = {
     "Getbill": {
-        "todo": getbill.CarriedTodo, "debt": getbill.Debt, "installment": getbill.Installment,
+        "todo": getbill.EventTodo, "debt": getbill.Debt, "installment": getbill.Installment,
         "proof_file": getbill.ProofFile, "pagination": getbill.Pagination, "stats": getbill.Stats,
     },
     "Debitura": {

@@ -1,6 +1,6 @@
-"""What stands around a task: its case and what was said there, read no oftener than it is worth.
+"""Caches the case and the chat messages of each open task.
 
-Serves step 4. A case that cannot be read costs a task its context, never its alert; nothing here raises.
+A case that cannot be read costs a task its context, never its alert. Nothing here raises.
 """
 
 import asyncio
@@ -13,18 +13,19 @@ from typing import TypeVar
 from receiver.errors import DeliveryError, RetryLaterError
 from receiver.upstream.debitura import wire
 from receiver.upstream.debitura.api import Api, Now
-from receiver.upstream.debitura.tasks import Listed
-from receiver.upstream.debitura.translate import in_order
+from receiver.upstream.debitura.tasks import ListedTask
+from receiver.upstream.debitura.translate import sort_chats
 
-FRESH_FOR_S = 600.0
-FRESH_FOR_EACH_S = 4.0  # two calls a case: half a call a second at most, well below 100,000 a day (section 6)
-AGAIN_AFTER = timedelta(minutes=2)
-MOST_CASES = 5_000
-MOST_CHATS = 50
-AT_ONCE = 4  # calls at a time
-MANY = 20
-IN_ONE_CALL = 50  # the address has 2 kB then
-MOST_FAILURES = 5  # in one pass; then Debitura has other troubles than one case
+MIN_TTL_S = 600.0
+# Two calls a case: at most half a call a second, well below docs/vendors/debitura.md#rate-limits
+TTL_PER_CASE_S = 4.0
+RETRY_AFTER = timedelta(minutes=2)
+MAX_CASES = 5_000
+MAX_CHATS = 50
+CONCURRENCY = 4
+PREFETCH_FROM = 20
+IDS_PER_CALL = 50  # a URL of 2 kB
+MAX_FAILURES = 5  # in one pass; more point to an outage of Debitura
 
 OnCase = Callable[[str, wire.Case, datetime], None]
 T = TypeVar("T")
@@ -34,121 +35,124 @@ T = TypeVar("T")
 class Context:
     """A case and its newest messages.
 
-    ``of``: the sum of the marks of the tasks it was read for; ``is_whole``: every part could be read.
+    ``tasks_mark``: sum of the marks of the tasks for which it was read; ``is_complete``: every part could be read.
     """
 
     case: wire.Case | None = None
     chats: tuple[wire.Chat, ...] = ()
-    of: int = 0
+    tasks_mark: int = 0
     read_at: datetime | None = None
-    is_whole: bool = False
+    is_complete: bool = False
 
-    mark: int = field(init=False)  # another one when a task would show something else of it
+    mark: int = field(init=False)  # changes with everything that an item shows of it
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mark", hash((self.case, self.chats)))
 
 
-NOTHING = Context()
+EMPTY = Context()
 
 
 class CaseCache:
-    """Contexts by case id, kept in memory for as long as the case has open tasks."""
+    """Contexts by case id, in memory for as long as the case has open tasks."""
 
     def __init__(self, api: Api, now: Now, on_case: OnCase) -> None:
-        """``on_case`` hears of every case that was read."""
+        """``on_case`` is called for every case that was read."""
         self._api = api
         self._now = now
         self._on_case = on_case
-        self._kept: dict[str, Context] = {}
+        self._contexts: dict[str, Context] = {}
 
-    async def of(
-        self, tasks: Iterable[Listed], *, changed: Collection[str] = (), is_full: bool = False
+    async def contexts_for(
+        self, tasks: Iterable[ListedTask], *, changed: Collection[str] = (), is_full: bool = False
     ) -> dict[str, Context]:
-        """Contexts for all the open tasks. ``changed``: cases an event named; ``is_full``: read every one anew."""
-        grouped: dict[str, int] = defaultdict(int)
-        talking: set[str] = set()
+        """Return the contexts of all open tasks and read the stale ones.
+
+        ``changed``: case ids that an event named; ``is_full``: read every case again.
+        """
+        marks: dict[str, int] = defaultdict(int)
+        chat_cases: set[str] = set()
         for task in tasks:
             if task.case_id:
-                grouped[task.case_id] += task.mark
+                marks[task.case_id] += task.mark
                 if task.kind in wire.CHAT_TYPES:
-                    talking.add(task.case_id)
-        known_first = sorted(grouped, key=lambda case_id: case_id not in self._kept)[:MOST_CASES]
-        wanted = {case_id: grouped[case_id] for case_id in known_first}
-        fresh_for = timedelta(seconds=max(FRESH_FOR_S, FRESH_FOR_EACH_S * len(wanted)))
-        self._kept = {case_id: self._kept.get(case_id, NOTHING) for case_id in wanted}
-        due = [
+                    chat_cases.add(task.case_id)
+        known_first = sorted(marks, key=lambda case_id: case_id not in self._contexts)[:MAX_CASES]
+        wanted = {case_id: marks[case_id] for case_id in known_first}
+        ttl = timedelta(seconds=max(MIN_TTL_S, TTL_PER_CASE_S * len(wanted)))
+        self._contexts = {case_id: self._contexts.get(case_id, EMPTY) for case_id in wanted}
+        stale = [
             case_id
-            for case_id, of in wanted.items()
+            for case_id, tasks_mark in wanted.items()
             if is_full
             or case_id in changed
-            or self._is_stale(self._kept[case_id], of, fresh_for, is_chat=case_id in talking)
+            or self._is_stale(self._contexts[case_id], tasks_mark, ttl, is_chat=case_id in chat_cases)
         ]
-        reading, said_at = _Reading(self._api), self._now()
-        await reading.ahead(due)
-        read = await asyncio.gather(*(reading.read(case_id, self._kept[case_id]) for case_id in due))
-        for case_id, context in zip(due, read, strict=True):
-            if context.case is not None and context.case is not self._kept[case_id].case:
+        reader, said_at = _CaseReader(self._api), self._now()
+        await reader.prefetch(stale)
+        read = await asyncio.gather(*(reader.read(case_id, self._contexts[case_id]) for case_id in stale))
+        for case_id, context in zip(stale, read, strict=True):
+            if context.case is not None and context.case is not self._contexts[case_id].case:
                 self._on_case(case_id, context.case, said_at)
-            self._kept[case_id] = replace(context, of=wanted[case_id], read_at=self._now())
-        return self._kept
+            self._contexts[case_id] = replace(context, tasks_mark=wanted[case_id], read_at=self._now())
+        return self._contexts
 
-    def _is_stale(self, kept: Context, of: int, fresh_for: timedelta, *, is_chat: bool) -> bool:
-        if kept.read_at is None or kept.of != of:
+    def _is_stale(self, cached: Context, tasks_mark: int, ttl: timedelta, *, is_chat: bool) -> bool:
+        if cached.read_at is None or cached.tasks_mark != tasks_mark:
             return True
-        age = self._now() - kept.read_at
-        return (is_chat and age >= fresh_for) or (not kept.is_whole and age >= AGAIN_AFTER)
+        age = self._now() - cached.read_at
+        return (is_chat and age >= ttl) or (not cached.is_complete and age >= RETRY_AFTER)
 
 
-class _Reading:
-    """The cases read in one pass: a few at a time, and no more once too many have failed."""
+class _CaseReader:
+    """Reads cases in one pass, a few at a time; stops after MAX_FAILURES failures."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._semaphore = asyncio.Semaphore(CONCURRENCY)
         self._failures = 0
-        self._listed: dict[str, wire.Case] = {}
+        self._prefetched: dict[str, wire.Case] = {}
 
-    async def ahead(self, case_ids: Sequence[str]) -> None:
-        """Where they are many, ask for many in one call; what that does not bring whole is read by itself."""
-        if len(case_ids) < MANY:
+    async def prefetch(self, case_ids: Sequence[str]) -> None:
+        """Read many cases with few calls. A case that the list shows incompletely is read by itself later."""
+        if len(case_ids) < PREFETCH_FROM:
             return
         wanted = set(case_ids)
-        for start in range(0, len(case_ids), IN_ONE_CALL):
+        for start in range(0, len(case_ids), IDS_PER_CALL):
             try:
-                found = await self._api.cases_of(case_ids[start : start + IN_ONE_CALL])
+                found = await self._api.cases_of(case_ids[start : start + IDS_PER_CALL])
             except RetryLaterError:
                 self._failures += 1
                 return
             except DeliveryError:
-                return  # this key may list none
-            self._listed |= {case.id: case for case in found if case.id in wanted and _is_whole(case)}
+                return  # the key may not be allowed to list cases
+            self._prefetched |= {case.id: case for case in found if case.id in wanted and _is_complete(case)}
 
-    async def read(self, case_id: str, kept: Context) -> Context:
-        """The case and its messages; of what cannot be read, what was kept."""
-        async with self._places:
-            case, has_case = self._listed.get(case_id), True
+    async def read(self, case_id: str, cached: Context) -> Context:
+        """Return the case and its messages; a part that cannot be read comes from ``cached``."""
+        async with self._semaphore:
+            case, has_case = self._prefetched.get(case_id), True
             if case is None:
-                case, has_case = await self._part(lambda: self._api.case(case_id), kept.case)
-            chats, has_chats = await self._part(lambda: self._newest(case_id), kept.chats)
-        return replace(kept, case=case, chats=chats, is_whole=has_case and has_chats)
+                case, has_case = await self._read_part(lambda: self._api.case(case_id), cached.case)
+            chats, has_chats = await self._read_part(lambda: self._read_chats(case_id), cached.chats)
+        return replace(cached, case=case, chats=chats, is_complete=has_case and has_chats)
 
-    async def _newest(self, case_id: str) -> tuple[wire.Chat, ...]:
-        return tuple(in_order(await self._api.chats(case_id))[-MOST_CHATS:])
+    async def _read_chats(self, case_id: str) -> tuple[wire.Chat, ...]:
+        return tuple(sort_chats(await self._api.chats(case_id))[-MAX_CHATS:])
 
-    async def _part(self, ask: Callable[[], Awaitable[T]], kept: T) -> tuple[T, bool]:
-        """What Debitura answers, or what was kept; False when it is worth asking again soon."""
-        if self._failures >= MOST_FAILURES:
-            return kept, False
+    async def _read_part(self, read: Callable[[], Awaitable[T]], cached: T) -> tuple[T, bool]:
+        """Return the answer, or ``cached``, and whether it is final; False means that a retry soon makes sense."""
+        if self._failures >= MAX_FAILURES:
+            return cached, False
         try:
-            return await ask(), True
+            return await read(), True
         except RetryLaterError:
             self._failures += 1
-            return kept, False
+            return cached, False
         except DeliveryError:
-            return kept, True  # it is not ours to read, and will not be in two minutes
+            return cached, True  # refused: a retry in two minutes would be refused too
 
 
-def _is_whole(case: wire.Case) -> bool:
-    """Whether a list tells of a case what the case itself tells, which nobody promises."""
+def _is_complete(case: wire.Case) -> bool:
+    """Whether a list entry has every field that the case itself has; the specification does not promise it."""
     return None not in (case.reference, case.remainder, case.currency, case.debtor, case.lifecycle)

@@ -1,7 +1,7 @@
-"""All cases of an account, also those without a task: what twins and conflicts are made of. Serves step 4.
+"""All cases of an account, including those without a task: the receivables for twins and conflicts.
 
-No call can ask for "the cases of these references", and one by one would be a request a task; so the list is read, a
-hundred at a time, and the less often the longer it is. Between two readings an event names the case that changed.
+No call can ask for the cases of a set of references, and one call for each task would be too many. The list is
+therefore read a hundred cases at a time, less often the longer it is. Events name the cases that changed in between.
 """
 
 from collections.abc import Collection, Iterator
@@ -18,10 +18,10 @@ from receiver.upstream.debitura.api import Api, Now
 from receiver.upstream.debitura.translate import SOURCE, page_of
 from receiver.upstream.receivable_log import ReceivableLog
 
-POLLS_A_READING = 10
-S_A_FURTHER_PAGE = 12.0  # 7,200 calls a day for a list of any length, of 100,000 (debitura.md, section 6)
-MOST_NAMED = 20  # cases that events named, read one by one
-MOST_REMEMBERED = 1_000
+POLLS_PER_LIST = 10
+SECONDS_PER_PAGE = 12.0  # 7,200 calls a day for a list of any length: docs/vendors/debitura.md#rate-limits
+MAX_HINTED = 20  # cases named by events and read one by one
+MAX_CACHED = 1_000
 
 _CLOSED, _ACTIVE = "closed", "active"
 _KNOWN_OPEN = frozenset(
@@ -37,93 +37,99 @@ _KNOWN_OPEN = frozenset(
         "pending quote selection",
         "quote given by partner",
     }
-)  # labels, older ones too (debitura.md, section 7)
+)  # labels, including older ones: docs/vendors/debitura.md#cases
 
 
 class Cases:
-    """What is known of an account's cases goes into ``books``, until ``take`` is asked for it."""
+    """Reads cases and puts their receivables into ``receivable_log``."""
 
     def __init__(
-        self, api: Api, account: str, books: ReceivableLog, now: Now, poll_every_s: float, case_url: str | None
+        self,
+        api: Api,
+        account: str,
+        receivable_log: ReceivableLog,
+        now: Now,
+        poll_every_s: float,
+        case_url: str | None,
     ) -> None:
         self._api = api
         self._account = account
-        self._books = books
+        self._receivable_log = receivable_log
         self._now = now
         self._poll_every_s = poll_every_s
         self._case_url = case_url
         self._pages = 1
         self._read_at: datetime | None = None
-        self._named: dict[str, None] = {}
-        self._is_prompted = False
+        self._hinted: dict[str, None] = {}
+        self._has_hints = False
 
-    def name(self, case_ids: Collection[str]) -> None:
-        """Events were about these cases: they are read again, and the list sooner."""
-        self._named.update(dict.fromkeys(case_ids))
-        self._is_prompted = self._is_prompted or bool(case_ids)
-        while len(self._named) > MOST_REMEMBERED:
-            self._named.pop(next(iter(self._named)))
+    def add_hints(self, case_ids: Collection[str]) -> None:
+        """Note that events named these cases: read them again, and the list sooner."""
+        self._hinted.update(dict.fromkeys(case_ids))
+        self._has_hints = self._has_hints or bool(case_ids)
+        while len(self._hinted) > MAX_CACHED:
+            self._hinted.pop(next(iter(self._hinted)))
 
-    def note(self, case_id: str, case: wire.Case, said_at: datetime) -> None:
-        """A case was read, for whatever reason."""
-        self._named.pop(case_id, None)
-        self._books.note(said_at, receivables(case_id, case, self._account, self._case_url))
+    def record(self, case_id: str, case: wire.Case, said_at: datetime) -> None:
+        """Record a case that was read for any purpose."""
+        self._hinted.pop(case_id, None)
+        self._receivable_log.record(said_at, receivables(case_id, case, self._account, self._case_url))
 
-    async def take(self) -> list[ReceivableBatch]:
-        """What was read since. Raises DeliveryError when the list is due and is not heard out."""
-        await self._read_named()
-        if self._is_due():
+    async def list_receivables(self) -> list[ReceivableBatch]:
+        """Return what was read since the last call. Raises DeliveryError when the list is due and cannot be read."""
+        await self._read_hinted()
+        if self._is_list_due():
             await self._read_all()
-        return self._books.take()
+        return self._receivable_log.drain()
 
-    def _is_due(self) -> bool:
+    def _is_list_due(self) -> bool:
         if self._read_at is None:
             return True
-        polls = 1 if self._is_prompted else POLLS_A_READING
-        pause_s = max(polls * self._poll_every_s, (self._pages - 1) * S_A_FURTHER_PAGE)
+        polls = 1 if self._has_hints else POLLS_PER_LIST
+        pause_s = max(polls * self._poll_every_s, (self._pages - 1) * SECONDS_PER_PAGE)
         return self._now() - self._read_at >= timedelta(seconds=pause_s)
 
-    async def _read_named(self) -> None:
-        """One by one, as far as they are few; the list shows the others."""
-        named, self._named = [*self._named][:MOST_NAMED], {}
-        for case_id in named:
+    async def _read_hinted(self) -> None:
+        """Read a few hinted cases one by one; the list covers the others."""
+        hinted, self._hinted = [*self._hinted][:MAX_HINTED], {}
+        for case_id in hinted:
             said_at = self._now()
             try:
-                self.note(case_id, await self._api.case(case_id), said_at)
+                self.record(case_id, await self._api.case(case_id), said_at)
             except PermanentError:
-                self._books.note(said_at, (), gone=[key_of(self._account, case_id)])
+                self._receivable_log.record(said_at, (), gone=[key_of(self._account, case_id)])
             except DeliveryError as error:
                 log.warning("debitura.case.unread", account=self._account, reason=error.code)
                 return
 
     async def _read_all(self) -> None:
-        """Every case; what a list that does not add up has shown is taken in, but nothing is concluded from it."""
-        said_at, self._is_prompted = self._now(), False
+        """Read every case. The rows of an inconsistent list are recorded, but no case counts as gone because of it."""
+        said_at, self._has_hints = self._now(), False
         try:
-            found, pages, is_whole = await self._listed()
-        except PermanentError as error:  # an account that does not list its cases has no twins
+            cases_by_id, pages, is_complete = await self._read_list()
+        except PermanentError as error:  # without the list there are no twins, which is no failure
             log.warning("debitura.cases.refused", account=self._account, reason=error.code)
             self._read_at = said_at
             return
         account, url = self._account, self._case_url
-        known = [one for case_id, case in found.items() for one in receivables(case_id, case, account, url)]
-        listed = frozenset(key_of(account, case_id) for case_id in found)
-        self._books.note(said_at, known, is_pass=is_whole, listed=listed if is_whole else None)
+        rows = [row for case_id, case in cases_by_id.items() for row in receivables(case_id, case, account, url)]
+        listed = frozenset(key_of(account, case_id) for case_id in cases_by_id)
+        self._receivable_log.record(said_at, rows, is_pass=is_complete, listed=listed if is_complete else None)
         self._read_at, self._pages = said_at, pages
-        if not is_whole:
+        if not is_complete:
             log.warning("debitura.cases.incomplete", account=account, pages=pages)
 
-    async def _listed(self) -> tuple[dict[str, wire.Case], int, bool]:
-        """Every case by id, how many pages that was, and whether they add up to a whole list."""
-        found: dict[str, wire.Case] = {}
+    async def _read_list(self) -> tuple[dict[str, wire.Case], int, bool]:
+        """Return every case by id, the number of pages, and whether the list is complete."""
+        cases_by_id: dict[str, wire.Case] = {}
         totals: set[int | None] = set()
         pages = 0
         async for listing in self._api.cases():
             pages += 1
             totals.add(listing.page.total_results)
             cases = map(wire.Case.model_validate, listing.rows)
-            found.update((case.id, case) for case in cases if case.id)
-        return found, max(pages, 1), totals == {len(found)}
+            cases_by_id.update((case.id, case) for case in cases if case.id)
+        return cases_by_id, max(pages, 1), totals == {len(cases_by_id)}
 
 
 def key_of(account: str, case_id: str) -> str:
@@ -131,7 +137,7 @@ def key_of(account: str, case_id: str) -> str:
 
 
 def receivables(case_id: str, case: wire.Case, account: str, case_url: str | None = None) -> Iterator[Receivable]:
-    """One; none for a case without the creditor's own number, and for one that only tests."""
+    """Yield the case's receivable; none for a test case and for a case without the creditor's reference."""
     reference = reference_of(case.creditor_reference)
     if reference is None or case.is_test_case:
         return
@@ -154,7 +160,7 @@ def receivables(case_id: str, case: wire.Case, account: str, case_url: str | Non
 
 
 def _standing(case: wire.Case) -> Iterator[str]:
-    """Nothing for a stage that is not known here: silence opens no conflict (debitura.md, section 7)."""
+    """Yield the states of a case. An unknown stage yields none, so it never opens a conflict."""
     stage = fold(case.lifecycle)
     if (case.dispute_status or "").startswith("yes"):
         yield DISPUTED

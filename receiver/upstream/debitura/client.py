@@ -1,6 +1,6 @@
-"""Steps 4 and 9 for Debitura, and its reconciliation: fulfils ``ports.Upstream`` for one creditor account.
+"""Debitura's side of ``ports.Upstream``, for one creditor account.
 
-Decides what a pass over the tasks means; how a reply leaves stands in ``chats.py``, how one calls in ``api.py``.
+Derives facts from a pass over the tasks; ``chats.py`` sends replies and ``api.py`` makes the calls.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from receiver.observability import log
 from receiver.ports import ChangeHint, Health, ReceivableBatch, SyncPass
 from receiver.upstream.debitura import inbound
 from receiver.upstream.debitura.api import Api
-from receiver.upstream.debitura.case_cache import NOTHING, CaseCache, Context
+from receiver.upstream.debitura.case_cache import EMPTY, CaseCache, Context
 from receiver.upstream.debitura.cases import Cases
 from receiver.upstream.debitura.chats import Replies
 from receiver.upstream.debitura.subscriptions import Subscriptions
-from receiver.upstream.debitura.tasks import Listed, open_tasks, solved_among
+from receiver.upstream.debitura.tasks import ListedTask, find_solved, list_open_tasks
 from receiver.upstream.debitura.team import Team
 from receiver.upstream.debitura.translate import SOLVED, SOURCE, key_of, snapshot, task_id_in
 from receiver.upstream.http import OnReply, Transport
@@ -29,8 +29,8 @@ from receiver.upstream.receivable_log import ReceivableLog
 
 REFUSED_PAUSE = timedelta(minutes=5)
 SETTLE_S = 5.0
-MOST_AT_A_STRETCH = 1_000
-FIRST_VERSION = 1  # of an item that a pass opens
+YIELD_EVERY = 1_000
+FIRST_VERSION = 1  # the version of an item that a pass opens
 
 CURES = {
     "unauthorized": "check api_key of this [[debitura]] account; keys are made at app.debitura.com/CreditorApiKey",
@@ -48,10 +48,10 @@ def _utc_now() -> datetime:
 
 
 class Debitura:
-    """One creditor account. ``settle_s``: how long a reply may take to show among the chats when in doubt."""
+    """One creditor account. ``settle_s``: seconds that a reply may take to appear in the chat."""
 
     source = SOURCE
-    longest_s = 75.0  # a look of thirty, the write of fifteen, a look of twenty-five
+    longest_s = 75.0  # checks before (30), the POST (15), checks after (25), and a margin
 
     def __init__(
         self,
@@ -76,49 +76,49 @@ class Debitura:
         self._configured = sorted({*people.debitura_users.values(), *filter(None, [reply_as])})
         self._api = Api(base_url, api_key, now, transport=transport, observe=observe)
         self._cases = Cases(self._api, account, ReceivableLog(now), now, poll_every_s, case_url)
-        self._contexts = CaseCache(self._api, now, self._cases.note)
+        self._contexts = CaseCache(self._api, now, self._cases.record)
         self._subscriptions = Subscriptions(self._api, account)
         self._team = Team(self._api, people, reply_as, now)
         self._replies = Replies(self._api, self._team, account, now, settle_s)
-        self._one_pass = asyncio.Lock()
-        self._one_survey = asyncio.Lock()
-        self._told: dict[str, int] = {}  # by task: its item's version, itself and what stood around it, as one number
-        self._refused: tuple[PermanentError, datetime] | None = None
+        self._pass_lock = asyncio.Lock()
+        self._receivables_lock = asyncio.Lock()
+        self._reported: dict[str, int] = {}  # by task: hash of the item's version, the task and its context
+        self._refusal: tuple[PermanentError, datetime] | None = None
 
     def read(self, body: bytes) -> ChangeHint | None:
         return inbound.read(body)
 
     def facts_from_event(self, body: bytes) -> list[Fact]:
-        """Nothing: there is no event about a task (debitura.md, section 9)."""
+        """Return nothing: no event is about a task (docs/vendors/debitura.md#webhooks)."""
         del body
         return []
 
     async def fetch(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
-        """A pass over everything, for no event is about a task; the cases that events named are read anew."""
+        """Make a complete pass, since no event is about a task, and read the cases again that the events name."""
         changed = {hint.id for hint in hints if hint.what == inbound.CASE and hint.id}
-        self._cases.name(changed)
+        self._cases.add_hints(changed)
         return list((await self._pass(open_keys, changed=changed)).facts)
 
     async def reconcile(
         self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
     ) -> SyncPass:
-        """One complete pass, with every case read anew if ``is_full``, and then everything is said again.
+        """Make a complete pass. ``is_full``: read every case again and return the facts of all tasks.
 
-        Raises RetryLaterError("incomplete_pass") when the list was not heard out, and then nothing is concluded.
+        Raises RetryLaterError("incomplete_pass") when the list is not complete; no fact is derived from such a list.
         """
         return await self._pass(open_keys, is_full=is_full, versions=(None if is_full else versions) or {})
 
     async def list_receivables(self) -> list[ReceivableBatch]:
-        """The cases read since, for tasks, for events and, when that is due, all of them."""
-        async with self._one_survey:
-            return await self._cases.take()
+        """Return the cases read since the last call; reads the list of all cases when that is due."""
+        async with self._receivables_lock:
+            return await self._cases.list_receivables()
 
-    async def execute(self, order: SourceCommand) -> list[Fact]:
+    async def execute(self, command: SourceCommand) -> list[Fact]:
         """Send the reply to the partner, at most once.
 
-        PermanentError: not_offered, bad_input, no_sender, or Debitura's refusal. UncertainError: perhaps sent.
+        PermanentError: not_offered, bad_input, no_sender, or Debitura's refusal. UncertainError: maybe sent.
         """
-        return await self._replies.execute(order)
+        return await self._replies.execute(command)
 
     async def media_url(self, item: Item, medium: Medium) -> str:
         raise PermanentError("media_gone", f"Debitura keeps no {medium.what} with a task ({item.kind})")
@@ -129,8 +129,9 @@ class Debitura:
             profile = await self._api.me()
         except DeliveryError as error:
             return [Health(name, is_well=False, detail=error.message, cure=CURES.get(error.code, ""))]
-        whose = f"accepts the key of {profile.company_name}" if profile.company_name else "accepts the key"
-        return [Health(name, is_well=True, detail=whose), await self._senders(name), *await self._webhooks(name)]
+        detail = f"accepts the key of {profile.company_name}" if profile.company_name else "accepts the key"
+        well = Health(name, is_well=True, detail=detail)
+        return [well, await self._check_senders(name), *await self._check_webhooks(name)]
 
     async def close(self) -> None:
         await self._api.close()
@@ -143,68 +144,74 @@ class Debitura:
         is_full: bool = False,
         versions: Mapping[str, int] | None = None,
     ) -> SyncPass:
-        """``said_at`` is when the first request began: what a person does meanwhile is newer than all of this.
+        """``said_at`` is the start of the first request: what a person does during the pass is newer.
 
-        ``versions`` None: this is no regular pass, and the next one is told nothing of it.
+        ``versions`` None: the pass is not a regular one and does not change what the next pass compares with.
         """
-        async with self._one_pass:
-            self._stay_away_when_refused()
+        async with self._pass_lock:
             said_at = self._now()
-            try:
-                tasks = await open_tasks(self._api)
-            except PermanentError as error:
-                self._refused = (error, said_at + REFUSED_PAUSE)
-                log.error("upstream.account.refused", source=SOURCE, account=self.account, code=error.code)
-                raise
+            tasks = await self._list_tasks(said_at)
             prefix = key_of(self.account, "")
-            unlisted = {key for key in open_keys if not (key.startswith(prefix) and key[len(prefix) :] in tasks)}
-            gone = await self._gone(unlisted, said_at)
-            contexts = await self._contexts.of(tasks.values(), changed=changed, is_full=is_full)
-            off = await self._subscriptions.facts(open_keys, said_at, is_full=is_full)
-            news = list(tasks.values())
+            missing_keys = {key for key in open_keys if not (key.startswith(prefix) and key[len(prefix) :] in tasks)}
+            gone = await self._missing_task_facts(missing_keys, said_at)
+            contexts = await self._contexts.contexts_for(tasks.values(), changed=changed, is_full=is_full)
+            subscription_facts = await self._subscriptions.facts(open_keys, said_at, is_full=is_full)
+            changed_tasks = list(tasks.values())
             if versions is not None:
-                news, self._told = await self._news(news, contexts, versions)
-        unheard = unlisted - {fact.key for fact in (*gone, *off)}
-        return SyncPass(said_at, chain(self._said(news, contexts, said_at), gone, off), frozenset(unheard))
+                changed_tasks, self._reported = await self._select_changed(changed_tasks, contexts, versions)
+        unheard = missing_keys - {fact.key for fact in (*gone, *subscription_facts)}
+        facts = chain(self._task_facts(changed_tasks, contexts, said_at), gone, subscription_facts)
+        return SyncPass(said_at, facts, frozenset(unheard))
 
-    async def _news(
-        self, tasks: Sequence[Listed], contexts: Mapping[str, Context], versions: Mapping[str, int]
-    ) -> tuple[list[Listed], dict[str, int]]:
-        """Those that are not what they were at the last pass, and what the next pass is to compare with."""
-        news: list[Listed] = []
-        told: dict[str, int] = {}
+    async def _list_tasks(self, now: datetime) -> dict[str, ListedTask]:
+        """List the open tasks. After a refusal it repeats the refusal for REFUSED_PAUSE without a call."""
+        if self._refusal and now < self._refusal[1]:
+            raise PermanentError(self._refusal[0].code, self._refusal[0].message)
+        self._refusal = None
+        try:
+            return await list_open_tasks(self._api)
+        except PermanentError as error:
+            self._refusal = (error, now + REFUSED_PAUSE)
+            log.error("upstream.account.refused", source=SOURCE, account=self.account, code=error.code)
+            raise
+
+    async def _select_changed(
+        self, tasks: Sequence[ListedTask], contexts: Mapping[str, Context], versions: Mapping[str, int]
+    ) -> tuple[list[ListedTask], dict[str, int]]:
+        """Return the tasks that differ from the last pass, and the hashes for the next comparison."""
+        changed_tasks: list[ListedTask] = []
+        reported: dict[str, int] = {}
         for n, task in enumerate(tasks):
-            if n % MOST_AT_A_STRETCH == 0:
-                await asyncio.sleep(0)  # clicks get in between
+            if n % YIELD_EVERY == 0:
+                await asyncio.sleep(0)  # lets clicks run in between
             version = versions.get(key_of(self.account, task.id))
-            mark = hash((version or FIRST_VERSION, task.mark, contexts.get(task.case_id or "", NOTHING).mark))
-            if not version or self._told.get(task.id) != mark:
-                news.append(task)
-            told[task.id] = mark
-        return news, told
+            mark = hash((version or FIRST_VERSION, task.mark, contexts.get(task.case_id or "", EMPTY).mark))
+            if not version or self._reported.get(task.id) != mark:
+                changed_tasks.append(task)
+            reported[task.id] = mark
+        return changed_tasks, reported
 
-    def _stay_away_when_refused(self) -> None:
-        """A key that is refused is tried again only now and then (debitura.md, Consequences 12)."""
-        if self._refused and self._now() < self._refused[1]:
-            raise PermanentError(self._refused[0].code, self._refused[0].message)
-        self._refused = None
-
-    def _said(self, tasks: Iterable[Listed], contexts: Mapping[str, Context], said_at: datetime) -> Iterator[Fact]:
+    def _task_facts(
+        self, tasks: Iterable[ListedTask], contexts: Mapping[str, Context], said_at: datetime
+    ) -> Iterator[Fact]:
         for task in tasks:
-            context = contexts.get(task.case_id or "", NOTHING)
+            context = contexts.get(task.case_id or "", EMPTY)
             yield SourceSaid(snapshot(task.task(), context.case, context.chats, self.account, self._hosts), said_at)
 
-    async def _gone(self, unlisted: Collection[str], said_at: datetime) -> list[Fact]:
-        """Open keys that a complete pass did not show: certain when Debitura lists them as solved."""
-        vanished = {task_id for key in unlisted if (task_id := task_id_in(key, self.account))}
-        solved = await solved_among(self._api, vanished) if vanished else set()
+    async def _missing_task_facts(self, missing_keys: Collection[str], said_at: datetime) -> list[Fact]:
+        """Return the facts for open keys that a complete pass did not list.
+
+        They are certain when Debitura lists the task as solved.
+        """
+        missing_ids = {task_id for key in missing_keys if (task_id := task_id_in(key, self.account))}
+        solved = await find_solved(self._api, missing_ids) if missing_ids else set()
         return [
             SourceGone(key_of(self.account, task_id), said_at, is_certain=task_id in solved, outcome=SOLVED)
-            for task_id in sorted(vanished)
+            for task_id in sorted(missing_ids)
         ]
 
-    async def _senders(self, name: str) -> Health:
-        """Whether whoever replies are sent as is in the team."""
+    async def _check_senders(self, name: str) -> Health:
+        """Whether every configured sender is a member of the team."""
         name = f"{name} senders"
         if not self._configured:
             return Health(name, is_well=True, detail="none configured: people reply as themselves if in the team")
@@ -217,18 +224,22 @@ class Debitura:
             return Health(name, is_well=False, detail=f"not in the team: {', '.join(missing)}", cure=cure)
         return Health(name, is_well=True, detail=", ".join(self._configured))
 
-    async def _webhooks(self, name: str) -> list[Health]:
-        """Whether Debitura has switched a webhook off; nothing to say where it does not tell (section 9)."""
+    async def _check_webhooks(self, name: str) -> list[Health]:
+        """Whether Debitura switched a webhook off; empty when the key may not list webhooks.
+
+        docs/vendors/debitura.md#webhooks
+        """
         name = f"{name} webhooks"
         try:
-            found = await self._api.webhooks()
+            subscriptions = await self._api.webhooks()
         except PermanentError:
             return []
         except DeliveryError as error:
             return [Health(name, is_well=False, detail=error.message, cure=CURES.get(error.code, ""))]
-        off = [sub for sub in found if sub.is_active is False]
-        if not off:
-            return [Health(name, is_well=True, detail=f"{len(found)} active" if found else "none: polling only")]
-        why = "; ".join(f"{sub.url or 'one'} is off: {sub.disabled_reason or 'no reason given'}" for sub in off)
+        disabled = [subscription for subscription in subscriptions if subscription.is_active is False]
+        if not disabled:
+            detail = f"{len(subscriptions)} active" if subscriptions else "none: polling only"
+            return [Health(name, is_well=True, detail=detail)]
+        why = "; ".join(f"{each.url or 'one'} is off: {each.disabled_reason or 'no reason given'}" for each in disabled)
         cure = "once the address answers, switch it on again at Debitura (PATCH /webhooks/{id}, isActive=true)"
         return [Health(name, is_well=False, detail=why, cure=cure)]

@@ -1,7 +1,7 @@
-"""Whether Debitura has switched off the webhook that points here: told to people as an item of its own. Step 4.
+"""Reports a webhook that Debitura switched off as an item.
 
-After eight failures in a row, or one 410, Debitura sends no event any more and says so only when it is asked
-(debitura.md, section 9). Polling goes on, so nothing is lost but speed.
+Debitura switches a webhook off after eight failed deliveries or one 410 and shows it only on request:
+docs/vendors/debitura.md#webhooks. Polling continues, so events are late but nothing is lost.
 """
 
 from collections.abc import Collection
@@ -16,45 +16,52 @@ from receiver.upstream.debitura.api import Api
 from receiver.upstream.debitura.translate import SOURCE
 
 KIND = "webhook_disabled"
-LOOK_EVERY = timedelta(minutes=10)
+CHECK_EVERY = timedelta(minutes=10)
 ANSWERED = "completed"
 
 
 class Subscriptions:
-    """One account's."""
+    """The webhooks of one account that point to this Casebell."""
 
     def __init__(self, api: Api, account: str) -> None:
         self._api = api
         self._account = account
         self._prefix = f"{SOURCE}:{account}:webhook:"
-        self._looked_at: datetime | None = None
+        self._checked_at: datetime | None = None
 
     async def facts(self, open_keys: Collection[str], now: datetime, *, is_full: bool) -> list[Fact]:
-        """Those that are off, and those of ``open_keys`` that are so no more; nothing where Debitura does not tell."""
-        if not is_full and now - (self._looked_at or now) < LOOK_EVERY:
-            self._looked_at = self._looked_at or now
+        """Return facts for disabled webhooks, and for open items whose webhook is active again.
+
+        Calls the API every CHECK_EVERY, or if ``is_full``; returns nothing when the call fails.
+        """
+        if not is_full and now - (self._checked_at or now) < CHECK_EVERY:
+            self._checked_at = self._checked_at or now
             return []
         try:
-            found = await self._api.webhooks()
+            subscriptions = await self._api.webhooks()
         except DeliveryError:
             return []
-        self._looked_at = now
-        off = {self._prefix + sub.id: sub for sub in found if sub.id and sub.is_active is False and self._is_ours(sub)}
-        over = [key for key in open_keys if key.startswith(self._prefix) and key not in off]
+        self._checked_at = now
+        disabled = {
+            self._prefix + subscription.id: subscription
+            for subscription in subscriptions
+            if subscription.id and subscription.is_active is False and self._is_own(subscription)
+        }
+        reactivated = [key for key in open_keys if key.startswith(self._prefix) and key not in disabled]
         return [
-            *(SourceSaid(snapshot(key, self._account, sub), now) for key, sub in off.items()),
-            *(SourceGone(key, now, outcome=ANSWERED) for key in over),
+            *(SourceSaid(snapshot(key, self._account, subscription), now) for key, subscription in disabled.items()),
+            *(SourceGone(key, now, outcome=ANSWERED) for key in reactivated),
         ]
 
-    def _is_ours(self, sub: wire.Subscription) -> bool:
-        """Whether it leads to this account's door, at whatever host; other programs have theirs."""
+    def _is_own(self, subscription: wire.Subscription) -> bool:
+        """Whether its path is this account's webhook path, on any host. Other programs have other webhooks."""
         try:
-            return urlsplit(sub.url or "").path.rstrip("/").endswith(f"/webhooks/{SOURCE}/{self._account}")
+            return urlsplit(subscription.url or "").path.rstrip("/").endswith(f"/webhooks/{SOURCE}/{self._account}")
         except ValueError:
             return False
 
 
-def snapshot(key: str, account: str, sub: wire.Subscription) -> Snapshot:
-    told = (("webhook", sub.url), ("disabled_reason", sub.disabled_reason))
-    details = tuple(Detail(name, text=text) for name, text in told if text)
+def snapshot(key: str, account: str, subscription: wire.Subscription) -> Snapshot:
+    fields = (("webhook", subscription.url), ("disabled_reason", subscription.disabled_reason))
+    details = tuple(Detail(name, text=text) for name, text in fields if text)
     return Snapshot(key, SOURCE, account, KIND, "review", is_open=True, details=details)

@@ -1,6 +1,6 @@
-"""Debitura's JSON as types (debitura.md, sections 2 to 7): a field of a wrong type is a field that is not there.
+"""Debitura's JSON as types: a field of a wrong type becomes None. docs/vendors/debitura.md
 
-Serves step 4. Nothing here raises for what a vendor may send, and what is personal beyond a name is not even read.
+Nothing here raises for what a vendor may send. Personal data beyond a name is not parsed.
 """
 
 import re
@@ -12,15 +12,15 @@ from pydantic.alias_generators import to_camel
 
 from receiver.domain.words import trim
 from receiver.upstream.lenient import (
-    MOST_WORD,
+    MAX_WORD,
     Code,
     CurrencyCode,
     Flag,
     Instant,
+    Integer,
     Link,
     Number,
     Text,
-    Whole,
     Word,
     json_object,
     json_objects,
@@ -34,16 +34,16 @@ TYPES = CHAT_TYPES | {
     *("SelectQuoteWinner", "ReviewPartner", "SignContract", "AssignBankAccount", "CaseValidationNeedsInfo", "Generic"),
 }
 
-MOST_ROWS = 10_000
+MAX_ROWS = 10_000
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
-objects_in = partial(json_objects, most=MOST_ROWS)
+objects_in = partial(json_objects, limit=MAX_ROWS)
 _known_type = one_of(TYPES)
 
 
-def type_word(value: Any) -> str | None:
-    """The type of a task as the catalogue spells it; an unknown one as it came (section 4)."""
+def catalogue_type(value: Any) -> str | None:
+    """The type of a task in the catalogue's spelling; an unknown type unchanged."""
     return _known_type(value) if isinstance(value, str) else None
 
 
@@ -54,14 +54,14 @@ def uuid(value: Any) -> str | None:
 
 
 def identifier(value: Any) -> str | None:
-    """A task's id: a UUID by the specification, and any printable word if that ever changes."""
+    """A task's id: a UUID by the specification; any short printable ASCII text is accepted too."""
     found = uuid(value) or (value if isinstance(value, str) else None)
-    return found if found and len(found) <= MOST_WORD and found.isascii() and found.isprintable() else None
+    return found if found and len(found) <= MAX_WORD and found.isascii() and found.isprintable() else None
 
 
 Id = Annotated[str | None, or_none(identifier)]
 Uuid = Annotated[str | None, or_none(uuid)]
-Type = Annotated[str | None, or_none(type_word)]
+Type = Annotated[str | None, or_none(catalogue_type)]
 
 
 class Wire(BaseModel):
@@ -69,7 +69,10 @@ class Wire(BaseModel):
 
 
 class Action(Wire):
-    """How the API itself resolves a task; ``path`` holds the case's id or the place for it (section 4)."""
+    """How the API resolves a task; ``path`` contains the case's id or its placeholder.
+
+    docs/vendors/debitura.md#resolving-chat-tasks
+    """
 
     method: Code = None
     path: Word = None
@@ -92,15 +95,15 @@ class Task(Wire):
 
 
 class Page(Wire):
-    """Where a page stands in its list. A total that is missing or negative is unknown."""
+    """The position of a page in its list. A missing total is None."""
 
-    total_results: Whole = None
-    current_page: Whole = None
-    total_pages: Whole = None
+    total_results: Integer = None
+    current_page: Integer = None
+    total_pages: Integer = None
 
 
 class Listing(Wire):
-    """One page with its rows, raw; an older page of the documentation calls ``page`` ``pageData`` (section 3)."""
+    """One page with its raw rows. An older page of the documentation calls ``page`` ``pageData``."""
 
     page: Annotated[Page, BeforeValidator(lambda value: json_object(value) or {})] = Field(
         default_factory=Page, validation_alias=AliasChoices("page", "pageData")
@@ -111,7 +114,7 @@ class Listing(Wire):
 
 
 class Named(Wire):
-    """A debtor or a partner, of whom nothing but the name is read."""
+    """A debtor or a partner; only the name is parsed."""
 
     name: Word = None
 
@@ -139,7 +142,7 @@ class Author(Wire):
 
 class Chat(Wire):
     date_created: Instant = None
-    role: Whole = None
+    role: Integer = None
     role_label: Word = None
     message: Text = None
     user: Annotated[Author | None, or_none(json_object)] = None
@@ -151,13 +154,13 @@ class User(Wire):
 
 
 class Profile(Wire):
-    """The creditor a key belongs to (GET /me)."""
+    """The creditor that a key belongs to (GET /me)."""
 
     company_name: Word = None
 
 
 class Subscription(Wire):
-    """A webhook subscription (section 9)."""
+    """A webhook subscription: docs/vendors/debitura.md#webhooks"""
 
     id: Id = None
     url: Link = None

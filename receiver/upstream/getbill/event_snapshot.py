@@ -1,7 +1,7 @@
-"""Step 4 for Getbill when it cannot be asked now: what an event carries of a todo is told at once. Pure.
+"""Builds a provisional fact from the todo inside an event, for the time when Getbill does not answer. Pure.
 
-An event is a hint, and the next look confirms or corrects what was believed here. It may come late or twice, so it
-counts only while it is fresh, and as older than any look (getbill.md, Consequences 3).
+The next fetch confirms or corrects it. An event may be late or a duplicate, so it counts only while it is recent, and
+as older than any fetch. docs/vendors/getbill.md#webhooks
 """
 
 from collections.abc import Mapping
@@ -15,34 +15,34 @@ from receiver.upstream.getbill.translate import id_of, snapshot, type_of
 from receiver.upstream.strict_json import read_json
 
 FRESH_FOR = timedelta(minutes=15)
-AT_LEAST_OLDER = timedelta(seconds=1)  # Getbill's times are whole seconds, and its clock may be ahead of ours
+CLOCK_MARGIN = timedelta(seconds=1)  # Getbill's times are whole seconds, and its clock may be ahead of ours
 
 
-def carried(body: bytes, now: datetime, account: str, todo_url: str | None) -> SourceSaid | None:
-    """What the event says of its todo; None when it carries no whole one, or one that may be out of date."""
+def fact_from_event(body: bytes, now: datetime, account: str, todo_url: str | None) -> SourceSaid | None:
+    """Return what the event says of its todo; None when the todo is incomplete or may be out of date."""
     try:
         envelope = read_json(body)
     except ValueError:
         return None
-    data = _part(envelope, "data")
-    for raw in (_part(data, "todo"), data):
-        todo = wire.CarriedTodo.model_validate(raw)
-        if _is_whole(todo):
-            at = todo.updated_at or todo.created_at
-            if at is None or abs(now - at) > FRESH_FOR:
+    data = _object_at(envelope, "data")
+    for raw in (_object_at(data, "todo"), data):
+        todo = wire.EventTodo.model_validate(raw)
+        if _is_complete(todo):
+            changed_at = todo.updated_at or todo.created_at
+            if changed_at is None or abs(now - changed_at) > FRESH_FOR:
                 return None
-            said = replace(snapshot(todo, None, account, todo_url=todo_url), is_partial=True)
-            return SourceSaid(said, min(at, now) - AT_LEAST_OLDER, is_unconfirmed=True)
+            partial = replace(snapshot(todo, None, account, todo_url=todo_url), is_partial=True)
+            return SourceSaid(partial, min(changed_at, now) - CLOCK_MARGIN, is_unconfirmed=True)
     return None
 
 
-def _is_whole(todo: wire.Todo) -> bool:
-    """Whether it says what it is, about which debt, and how it stands."""
+def _is_complete(todo: wire.Todo) -> bool:
+    """Whether the todo has its type, its debt and its status."""
     if todo.type not in wire.TYPES or id_of(todo) is None or todo.debt is None or todo.debt.id is None:
         return False
     return type_of(todo) == "agreement" or bool(todo.sub_type and todo.status)
 
 
-def _part(data: Any, name: str) -> Mapping[str, Any]:
-    found = data.get(name) if isinstance(data, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+def _object_at(data: Any, name: str) -> Mapping[str, Any]:
+    value = data.get(name) if isinstance(data, Mapping) else None
+    return value if isinstance(value, Mapping) else {}

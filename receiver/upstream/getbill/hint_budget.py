@@ -1,60 +1,60 @@
-"""How many reads an hour a purpose may take, so that a burst of events is answered by few looks at the list (step 4).
+"""A token bucket of reads an hour, so that one read of the list answers a burst of events.
 
-An event is only a hint: while the allowance for hints is used up they wait, pile up, and one look answers them all.
+An event is only a hint: when the bucket is empty, events wait and one read of the list answers all of them.
 """
 
 from collections.abc import Callable
 
-SHARE_FOR_EVENTS = 0.4  # of the hourly reads; the rest is for sweeps, details and people
-AT_ONCE = 240.0  # half of it for events one by one, the other half for looks at the list
+SHARE_FOR_EVENTS = 0.4  # of the hourly reads; the rest is for reconciliation, details and people
+BURST_READS = 240.0  # half for reading single todos, half for reading the list
 
 
 class HintBudget:
-    """An allowance that fills up steadily; ``now_s``: Unix seconds."""
+    """A token bucket with a constant refill. ``now_s``: Unix seconds."""
 
-    def __init__(self, reads_per_hour: float, most: float, now_s: Callable[[], float]) -> None:
+    def __init__(self, reads_per_hour: float, capacity: float, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
-        self._at_s = now_s()
-        self._each_s = max(reads_per_hour, 1.0) / 3600.0
-        self._most = self._left = max(most, 1.0)
+        self._filled_at_s = now_s()
+        self._reads_per_s = max(reads_per_hour, 1.0) / 3600.0
+        self._capacity = self._available = max(capacity, 1.0)
 
-    def change(self, reads_per_hour: float, most: float) -> None:
-        """Fill up at another rate from now on; what is left may shrink and never grows by this."""
+    def set_rate(self, reads_per_hour: float, capacity: float) -> None:
+        """Change refill and capacity. The available reads may shrink and never grow by this."""
         self._fill()
-        self._each_s, self._most = max(reads_per_hour, 1.0) / 3600.0, max(most, 1.0)
-        self._left = min(self._left, self._most)
+        self._reads_per_s, self._capacity = max(reads_per_hour, 1.0) / 3600.0, max(capacity, 1.0)
+        self._available = min(self._available, self._capacity)
 
-    def left(self) -> float:
-        """Reads that may be spent now."""
+    def available(self) -> float:
+        """Return the reads that may be spent now."""
         self._fill()
-        return self._left
+        return self._available
 
     def is_half_full(self, reads: int) -> bool:
-        """Whether at least half is left after so many reads more."""
-        return self.left() - reads >= self._most / 2
+        """Whether at least half is available after ``reads`` more."""
+        return self.available() - reads >= self._capacity / 2
 
     def wait_s(self, reads: int) -> float:
-        """Seconds until so many reads may be spent; 0: now. Never more than a full allowance is waited for."""
-        return max(min(float(reads), self._most) - self.left(), 0.0) / self._each_s
+        """Return the seconds until ``reads`` are available, at most those for a full bucket; 0 when they are."""
+        return max(min(float(reads), self._capacity) - self.available(), 0.0) / self._reads_per_s
 
     def spend(self, reads: int) -> None:
-        """What was read; may be more than is left, which those who come next wait for."""
-        self._left -= reads
+        """Take ``reads``. The balance may become negative; later reads wait for it."""
+        self._available -= reads
 
     def lower(self, reads: float) -> None:
-        """Go on with no more than so many reads above the half that is kept for looks at the list."""
-        self._left = min(self.left(), self._most / 2 + reads)
+        """Leave at most ``reads`` above the half that is reserved for the list."""
+        self._available = min(self.available(), self._capacity / 2 + reads)
 
     def spend_all(self) -> None:
-        self._left = min(self.left(), 0.0)
+        self._available = min(self.available(), 0.0)
 
     def _fill(self) -> None:
         now_s = self._now_s()
-        self._left = min(self._left + max(now_s - self._at_s, 0.0) * self._each_s, self._most)
-        self._at_s = now_s
+        self._available = min(self._available + max(now_s - self._filled_at_s, 0.0) * self._reads_per_s, self._capacity)
+        self._filled_at_s = now_s
 
 
-def for_events(reads_per_hour: int, now_s: Callable[[], float]) -> HintBudget:
-    """The allowance of events at an account that may be read so often."""
+def event_budget(reads_per_hour: int, now_s: Callable[[], float]) -> HintBudget:
+    """Return the bucket for the events of an account with this limit."""
     share = reads_per_hour * SHARE_FOR_EVENTS
-    return HintBudget(share, min(AT_ONCE, share), now_s)
+    return HintBudget(share, min(BURST_READS, share), now_s)

@@ -1,6 +1,7 @@
-"""Links to recordings, proofs and documents, and the hosts a person's browser may be sent to (getbill.md, Todos).
+"""Links to recordings, proofs and documents, and the hosts to which a browser may be redirected. Pure.
 
-Pure. The links come from Getbill's answers, which quote strangers: a link to anywhere else is not passed on.
+The links come from Getbill's answers, which contain third-party text: a link to another host is rejected.
+docs/vendors/getbill.md#todos
 """
 
 from collections.abc import Collection
@@ -16,7 +17,7 @@ LOCAL = frozenset({"127.0.0.1", "localhost"})
 
 
 def link_of(todo: wire.Todo, medium: Medium) -> str | None:
-    """The link as Getbill gives it, not checked."""
+    """Return Getbill's link, unchecked."""
     match medium.what:
         case "recording":
             return todo.audio_url
@@ -27,24 +28,24 @@ def link_of(todo: wire.Todo, medium: Medium) -> str | None:
 
 
 class Hosts:
-    """Where a link may lead: the API's own host, ``allowed`` ones and all below them, over https."""
+    """The allowed hosts: the API's own, ``allowed`` and their subdomains, over https."""
 
     def __init__(self, base_url: str, allowed: Collection[str] = ()) -> None:
         own = urlsplit(base_url)
         self._is_local = own.scheme == "http" and own.hostname in LOCAL
         self._allowed = {host.lower().strip(".") for host in (own.hostname or "", *(allowed or DEFAULT_HOSTS)) if host}
 
-    def checked(self, url: str | None) -> str:
-        """``url`` itself. Raises PermanentError: media_gone when there is none, host_not_allowed."""
+    def check(self, url: str | None) -> str:
+        """Return ``url``. Raises PermanentError: media_gone when there is none, host_not_allowed."""
         if url is None:
             raise PermanentError("media_gone", "Getbill does not offer this file any more")
-        host = self._host(url)
+        host = self._safe_host(url)
         if not any(host == allowed or host.endswith(f".{allowed}") for allowed in self._allowed):
             raise PermanentError("host_not_allowed", f"{host or 'the host of this file'} is not in media_hosts")
         return url
 
-    def _host(self, url: str) -> str:
-        """The host of a link we may pass on; empty when we may not."""
+    def _safe_host(self, url: str) -> str:
+        """Return the host of a safe link; empty for any other."""
         try:
             parts = urlsplit(url)
             host = (parts.hostname or "").rstrip(".")

@@ -1,11 +1,12 @@
-"""Reads Getbill's todos and makes facts of them (step 4, and every reconciliation pass).
+"""Reads Getbill's todos and derives facts from them.
 
-A list entry and a single todo each show what the other leaves out: a hardship's status stands in the single one only,
-severity and proofs may stand in the list only. Both are laid over each other, so that an item reads the same however it
-was found, and the single one is remembered, so that a poll stays within the hourly allowance.
+A list entry and a single todo each lack fields of the other: the status of a hardship is in the single todo only,
+severity and proofs may be in the list only. Both are merged, so that an item is the same whichever way it was read.
+Single todos are cached, so that a poll stays within the hourly allowance. docs/vendors/getbill.md#todos
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,19 +15,19 @@ from receiver.errors import DeliveryError, PermanentError
 from receiver.upstream.getbill import wire
 from receiver.upstream.getbill.api import Api, Json
 from receiver.upstream.getbill.debts import receivables
-from receiver.upstream.getbill.details import Details, each, told
-from receiver.upstream.getbill.installment_alerts import alerts_by_todo, days_due, due, ended
-from receiver.upstream.getbill.listing import Listing, by_key, debt_id_of, is_over
+from receiver.upstream.getbill.details import Details, drop_empty, map_concurrently
+from receiver.upstream.getbill.installment_alerts import alert_days, alert_snapshots, alerts_by_todo, ended_alerts
+from receiver.upstream.getbill.listing import Listing, debt_id_of, index_by_key, is_decided
 from receiver.upstream.getbill.translate import id_of, key_of, snapshot, split_key, type_of
 from receiver.upstream.receivable_log import ReceivableLog
 
-EVER = "since_beginning"
+ALL_TIME = "since_beginning"
 
 
 class Reader:
-    """One account's todos. ``said`` and ``alone`` answer with facts; what cannot be read raises DeliveryError.
+    """The todos of one account. Reading raises DeliveryError.
 
-    What they show of debts goes into ``books``.
+    What the todos show of debts goes into ``receivable_log``.
     """
 
     def __init__(
@@ -35,153 +36,165 @@ class Reader:
         api: Api,
         listing: Listing,
         details: Details,
-        books: ReceivableLog,
+        receivable_log: ReceivableLog,
         *,
         todo_url: str | None,
     ) -> None:
         self._listing = listing
         self._details = details
-        self._books = books
+        self._receivable_log = receivable_log
         self._account = account
         self._api = api
         self._todo_url = todo_url
 
-    async def one(self, what: str, todo_id: str, *, is_interactive: bool = False) -> Json:
-        """One todo, with what only the list shows of it. Raises PermanentError("not_found") when it is gone."""
-        if what == "agreement":
-            return await self._agreement(todo_id, is_interactive=is_interactive)
-        single = await self._api.todo(what, todo_id, is_interactive=is_interactive)
-        single = {"type": what, "id": todo_id} | told(single)
+    async def read_todo(self, todo_type: str, todo_id: str, *, is_interactive: bool = False) -> Json:
+        """Return a todo, merged with its list entry where needed. Raises PermanentError("not_found")."""
+        if todo_type == "agreement":
+            return await self._read_agreement(todo_id, is_interactive=is_interactive)
+        single = await self._api.todo(todo_type, todo_id, is_interactive=is_interactive)
+        single = {"type": todo_type, "id": todo_id} | drop_empty(single)
         todo = wire.Todo.model_validate(single)
         if todo.sub_type is None and todo.debt and todo.debt.id:
-            single = await self._with_list_entry(single, todo.debt.id, is_interactive=is_interactive)
-        self._details.put(key_of(self._account, what, todo_id), single)
+            single = await self._merge_list_entry(single, todo.debt.id, is_interactive=is_interactive)
+        self._details.put_todo(key_of(self._account, todo_type, todo_id), single)
         return single
 
-    async def alone(
-        self, key: str, said_at: datetime, open_alerts: Collection[str] = (), *, is_fresh: bool = False
+    async def facts_of_todo(
+        self, key: str, said_at: datetime, open_alerts: Collection[str] = (), *, is_changed: bool = False
     ) -> list[Fact]:
-        """What a single look at one of our keys says: the todo and what falls due in it, or that it surely is gone.
+        """Read one todo by its item's key; return its facts and those of its alerts, or that they are gone.
 
-        ``is_fresh``: an event names it, so that its debt is read as well, whatever is stored.
+        ``is_changed``: an event named it, so its debt is read too, even if the store has all details.
         """
         split = split_key(key, self._account)
         assert split is not None, f"{key} is not of this account"
         try:
-            raw = await self.one(*split)
+            raw = await self.read_todo(*split)
         except PermanentError as error:
             if error.code != "not_found":
                 raise
-            self._books.note(said_at, (), gone=[key])
+            self._receivable_log.record(said_at, (), gone=[key])
             return [SourceGone(gone, said_at) for gone in (key, *open_alerts)]
-        if is_fresh or not self._details.is_stored(key):
+        if is_changed or not self._details.is_stored(key):
             await self._details.debt(debt_id_of(raw))
-        self._note([(key, raw)], said_at)
-        return [self._fact(raw, key, said_at), *self._alerts(raw, key, said_at, open_alerts)]
+        self._record_receivables([(key, raw)], said_at)
+        return [self._build_fact(raw, key, said_at), *self._alert_facts(raw, key, said_at, open_alerts)]
 
-    async def said(self, raw: Json, key: str, said_at: datetime, *, is_interactive: bool = False) -> SourceSaid:
-        """The fact in ``raw``, which is about ``key`` whatever ids it repeats."""
+    async def as_fact(self, raw: Json, key: str, said_at: datetime, *, is_interactive: bool = False) -> SourceSaid:
+        """Return the fact in ``raw`` about ``key``, whatever ids ``raw`` repeats; reads the debt if needed."""
         await self._details.debt(debt_id_of(raw), is_interactive=is_interactive)
-        return self._fact(raw, key, said_at)
+        return self._build_fact(raw, key, said_at)
 
-    async def facts(
-        self, listed: Iterable[Json], open_keys: Collection[str], said_at: datetime, fresh: Collection[str] = ()
+    async def facts_of_list(
+        self, listed: Iterable[Json], open_keys: Collection[str], said_at: datetime, changed_ids: Collection[str] = ()
     ) -> list[Fact]:
-        """What a list says, as far as it is news: open todos, those whose item is open here, and what falls due.
+        """Return the facts of a list: of open todos, of items that are open here, and of alerts.
 
-        ``fresh``: ids of todos and debts that just changed; what is remembered of them does not count.
+        ``changed_ids``: ids of todos and debts named by events; their cached details are read again.
         """
-        ours, alerts = set(open_keys), alerts_by_todo(open_keys, self._account)
-        every, details = by_key(list(listed), self._account), self._details
-        concerned = {key: raw for key, raw in every.items() if key in ours or key in alerts or not is_over(raw)}
-        needed = {key for key, raw in concerned.items() if self._is_needed(key, raw, key in ours, said_at)}
-        unknown = await details.read_needed(concerned, needed)
-        read = {key: raw for key, raw in concerned.items() if key not in unknown}
+        open_here, alerts = set(open_keys), alerts_by_todo(open_keys, self._account)
+        followed = open_here | alerts.keys()
+        entries, details = index_by_key(list(listed), self._account), self._details
+        relevant = {key: raw for key, raw in entries.items() if key in followed or not is_decided(raw)}
+        merged = await self._read_details(relevant, open_here, followed, said_at, changed_ids)
+        self._record_receivables((entries | merged).items(), said_at)
 
-        def rings(key: str) -> bool:
-            return key in ours or key in alerts or self._is_open_or_due(key, read[key], said_at)
-
-        quiet = {key for key in read if not rings(key)}
-        gone = await details.fill(read, ours, fresh, quiet=quiet, read_just_now=needed)
-        whole = {key: details.laid(key, raw) for key, raw in read.items() if key not in gone}
-        self._note((every | whole).items(), said_at)
-
-        async def said(entry: tuple[str, Json]) -> list[Fact]:
+        async def facts_of(entry: tuple[str, Json]) -> list[Fact]:
             key, raw = entry
-            facts: list[Fact] = [self._fact(raw, key, said_at)] if key in ours or not is_over(raw) else []
-            return [*facts, *self._alerts(raw, key, said_at, alerts.get(key, ()))]
+            facts: list[Fact] = [self._build_fact(raw, key, said_at)] if key in open_here or not is_decided(raw) else []
+            return [*facts, *self._alert_facts(raw, key, said_at, alerts.get(key, ()))]
 
-        # A follow-up date outlives the decision. What the list says of it is enough: this costs no read of the todo.
-        late = [(key, raw) for key, raw in every.items() if key not in concerned and _is_due(raw, said_at)]
-        await each(lambda entry: details.debt(debt_id_of(entry[1])), late)
-        ringing = [entry for entry in whole.items() if rings(entry[0])]
-        return [fact for facts in await each(said, [*ringing, *late]) for fact in facts]
+        # A check-in outlives the decision. The list entry has all that its alert needs: no read of the single todo.
+        late = [(key, raw) for key, raw in entries.items() if key not in relevant and _has_alert(raw, said_at)]
+        await map_concurrently(lambda entry: details.debt(debt_id_of(entry[1])), late)
+        reported = [
+            (key, raw) for key, raw in merged.items() if key in followed or self._is_open(key, relevant[key], said_at)
+        ]
+        return [fact for facts in await map_concurrently(facts_of, [*reported, *late]) for fact in facts]
 
-    def _is_needed(self, key: str, raw: Json, is_ours: bool, said_at: datetime) -> bool:
-        """Whether only the single todo can say that it is open, or what rings in it."""
-        if not _is_statusless(raw) or not _is_statusless(self._details.laid(key, raw)):
+    async def _read_details(
+        self,
+        relevant: Mapping[str, Json],
+        open_here: AbstractSet[str],
+        followed: AbstractSet[str],
+        said_at: datetime,
+        changed_ids: Collection[str],
+    ) -> dict[str, Json]:
+        """Return the entries merged with their details, without those that could not be read."""
+        details = self._details
+        required = {key for key, raw in relevant.items() if self._requires_todo(key, raw, key in open_here, said_at)}
+        unread = await details.read_required(relevant, required)
+        entries = {key: raw for key, raw in relevant.items() if key not in unread}
+        decided = {key for key, raw in entries.items() if key not in followed and not self._is_open(key, raw, said_at)}
+        left_out = await details.read_missing(entries, open_here, changed_ids, decided=decided, already_read=required)
+        return {key: details.merge(key, raw) for key, raw in entries.items() if key not in left_out}
+
+    def _requires_todo(self, key: str, raw: Json, is_open_here: bool, said_at: datetime) -> bool:
+        """Whether only the single todo shows if it is open or has an alert."""
+        if not _is_statusless(raw) or not _is_statusless(self._details.merge(key, raw)):
             return False
-        return not self._details.is_stored(key) or (not is_ours and _is_due(raw, said_at))
+        return not self._details.is_stored(key) or (not is_open_here and _has_alert(raw, said_at))
 
-    def _is_open_or_due(self, key: str, raw: Json, said_at: datetime) -> bool:
-        laid = self._details.laid(key, raw)
-        if _is_statusless(laid):
-            return False  # the store knows it as decided, and the list says nothing else
-        return not is_over(laid) or _is_due(laid, said_at)
+    def _is_open(self, key: str, raw: Json, said_at: datetime) -> bool:
+        """Whether the todo is open or has an alert."""
+        merged = self._details.merge(key, raw)
+        if _is_statusless(merged):
+            return False  # the store has it as decided, and the list does not contradict
+        return not is_decided(merged) or _has_alert(merged, said_at)
 
-    async def _agreement(self, debt_id: str, *, is_interactive: bool) -> Json:
-        """The list of the debt shows the instalments; only when it is not there, the single answer decides."""
+    async def _read_agreement(self, debt_id: str, *, is_interactive: bool) -> Json:
+        """Return the entry in the debt's list, which has the instalments; the single todo only when there is none."""
         key = key_of(self._account, "agreement", debt_id)
-        entries = await self._listing.whole(EVER, debt_id, is_interactive=is_interactive)
-        entry = by_key(entries, self._account).get(key)
+        entries = await self._listing.read_all(ALL_TIME, debt_id, is_interactive=is_interactive)
+        entry = index_by_key(entries, self._account).get(key)
         if entry is not None:
             return entry
         single = await self._api.todo("agreement", debt_id, is_interactive=is_interactive)
-        return {"type": "agreement", "id": debt_id} | told(single)
+        return {"type": "agreement", "id": debt_id} | drop_empty(single)
 
-    async def _with_list_entry(self, single: Json, debt_id: str, *, is_interactive: bool) -> Json:
+    async def _merge_list_entry(self, single: Json, debt_id: str, *, is_interactive: bool) -> Json:
         try:
-            entries = await self._listing.whole(EVER, debt_id, is_interactive=is_interactive)
+            entries = await self._listing.read_all(ALL_TIME, debt_id, is_interactive=is_interactive)
         except DeliveryError:
-            return single  # what it does not say is shown without
+            return single  # the item is shown without the missing fields
         same = next((raw for raw in entries if wire.identifier(raw.get("id")) == str(single["id"])), {})
-        return same | told(single)
+        return same | drop_empty(single)
 
-    def _fact(self, raw: Json, key: str, said_at: datetime) -> SourceSaid:
-        debt = self._details.known_debt(debt_id_of(raw))
-        said = snapshot(wire.Todo.model_validate(raw), debt, self._account, todo_url=self._todo_url)
-        return SourceSaid(replace(said, key=key, is_partial=not self._details.is_whole(key, raw)), said_at)
+    def _build_fact(self, raw: Json, key: str, said_at: datetime) -> SourceSaid:
+        debt = self._details.cached_debt(debt_id_of(raw))
+        todo = snapshot(wire.Todo.model_validate(raw), debt, self._account, todo_url=self._todo_url)
+        return SourceSaid(replace(todo, key=key, is_partial=not self._details.is_complete(key, raw)), said_at)
 
-    def _alerts(self, raw: Json, key: str, said_at: datetime, open_alerts: Collection[str]) -> Iterator[Fact]:
-        """What falls due in a todo, and which of its alerts are over."""
-        todo, said = wire.Todo.model_validate(raw), self._fact(raw, key, said_at).snapshot
-        found = list(due(said, todo, said_at.date()))
-        yield from (SourceSaid(alert, said_at) for alert in found)
-        for gone, outcome in ended(todo, open_alerts, {alert.key for alert in found}):
-            yield SourceGone(gone, said_at, outcome=outcome)
+    def _alert_facts(self, raw: Json, key: str, said_at: datetime, open_alerts: Collection[str]) -> Iterator[Fact]:
+        """Yield the facts of a todo's alerts, open and ended."""
+        todo = wire.Todo.model_validate(raw)
+        alerts = list(alert_snapshots(self._build_fact(raw, key, said_at).snapshot, todo, said_at.date()))
+        yield from (SourceSaid(alert, said_at) for alert in alerts)
+        for ended, outcome in ended_alerts(todo, open_alerts, {alert.key for alert in alerts}):
+            yield SourceGone(ended, said_at, outcome=outcome)
 
-    def _note(self, read: Iterable[tuple[str, Json]], said_at: datetime) -> None:
-        """Keep how the debts stand that these todos are about; a debt itself as far as it was read anyway."""
-        today, todos = said_at.date(), [(key, wire.Todo.model_validate(raw)) for key, raw in read]
-        noted = (
+    def _record_receivables(self, entries: Iterable[tuple[str, Json]], said_at: datetime) -> None:
+        """Record the state of the todos' debts; reads nothing."""
+        today, todos = said_at.date(), [(key, wire.Todo.model_validate(raw)) for key, raw in entries]
+        rows = (
             receivables(
                 key,
                 todo,
-                self._details.known_debt(todo.debt.id if todo.debt else None),
+                self._details.cached_debt(todo.debt.id if todo.debt else None),
                 self._account,
                 today,
                 todo_url=self._todo_url,
             )
             for key, todo in todos
         )
-        self._books.note(said_at, (one for some in noted for one in some))
+        self._receivable_log.record(said_at, (row for group in rows for row in group))
 
 
 def _is_statusless(raw: Json) -> bool:
-    """Whether it can be decided, and the list entry does not say how."""
+    """Whether the todo can be decided and its list entry has no status."""
     todo = wire.Todo.model_validate(raw)
     return todo.status is None and type_of(todo) in wire.DECIDABLE and id_of(todo) is not None
 
 
-def _is_due(raw: Json, said_at: datetime) -> bool:
-    return bool(days_due(wire.Todo.model_validate(raw), said_at.date()))
+def _has_alert(raw: Json, said_at: datetime) -> bool:
+    return bool(alert_days(wire.Todo.model_validate(raw), said_at.date()))

@@ -6,20 +6,20 @@ NAMES = {"debtor_requests": "debtor requests", "ai_detections": "AI detections",
 
 
 def counts_of(stats: wire.Stats) -> tuple[tuple[str, int], ...]:
-    """How many todos there are of each type, and how many agreements are overdue; only what Getbill says."""
+    """Return the todos of each type and the overdue agreements, as far as Getbill counts them."""
     counts = [(name, tally.total) for name, tally in _tallies(stats).items()]
     counts.append(("agreements_overdue", stats.agreements.overdue if stats.agreements else None))
     return tuple((name, n) for name, n in counts if n is not None)
 
 
 def summary_of(stats: wire.Stats) -> str:
-    """The same on one line for an operator."""
-    words = [f"{tally.total} {NAMES[name]}" for name, tally in _tallies(stats).items() if tally.total is not None]
-    return ", ".join(words) or "answers"
+    """Return the counts on one line for an operator."""
+    parts = [f"{tally.total} {NAMES[name]}" for name, tally in _tallies(stats).items() if tally.total is not None]
+    return ", ".join(parts) or "answers"
 
 
 def _tallies(stats: wire.Stats) -> dict[str, wire.Tally]:
-    """Older names of the types count as the present ones (docs/vendors/getbill.md#todos)."""
+    """Old type names count as their current ones: docs/vendors/getbill.md#todos"""
     counted = {
         "debtor_requests": stats.debtor_requests or stats.blocking_disputes,
         "ai_detections": stats.ai_detections or stats.non_blocking_disputes,

@@ -1,6 +1,6 @@
-"""The bearer token for Getbill: a ready one, or one of an hour fetched with OAuth client credentials.
+"""The bearer token for Getbill: a configured one, or a one-hour token from OAuth 2.0 client credentials.
 
-Serves every call to the API (getbill.md, Hosts and authentication). Fetched once for all who wait for it.
+Concurrent callers share one token request. docs/vendors/getbill.md#hosts-and-authentication
 """
 
 import asyncio
@@ -12,14 +12,14 @@ from receiver.errors import PermanentError, RetryLaterError, UncertainError
 from receiver.upstream.http import Http
 
 SCOPES = "debts:read debts:write"
-USUAL_LIFE_S = 3600.0
-EARLY_S = 120.0  # a call may take a while, and clocks differ
+DEFAULT_LIFETIME_S = 3600.0
+RENEW_EARLY_S = 120.0  # covers the duration of a call and clock skew
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 
 
 class Tokens:
-    """Hands out the token that is good now. With ``api_token`` there is only that one."""
+    """Returns the current token. With ``api_token`` that is the only one."""
 
     def __init__(
         self,
@@ -30,29 +30,29 @@ class Tokens:
         client_secret: str | None = None,
         now_s: Callable[[], float],
     ) -> None:
-        self._ready = api_token
+        self._api_token = api_token
         self._endpoint = endpoint
         self._client = {"client_id": client_id or "", "client_secret": client_secret or ""}
         self._now_s = now_s
-        self._fetched: str | None = None
-        self._good_until = 0.0
+        self._token: str | None = None
+        self._expires_at = 0.0
         self._lock = asyncio.Lock()
 
     async def bearer(self) -> str:
-        """Raises DeliveryError when a token has to be fetched and cannot be."""
-        if self._ready is not None:
-            return self._ready
+        """Return the token. Raises DeliveryError when a new one is needed and cannot be fetched."""
+        if self._api_token is not None:
+            return self._api_token
         async with self._lock:
-            if self._fetched is None or self._now_s() >= self._good_until:
-                self._fetched, self._good_until = await self._fetch()
-            return self._fetched
+            if self._token is None or self._now_s() >= self._expires_at:
+                self._token, self._expires_at = await self._fetch()
+            return self._token
 
-    async def instead_of(self, refused: str) -> str | None:
-        """Another token than the one a 401 refused; None when there is no other."""
-        if self._ready is not None:
+    async def replace_rejected(self, rejected: str) -> str | None:
+        """Return a new token in place of one that got a 401; None when there is only a configured one."""
+        if self._api_token is not None:
             return None
-        if self._fetched == refused:
-            self._fetched = None
+        if self._token == rejected:
+            self._token = None
         return await self.bearer()
 
     async def close(self) -> None:
@@ -63,22 +63,22 @@ class Tokens:
         if self._endpoint is None:
             raise PermanentError("unauthorized", "neither api_token nor client_id and client_secret are configured")
         form = {"grant_type": "client_credentials", **self._client, "scope": SCOPES}
-        asked_at = self._now_s()
+        requested_at = self._now_s()
         try:
             reply = await self._endpoint.call("POST", "", form=form, operation="token")
-        except UncertainError as error:  # a token granted twice does no harm
+        except UncertainError as error:  # a second token does no harm
             raise RetryLaterError(error.code, error.message) from error
         except PermanentError as error:
             raise PermanentError("unauthorized", f"no token from Getbill: {error.message}") from error
-        return _granted(reply.data, asked_at)
+        return _parse_grant(reply.data, requested_at)
 
 
-def _granted(data: Any, asked_at: float) -> tuple[str, float]:
-    """The token in the answer, and until when it is used."""
-    given = data if isinstance(data, dict) else {}
-    token, life_s = given.get("access_token"), given.get("expires_in")
+def _parse_grant(data: Any, requested_at: float) -> tuple[str, float]:
+    """Return the token and the Unix second until which it is used."""
+    grant = data if isinstance(data, dict) else {}
+    token, expires_in = grant.get("access_token"), grant.get("expires_in")
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise RetryLaterError("unexpected_answer", "Getbill's token endpoint answered without a token")
-    is_sane = isinstance(life_s, int | str) and re.fullmatch(r"[1-9][0-9]{0,8}", str(life_s))
-    lives_s = float(life_s) if is_sane and life_s is not None else USUAL_LIFE_S
-    return token, asked_at + max(lives_s - EARLY_S, lives_s / 2)
+    is_sane = isinstance(expires_in, int | str) and re.fullmatch(r"[1-9][0-9]{0,8}", str(expires_in))
+    lifetime_s = float(expires_in) if is_sane and expires_in is not None else DEFAULT_LIFETIME_S
+    return token, requested_at + max(lifetime_s - RENEW_EARLY_S, lifetime_s / 2)

@@ -1,4 +1,4 @@
-"""What Getbill said a while ago, kept so that a poll need not ask again; in memory only, and bounded."""
+"""A bounded in-memory cache whose values have an age, so that a poll need not read everything again."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,27 +8,27 @@ T = TypeVar("T")
 
 
 class TtlCache(Generic[T]):
-    """The newest ``most`` values by key, each with its age in seconds."""
+    """The newest ``max_entries`` values by key, each with its age in seconds."""
 
-    def __init__(self, most: int, now_s: Callable[[], float]) -> None:
-        self._most = most
+    def __init__(self, max_entries: int, now_s: Callable[[], float]) -> None:
+        self._max_entries = max_entries
         self._now_s = now_s
-        self._kept: OrderedDict[str, tuple[float, T]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[float, T]] = OrderedDict()
 
     def put(self, key: str, value: T) -> None:
-        self._kept[key] = (self._now_s(), value)
-        self._kept.move_to_end(key)
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        self._entries[key] = (self._now_s(), value)
+        self._entries.move_to_end(key)
+        while len(self._entries) > self._max_entries:
+            self._entries.popitem(last=False)
 
     def get(self, key: str, max_age_s: float = float("inf")) -> T | None:
-        kept = self._kept.get(key)
-        return kept[1] if kept and self._now_s() - kept[0] <= max_age_s else None
+        entry = self._entries.get(key)
+        return entry[1] if entry and self._now_s() - entry[0] <= max_age_s else None
 
     def age_s(self, key: str) -> float | None:
-        """Seconds since it was put; None: it is not kept."""
-        kept = self._kept.get(key)
-        return self._now_s() - kept[0] if kept else None
+        """Return the seconds since the value was stored; None when it is missing."""
+        entry = self._entries.get(key)
+        return self._now_s() - entry[0] if entry else None
 
     def drop(self, key: str) -> None:
-        self._kept.pop(key, None)
+        self._entries.pop(key, None)

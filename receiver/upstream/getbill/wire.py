@@ -1,6 +1,6 @@
-"""Getbill's JSON as types (getbill.md, Todos, Debts): a field of a wrong type is a field that is not there.
+"""Getbill's JSON as types: a field of a wrong type becomes None. docs/vendors/getbill.md
 
-Serves step 4. Nothing here raises for what a vendor may send, and nothing here knows Casebell's words.
+Nothing here raises for what a vendor may send, and nothing here knows Casebell's terms.
 """
 
 from functools import partial
@@ -14,10 +14,10 @@ from receiver.upstream.lenient import (
     Day,
     Flag,
     Instant,
+    Integer,
     Link,
     Number,
     Text,
-    Whole,
     Word,
     code,
     json_object,
@@ -38,29 +38,29 @@ TYPE_OF = {
     "objection": "ai_detection",
 }
 
-MOST_ID = 500
-MOST_ROWS = 2_000
+MAX_ID = 500
+MAX_ROWS = 2_000
 
 _CANONICAL = {name: name for name in TYPES} | LEGACY
 
 
 def identifier(value: Any) -> str | None:
-    """An id as Getbill may write it, string or number; None for anything else."""
+    """An id, which Getbill may write as string or number; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     text = str(value).strip()
-    return text if 0 < len(text) <= MOST_ID and text.isprintable() else None
+    return text if 0 < len(text) <= MAX_ID and text.isprintable() else None
 
 
 def canonical_type(value: Any) -> str | None:
-    """A todo type by its canonical name; an unknown one stays what it is."""
+    """The current name of a todo's type; an unknown type unchanged."""
     return _CANONICAL.get(code(value) or "") or identifier(value)
 
 
 Id = Annotated[str | None, or_none(identifier)]
 Type = Annotated[str | None, or_none(canonical_type)]
 SubType = Annotated[str | None, or_none(one_of(TYPE_OF))]
-Rows = BeforeValidator(partial(json_objects, most=MOST_ROWS))
+Rows = BeforeValidator(partial(json_objects, limit=MAX_ROWS))
 
 
 class Wire(BaseModel):
@@ -68,7 +68,7 @@ class Wire(BaseModel):
 
 
 class Debt(Wire):
-    """A debt, whole or as a todo carries it. What is personal beyond the debtor's name is not even read."""
+    """A debt, complete or as part of a todo. Personal data beyond the debtor's name is not parsed."""
 
     id: Id = None
     reference: Word = None
@@ -112,16 +112,16 @@ class Todo(Wire):
     debt: Annotated[Debt | None, or_none(json_object)] = None
 
     is_group: Flag = None
-    debt_count: Whole = None
+    debt_count: Integer = None
     debts: Annotated[list[Debt], Rows] = Field(default_factory=list)
     total_amount: Number = None
     currency: CurrencyCode = None
 
-    plan_months: Whole = None
+    plan_months: Integer = None
     plan_start_date: Day = None
     first_payment_amount: Number = None
     monthly_amount: Number = None
-    number_of_installments: Whole = None
+    number_of_installments: Integer = None
     start_date: Day = None
     installments: Annotated[list[Installment], Rows] = Field(default_factory=list)
 
@@ -145,21 +145,21 @@ class Todo(Wire):
     link: Link = None
 
 
-class CarriedTodo(Todo):
-    """A todo in an event; when it was so tells whether it still counts."""
+class EventTodo(Todo):
+    """A todo in an event, with the time of its last change."""
 
     updated_at: Instant = None
 
 
 class Pagination(Wire):
-    page: Whole = None
-    limit: Whole = None
-    total: Whole = None
-    pages: Whole = None
+    page: Integer = None
+    limit: Integer = None
+    total: Integer = None
+    pages: Integer = None
 
 
 class TodoPage(Wire):
-    """One page of the list; ``todos`` stay raw so that a list entry and a single todo can be laid over each other."""
+    """One page of the list. ``todos`` stay raw, so that a list entry and a single todo can be merged."""
 
     todos: Annotated[list[dict[Any, Any]], Rows] = Field(default_factory=list)
     pagination: Annotated[Pagination, BeforeValidator(lambda value: json_object(value) or {})] = Field(
@@ -168,15 +168,15 @@ class TodoPage(Wire):
 
 
 class Tally(Wire):
-    total: Whole = None
-    overdue: Whole = None
+    total: Integer = None
+    overdue: Integer = None
 
 
 OneTally = Annotated[Tally | None, or_none(json_object)]
 
 
 class Stats(Wire):
-    """The statistics; the keys kept for old clients are read when the canonical ones are missing."""
+    """The statistics, with the current and the old names of the types."""
 
     agreements: OneTally = None
     debtor_requests: OneTally = None
