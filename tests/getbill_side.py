@@ -1,4 +1,4 @@
-"""What the tests of Getbill's client share: a clock that is moved by hand, clients of stand-ins, short questions."""
+"""Helpers for the tests of Getbill's client: a manual clock, clients of stand-ins, requests and facts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ KINDS = ["agreement", "portal_dispute", "hardship", "payment_plan", "ai_dispute"
 
 
 class Watch:
-    """A clock that stands until it is moved."""
+    """A clock that only moves on ``move``."""
 
     def __init__(self) -> None:
         self.at = NOW
@@ -57,17 +57,17 @@ def key(todo: Mapping[str, Any]) -> str:
     return f"getbill:main:{todo['type']}:{todo['id']}"
 
 
-def order(todo: Mapping[str, Any], verb: str = "validate", **changes: Any) -> SourceCommand:
+def command_for(todo: Mapping[str, Any], verb: str = "validate", **changes: Any) -> SourceCommand:
     anna = Person(email="anna@creditor.example", name="Anna K")
     return replace(SourceCommand(7, key(todo), verb, anna, "Paid on 3 March", None, 0), **changes)
 
 
-def said(facts: Sequence[Fact]) -> dict[str, Snapshot]:
+def by_key(facts: Sequence[Fact]) -> dict[str, Snapshot]:
     assert all(isinstance(fact, SourceSaid) for fact in facts), facts
     return {fact.key: fact.snapshot for fact in facts if isinstance(fact, SourceSaid)}
 
 
-def asked(stand: GetbillStand, path: str = "", method: str = "GET") -> list[str]:
+def requested_paths(stand: GetbillStand, path: str = "", method: str = "GET") -> list[str]:
     return [call.path for call in stand.faults.calls if path in call.path and call.method == method]
 
 
@@ -78,7 +78,7 @@ async def failure(work: Any) -> DeliveryError:
 
 
 def serving(list_todos: Callable[[Request], Response]) -> Starlette:
-    """A Getbill that knows its list only; everything else is 404."""
+    """A Getbill that serves only the list; everything else is 404."""
 
     async def endpoint(request: Request) -> Response:
         return list_todos(request)

@@ -1,4 +1,4 @@
-"""One receivable as each of the two systems shows it."""
+"""The same receivable as Getbill and as Debitura represent it."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -11,7 +11,7 @@ EUR = Money(Decimal(1500), "EUR")
 
 
 def debt(**changes: Any) -> Receivable:
-    calm = Receivable(
+    defaults = Receivable(
         key="getbill:main:debtor_request:1",
         source="getbill",
         account="main",
@@ -23,12 +23,12 @@ def debt(**changes: Any) -> Receivable:
         stage="on_hold",
         standing=("disputed", "owed"),
     )
-    return replace(calm, **changes)
+    return replace(defaults, **changes)
 
 
 def case(**changes: Any) -> Receivable:
     key = changes.pop("key", "debitura:main:case:a")
-    calm = Receivable(
+    defaults = Receivable(
         key=key,
         source="debitura",
         account="main",
@@ -41,4 +41,4 @@ def case(**changes: Any) -> Receivable:
         partner="Nordic Collect",
         standing=("owed", "pursued"),
     )
-    return replace(calm, **changes)
+    return replace(defaults, **changes)

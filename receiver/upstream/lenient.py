@@ -52,8 +52,8 @@ def text(value: Any) -> str | None:
 
 def word(value: Any) -> str | None:
     """``text`` on one line, cut to MAX_WORD characters."""
-    words = text(value)
-    return " ".join(words.split())[:MAX_WORD] if words else None
+    lines = text(value)
+    return " ".join(lines.split())[:MAX_WORD] if lines else None
 
 
 def code(value: Any) -> str | None:

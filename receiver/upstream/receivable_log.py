@@ -24,14 +24,14 @@ class ReceivableLog:
 
     def record(
         self,
-        said_at: datetime,
+        as_of: datetime,
         receivables: Iterable[Receivable],
         *,
         is_pass: bool = False,
         listed: frozenset[str] | None = None,
         gone: Collection[str] = (),
     ) -> None:
-        """Add what was read at ``said_at``. If any part of a record changed, the whole record is reported.
+        """Add what was read at ``as_of``. If any part of a record changed, the whole record is reported.
 
         ``is_pass``: a complete regular read of the account. ``listed``: keys of all records, when known. ``gone``: keys
         of records that no longer exist.
@@ -44,7 +44,7 @@ class ReceivableLog:
         self._reported.update(((row.key, row.reference), hash(row)) for row in rows)
         new_rows = tuple(row for row in rows if row.key in changed)
         if new_rows or is_pass or gone or listed is not None:
-            self._pending.append(ReceivableBatch(said_at, new_rows, is_pass, listed, frozenset(gone)))
+            self._pending.append(ReceivableBatch(as_of, new_rows, is_pass, listed, frozenset(gone)))
 
     def drain(self) -> list[ReceivableBatch]:
         """Return and remove all batches, oldest first; single records of the same time share one batch."""
@@ -53,7 +53,7 @@ class ReceivableLog:
 
 
 def _merge_batches(batches: Iterable[ReceivableBatch]) -> Iterator[ReceivableBatch]:
-    for said_at, group in groupby(batches, key=lambda batch: batch.said_at):
+    for as_of, group in groupby(batches, key=lambda batch: batch.said_at):
         rows: dict[str, list[Receivable]] = {}
         other_batches: list[ReceivableBatch] = []
         for batch in group:
@@ -63,5 +63,5 @@ def _merge_batches(batches: Iterable[ReceivableBatch]) -> Iterator[ReceivableBat
             for key, same_key in groupby(batch.said, key=lambda row: row.key):
                 rows[key] = list(same_key)
         if rows:
-            yield ReceivableBatch(said_at, tuple(chain.from_iterable(rows.values())))
+            yield ReceivableBatch(as_of, tuple(chain.from_iterable(rows.values())))
         yield from other_batches

@@ -1,4 +1,4 @@
-"""Our client for Debitura in front of the stand-in or of a scripted server, over a real socket, with a clock."""
+"""The Debitura client against the stand-in or a scripted server, over a real socket and with a manual clock."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ KEY = "debitura-key"
 
 
 class Clock:
-    """Stands still until moved."""
+    """A clock that only moves on ``move``."""
 
     def __init__(self) -> None:
         self.at = NOW
@@ -43,7 +43,7 @@ class Clock:
 
 
 class CuttingTransport(httpx.AsyncHTTPTransport):
-    """A network that brings a POST there and loses its answer, when told to."""
+    """A network that can deliver a POST and lose its response."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,45 +66,45 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """The address of ``app`` on a real socket."""
-    door = socket.create_server(("127.0.0.1", 0))
-    door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for the client's ACK
+    """Serve ``app`` on a real socket and yield its URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for the client's ACK
     server = _Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
-    running = asyncio.create_task(server.serve(sockets=[door]))
+    running = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:  # noqa: ASYNC110 - uvicorn has a flag, no event
         await asyncio.sleep(0.005)
     try:
-        yield f"http://127.0.0.1:{door.getsockname()[1]}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = server.force_exit = True
         await running
-        door.close()
+        listener.close()
 
 
 class World:
-    """A server, and a client that points at it."""
+    """A server and its clients."""
 
     def __init__(self, url: str, clock: Clock) -> None:
         self.clock = clock
         self.url = url
         self.network = CuttingTransport()
-        self.heard: list[tuple[str, str]] = []
+        self.observed: list[tuple[str, str]] = []
         self._clients: list[Debitura] = []
 
     def client(self, **options: Any) -> Debitura:
-        """A client of its own; ``options`` beside or instead of calm ones."""
-        calm: dict[str, Any] = {
+        """A new client; ``options`` in addition to or instead of the defaults."""
+        defaults: dict[str, Any] = {
             "poll_every_s": 60.0,
             "people": People(),
             "reply_as": "ar@creditor.example",
             "now": self.clock,
             "transport": self.network,
-            "observe": lambda operation, status, _headers: self.heard.append((operation, status)),
+            "observe": lambda operation, status, _headers: self.observed.append((operation, status)),
             "settle_s": 0.0,
         }
-        made = Debitura("main", self.url, options.pop("api_key", KEY), **(calm | options))
-        self._clients.append(made)
-        return made
+        client = Debitura("main", self.url, options.pop("api_key", KEY), **(defaults | options))
+        self._clients.append(client)
+        return client
 
     async def close(self) -> None:
         for client in self._clients:
@@ -122,7 +122,7 @@ async def world(app: ASGIApp, clock: Clock | None = None) -> AsyncIterator[World
 
 
 def scripted(answers: dict[str, Callable[[Request], Response]]) -> Starlette:
-    """A server with an answer by path; everything else is 404 without a body."""
+    """A server with one answer a path; everything else is 404 without a body."""
     return Starlette(
         routes=[Route(path, _endpoint(answer), methods=["GET", "POST"]) for path, answer in answers.items()]
     )
@@ -136,25 +136,25 @@ def _endpoint(answer: Callable[[Request], Response]) -> Callable[[Request], Any]
 
 
 def in_turn(bodies: Iterable[Any]) -> Callable[[Request], Response]:
-    """One body after the other, then the last for ever."""
-    left = list(bodies)
+    """Answer with one body after the other, and repeat the last one."""
+    remaining = list(bodies)
 
     def answer(_request: Request) -> Response:
-        body = left.pop(0) if len(left) > 1 else left[0]
+        body = remaining.pop(0) if len(remaining) > 1 else remaining[0]
         return body if isinstance(body, Response) else JSONResponse(body)
 
     return answer
 
 
 def page(tasks: Any, **page: Any) -> dict[str, Any]:
-    """A page of tasks as Debitura writes it; ``page`` changes what it says of itself."""
+    """A page of tasks in Debitura's format; ``page`` overrides its counts."""
     count = len(tasks or [])
-    calm = {"totalResults": count, "pageSize": 100, "currentPage": 1, "responseCount": count, "totalPages": 1}
-    return {"page": calm | page, "tasks": tasks}
+    defaults = {"totalResults": count, "pageSize": 100, "currentPage": 1, "responseCount": count, "totalPages": 1}
+    return {"page": defaults | page, "tasks": tasks}
 
 
 def tasks(*numbers: int) -> list[dict[str, Any]]:
-    """Tasks of the account, by number."""
+    """Account-level tasks by number."""
     return [{"id": uuid(n), "type": "Generic", "title": f"Task {n}", "status": "Open"} for n in numbers]
 
 
@@ -170,9 +170,9 @@ def payload(name: str) -> Any:
     return json.loads((PAYLOADS / f"{name}.json").read_text())
 
 
-def order(task: dict[str, Any], text: str | None = "It was not credited.", **changes: Any) -> SourceCommand:
-    """Anna's reply to a task, asked for at NOW."""
-    asked: dict[str, Any] = {
+def command_for(task: dict[str, Any], text: str | None = "It was not credited.", **changes: Any) -> SourceCommand:
+    """Anna's reply to a task, requested at NOW."""
+    fields: dict[str, Any] = {
         "action_id": 1,
         "key": key(task),
         "verb": "reply",
@@ -182,9 +182,9 @@ def order(task: dict[str, Any], text: str | None = "It was not credited.", **cha
         "asked_at_us": round(NOW.timestamp() * 1_000_000),
         "case_id": task["caseId"],
     }
-    return SourceCommand(**(asked | changes))
+    return SourceCommand(**(fields | changes))
 
 
 def calls(stand: DebituraStand, ending: str, method: str = "GET") -> int:
-    """How many requests came for paths with this ending."""
+    """The number of requests to paths with this ending."""
     return sum(call.method == method and call.path.endswith(ending) for call in stand.faults.calls)

@@ -1,8 +1,8 @@
-"""Debitura's OpenAPI document cut to what Casebell calls, with examples, for the mock that Prism makes of it.
+"""Debitura's OpenAPI document reduced to the operations that Casebell calls, with examples, for the Prism mock.
 
-Only application/json stays: with the other media types Prism answers 500 to a bad request
-(docs/vendors/debitura.md#the-specification-as-a-mock).
-The rules for requests are Debitura's own and stay untouched; the examples are ours, for the document has none.
+Only application/json remains: with other media types Prism answers 500 to an invalid request
+(docs/vendors/debitura.md#the-specification-as-a-mock). The rules for requests are unchanged. The examples are
+Casebell's own, because the document has none.
 """
 
 import json
@@ -31,7 +31,7 @@ def payload(name: str) -> Any:
 
 
 def trimmed() -> Json:
-    """The whole document for ``prism mock``."""
+    """The document for ``prism mock``."""
     document: Json = payload("customer-api")
     document["paths"] = {path: _operations(document["paths"][path], methods) for path, methods in USED.items()}
     for (path, method, status), examples in _examples().items():
@@ -54,7 +54,7 @@ def _operations(item: Json, methods: tuple[str, ...]) -> Json:
 
 
 def _reachable(part: Any, schemas: Json) -> set[str]:
-    """The names of the schemas that ``part`` refers to, and those they refer to."""
+    """The names of the schemas that ``part`` refers to, directly or indirectly."""
     found: set[str] = set()
     left = [part]
     while left:
@@ -72,7 +72,7 @@ def _reachable(part: Any, schemas: Json) -> set[str]:
 
 
 def _examples() -> dict[tuple[str, str, str], dict[str, Any]]:
-    """By path, method and status; the first of each is what Prism answers unless a request prefers another."""
+    """Examples by path, method and status. Prism answers with the first unless a request prefers another."""
     chat_task, account_task = payload("task__reply_to_chat"), payload("task__assign_bank_account")
     case, chats = payload("case__with_everything"), payload("chats__two_questions_after_our_last_word")
     users = [{"id": case["id"], "name": "Anna Krogh", "email": "anna.k@creditor.example"}]

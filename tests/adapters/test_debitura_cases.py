@@ -1,4 +1,4 @@
-"""Cases and chats around Debitura's tasks: how often they are read, and what happens when they cannot be."""
+"""Cases and chats of Debitura's tasks: how often they are read, and what happens when they cannot be read."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 class CountingTransport(httpx.AsyncHTTPTransport):
-    """A network that knows how many requests were under way at most."""
+    """A network that records the largest number of concurrent requests."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ async def debitura(stand: DebituraStand, clock: Clock) -> AsyncIterator[World]:
         yield made
 
 
-def said(facts: list[Fact]) -> dict[str, Snapshot]:
+def by_key(facts: list[Fact]) -> dict[str, Snapshot]:
     return {fact.key: fact.snapshot for fact in facts if isinstance(fact, SourceSaid)}
 
 
@@ -66,7 +66,7 @@ async def test_a_case_is_read_once_and_again_when_a_task_of_it_changes(
     task["deadline"] = "2026-04-01T09:00:00"
     facts = list((await client.reconcile((), is_full=False)).facts)
 
-    assert said(facts)[key(task)].deadline_at is not None
+    assert by_key(facts)[key(task)].deadline_at is not None
     assert (calls(stand, task["caseId"]), calls(stand, other["caseId"])) == (2, 1)
 
 
@@ -77,9 +77,9 @@ async def test_a_chat_is_read_again_after_ten_minutes(debitura: World, stand: De
     stand.chats[task["caseId"]][0]["message"] = "Two?"
 
     clock.move(minutes=9)
-    before = said(list((await client.reconcile((), is_full=False)).facts))[key(task)].question
+    before = by_key(list((await client.reconcile((), is_full=False)).facts))[key(task)].question
     clock.move(minutes=1)
-    after = said(list((await client.reconcile((), is_full=False)).facts))[key(task)].question
+    after = by_key(list((await client.reconcile((), is_full=False)).facts))[key(task)].question
 
     assert (before, after) == ("One?", "Two?")
 
@@ -94,7 +94,7 @@ async def test_an_event_makes_its_case_be_read_at_once(debitura: World, stand: D
 
     facts = await client.fetch({hint, ChangeHint()}, ())
 
-    assert said(facts)[key(task)].question == "Two?"
+    assert by_key(facts)[key(task)].question == "Two?"
     assert (calls(stand, task["caseId"]), calls(stand, other["caseId"])) == (2, 1)
 
 
@@ -133,7 +133,7 @@ async def test_a_case_that_cannot_be_read_costs_no_alert(status: int) -> None:
         f"{case}/chats": in_turn([payload("chats__two_questions_after_our_last_word")]),
     }
     async with world(scripted(answers)) as made:
-        [shown] = said(list((await made.client().reconcile((), is_full=False)).facts)).values()
+        [shown] = by_key(list((await made.client().reconcile((), is_full=False)).facts)).values()
 
     assert (shown.debtor, shown.case_reference, shown.verbs) == (None, "INV-2024-001", ("reply",))
     assert shown.question is not None
@@ -151,10 +151,10 @@ async def test_what_was_known_of_a_case_is_kept_while_it_cannot_be_read(clock: C
     async with world(scripted(answers), clock) as made:
         client = made.client()
         for minutes in (10, 1, 1, 0):
-            [shown] = said(list((await client.reconcile((), is_full=False)).facts)).values()
+            [shown] = by_key(list((await client.reconcile((), is_full=False)).facts)).values()
             names.append(shown.debtor)
             clock.move(minutes=minutes)
-        read = [status for operation, status in made.heard if operation == "cases.get"]
+        read = [status for operation, status in made.observed if operation == "cases.get"]
 
     assert names == ["Acme Ltd", "Acme Ltd", "Acme Ltd", "New Name"]
     assert read == ["200", "503", "200"]
@@ -167,5 +167,5 @@ async def test_when_many_cases_fail_the_rest_are_left_for_later(clock: Clock) ->
     ) as made:
         facts = list((await made.client().reconcile((), is_full=False)).facts)
 
-    assert len(said(facts)) == 40
-    assert 5 <= sum(operation == "cases.get" for operation, _ in made.heard) < 12
+    assert len(by_key(facts)) == 40
+    assert 5 <= sum(operation == "cases.get" for operation, _ in made.observed) < 12

@@ -1,4 +1,4 @@
-"""Polling Debitura: what a complete pass says, what an incomplete one must not, and how often cases are read."""
+"""Polling Debitura: the facts of a complete pass and of an incomplete one, and how often cases are read."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -47,15 +47,15 @@ async def debitura(stand: DebituraStand, clock: Clock) -> AsyncIterator[World]:
         yield made
 
 
-def said(facts: list[Fact]) -> dict[str, Snapshot]:
+def by_key(facts: list[Fact]) -> dict[str, Snapshot]:
     return {fact.key: fact.snapshot for fact in facts if isinstance(fact, SourceSaid)}
 
 
-def gone(facts: list[Fact]) -> list[tuple[str, bool, str]]:
+def outcomes_of(facts: list[Fact]) -> list[tuple[str, bool, str]]:
     return [(fact.key, fact.is_certain, fact.outcome) for fact in facts if isinstance(fact, SourceGone)]
 
 
-# What a pass says
+# Facts of a complete pass
 
 
 async def test_a_pass_tells_of_a_task_of_every_type(debitura: World, stand: DebituraStand) -> None:
@@ -64,7 +64,7 @@ async def test_a_pass_tells_of_a_task_of_every_type(debitura: World, stand: Debi
     client: Upstream = debitura.client()
 
     shown = {
-        snapshot.kind: snapshot for snapshot in said(list((await client.reconcile((), is_full=False)).facts)).values()
+        snapshot.kind: snapshot for snapshot in by_key(list((await client.reconcile((), is_full=False)).facts)).values()
     }
 
     assert set(shown) == {*TYPES, *LATER_TYPES}
@@ -83,7 +83,7 @@ async def test_many_pages_are_one_pass_said_when_it_began(debitura: World, stand
 
     facts = list((await debitura.client().reconcile((), is_full=False)).facts)
 
-    assert set(said(facts)) == expected
+    assert set(by_key(facts)) == expected
     assert calls(stand, "/tasks") == 3
     assert {fact.said_at for fact in facts if isinstance(fact, SourceSaid)} == {clock()}
 
@@ -95,8 +95,8 @@ async def test_a_task_listed_as_solved_is_gone_for_certain(debitura: World, stan
 
     facts = list((await client.reconcile({key(task), key(other), "getbill:main:agreement:1"}, is_full=False)).facts)
 
-    assert gone(facts) == [(key(task), True, "solved")]
-    assert set(said(facts)) == {key(other)}
+    assert outcomes_of(facts) == [(key(task), True, "solved")]
+    assert set(by_key(facts)) == {key(other)}
 
 
 async def test_a_task_that_is_nowhere_is_gone_as_far_as_one_pass_can_tell(
@@ -107,7 +107,7 @@ async def test_a_task_that_is_nowhere_is_gone_as_far_as_one_pass_can_tell(
 
     facts = list((await debitura.client().reconcile({key(task)}, is_full=False)).facts)
 
-    assert gone(facts) == [(key(task), False, "solved")]
+    assert outcomes_of(facts) == [(key(task), False, "solved")]
 
 
 async def test_the_solved_ones_are_found_at_either_end_of_the_list(debitura: World, stand: DebituraStand) -> None:
@@ -118,7 +118,7 @@ async def test_the_solved_ones_are_found_at_either_end_of_the_list(debitura: Wor
 
     facts = list((await debitura.client().reconcile({oldest, newest}, is_full=False)).facts)
 
-    assert sorted(gone(facts)) == sorted([(oldest, True, "solved"), (newest, True, "solved")])
+    assert sorted(outcomes_of(facts)) == sorted([(oldest, True, "solved"), (newest, True, "solved")])
 
 
 async def test_the_solved_ones_are_asked_for_only_when_something_vanished(
@@ -138,7 +138,7 @@ async def test_when_the_solved_ones_cannot_be_read_the_pass_still_counts() -> No
     async with world(scripted({"/tasks": answer})) as made:
         facts = list((await made.client().reconcile({key(tasks(1)[0])}, is_full=False)).facts)
 
-    assert gone(facts) == [(key(tasks(1)[0]), False, "solved")]
+    assert outcomes_of(facts) == [(key(tasks(1)[0]), False, "solved")]
 
 
 async def test_an_open_task_among_the_solved_ones_is_not_taken_for_solved() -> None:
@@ -148,7 +148,7 @@ async def test_an_open_task_among_the_solved_ones_is_not_taken_for_solved() -> N
     async with world(scripted({"/tasks": answer})) as made:
         facts = list((await made.client().reconcile({key(tasks(1)[0])}, is_full=False)).facts)
 
-    assert gone(facts) == [(key(tasks(1)[0]), False, "solved")]
+    assert outcomes_of(facts) == [(key(tasks(1)[0]), False, "solved")]
 
 
 async def test_a_task_in_the_open_list_that_says_it_is_solved_is_believed() -> None:
@@ -156,10 +156,10 @@ async def test_a_task_in_the_open_list_that_says_it_is_solved_is_believed() -> N
     async with world(scripted({"/tasks": in_turn([page([solved])])})) as made:
         facts = list((await made.client().reconcile((), is_full=False)).facts)
 
-    assert [(snapshot.is_open, snapshot.outcome) for snapshot in said(facts).values()] == [(False, "solved")]
+    assert [(snapshot.is_open, snapshot.outcome) for snapshot in by_key(facts).values()] == [(False, "solved")]
 
 
-# What an incomplete pass must not say
+# Incomplete passes
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ async def test_pages_that_do_not_add_up_conclude_nothing(pages: list[Any]) -> No
             list((await made.client().reconcile({key(tasks(5)[0])}, is_full=False)).facts)
 
         assert failed.value.code == "incomplete_pass"
-        assert len(made.heard) <= 2
+        assert len(made.observed) <= 2
 
 
 @pytest.mark.parametrize(
@@ -230,8 +230,8 @@ async def test_odd_paging_that_adds_up_is_read(pages: list[Any]) -> None:
     async with world(scripted({"/tasks": in_turn(pages)})) as made:
         facts = list((await made.client().reconcile((), is_full=False)).facts)
 
-        assert len(said(facts)) == 2
-        assert len(made.heard) == len(pages)
+        assert len(by_key(facts)) == 2
+        assert len(made.observed) == len(pages)
 
 
 @pytest.mark.parametrize("body", [page([]), page(None), page([], totalPages=0)])
@@ -240,7 +240,7 @@ async def test_an_empty_list_is_a_complete_pass(body: dict[str, Any]) -> None:
         assert list((await made.client().reconcile((), is_full=False)).facts) == []
 
 
-# What Debitura says besides
+# Pauses, refusals and errors
 
 
 async def test_a_pause_that_debitura_asks_for_is_kept_by_every_call(
@@ -338,7 +338,7 @@ async def test_the_key_goes_with_every_request_and_json_is_asked_for() -> None:
         list((await made.client(api_key="k-1").reconcile((), is_full=False)).facts)
 
         assert seen == [("k-1", "application/json")]
-        assert made.heard == [("tasks.list", "200")]
+        assert made.observed == [("tasks.list", "200")]
 
 
 async def test_there_is_nothing_to_listen_to_or_to_look_at(debitura: World) -> None:
@@ -348,7 +348,7 @@ async def test_there_is_nothing_to_listen_to_or_to_look_at(debitura: World) -> N
     assert refused.value.code == "media_gone"
 
 
-# How it is
+# Health
 
 
 async def test_an_account_that_is_well_says_whose_it_is_and_as_whom_people_reply(debitura: World) -> None:

@@ -1,7 +1,7 @@
-"""The stand-in for Debitura is held to Debitura's own contract: its OpenAPI document, and the official Python client.
+"""The stand-in for Debitura follows Debitura's OpenAPI document and works with the official Python client.
 
-The document is stricter than the service in one point: it allows no null part, and the documented samples have some
-(docs/vendors/debitura.md#the-specification-as-a-mock). The tests accept null parts and no other deviation.
+The document is stricter than the service: it does not allow null for nested objects, although the documented
+samples contain it (docs/vendors/debitura.md#the-specification-as-a-mock). The tests allow that and nothing else.
 """
 
 import importlib
@@ -28,7 +28,7 @@ DOCUMENT = payload("customer-api")
 
 
 def lenient(schema: Any) -> Any:
-    """A schema of OpenAPI 3.0 in the words of JSON Schema; parts and what is ``nullable`` may be null."""
+    """An OpenAPI 3.0 schema as JSON Schema; nested objects and ``nullable`` fields may be null."""
     match schema:
         case {"$ref": str(reference)}:
             return {"anyOf": [{"$ref": reference}, {"type": "null"}]}
@@ -47,7 +47,7 @@ COMPONENTS = {"schemas": lenient(DOCUMENT["components"]["schemas"])}
 
 
 def operation_of(method: str, path: str) -> str:
-    """The document's path that ``path`` is an instance of; a fixed word goes before a place for any."""
+    """The path in the document that matches ``path``; a literal segment matches before a placeholder."""
     fits = [p for p in DOCUMENT["paths"] if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", p), path)]
     fits = [p for p in fits if method.lower() in DOCUMENT["paths"][p]]
     assert fits, f"the document knows no {method} {path}"
@@ -56,7 +56,7 @@ def operation_of(method: str, path: str) -> str:
 
 
 def objections(answer: httpx.Response) -> list[str]:
-    """What the document has against an answer: its status, its fields, their types."""
+    """How an answer violates the document: its status, fields and types."""
     method, path = answer.request.method, answer.request.url.path
     declared = DOCUMENT["paths"][operation_of(method, path)][method.lower()]["responses"]
     said = declared.get(str(answer.status_code))
@@ -72,7 +72,7 @@ def objections(answer: httpx.Response) -> list[str]:
 
 @pytest.fixture
 def stand() -> DebituraStand:
-    """One of everything, in every stage of its life."""
+    """A stand-in with one task, case and chat in every state."""
     made = DebituraStand(solve_after_s=0)
     for kind in [*TYPES, *LATER_TYPES]:
         made.add_task(kind)
@@ -115,7 +115,10 @@ async def test_every_refusal_of_the_stand_in_is_one_the_document_knows(
             "/cases/case-reference/NOBODY00", "/cases/by-creditor-reference/nothing",
         )
     ]  # fmt: skip
-    unsent = ({"message": "x"}, {**SENDER, "userEmail": "nobody@creditor.example"})  # a field's own 400 is prose only
+    unsent = (
+        {"message": "x"},
+        {**SENDER, "userEmail": "nobody@creditor.example"},
+    )  # the 400 for an invalid field is described in prose only
     answers += [await api.post(f"/cases/{case_id}/chats", json=body) for body in unsent]
     answers += [await api.get(path, headers={"XApiKey": "another"}) for path in ("/me", "/users")]
 
@@ -136,7 +139,7 @@ async def test_the_document_does_object_to_what_it_does_not_know(
     assert objections(await api.get(path)) != []
 
 
-# The official client, over a real socket. Its 1.0.0 is older than the tasks and knows all the rest.
+# The official client over a real socket. Version 1.0.0 has no tasks but all other operations.
 
 
 @pytest.fixture
@@ -147,7 +150,7 @@ def sandbox() -> Iterator[tuple[Sandbox, str]]:
 
 @pytest.fixture
 def official(sandbox: tuple[Sandbox, str]) -> Iterator[Any]:
-    """Answers with the client's API of a name: ``official("Cases")``."""
+    """Return the official client's API by name: ``official("Cases")``."""
     sdk = pytest.importorskip("debitura_debt_collection", reason="the official client is not installed")
     configuration = sdk.Configuration(host=sandbox[1], api_key={"ApiKey": "debitura-key"})
     with sdk.ApiClient(configuration) as client:

@@ -1,4 +1,4 @@
-"""Many cases at once, as at every start: a few calls for all of them, and none is lost where a list tells less."""
+"""Many cases at once, as after a start: few calls, and an incomplete list entry is read by itself."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -29,23 +29,23 @@ async def debitura(stand: DebituraStand) -> AsyncIterator[World]:
         yield made
 
 
-def said(facts: list[Fact]) -> list[Snapshot]:
+def snapshots_of(facts: list[Fact]) -> list[Snapshot]:
     return [fact.snapshot for fact in facts if isinstance(fact, SourceSaid)]
 
 
-async def heard(debitura: World) -> list[Snapshot]:
-    return said(list((await debitura.client().reconcile((), is_full=False)).facts))
+async def fetch_snapshots(debitura: World) -> list[Snapshot]:
+    return snapshots_of(list((await debitura.client().reconcile((), is_full=False)).facts))
 
 
-def alone(stand: DebituraStand) -> int:
-    """Cases that were read by themselves."""
+def count_single_reads(stand: DebituraStand) -> int:
+    """The number of cases that were read by themselves."""
     return sum(calls(stand, f"/cases/{case_id}") for case_id in stand.cases)
 
 
 async def test_many_cases_are_read_fifty_in_a_call(debitura: World, stand: DebituraStand) -> None:
-    shown = await heard(debitura)
+    shown = await fetch_snapshots(debitura)
 
-    assert (calls(stand, "/cases"), alone(stand)) == (2, 0)
+    assert (calls(stand, "/cases"), count_single_reads(stand)) == (2, 0)
     assert len(shown) == MANY
     assert all(one.debtor and one.amount and one.case_reference for one in shown)
 
@@ -58,9 +58,9 @@ async def test_what_a_list_leaves_out_is_read_from_the_case_itself(
     sparse = {case_id: case | {missing: None} for case_id, case in whole.items()}
     monkeypatch.setattr(stand, "cases", Lists(whole, sparse))
 
-    shown = await heard(debitura)
+    shown = await fetch_snapshots(debitura)
 
-    assert (calls(stand, "/cases"), alone(stand)) == (2, MANY)
+    assert (calls(stand, "/cases"), count_single_reads(stand)) == (2, MANY)
     assert all(one.debtor and one.amount for one in shown)
 
 
@@ -69,8 +69,8 @@ async def test_what_a_list_does_not_show_is_read_from_the_case_itself(
 ) -> None:
     monkeypatch.setattr(stand, "cases", Lists(stand.cases, {}))
 
-    assert all(one.debtor for one in await heard(debitura))
-    assert alone(stand) == MANY
+    assert all(one.debtor for one in await fetch_snapshots(debitura))
+    assert count_single_reads(stand) == MANY
 
 
 async def test_a_list_that_is_refused_costs_no_context(
@@ -78,12 +78,12 @@ async def test_a_list_that_is_refused_costs_no_context(
 ) -> None:
     monkeypatch.setattr(stand, "cases", Lists(stand.cases, None))
 
-    assert all(one.debtor for one in await heard(debitura))
-    assert (calls(stand, "/cases"), alone(stand)) == (1, MANY)
+    assert all(one.debtor for one in await fetch_snapshots(debitura))
+    assert (calls(stand, "/cases"), count_single_reads(stand)) == (1, MANY)
 
 
 class Lists(dict[str, Any]):
-    """Cases of which a list tells something else than each does of itself, or (None) nothing to nobody."""
+    """A list of cases that differs from the single cases, or (None) does not exist."""
 
     def __init__(self, whole: dict[str, Any], listed: dict[str, Any] | None) -> None:
         super().__init__(whole)

@@ -1,4 +1,4 @@
-"""A pass over tasks whose fields hold what nobody documented: each of them is told of all the same."""
+"""A pass over tasks with undocumented values in their fields: each of them is reported."""
 
 import json
 from typing import Any

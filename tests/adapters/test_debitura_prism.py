@@ -1,4 +1,4 @@
-"""Our requests against a mock that Prism makes of Debitura's own OpenAPI document: it knows the rules, not our reading.
+"""The client's requests against a Prism mock of Debitura's OpenAPI document, an independent check of the wire.
 
 Needs node; the mock is installed once into .build/prism.
 """
@@ -19,7 +19,7 @@ from receiver.domain.people import People, Person
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError, UncertainError
 from receiver.upstream.debitura.api import Api
 from tests.adapters import prism_spec
-from tests.adapters.debitura_world import Clock, World, key, order, payload
+from tests.adapters.debitura_world import Clock, World, command_for, key, payload
 
 pytestmark = [pytest.mark.anyio, pytest.mark.prism]
 
@@ -31,7 +31,7 @@ MEMBER = Person(email="anna.k@creditor.example")
 
 
 class Preferring(httpx.AsyncHTTPTransport):
-    """A network that asks the mock for certain answers by method and end of path, and notes what it objects to."""
+    """A network that requests certain answers of the mock by method and end of path, and records its objections."""
 
     def __init__(self, wishes: Mapping[tuple[str, str], str] | None = None) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Preferring(httpx.AsyncHTTPTransport):
 
 @pytest.fixture(scope="session")
 def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The mock's address; one process for each process of tests, installed by whichever comes first."""
+    """The mock's URL; one mock for each test process, installed by the first one."""
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
         pytest.skip("node is not installed")
@@ -109,7 +109,7 @@ async def test_everything_we_ask_is_asked_as_the_specification_wants_it(debitura
 
     facts = list((await client.reconcile({other}, is_full=True)).facts)
     books = await client.list_receivables()
-    sent = await client.execute(order(task, "Ça va? 😀", person=MEMBER))
+    sent = await client.execute(command_for(task, "Ça va? 😀", person=MEMBER))
     rows = await client.health()
     await debitura.close()
 
@@ -138,7 +138,7 @@ async def test_a_task_that_its_case_no_longer_lists_gets_no_reply(debitura: Worl
     network = Preferring({("GET", f"/cases/{CASE}/tasks"): "example=empty"})
     client = debitura.client(transport=network)
 
-    facts = await client.execute(order(payload("task__reply_to_chat"), person=MEMBER))
+    facts = await client.execute(command_for(payload("task__reply_to_chat"), person=MEMBER))
     await debitura.close()
 
     assert isinstance(facts[-1], SourceGone)
@@ -150,7 +150,7 @@ async def test_the_shortest_and_the_longest_reply_are_within_the_rules(debitura:
     network = Preferring()
     client = debitura.client(transport=network)
 
-    await client.execute(order(payload("task__reply_to_chat"), "x" * length, person=MEMBER))
+    await client.execute(command_for(payload("task__reply_to_chat"), "x" * length, person=MEMBER))
     await debitura.close()
 
     assert network.objections == []

@@ -1,4 +1,4 @@
-"""Replies to a partner: sent once, as the right person, and only while somebody waits for them."""
+"""Replies to a partner: sent once, as the right person, and only while the task is open."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -17,9 +17,9 @@ from tests.adapters.debitura_world import (
     Clock,
     World,
     calls,
+    command_for,
     in_turn,
     key,
-    order,
     page,
     payload,
     scripted,
@@ -52,8 +52,8 @@ def task(stand: DebituraStand) -> dict[str, Any]:
     return stand.add_task("ReplyToChat")
 
 
-def ours(stand: DebituraStand, task: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the creditor wrote in the task's chat: sender and words."""
+def creditor_messages(stand: DebituraStand, task: dict[str, Any]) -> list[tuple[str, str]]:
+    """The creditor's messages in the task's chat: sender and text."""
     return [(chat["user"]["email"], chat["message"]) for chat in stand.chats[task["caseId"]] if chat["role"] == 1]
 
 
@@ -63,11 +63,11 @@ def accepted(task: dict[str, Any]) -> list[Fact]:
 
 async def failure(client: Debitura, *arguments: Any, **changes: Any) -> DeliveryError:
     with pytest.raises(DeliveryError) as failed:
-        await client.execute(order(*arguments, **changes))
+        await client.execute(command_for(*arguments, **changes))
     return failed.value
 
 
-# What
+# The message
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ async def failure(client: Debitura, *arguments: Any, **changes: Any) -> Delivery
 async def test_a_reply_is_stripped_and_may_be_as_long_as_debitura_counts(
     debitura: World, stand: DebituraStand, task: dict[str, Any], text: str, sent: str
 ) -> None:
-    assert await debitura.client().execute(order(task, text)) == accepted(task)
-    assert ours(stand, task) == [("ar@creditor.example", sent)]
+    assert await debitura.client().execute(command_for(task, text)) == accepted(task)
+    assert creditor_messages(stand, task) == [("ar@creditor.example", sent)]
 
 
 @pytest.mark.parametrize("text", [None, "", " \n\t", "a" * 10_001, "😀" * 5_001, "\x00"])
@@ -114,7 +114,7 @@ async def test_nothing_else_can_be_asked_of_debitura(
     assert (type(error), error.code, len(stand.faults.calls)) == (PermanentError, "not_offered", 0)
 
 
-# Only while somebody waits
+# Only while the task is open
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ async def test_a_task_solved_in_the_portal_gets_no_reply_and_no_credit_for_one(
 ) -> None:
     stand.solve_in_portal(task["id"])
 
-    refused, gone = await debitura.client().execute(order(task, maybe_duplicate=maybe_duplicate))
+    refused, gone = await debitura.client().execute(command_for(task, maybe_duplicate=maybe_duplicate))
 
     assert refused == SourceRefused(key(task), 1, f"already solved at Debitura; {reason}")
     assert gone == SourceGone(key(task), NOW, is_certain=True, outcome="solved")
@@ -152,10 +152,10 @@ async def test_a_case_that_cannot_list_its_tasks_is_looked_up_in_the_account(
         f"{path}/chats": in_turn([{}]),
     }
     async with world(scripted(answers)) as made:
-        facts = await made.client().execute(order(task))
+        facts = await made.client().execute(command_for(task))
 
     assert (facts == accepted(task)) == is_waiting
-    assert (("chats.send", "200") in made.heard) == is_waiting
+    assert (("chats.send", "200") in made.observed) == is_waiting
 
 
 async def test_when_nobody_can_tell_whether_the_task_waits_nothing_is_sent() -> None:
@@ -180,7 +180,7 @@ async def test_a_reply_whose_answer_was_lost_is_found_in_the_chat(
 ) -> None:
     debitura.network.loses_answers = True
 
-    assert await debitura.client().execute(order(task, "Two\nlines")) == accepted(task)
+    assert await debitura.client().execute(command_for(task, "Two\nlines")) == accepted(task)
     assert calls(stand, "/chats", "POST") == 1
 
 
@@ -208,7 +208,7 @@ async def test_a_look_that_fails_leaves_it_uncertain() -> None:
         error = await failure(made.client(), task)
 
     assert isinstance(error, UncertainError)
-    assert [operation for operation, _ in made.heard].count("chats.send") == 1
+    assert [operation for operation, _ in made.observed].count("chats.send") == 1
 
 
 @pytest.mark.parametrize("message", [SENT, f" {SENT}\r\n"])
@@ -219,7 +219,7 @@ async def test_after_a_doubtful_try_the_reply_is_looked_for_first(
     stand.solve(task["id"])
     clock.move(hours=1)
 
-    assert await debitura.client().execute(order(task, maybe_duplicate=True)) == accepted(task)
+    assert await debitura.client().execute(command_for(task, maybe_duplicate=True)) == accepted(task)
     assert calls(stand, "/chats", "POST") == 0
 
 
@@ -232,8 +232,8 @@ async def test_a_doubtful_try_is_repeated_only_once_it_can_no_longer_arrive(
     assert (type(error), calls(stand, "/chats", "POST")) == (UncertainError, 0)
 
     clock.move(seconds=1)
-    assert await client.execute(order(task, maybe_duplicate=True)) == accepted(task)
-    assert ours(stand, task) == [("ar@creditor.example", SENT)]
+    assert await client.execute(command_for(task, maybe_duplicate=True)) == accepted(task)
+    assert creditor_messages(stand, task) == [("ar@creditor.example", SENT)]
 
 
 async def test_the_time_of_the_last_try_counts_not_that_of_the_wish(
@@ -249,8 +249,8 @@ async def test_the_time_of_the_last_try_counts_not_that_of_the_wish(
     assert isinstance(await failure(client, task, maybe_duplicate=True), UncertainError)
 
     clock.move(seconds=31)
-    assert await client.execute(order(task, maybe_duplicate=True)) == accepted(task)
-    assert len(ours(stand, task)) == 1
+    assert await client.execute(command_for(task, maybe_duplicate=True)) == accepted(task)
+    assert len(creditor_messages(stand, task)) == 1
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ async def test_another_message_is_not_taken_for_the_reply(
     stand.reply(task["caseId"], text, stand.users[user])
     clock.at = NOW + timedelta(minutes=5)
 
-    await debitura.client().execute(order(task, maybe_duplicate=True))
+    await debitura.client().execute(command_for(task, maybe_duplicate=True))
 
     assert calls(stand, "/chats", "POST") == 1
 
@@ -279,11 +279,11 @@ async def test_a_clock_that_runs_a_minute_behind_does_not_double_a_reply(
     stand.reply(task["caseId"], SENT, stand.users[1])
     clock.at = NOW + timedelta(minutes=5)
 
-    assert await debitura.client().execute(order(task, maybe_duplicate=True)) == accepted(task)
+    assert await debitura.client().execute(command_for(task, maybe_duplicate=True)) == accepted(task)
     assert calls(stand, "/chats", "POST") == 0
 
 
-# What Debitura answers
+# Debitura's answers
 
 
 async def test_what_debitura_refuses_is_told_in_its_words_and_the_team_is_read_again(
@@ -297,7 +297,7 @@ async def test_what_debitura_refuses_is_told_in_its_words_and_the_team_is_read_a
     assert (type(error), error.code) == (PermanentError, "refused")
     assert error.message.endswith("(InvalidUserEmail)")
     stand.faults.refuse = None
-    await client.execute(order(task, person=Person(email="ar@creditor.example")))
+    await client.execute(command_for(task, person=Person(email="ar@creditor.example")))
     assert calls(stand, "/users") >= 2
 
 
@@ -322,7 +322,7 @@ async def test_too_many_calls_mean_later_and_surely_not_sent(
     assert isinstance(error, RetryLaterError)
     assert (error.code, error.after_s) == ("rate_limited", 2.0)
     clock.move(seconds=3)
-    assert await client.execute(order(task)) == accepted(task)
+    assert await client.execute(command_for(task)) == accepted(task)
 
 
 async def test_no_connection_means_surely_not_sent(debitura: World, task: dict[str, Any]) -> None:
@@ -337,7 +337,7 @@ async def test_after_a_reply_the_task_goes_and_is_gone_for_certain(
     debitura: World, clock: Clock, task: dict[str, Any]
 ) -> None:
     client = debitura.client()
-    await client.execute(order(task))
+    await client.execute(command_for(task))
     assert len(list((await client.reconcile({key(task)}, is_full=False)).facts)) == 1
 
     clock.move(seconds=5)

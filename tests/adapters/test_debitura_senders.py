@@ -1,4 +1,4 @@
-"""As whom a reply to a partner is sent: nobody is guessed, for the partner reads that name."""
+"""The sender of a reply to a partner, which is never guessed: the partner reads that name."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,9 +16,9 @@ from tests.adapters.debitura_world import (
     Clock,
     World,
     calls,
+    command_for,
     in_turn,
     key,
-    order,
     page,
     payload,
     scripted,
@@ -52,8 +52,8 @@ def task(stand: DebituraStand) -> dict[str, Any]:
     return stand.add_task("ReplyToChat")
 
 
-def ours(stand: DebituraStand, task: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the creditor wrote in the task's chat: sender and words."""
+def creditor_messages(stand: DebituraStand, task: dict[str, Any]) -> list[tuple[str, str]]:
+    """The creditor's messages in the task's chat: sender and text."""
     return [(chat["user"]["email"], chat["message"]) for chat in stand.chats[task["caseId"]] if chat["role"] == 1]
 
 
@@ -63,7 +63,7 @@ def accepted(task: dict[str, Any]) -> list[Fact]:
 
 async def failure(client: Debitura, *arguments: Any, **changes: Any) -> DeliveryError:
     with pytest.raises(DeliveryError) as failed:
-        await client.execute(order(*arguments, **changes))
+        await client.execute(command_for(*arguments, **changes))
     return failed.value
 
 
@@ -81,10 +81,10 @@ async def test_a_reply_is_sent_as_the_member_a_person_is_or_as_the_configured_on
     debitura: World, stand: DebituraStand, task: dict[str, Any],
     people: People, person: Person, reply_as: str, sender: str,
 ) -> None:  # fmt: skip
-    facts = await debitura.client(people=people, reply_as=reply_as).execute(order(task, person=person))
+    facts = await debitura.client(people=people, reply_as=reply_as).execute(command_for(task, person=person))
 
     assert facts == accepted(task)
-    assert ours(stand, task) == [(sender, SENT)]
+    assert creditor_messages(stand, task) == [(sender, SENT)]
 
 
 @pytest.mark.parametrize(
@@ -110,16 +110,16 @@ async def test_the_team_is_read_once_a_day_and_when_somebody_is_not_in_it(
 ) -> None:
     client = debitura.client()
     for _ in range(2):
-        await client.execute(order(stand.add_task("ReplyToChat"), person=Person(email="ar@creditor.example")))
+        await client.execute(command_for(stand.add_task("ReplyToChat"), person=Person(email="ar@creditor.example")))
     assert calls(stand, "/users") == 1
 
     stand.users.append({"id": "1", "name": "Ben", "email": "ben@creditor.example"})
     task = stand.add_task("ReplyToChat")
-    await client.execute(order(task, person=Person(email="ben@creditor.example")))
-    assert (ours(stand, task), calls(stand, "/users")) == ([("ben@creditor.example", SENT)], 2)
+    await client.execute(command_for(task, person=Person(email="ben@creditor.example")))
+    assert (creditor_messages(stand, task), calls(stand, "/users")) == ([("ben@creditor.example", SENT)], 2)
 
     clock.move(days=1)
-    await client.execute(order(stand.add_task("ReplyToChat"), person=Person(email="ar@creditor.example")))
+    await client.execute(command_for(stand.add_task("ReplyToChat"), person=Person(email="ar@creditor.example")))
     assert calls(stand, "/users") == 3
 
 
@@ -135,8 +135,8 @@ async def test_a_team_known_since_yesterday_is_better_than_no_reply(clock: Clock
     async with world(scripted(answers), clock) as made:
         client = made.client()
         me = Person(email="ar@creditor.example")
-        await client.execute(order(task, person=me))
+        await client.execute(command_for(task, person=me))
         clock.move(days=2)
 
-        assert await client.execute(order(task, person=me)) == accepted(task)
-        assert (await failure(client, task)).code == "server_error"  # who is not known to be in the team waits
+        assert await client.execute(command_for(task, person=me)) == accepted(task)
+        assert (await failure(client, task)).code == "server_error"  # a sender not known as a member has to wait

@@ -1,4 +1,4 @@
-"""All cases of an account, also those without a task: how often they are read, and when nothing is concluded."""
+"""All cases of an account, including those without a task: how often they are read, and when a list counts."""
 
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -33,8 +33,8 @@ async def debitura(stand: DebituraStand, clock: Clock) -> AsyncIterator[World]:
         yield made
 
 
-def said(books: Iterable[ReceivableBatch]) -> dict[str, Receivable]:
-    return {one.reference: one for book in books for one in book.said}
+def receivables_of(batches: Iterable[ReceivableBatch]) -> dict[str, Receivable]:
+    return {one.reference: one for batch in batches for one in batch.said}
 
 
 def listing(*numbers: int, **pages: Any) -> dict[str, Any]:
@@ -45,11 +45,11 @@ def listing(*numbers: int, **pages: Any) -> dict[str, Any]:
 async def test_a_case_nobody_waits_for_is_known(debitura: World, stand: DebituraStand) -> None:
     case = stand.add_case()
 
-    (book,) = await debitura.client(case_url="https://d.example/{id}").list_receivables()
+    (batch,) = await debitura.client(case_url="https://d.example/{id}").list_receivables()
 
-    one = said([book])[case["creditorReference"]]
-    assert book.is_pass
-    assert book.listed == frozenset({one.key})
+    one = receivables_of([batch])[case["creditorReference"]]
+    assert batch.is_pass
+    assert batch.listed == frozenset({one.key})
     assert (one.name, one.stage, one.partner) == (case["reference"], "Active", "Inkasso Nord AB")
     assert one.url == f"https://d.example/{case['id']}"
 
@@ -95,7 +95,7 @@ async def test_an_event_about_a_case_has_it_read_at_once_and_the_list_at_the_nex
     stand.move_case(case["id"], "Closed")
 
     await client.fetch([ChangeHint(what="case", id=case["id"])], ())
-    told = said(await client.list_receivables())
+    told = receivables_of(await client.list_receivables())
     clock.move(seconds=60)
     (again,) = await client.list_receivables()
 
@@ -108,31 +108,31 @@ async def test_what_has_not_changed_is_not_told_again_until_the_next_day(
 ) -> None:
     case = stand.add_case()
     client = debitura.client()
-    first = said(await client.list_receivables())
+    first = receivables_of(await client.list_receivables())
     clock.move(minutes=11)
-    (book,) = await client.list_receivables()
+    (batch,) = await client.list_receivables()
     clock.move(days=1)
-    tomorrow = said(await client.list_receivables())
+    tomorrow = receivables_of(await client.list_receivables())
 
-    assert (len(first), book.said, book.is_pass) == (1, (), True)
+    assert (len(first), batch.said, batch.is_pass) == (1, (), True)
     assert list(tomorrow) == [case["creditorReference"]]
 
 
 async def test_a_list_that_does_not_add_up_is_no_pass_and_forgets_nobody() -> None:
     async with world(scripted({"/cases": in_turn([listing(1, 2, totalResults=3)])})) as made:
-        (book,) = await made.client().list_receivables()
+        (batch,) = await made.client().list_receivables()
 
-    assert sorted(said([book])) == ["INV-1", "INV-2"]
-    assert (book.is_pass, book.listed) == (False, None)
+    assert sorted(receivables_of([batch])) == ["INV-1", "INV-2"]
+    assert (batch.is_pass, batch.listed) == (False, None)
 
 
 async def test_an_account_that_lists_no_cases_has_no_twins_and_is_not_asked_again_and_again(clock: Clock) -> None:
     async with world(scripted({}), clock) as made:
         client = made.client()
-        books = [await client.list_receivables() for _ in range(3)]
+        batches = [await client.list_receivables() for _ in range(3)]
 
-        assert books == [[], [], []]
-        assert made.heard == [("cases.list", "404")]
+        assert batches == [[], [], []]
+        assert made.observed == [("cases.list", "404")]
 
 
 async def test_while_debitura_is_down_nothing_is_heard(debitura: World, stand: DebituraStand) -> None:
@@ -147,9 +147,9 @@ async def test_a_case_that_an_event_named_and_that_is_not_there_is_gone(debitura
     client = debitura.client()
     await client.fetch([ChangeHint(what="case", id=uuid(7))], ())
 
-    books = await client.list_receivables()
+    batches = await client.list_receivables()
 
-    assert [book.gone for book in books if book.gone] == [{f"debitura:main:case:{uuid(7)}"}]
+    assert [batch.gone for batch in batches if batch.gone] == [{f"debitura:main:case:{uuid(7)}"}]
 
 
 HERE = "https://casebell.example.com/webhooks/debitura/main"

@@ -1,4 +1,4 @@
-"""A todo that Getbill cannot show keeps no other from being read, and none of its words go further than our log."""
+"""A todo that Getbill cannot show does not block the others, and its content appears only in the log."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -16,8 +16,8 @@ from tests.getbill_side import Watch, client_of, failure, key
 pytestmark = pytest.mark.anyio
 
 
-def ailing(stand: GetbillStand, ids: Collection[str], status: int = 500) -> Any:
-    """The stand-in, but the pages of these todos are 500 and an odd page of a proxy."""
+def with_failing_todos(stand: GetbillStand, ids: Collection[str], status: int = 500) -> Any:
+    """The stand-in, except that these todos answer 500 with a proxy's page."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].rpartition("/")[2] in ids:
@@ -34,7 +34,7 @@ async def test_a_todo_off_the_list_whose_page_ails_keeps_no_other_from_being_rea
     old = [stand.add("ai_dispute") for _ in range(3)]
     watch.move(days=60)
     new = stand.add("portal_dispute")
-    getbill = client_of(ailing(stand, {old[0]["id"]}), watch)
+    getbill = client_of(with_failing_todos(stand, {old[0]["id"]}), watch)
 
     facts = list((await getbill.reconcile([key(todo) for todo in old], is_full=False)).facts)
 
@@ -47,7 +47,7 @@ async def test_what_a_list_said_counts_though_the_reads_end_before_its_details(k
     stand = GetbillStand(clock=watch)
     hardship = stand.add("hardship")
     refusing: list[str] = []
-    getbill = client_of(ailing(stand, refusing, 429), watch)
+    getbill = client_of(with_failing_todos(stand, refusing, 429), watch)
     open_keys = [] if known_for_days is None else [key(hardship)]
     if known_for_days is not None:
         list((await getbill.reconcile(open_keys, is_full=False)).facts)
@@ -66,7 +66,7 @@ async def test_a_429_that_says_no_time_ends_the_reads_for_a_minute() -> None:
     todos = [stand.add("hardship") for _ in range(30)]
     answers: Counter[str] = Counter()
     getbill = client_of(
-        ailing(stand, [todo["id"] for todo in todos], 429),
+        with_failing_todos(stand, [todo["id"] for todo in todos], 429),
         watch,
         observe=lambda _name, status, _: answers.update([status]),
     )
@@ -104,7 +104,7 @@ async def test_when_more_than_a_few_ail_getbill_is_ill_and_the_pass_counts_for_n
     watch.move(days=60)
 
     error = await failure(
-        client_of(ailing(stand, [todo["id"] for todo in old]), watch).reconcile(
+        client_of(with_failing_todos(stand, [todo["id"] for todo in old]), watch).reconcile(
             [key(todo) for todo in old], is_full=False
         )
     )

@@ -1,4 +1,4 @@
-"""Late instalments and check-ins over the API: found by polls, told once, over when Getbill says so."""
+"""Alerts for overdue instalments and check-ins: found by polling, opened once, ended when Getbill says so."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from receiver.domain.fact import Fact, SourceGone, SourceSaid
 from receiver.ports import ChangeHint
 from receiver.upstream.getbill.client import Getbill
 from tests.factories import NOW
-from tests.getbill_side import Watch, asked, client_of, key, page, serving
+from tests.getbill_side import Watch, client_of, key, page, requested_paths, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +33,7 @@ def getbill(stand: GetbillStand, watch: Watch) -> Getbill:
 
 
 def late_plan(stand: GetbillStand) -> tuple[dict[str, Any], str]:
-    """An agreement whose first instalment was due yesterday, and the key of the alert for it."""
+    """An agreement whose first instalment was due yesterday, and the key of its alert."""
     plan = stand.add("agreement")
     day = (NOW - timedelta(days=1)).date()
     plan["installments"][0]["payment_date"] = f"{day}T00:00:00+00:00"
@@ -41,7 +41,7 @@ def late_plan(stand: GetbillStand) -> tuple[dict[str, Any], str]:
 
 
 def due_hardship(stand: GetbillStand) -> tuple[dict[str, Any], str]:
-    """A hardship that was accepted long ago, and whose check-in is due; and the key of the alert for it."""
+    """A hardship that was accepted long ago and has a due check-in, and the key of its alert."""
     todo = stand.add("hardship", check_in_due=True)
     stand.set_status(todo["id"], "validated")
     return todo, f"getbill:main:check_in:{todo['id']}:{todo['check_in_date']}"
@@ -51,7 +51,7 @@ def kinds(facts: list[Fact]) -> dict[str, str]:
     return {fact.key: fact.snapshot.kind for fact in facts if isinstance(fact, SourceSaid)}
 
 
-def gone(facts: list[Fact]) -> dict[str, str]:
+def outcomes_of(facts: list[Fact]) -> dict[str, str]:
     return {fact.key: fact.outcome for fact in facts if isinstance(fact, SourceGone)}
 
 
@@ -62,7 +62,7 @@ async def test_a_late_instalment_is_an_alert_beside_its_plan_and_over_when_paid(
 
     first = kinds(list((await getbill.reconcile([], is_full=False)).facts))
     plan["installments"][0].update(paid_at="2026-03-02T08:00:00+00:00", status="paid")
-    paid = gone(list((await getbill.reconcile([key(plan), alert], is_full=False)).facts))
+    paid = outcomes_of(list((await getbill.reconcile([key(plan), alert], is_full=False)).facts))
 
     assert first == {key(plan): "agreement", alert: "overdue_installment"}
     assert paid == {alert: "paid"}
@@ -78,7 +78,7 @@ async def test_an_old_plan_that_no_list_shows_any_more_is_read_for_its_alert_too
     stand.remove(plan["id"])
 
     assert alert in still
-    assert gone(list((await getbill.reconcile([key(plan), alert], is_full=False)).facts)) == {
+    assert outcomes_of(list((await getbill.reconcile([key(plan), alert], is_full=False)).facts)) == {
         key(plan): "gone",
         alert: "gone",
     }
@@ -91,7 +91,7 @@ async def test_a_plan_that_is_paid_in_full_leaves_no_alert(getbill: Getbill, sta
 
     facts = list((await getbill.reconcile([alert], is_full=False)).facts)
 
-    assert gone(facts) == {alert: "paid"}
+    assert outcomes_of(facts) == {alert: "paid"}
 
 
 async def test_a_check_in_rings_although_the_hardship_was_decided_long_ago(
@@ -101,14 +101,14 @@ async def test_a_check_in_rings_although_the_hardship_was_decided_long_ago(
 
     due = kinds(list((await getbill.reconcile([], is_full=False)).facts))
     todo["check_in_due"] = False
-    answered = gone(list((await getbill.reconcile([alert], is_full=False)).facts))
+    answered = outcomes_of(list((await getbill.reconcile([alert], is_full=False)).facts))
 
     assert due == {alert: "check_in"}
     assert answered == {alert: "completed"}
 
 
 class Listing:
-    """A Getbill whose list shows of a hardship how it was decided, as that of other requests does; it knows no more."""
+    """A Getbill that serves only the list, which shows the decision of a hardship."""
 
     def __init__(self, period: str, **fields: Any) -> None:
         self.period = period
@@ -133,7 +133,7 @@ async def test_a_check_in_rings_though_the_list_says_that_the_hardship_was_accep
     listing = Listing("since_last_month", status=status, **due)
     alert = f"getbill:main:check_in:enc_7:{due.get('check_in_date', '-')}"
 
-    for _ in range(2):  # the second one is a process that has just started
+    for _ in range(2):  # the second process has just started
         getbill = listing.client(watch)
         assert kinds(list((await getbill.reconcile([], is_full=False)).facts)) == {alert: "check_in"}
         list((await getbill.reconcile([], is_full=False)).facts)
@@ -175,8 +175,8 @@ async def test_an_alert_whose_todo_left_the_recent_list_is_followed_all_the_same
     facts = list((await getbill.reconcile([alert], is_full=False)).facts)
 
     assert alert in unlisted
-    assert gone(facts) == {alert: "completed"}
-    assert len([path for path in asked(stand) if todo["id"] in path]) <= 4
+    assert outcomes_of(facts) == {alert: "completed"}
+    assert len([path for path in requested_paths(stand) if todo["id"] in path]) <= 4
 
 
 async def test_an_event_about_the_plan_tells_of_its_alert(getbill: Getbill, stand: GetbillStand) -> None:
@@ -190,7 +190,7 @@ async def test_an_event_about_the_plan_tells_of_its_alert(getbill: Getbill, stan
 async def test_how_debts_stand_comes_with_every_list_and_costs_no_read(getbill: Getbill, stand: GetbillStand) -> None:
     todo = stand.add("portal_dispute")
     list((await getbill.reconcile([], is_full=True)).facts)
-    reads = len(asked(stand))
+    reads = len(requested_paths(stand))
 
     books = await getbill.list_receivables()
 
@@ -198,7 +198,7 @@ async def test_how_debts_stand_comes_with_every_list_and_costs_no_read(getbill: 
     assert (one.reference, one.standing, one.stage) == (todo["debt"]["reference"], ("disputed", "owed"), "on_hold")
     assert one.debtor == stand.debts[todo["debt"]["id"]]["debtor_company"]
     assert [book.listed for book in books if book.is_pass] == [frozenset({key(todo)})]
-    assert len(asked(stand)) == reads
+    assert len(requested_paths(stand)) == reads
 
 
 async def test_a_decided_dispute_still_says_how_its_debt_stands(getbill: Getbill, stand: GetbillStand) -> None:

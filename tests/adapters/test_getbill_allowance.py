@@ -1,4 +1,4 @@
-"""What Getbill's hourly allowance is spent on, and how tokens are come by."""
+"""How Getbill's hourly allowance is spent, and how tokens are fetched."""
 
 import asyncio
 import json
@@ -23,12 +23,12 @@ from receiver.upstream.getbill.client import Getbill
 from tests.getbill_side import (
     PAYLOADS,
     Watch,
-    asked,
+    by_key,
     client_of,
+    command_for,
     failure,
     key,
-    order,
-    said,
+    requested_paths,
     serving,
 )
 
@@ -57,15 +57,15 @@ async def test_a_debt_is_read_once_an_hour_and_at_once_when_it_changed(
     debt = stand.debts[todo["debt"]["id"]]
     for _ in range(3):
         list((await getbill.reconcile([], is_full=False)).facts)
-    assert len(asked(stand, "/debts/")) == 1
+    assert len(requested_paths(stand, "/debts/")) == 1
 
     debt["debtor_company"] = "Renamed Ltd"
-    told = said(await getbill.fetch([ChangeHint(debt_id=debt["id"])], []))
+    told = by_key(await getbill.fetch([ChangeHint(debt_id=debt["id"])], []))
     watch.move(minutes=61)
     list((await getbill.reconcile([], is_full=False)).facts)
 
     assert told[key(todo)].debtor == "Renamed Ltd"
-    assert len(asked(stand, "/debts/")) == 3
+    assert len(requested_paths(stand, "/debts/")) == 3
 
 
 async def test_a_debt_that_cannot_be_read_leaves_the_amount_without_a_currency(
@@ -74,7 +74,7 @@ async def test_a_debt_that_cannot_be_read_leaves_the_amount_without_a_currency(
     todo = stand.add("portal_dispute", amount=1500.0)
     stand.debts.clear()
 
-    found = said(list((await getbill.reconcile([], is_full=False)).facts))[key(todo)]
+    found = by_key(list((await getbill.reconcile([], is_full=False)).facts))[key(todo)]
 
     assert (found.amount, found.debtor) == (Money(Decimal(1500), None), None)
 
@@ -85,7 +85,7 @@ async def test_polling_keeps_reads_for_people(stand: GetbillStand, watch: Watch)
         stand.add("portal_dispute")
     getbill = client_of(stand.app, watch, reads_per_hour=40)
 
-    found = said(list((await getbill.reconcile([], is_full=False)).facts))
+    found = by_key(list((await getbill.reconcile([], is_full=False)).facts))
 
     assert len(found) == 60
     assert getbill.budget.remaining("read") >= 4
@@ -102,12 +102,12 @@ async def test_when_the_allowance_is_nearly_used_up_polling_waits_and_a_person_d
         list((await getbill.reconcile([], is_full=False)).facts)
 
     error = await failure(getbill.reconcile([], is_full=False))
-    done = await getbill.execute(order(todo))
+    done = await getbill.execute(command_for(todo))
 
     assert (type(error), error.code) == (RetryLaterError, "budget")
     assert isinstance(error, RetryLaterError)
     assert error.after_s == 3600
-    assert said(done)[key(todo)].outcome == "validated"
+    assert by_key(done)[key(todo)].outcome == "validated"
 
 
 async def test_a_plan_can_be_changed_with_the_last_reads(stand: GetbillStand, watch: Watch) -> None:
@@ -118,9 +118,9 @@ async def test_a_plan_can_be_changed_with_the_last_reads(stand: GetbillStand, wa
         getbill.budget.spend("read")
     plan = Plan(3, date(2026, 4, 1), Decimal(50))
 
-    done = await getbill.execute(order(todo, "update_plan", plan=plan))
+    done = await getbill.execute(command_for(todo, "update_plan", plan=plan))
 
-    assert said([fact for fact in done if isinstance(fact, SourceSaid)])[key(todo)].installments
+    assert by_key([fact for fact in done if isinstance(fact, SourceSaid)])[key(todo)].installments
     assert SourceDid(key(todo), 7) in done
 
 
@@ -216,7 +216,7 @@ async def test_a_token_is_fetched_once_for_all_who_wait_for_it(stand: GetbillSta
 
     await asyncio.gather(*(getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"])], []) for todo in todos))
 
-    assert asked(stand, "/token", "POST") == ["/token"]
+    assert requested_paths(stand, "/token", "POST") == ["/token"]
 
 
 async def test_a_new_token_is_fetched_before_the_old_one_ends(stand: GetbillStand, watch: Watch) -> None:
@@ -226,7 +226,7 @@ async def test_a_new_token_is_fetched_before_the_old_one_ends(stand: GetbillStan
     watch.move(minutes=59)
     list((await getbill.reconcile([], is_full=False)).facts)
 
-    assert asked(stand, "/token", "POST") == ["/token", "/token"]
+    assert requested_paths(stand, "/token", "POST") == ["/token", "/token"]
     assert set(statuses) == {"200"}
 
 
@@ -240,7 +240,7 @@ async def test_a_revoked_token_is_replaced_once(stand: GetbillStand, watch: Watc
     await asyncio.gather(*(getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"])], []) for _ in range(4)))
     await getbill._api._tokens.replace_rejected("one that was refused long ago")
 
-    assert asked(stand, "/token", "POST") == ["/token", "/token"]
+    assert requested_paths(stand, "/token", "POST") == ["/token", "/token"]
 
 
 async def test_a_ready_token_that_is_refused_is_permanent(stand: GetbillStand, watch: Watch) -> None:
@@ -271,6 +271,6 @@ async def test_without_a_token_nothing_was_done_also_for_a_decision(watch: Watch
     app = Starlette(routes=[Route("/token", token, methods=["POST"])])
     getbill = client_of(app, watch, token_url="http://localhost/token", client_id="c", client_secret="s")
 
-    error = await failure(getbill.execute(order({"type": "ai_detection", "id": "enc_1"})))
+    error = await failure(getbill.execute(command_for({"type": "ai_detection", "id": "enc_1"})))
 
     assert isinstance(error, RetryLaterError)

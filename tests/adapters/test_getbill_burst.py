@@ -1,4 +1,4 @@
-"""Very many disputes in two minutes: how many reads they cost, how soon all are known, how often a channel rings."""
+"""A burst of disputes within two minutes: number of reads, time until all are known, number of messages."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from receiver.sync.reconcile import reconcile
 from receiver.upstream.getbill.budget import READ
 from tests.faults.much import times
 from tests.flood import OVER, ROUTES, flood_on
-from tests.getbill_side import key, order
+from tests.getbill_side import command_for, key
 from tests.office import office
 
 pytestmark = pytest.mark.anyio
@@ -42,7 +42,7 @@ async def test_very_many_events_are_answered_within_one_sweep_and_ring_once_a_ch
         assert await flood.n_with_currency() >= min(n_early + 150, len(flood.todos))
         assert len(here.posts()) == OVER + 1, "details filled in later ring nobody"
         assert here.posts("C0TASKS") == []
-        assert await flood.getbill.execute(order(flood.todos[0]))
+        assert await flood.getbill.execute(command_for(flood.todos[0]))
 
         flood.add(currency="CHF", reference="INV-LATER")
         await flood.step()

@@ -1,4 +1,4 @@
-"""Reading Getbill's todos, against the stand-in that ships with the sandbox and against odder servers."""
+"""Reading Getbill's todos from the sandbox's stand-in and from servers that behave differently."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -18,7 +18,18 @@ from receiver.ports import ChangeHint, Upstream
 from receiver.upstream.getbill.client import Getbill
 from receiver.upstream.getbill.inbound import make_verify
 from tests.factories import NOW
-from tests.getbill_side import KINDS, Watch, asked, client_of, failure, key, page, plain, said, serving
+from tests.getbill_side import (
+    KINDS,
+    Watch,
+    by_key,
+    client_of,
+    failure,
+    key,
+    page,
+    plain,
+    requested_paths,
+    serving,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +58,7 @@ def test_it_is_an_upstream(getbill: Getbill) -> None:
 async def test_a_sweep_tells_of_every_kind_with_currency_and_debtor(getbill: Getbill, stand: GetbillStand) -> None:
     todos = [stand.add(kind, currency="DKK", amount=1200.0) for kind in KINDS]
 
-    found = said(list((await getbill.reconcile([], is_full=False)).facts))
+    found = by_key(list((await getbill.reconcile([], is_full=False)).facts))
 
     assert sorted(found) == sorted(map(key, todos))
     assert sorted(one.kind for one in found.values()) == sorted(KINDS)
@@ -72,7 +83,7 @@ async def test_many_pages_are_one_pass(getbill: Getbill, stand: GetbillStand) ->
         stand.add("agreement")
 
     assert len(list((await getbill.reconcile([], is_full=False)).facts)) == 230
-    assert len(asked(stand, "/todos")) == 3
+    assert len(requested_paths(stand, "/todos")) == 3
 
 
 async def test_older_todos_are_found_by_a_full_sweep_only(getbill: Getbill, stand: GetbillStand, watch: Watch) -> None:
@@ -80,7 +91,7 @@ async def test_older_todos_are_found_by_a_full_sweep_only(getbill: Getbill, stan
     watch.move(days=90)
 
     assert list((await getbill.reconcile([], is_full=False)).facts) == []
-    assert list(said(list((await getbill.reconcile([], is_full=True)).facts))) == [key(old)]
+    assert list(by_key(list((await getbill.reconcile([], is_full=True)).facts))) == [key(old)]
 
 
 @pytest.mark.parametrize("is_sparse", [False, True], ids=["whole singles", "singles as sparse as documented"])
@@ -101,20 +112,20 @@ async def test_an_item_reads_the_same_however_it_was_found(
     by_debt = await getbill.fetch([ChangeHint(debt_id=todo["debt"]["id"])], ours)
     swept_again = list((await getbill.reconcile(ours, is_full=False)).facts)
 
-    assert said(swept)[key(todo)].kind == kind
-    assert said(looked) == said(by_debt) == said(swept_again) == said(swept)
+    assert by_key(swept)[key(todo)].kind == kind
+    assert by_key(looked) == by_key(by_debt) == by_key(swept_again) == by_key(swept)
 
 
 @pytest.mark.parametrize("kind", ["portal_dispute", "hardship", "payment_plan", "ai_dispute", "objection"])
 async def test_a_decision_at_getbill_is_found_and_stays_found(
     getbill: Getbill, stand: GetbillStand, watch: Watch, kind: str
 ) -> None:
-    """The list shows no status for a hardship, a plan or an objection; only the single todo does."""
+    """The list has no status for a hardship, a plan or an objection; only the single todo has one."""
     todo = stand.add(kind)
     list((await getbill.reconcile([], is_full=False)).facts)
     stand.set_status(todo["id"], "rejected")
 
-    resolved = said(list((await getbill.reconcile([key(todo)], is_full=False)).facts))[key(todo)]
+    resolved = by_key(list((await getbill.reconcile([key(todo)], is_full=False)).facts))[key(todo)]
     watch.move(minutes=5)
     afterwards = list((await getbill.reconcile([], is_full=False)).facts)
 
@@ -130,9 +141,9 @@ async def test_a_decision_taken_back_at_getbill_opens_the_item_again(
     assert list((await getbill.reconcile([], is_full=False)).facts) == []
     stand.set_status(todo["id"], "suggested")
 
-    by_webhook = said(await getbill.fetch([ChangeHint(debt_id=todo["debt"]["id"])], []))
+    by_webhook = by_key(await getbill.fetch([ChangeHint(debt_id=todo["debt"]["id"])], []))
     watch.move(hours=2)
-    by_polling = said(list((await client_of(stand.app, watch).reconcile([], is_full=False)).facts))
+    by_polling = by_key(list((await client_of(stand.app, watch).reconcile([], is_full=False)).facts))
 
     assert by_webhook[key(todo)].is_open
     assert by_polling[key(todo)].is_open
@@ -155,8 +166,8 @@ async def test_what_is_open_here_and_not_in_the_list_is_asked_for(
 
     assert facts.keys() == {key(gone), key(old), key(paid)}
     assert facts[key(gone)] == SourceGone(key(gone), watch.at, is_certain=True)
-    assert said([facts[key(old)]])[key(old)].is_open
-    assert said([facts[key(paid)]])[key(paid)].outcome == "completed"
+    assert by_key([facts[key(old)]])[key(old)].is_open
+    assert by_key([facts[key(paid)]])[key(paid)].outcome == "completed"
 
 
 async def test_a_pass_asks_for_fifty_at_most_and_the_others_next_time(getbill: Getbill, watch: Watch) -> None:
@@ -208,7 +219,9 @@ async def test_a_todo_pushed_onto_the_next_page_is_read_again_until_the_list_hol
         start = (int(request.query_params["page"]) - 1) * 100
         return page([plain(i) for i in ids[start : start + 100]], limit=100, total=len(ids), pages=2)
 
-    found = said(list((await client_of(serving(new_one_between_the_pages), watch).reconcile([], is_full=False)).facts))
+    found = by_key(
+        list((await client_of(serving(new_one_between_the_pages), watch).reconcile([], is_full=False)).facts)
+    )
 
     assert len(found) == 151
 
@@ -223,7 +236,7 @@ async def test_a_todo_that_stands_on_two_pages_hides_another_and_the_list_is_rea
         start = (int(request.query_params["page"]) - 1) * 100
         return page([plain(i) for i in ids[start : start + 100]], limit=100, total=150, pages=2)
 
-    found = said(list((await client_of(serving(one_goes_and_one_comes), watch).reconcile([], is_full=False)).facts))
+    found = by_key(list((await client_of(serving(one_goes_and_one_comes), watch).reconcile([], is_full=False)).facts))
 
     assert "getbill:main:agreement:enc_new" in found
     assert len(found) == 150
@@ -237,7 +250,7 @@ async def test_a_todo_that_stands_on_two_pages_hides_another_and_the_list_is_rea
 async def test_a_list_with_odd_pagination_is_still_read(watch: Watch, pagination: dict[str, Any]) -> None:
     app = serving(lambda _request: page([plain("enc_1"), plain("enc_2"), plain("enc_1")], **pagination))
 
-    found = said(list((await client_of(app, watch).reconcile([], is_full=False)).facts))
+    found = by_key(list((await client_of(app, watch).reconcile([], is_full=False)).facts))
 
     assert sorted(found) == ["getbill:main:agreement:enc_1", "getbill:main:agreement:enc_2"]
 
@@ -245,7 +258,7 @@ async def test_a_list_with_odd_pagination_is_still_read(watch: Watch, pagination
 async def test_todos_that_are_nothing_we_know_are_shown_or_left_out_but_never_raise(watch: Watch) -> None:
     todos: list[Any] = [None, 5, {}, {"id": None}, {"id": "enc_9", "type": "promise", "debt": 3}]
 
-    found = said(
+    found = by_key(
         list((await client_of(serving(lambda _request: page(todos)), watch).reconcile([], is_full=False)).facts)
     )
 
@@ -278,7 +291,7 @@ async def test_a_webhook_s_way_from_bytes_to_the_todo(getbill: Getbill, stand: G
     hint = getbill.read(body)
 
     assert hint is not None
-    assert list(said(await getbill.fetch([hint], []))) == [key(todo)]
+    assert list(by_key(await getbill.fetch([hint], []))) == [key(todo)]
 
 
 async def test_a_debt_s_todos_are_looked_at_together(getbill: Getbill, stand: GetbillStand) -> None:
@@ -286,7 +299,10 @@ async def test_a_debt_s_todos_are_looked_at_together(getbill: Getbill, stand: Ge
     second = stand.add("hardship", debt=stand.debts[first["debt"]["id"]])
     stand.add("ai_dispute")
 
-    assert set(said(await getbill.fetch([ChangeHint(debt_id=first["debt"]["id"])], []))) == {key(first), key(second)}
+    assert set(by_key(await getbill.fetch([ChangeHint(debt_id=first["debt"]["id"])], []))) == {
+        key(first),
+        key(second),
+    }
 
 
 async def test_few_hints_are_looked_at_singly_and_many_cost_one_sweep(getbill: Getbill, stand: GetbillStand) -> None:
@@ -294,9 +310,9 @@ async def test_few_hints_are_looked_at_singly_and_many_cost_one_sweep(getbill: G
     hints = [ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos]
 
     few = await getbill.fetch([*hints[:5], *hints[:5]], [])
-    lists_for_few = asked(stand, "/todos").count("/external-api/v1/todos")
+    lists_for_few = requested_paths(stand, "/todos").count("/external-api/v1/todos")
     many = await getbill.fetch(hints, [])
-    lists = asked(stand, "/todos").count("/external-api/v1/todos")
+    lists = requested_paths(stand, "/todos").count("/external-api/v1/todos")
 
     assert (len(few), lists_for_few) == (5, 0)
     assert (len(many), lists) == (6, 1)
@@ -305,7 +321,7 @@ async def test_few_hints_are_looked_at_singly_and_many_cost_one_sweep(getbill: G
 async def test_an_event_about_nothing_in_particular_is_a_sweep(getbill: Getbill, stand: GetbillStand) -> None:
     todo = stand.add("ai_dispute")
 
-    assert list(said(await getbill.fetch([ChangeHint()], []))) == [key(todo)]
+    assert list(by_key(await getbill.fetch([ChangeHint()], []))) == [key(todo)]
 
 
 async def test_what_changed_is_read_anew_also_when_many_changed(getbill: Getbill, stand: GetbillStand) -> None:
@@ -314,7 +330,7 @@ async def test_what_changed_is_read_anew_also_when_many_changed(getbill: Getbill
     for todo in todos:
         stand.set_status(todo["id"], "suggested")
 
-    found = said(await getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
+    found = by_key(await getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
 
     assert set(found) == set(map(key, todos))
 
@@ -325,7 +341,7 @@ async def test_many_hints_reach_further_back_than_the_sweep(
     todos = [stand.add("ai_dispute") for _ in range(6)]
     watch.move(days=60)
 
-    found = said(await getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
+    found = by_key(await getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
 
     assert set(found) == set(map(key, todos))
 
@@ -336,7 +352,7 @@ async def test_a_note_written_at_getbill_shows_after_its_webhook(getbill: Getbil
     for todo in todos:
         todo["admin_notes"] = "call him back"
 
-    found = said(await getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
+    found = by_key(await getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
 
     assert [one.details[-1].text for one in found.values()] == ["call him back"] * 6
 
@@ -349,7 +365,7 @@ async def test_a_todo_that_answers_with_another_id_makes_no_second_item(watch: W
 
     facts = await client_of(app, watch).fetch([ChangeHint(what="ai_detection", id="enc_1")], [])
 
-    assert list(said(facts)) == ["getbill:main:ai_detection:enc_1"]
+    assert list(by_key(facts)) == ["getbill:main:ai_detection:enc_1"]
 
 
 async def test_a_hinted_todo_that_is_gone_is_gone_for_certain(getbill: Getbill) -> None:
@@ -366,4 +382,4 @@ async def test_an_id_that_getbill_cannot_read_makes_an_event_a_sweep(watch: Watc
 
     facts = await client_of(serving(refuses_debts), watch).fetch([ChangeHint(debt_id="17")], [])
 
-    assert list(said(facts)) == ["getbill:main:agreement:enc_1"]
+    assert list(by_key(facts)) == ["getbill:main:agreement:enc_1"]

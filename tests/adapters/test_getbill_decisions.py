@@ -1,4 +1,4 @@
-"""Decisions written to Getbill, links to its files, its health."""
+"""Decisions written to Getbill, links to its files, and its health."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,17 @@ from receiver.errors import PermanentError, UncertainError
 from receiver.upstream.getbill.client import Getbill
 from receiver.upstream.getbill.media import Hosts
 from tests.factories import NOW, make_item, make_snapshot
-from tests.getbill_side import PAYLOADS, Watch, asked, client_of, failure, key, order, said, serving
+from tests.getbill_side import (
+    PAYLOADS,
+    Watch,
+    by_key,
+    client_of,
+    command_for,
+    failure,
+    key,
+    requested_paths,
+    serving,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -49,9 +59,9 @@ async def test_a_decision_is_written_with_its_note_and_read_back(
 ) -> None:
     todo = stand.add(kind)
 
-    facts = await getbill.execute(order(todo, verb))
+    facts = await getbill.execute(command_for(todo, verb))
 
-    assert (stand.todos[todo["id"]]["status"], said(facts)[key(todo)].outcome) == (outcome, outcome)
+    assert (stand.todos[todo["id"]]["status"], by_key(facts)[key(todo)].outcome) == (outcome, outcome)
     assert todo["admin_notes"] == "Paid on 3 March (Anna K via Casebell)"
 
 
@@ -59,9 +69,9 @@ async def test_another_plan_is_written_to_the_debt_and_read_back(getbill: Getbil
     todo = stand.add("agreement", amount=1500.0)
     plan = Plan(5, date(2026, 5, 4), Decimal("300.50"))
 
-    *told, done = await getbill.execute(order(todo, "update_plan", plan=plan))
+    *told, done = await getbill.execute(command_for(todo, "update_plan", plan=plan))
 
-    details = {detail.name: detail for detail in said(told)[key(todo)].details}
+    details = {detail.name: detail for detail in by_key(told)[key(todo)].details}
     assert (todo["plan_months"], todo["plan_start_date"], todo["first_payment_amount"]) == (5, "2026-05-04", 300.5)
     assert (details["plan_months"].number, details["plan_start_date"].day) == (5, date(2026, 5, 4))
     assert done == SourceDid(key(todo), 7)
@@ -72,7 +82,7 @@ async def test_a_changed_plan_gives_the_debt_the_configured_status(stand: Getbil
     settled = DEBT_STATUS_IDS["status.default.settled"]
     getbill = client_of(stand.app, watch, plan_status_id=settled)
 
-    await getbill.execute(order(todo, "update_plan", plan=Plan(5, date(2026, 5, 4), Decimal(300))))
+    await getbill.execute(command_for(todo, "update_plan", plan=Plan(5, date(2026, 5, 4), Decimal(300))))
 
     assert (todo["debt"]["status_id"], todo["plan_months"]) == (settled, 5)
 
@@ -82,17 +92,19 @@ async def test_a_plan_that_is_paid_is_not_changed_any_more(getbill: Getbill, sta
     for part in todo["installments"]:
         part.update(status="paid", paid_at="2026-03-01T00:00:00+00:00")
 
-    *told, refused = await getbill.execute(order(todo, "update_plan", plan=Plan(5, date(2026, 5, 4), Decimal(300))))
+    *told, refused = await getbill.execute(
+        command_for(todo, "update_plan", plan=Plan(5, date(2026, 5, 4), Decimal(300)))
+    )
 
-    assert not said(told)[key(todo)].is_open
+    assert not by_key(told)[key(todo)].is_open
     assert isinstance(refused, SourceRefused)
-    assert asked(stand, method="PUT") == []
+    assert requested_paths(stand, method="PUT") == []
 
 
 async def test_colleagues_at_getbill_read_who_confirmed_it_too(getbill: Getbill, stand: GetbillStand) -> None:
     todo = stand.add("portal_dispute")
 
-    await getbill.execute(order(todo, confirmed_by="Ben H"))
+    await getbill.execute(command_for(todo, confirmed_by="Ben H"))
 
     assert todo["admin_notes"] == "Paid on 3 March (Anna K, confirmed by Ben H, via Casebell)"
 
@@ -100,7 +112,7 @@ async def test_colleagues_at_getbill_read_who_confirmed_it_too(getbill: Getbill,
 async def test_without_a_note_colleagues_still_read_who_decided(getbill: Getbill, stand: GetbillStand) -> None:
     todo = stand.add("portal_dispute")
 
-    await getbill.execute(order(todo, note=None, person=Person(name="Anna\nK" + "x" * 500)))
+    await getbill.execute(command_for(todo, note=None, person=Person(name="Anna\nK" + "x" * 500)))
 
     assert todo["admin_notes"].startswith("Anna Kxxx")
     assert todo["admin_notes"].endswith("… via Casebell")
@@ -109,7 +121,7 @@ async def test_without_a_note_colleagues_still_read_who_decided(getbill: Getbill
 async def test_half_an_emoji_in_a_note_does_not_break_the_write(getbill: Getbill, stand: GetbillStand) -> None:
     todo = stand.add("portal_dispute")
 
-    await getbill.execute(order(todo, note="paid \ud83d\x00"))
+    await getbill.execute(command_for(todo, note="paid \ud83d\x00"))
 
     assert todo["admin_notes"] == "paid (Anna K via Casebell)"
 
@@ -118,9 +130,9 @@ async def test_half_an_emoji_in_a_note_does_not_break_the_write(getbill: Getbill
 async def test_a_decision_is_taken_back(getbill: Getbill, stand: GetbillStand, verb: str) -> None:
     todo = stand.add("portal_dispute", status="validated")
 
-    *told, done = await getbill.execute(order(todo, verb))
+    *told, done = await getbill.execute(command_for(todo, verb))
 
-    assert said(told)[key(todo)].is_open
+    assert by_key(told)[key(todo)].is_open
     assert done == SourceDid(key(todo), 7)
 
 
@@ -128,11 +140,11 @@ async def test_somebody_faster_at_getbill_is_not_overwritten(getbill: Getbill, s
     todo = stand.add("portal_dispute")
     stand.set_status(todo["id"], "validated", "by Bo")
 
-    facts = await getbill.execute(order(todo, "reject"))
+    facts = await getbill.execute(command_for(todo, "reject"))
 
-    assert said(facts[:1])[key(todo)].outcome == "validated"
+    assert by_key(facts[:1])[key(todo)].outcome == "validated"
     assert facts[1:] == [SourceRefused(key(todo), 7, "already validated at Getbill")]
-    assert (todo["admin_notes"], asked(stand, method="PUT")) == ("by Bo", [])
+    assert (todo["admin_notes"], requested_paths(stand, method="PUT")) == ("by Bo", [])
 
 
 @pytest.mark.parametrize("maybe_duplicate", [True, False])
@@ -141,10 +153,10 @@ async def test_what_is_done_already_is_not_done_twice(
 ) -> None:
     todo = stand.add("portal_dispute", status="validated")
 
-    facts = await getbill.execute(order(todo, maybe_duplicate=maybe_duplicate))
+    facts = await getbill.execute(command_for(todo, maybe_duplicate=maybe_duplicate))
 
-    assert said(facts)[key(todo)].outcome == "validated"
-    assert asked(stand, method="PUT") == []
+    assert by_key(facts)[key(todo)].outcome == "validated"
+    assert requested_paths(stand, method="PUT") == []
 
 
 async def test_a_write_whose_answer_is_lost_is_uncertain_and_then_found_done(
@@ -154,19 +166,19 @@ async def test_a_write_whose_answer_is_lost_is_uncertain_and_then_found_done(
     getbill._api._http._total_s = 0.2
     stand.faults.hang_after_effect_s = 5
 
-    error = await failure(getbill.execute(order(todo)))
-    facts = await getbill.execute(order(todo, maybe_duplicate=True))
+    error = await failure(getbill.execute(command_for(todo)))
+    facts = await getbill.execute(command_for(todo, maybe_duplicate=True))
 
     assert (type(error), error.code) == (UncertainError, "timeout")
-    assert said(facts)[key(todo)].outcome == "validated"
-    assert len(asked(stand, method="PUT")) == 1
+    assert by_key(facts)[key(todo)].outcome == "validated"
+    assert len(requested_paths(stand, method="PUT")) == 1
 
 
 async def test_a_todo_that_vanished_is_gone_and_the_person_hears_why(getbill: Getbill, stand: GetbillStand) -> None:
     todo = stand.add("portal_dispute")
     stand.remove(todo["id"])
 
-    facts = await getbill.execute(order(todo))
+    facts = await getbill.execute(command_for(todo))
 
     assert facts == [
         SourceGone(key(todo), NOW),
@@ -180,7 +192,7 @@ async def test_a_write_that_cannot_be_read_back_is_accepted(stand: GetbillStand,
 
     todo = stand.add("portal_dispute")
 
-    facts = await client_of(stand.app, watch, observe=break_afterwards).execute(order(todo))
+    facts = await client_of(stand.app, watch, observe=break_afterwards).execute(command_for(todo))
 
     assert facts == [SourceAccepted(key(todo), 7)]
 
@@ -195,7 +207,7 @@ async def test_a_write_whose_effect_does_not_show_yet_is_accepted(watch: Watch) 
     path = "/external-api/v1/todos/ai_detection/enc_1"
     app = Starlette(routes=[Route(path, todo), Route(f"{path}/status", taken, methods=["PUT"])])
 
-    facts = await client_of(app, watch).execute(order({"type": "ai_detection", "id": "enc_1"}))
+    facts = await client_of(app, watch).execute(command_for({"type": "ai_detection", "id": "enc_1"}))
 
     assert facts == [SourceAccepted("getbill:main:ai_detection:enc_1", 7)]
 
@@ -204,7 +216,7 @@ async def test_a_refusal_is_told_in_getbill_s_own_words(getbill: Getbill, stand:
     todo = stand.add("hardship")
     stand.refuses_statusless = True
 
-    error = await failure(getbill.execute(order(todo)))
+    error = await failure(getbill.execute(command_for(todo)))
 
     assert (type(error), error.code) == (PermanentError, "refused")
     assert error.message == "This todo has no status (status: Not supported for this type.)"
@@ -213,7 +225,7 @@ async def test_a_refusal_is_told_in_getbill_s_own_words(getbill: Getbill, stand:
 async def test_the_field_that_getbill_refuses_is_named(getbill: Getbill, stand: GetbillStand) -> None:
     stand.faults.refuse = (422, json.loads((PAYLOADS / "error_422.json").read_bytes()))
 
-    error = await failure(getbill.execute(order(stand.add("hardship"))))
+    error = await failure(getbill.execute(command_for(stand.add("hardship"))))
 
     assert (error.code, error.message) == ("refused", "Validation failed (status: Not supported for this type.)")
 
@@ -222,7 +234,7 @@ async def test_a_missing_scope_is_named(getbill: Getbill, stand: GetbillStand) -
     todo = stand.add("portal_dispute")
     stand.access.scopes = {"debts:read"}
 
-    error = await failure(getbill.execute(order(todo)))
+    error = await failure(getbill.execute(command_for(todo)))
 
     assert (type(error), error.code) == (PermanentError, "forbidden")
     assert error.message == 'Required scope "debts:write" not found in token'
@@ -250,7 +262,7 @@ async def test_a_403_without_words_still_names_the_scope(watch: Watch) -> None:
 async def test_what_getbill_has_no_word_for_is_not_offered(
     getbill: Getbill, stand: GetbillStand, changes: dict[str, Any]
 ) -> None:
-    error = await failure(getbill.execute(order({"type": "ai_detection", "id": "enc_1"}, **changes)))
+    error = await failure(getbill.execute(command_for({"type": "ai_detection", "id": "enc_1"}, **changes)))
 
     assert (type(error), error.code) == (PermanentError, "not_offered")
     assert list(stand.faults.calls) == []
@@ -357,7 +369,7 @@ async def test_every_call_is_observed_under_the_name_of_its_operation(stand: Get
     seen: list[tuple[str, str]] = []
     getbill = client_of(stand.app, watch, observe=lambda operation, status, _headers: seen.append((operation, status)))
 
-    await getbill.execute(order(stand.add("portal_dispute")))
+    await getbill.execute(command_for(stand.add("portal_dispute")))
     await getbill.close()
 
     names = ["todos.get", "todos.status", "todos.get", "debts.get"]
@@ -365,7 +377,7 @@ async def test_every_call_is_observed_under_the_name_of_its_operation(stand: Get
 
 
 async def test_notes_go_over_the_wire_as_json(getbill: Getbill, stand: GetbillStand) -> None:
-    await getbill.execute(order(stand.add("portal_dispute"), note='"quoted" & <b>'))
+    await getbill.execute(command_for(stand.add("portal_dispute"), note='"quoted" & <b>'))
 
     (body,) = [json.loads(call.body) for call in stand.faults.calls if call.method == "PUT"]
     assert body == {"status": "validated", "admin_notes": '"quoted" & <b> (Anna K via Casebell)'}

@@ -1,4 +1,4 @@
-"""What Getbill counts for itself, for a digest; never at the cost of what a person's press needs."""
+"""Getbill's own counts for a digest, which never use up the allowance that clicks need."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from casebell_sandbox.getbill import GetbillStand
 from receiver.domain.digest import SourceFigures
 from receiver.ports import KeepsFigures
 from receiver.upstream.getbill.budget import READ
-from tests.getbill_side import Watch, asked, client_of, failure
+from tests.getbill_side import Watch, client_of, failure, requested_paths
 
 pytestmark = pytest.mark.anyio
 
@@ -34,4 +34,4 @@ async def test_it_is_not_asked_with_what_is_kept_back_for_people() -> None:
     error = await failure(getbill.figures())
 
     assert error.code == "budget"
-    assert asked(stand, "/stats") == []
+    assert requested_paths(stand, "/stats") == []

@@ -1,4 +1,4 @@
-"""The list of todos read by type, for events that are all about one."""
+"""Reading the list of todos by type, for events that all have one type."""
 
 import pytest
 from starlette.requests import Request
@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from casebell_sandbox.getbill import GetbillStand
 from receiver.ports import ChangeHint
-from tests.getbill_side import Watch, client_of, key, page, plain, said, serving
+from tests.getbill_side import Watch, by_key, client_of, key, page, plain, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +53,7 @@ async def test_a_getbill_that_knows_a_type_by_its_old_name_or_none_is_still_aske
         await stand.app(scope, receive, send)
 
     getbill = client_of(choosy, watch)  # type: ignore[arg-type]  # any ASGI app
-    found = said(await getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
+    found = by_key(await getbill.fetch([ChangeHint(what=todo["type"], id=todo["id"]) for todo in todos], []))
 
     assert found.keys() == {*map(key, todos)}
     assert names == ["ai_detection", "non_blocking_dispute", None][: len(names)]

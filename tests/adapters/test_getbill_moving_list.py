@@ -1,4 +1,4 @@
-"""Getbill's list while todos come and go between its pages, and what a restart costs."""
+"""Getbill's list while todos are added and removed between its pages, and the cost of a restart."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,13 +14,13 @@ from receiver.domain.fact import SourceSaid
 from receiver.errors import RetryLaterError
 from receiver.ports import ChangeHint
 from receiver.upstream.getbill.client import Getbill
-from tests.getbill_side import Watch, asked, client_of, failure, key, page, plain, said, serving
+from tests.getbill_side import Watch, by_key, client_of, failure, key, page, plain, requested_paths, serving
 
 pytestmark = pytest.mark.anyio
 
 
 def moving(stand: GetbillStand, move: Callable[[], Any]) -> Any:
-    """The stand-in, whose list is changed by ``move`` after each of its pages."""
+    """The stand-in; ``move`` changes its list after each page."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await stand.app(scope, receive, send)
@@ -30,7 +30,7 @@ def moving(stand: GetbillStand, move: Callable[[], Any]) -> Any:
     return app
 
 
-async def swept(getbill: Getbill, *open_keys: str) -> list[Any]:
+async def reconcile_all(getbill: Getbill, *open_keys: str) -> list[Any]:
     return list((await getbill.reconcile(open_keys, is_full=False)).facts)
 
 
@@ -44,10 +44,10 @@ async def test_a_list_that_grows_while_it_is_read_is_whole_after_one_reading(eac
         count = each_time if next(pages, None) is not None else 0
         todos.extend(stand.add("agreement") for _ in range(count))
 
-    found = {fact.key for fact in await swept(client_of(moving(stand, grow), watch))}
+    found = {fact.key for fact in await reconcile_all(client_of(moving(stand, grow), watch))}
 
     assert {key(todo) for todo in todos} <= found
-    assert len(asked(stand, "/todos")) <= most
+    assert len(requested_paths(stand, "/todos")) <= most
 
 
 async def test_a_list_that_grows_at_its_end_is_whole_after_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,10 +56,10 @@ async def test_a_list_that_grows_at_its_end_is_whole_after_one_reading(monkeypat
     monkeypatch.setattr(stand, "_since", lambda request: newest_first(request)[::-1])
     todos = [stand.add("agreement") for _ in range(450)]
 
-    found = {fact.key for fact in await swept(client_of(moving(stand, lambda: stand.add("agreement")), watch))}
+    found = {fact.key for fact in await reconcile_all(client_of(moving(stand, lambda: stand.add("agreement")), watch))}
 
     assert {key(todo) for todo in todos} <= found
-    assert len([path for path in asked(stand) if path.endswith("/todos")]) <= 6
+    assert len([path for path in requested_paths(stand) if path.endswith("/todos")]) <= 6
 
 
 async def test_what_came_while_a_list_was_read_is_left_to_the_next_when_the_allowance_ends() -> None:
@@ -70,7 +70,7 @@ async def test_what_came_while_a_list_was_read_is_left_to_the_next_when_the_allo
     def grow() -> None:
         stand.add("agreement")
 
-    found = {fact.key for fact in await swept(client_of(moving(stand, grow), watch, reads_per_hour=5))}
+    found = {fact.key for fact in await reconcile_all(client_of(moving(stand, grow), watch, reads_per_hour=5))}
 
     assert {key(todo) for todo in todos} <= found
 
@@ -103,15 +103,15 @@ async def test_a_list_that_shrinks_while_it_is_read_loses_none_of_those_that_sta
     pages = iter(range(3))
 
     def shrink() -> None:
-        if next(pages, None) == 1:  # after the second page, what stood on the first two
+        if next(pages, None) == 1:  # after the second page, the todos of the first two
             for todo_id in newest_first[20 : 20 + gone]:
                 stand.remove(todo_id)
 
-    found = {fact.key for fact in await swept(client_of(moving(stand, shrink), watch))}
+    found = {fact.key for fact in await reconcile_all(client_of(moving(stand, shrink), watch))}
 
     stay = {key(todo) for todo in todos if todo["id"] in stand.todos}
     assert stay <= found
-    assert len(asked(stand, "/todos")) <= 8
+    assert len(requested_paths(stand, "/todos")) <= 8
 
 
 async def test_a_few_events_about_old_todos_cost_no_walk_through_the_whole_list() -> None:
@@ -125,10 +125,10 @@ async def test_a_few_events_about_old_todos_cost_no_walk_through_the_whole_list(
     getbill.recall(open_keys, None)
     hints = [ChangeHint(what=todo["type"], id=todo["id"]) for todo in [*new, old[3]]]
 
-    found = said(await getbill.fetch(hints, open_keys))
+    found = by_key(await getbill.fetch(hints, open_keys))
 
     assert {key(todo) for todo in [*new, old[3]]} <= found.keys()
-    assert len([path for path in asked(stand) if path.endswith("/todos")]) <= 2
+    assert len([path for path in requested_paths(stand) if path.endswith("/todos")]) <= 2
 
 
 async def test_a_restart_reads_nothing_but_pages_of_todos_that_are_known_and_unchanged() -> None:
@@ -141,10 +141,10 @@ async def test_a_restart_reads_nothing_but_pages_of_todos_that_are_known_and_unc
     open_keys = [key(todo) for todo in todos]
 
     getbill.recall([*open_keys, *map(key, decided)], None)
-    facts = await swept(getbill, *open_keys)
+    facts = await reconcile_all(getbill, *open_keys)
 
-    assert set(asked(stand)) == {"/external-api/v1/todos"}
-    assert len(asked(stand)) == 7
+    assert set(requested_paths(stand)) == {"/external-api/v1/todos"}
+    assert len(requested_paths(stand)) == 7
     assert {fact.key for fact in facts} == set(open_keys)
     assert all(isinstance(fact, SourceSaid) and fact.snapshot.is_partial and fact.snapshot.is_open for fact in facts)
 
@@ -156,9 +156,9 @@ async def test_currencies_are_read_before_everything_else_that_is_missing() -> N
         stand.add("portal_dispute")
     stand.access.reads.limit = 200
 
-    found = said(await swept(client_of(stand.app, watch, reads_per_hour=200)))
+    found = by_key(await reconcile_all(client_of(stand.app, watch, reads_per_hour=200)))
 
-    n_debts, n_singles = len(asked(stand, "/debts/")), len(asked(stand, "/debtor_request/"))
+    n_debts, n_singles = len(requested_paths(stand, "/debts/")), len(requested_paths(stand, "/debtor_request/"))
     assert n_debts > 50
     assert n_singles == 0
     assert sum(one.amount is not None and one.amount.currency is not None for one in found.values()) == n_debts
@@ -176,7 +176,7 @@ async def test_a_list_that_cannot_be_read_to_its_end_is_not_begun() -> None:
 
     error = await failure(getbill.reconcile(open_keys, is_full=True))
 
-    assert (error.code, len(asked(stand))) == ("budget", 18)
+    assert (error.code, len(requested_paths(stand))) == ("budget", 18)
 
 
 async def test_many_todos_of_which_only_the_single_one_says_enough_leave_the_list_its_reads() -> None:
@@ -185,13 +185,13 @@ async def test_many_todos_of_which_only_the_single_one_says_enough_leave_the_lis
     for _ in range(1_200):
         stand.add("hardship")
     getbill = client_of(stand.app, watch)
-    known = set(said(await swept(getbill)))
+    known = set(by_key(await reconcile_all(getbill)))
     new = stand.add("portal_dispute")
 
     for _ in range(3):
         watch.move(minutes=5)
-        with suppress(RetryLaterError):  # a long list is read less often
-            known |= {fact.key for fact in await swept(getbill, *known)}
+        with suppress(RetryLaterError):  # raised when a long list is read less often
+            known |= {fact.key for fact in await reconcile_all(getbill, *known)}
 
     assert len(known) > 300
     assert key(new) in known

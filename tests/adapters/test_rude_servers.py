@@ -1,4 +1,4 @@
-"""Servers that misbehave on real sockets: bombs, floods, other people's certificates, redirects, names that hang."""
+"""Misbehaving servers on real sockets: gzip bombs, endless answers, wrong certificates, redirects, slow DNS."""
 
 import asyncio
 import gzip
@@ -78,7 +78,7 @@ def answering(body: bytes, *headers: str, status: str = "200 OK") -> Serve:
         lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Content-Type: application/json", *headers]
         writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         await writer.drain()
-        await reader.read()  # until the other side has had enough
+        await reader.read()  # until the client closes
 
     return serve
 
@@ -178,16 +178,16 @@ async def test_credentials_without_tls_go_through_no_proxy(ask: Ask, monkeypatch
 
 @pytest.mark.parametrize("ask", HTTP_CLIENTS)
 async def test_a_certificate_nobody_vouches_for_gets_nothing(ask: Ask, tmp_path: Path) -> None:
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     async def listen(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        heard.append(await reader.read(4096))
+        received.append(await reader.read(4096))
 
     async with server(listen, self_signed(tmp_path)) as url:
         error = await failure(ask, url)
 
     assert isinstance(error, RetryLaterError)
-    assert [part for part in heard if part] == []
+    assert [part for part in received if part] == []
     assert ask is from_slack or "self-signed certificate" in error.message
 
 
@@ -202,7 +202,7 @@ def self_signed(folder: Path) -> ssl.SSLContext:
 
 @pytest.fixture
 def resolver(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """The system's resolver: answers for a name that hangs only once this is set, and then of no use to anybody."""
+    """The system's resolver; a slow name is answered only when this event is set."""
     enough = threading.Event()
     known = socket.getaddrinfo
 

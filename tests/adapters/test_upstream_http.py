@@ -1,4 +1,4 @@
-"""How calls to a source end: every way an exchange can go wrong has its error, over ASGI and over real sockets."""
+"""Each way in which a call to a source can fail maps to one error; over ASGI and over real sockets."""
 
 import asyncio
 import socket
@@ -25,7 +25,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def http(answer: Response | Endpoint, base_url: str = "https://api.example/v1/", **options: Any) -> Http:
-    """A client of an app that answers everything with ``answer``."""
+    """A client of an app that always answers with ``answer``."""
 
     async def endpoint(request: Request) -> Response:
         return answer if isinstance(answer, Response) else await answer(request)
@@ -250,10 +250,10 @@ async def test_an_address_nobody_can_call_is_permanent() -> None:
 
 
 async def test_whoever_counts_hears_of_every_call_once_before_anything_is_raised() -> None:
-    heard: list[tuple[str, str, str | None]] = []
+    observed: list[tuple[str, str, str | None]] = []
 
     def on_reply(operation: str, status: str, headers: Mapping[str, str]) -> None:
-        heard.append((operation, status, headers.get("x-left")))
+        observed.append((operation, status, headers.get("x-left")))
 
     for answer in (JSONResponse({}, 200, {"X-Left": "9"}), JSONResponse({}, 404)):
         await asyncio.gather(http(answer, on_reply=on_reply).call("GET", "/x", operation="a.b"), return_exceptions=True)
@@ -261,7 +261,7 @@ async def test_whoever_counts_hears_of_every_call_once_before_anything_is_raised
     await asyncio.gather(unreachable.call("GET", "/x", operation="a.b"), return_exceptions=True)
     await unreachable.close()
 
-    assert heard == [("a.b", "200", "9"), ("a.b", "404", None), ("a.b", "unreachable", None)]
+    assert observed == [("a.b", "200", "9"), ("a.b", "404", None), ("a.b", "unreachable", None)]
 
 
 def test_one_line_has_no_way_to_break_out() -> None:

@@ -1,4 +1,4 @@
-"""Which webhooks we believe Debitura sent, and where they make us look."""
+"""Verification of Debitura's webhooks, and the hints in their bodies."""
 
 import hmac
 import json
@@ -145,5 +145,5 @@ def test_an_event_that_names_no_case_makes_us_look_everywhere(envelope: dict[str
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b'"x"', b"null", b"{", b'{"a": NaN}', b"[" * 100_000])
 def test_rubbish_is_named_as_such(body: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - whatever its words, ValueError is what the port promises
+    with pytest.raises(ValueError):  # noqa: PT011 - the port promises ValueError, not its message
         read(body)

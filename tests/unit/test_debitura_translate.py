@@ -1,4 +1,4 @@
-"""What a task of Debitura says in Casebell's words; what must never get through."""
+"""The snapshot of a task of Debitura, and what must not appear in it."""
 
 import json
 from datetime import UTC, datetime
@@ -30,10 +30,10 @@ def payload(name: str) -> Any:
     return json.loads((PAYLOADS / f"{name}.json").read_text())
 
 
-def said(
+def snapshot_of(
     case: dict[str, Any] | None = None, chats: list[dict[str, Any]] | None = None, *hosts: str, **changes: Any
 ) -> Snapshot:
-    """The snapshot of the documented chat task, with ``changes`` to it."""
+    """The snapshot of the documented chat task with ``changes``."""
     return snapshot(
         wire.Task.model_validate(payload("task__reply_to_chat") | changes),
         None if case is None else wire.Case.model_validate(case),
@@ -44,7 +44,7 @@ def said(
 
 
 def test_a_chat_task_with_its_case_says_everything_a_person_needs() -> None:
-    shown = said(payload("case__with_everything"), payload("chats__two_questions_after_our_last_word"))
+    shown = snapshot_of(payload("case__with_everything"), payload("chats__two_questions_after_our_last_word"))
 
     assert shown == Snapshot(
         key=f"debitura:main:task:{TASK_ID}",
@@ -86,7 +86,7 @@ def test_a_chat_task_with_its_case_says_everything_a_person_needs() -> None:
 
 
 def test_bank_accounts_and_ways_to_reach_the_debtor_stay_behind() -> None:
-    shown = repr(said(payload("case__with_everything"), payload("chats__two_questions_after_our_last_word")))
+    shown = repr(snapshot_of(payload("case__with_everything"), payload("chats__two_questions_after_our_last_word")))
 
     for secret in ("DK5000400440116243", "jane@acme", "7946", "Harbour", "Jane Roe", "office@", "kerstin@", "anna.k@"):
         assert secret not in shown
@@ -121,7 +121,7 @@ def test_the_documented_task_of_the_account_is_shown_with_its_link_and_nothing_t
     ],
 )
 def test_every_type_has_an_urgency_also_one_nobody_knows(given: object, kind: str, urgency: str) -> None:
-    shown = said(type=given)
+    shown = snapshot_of(type=given)
 
     assert (shown.kind, shown.urgency) == (kind, urgency)
 
@@ -140,18 +140,18 @@ def test_every_type_has_an_urgency_also_one_nobody_knows(given: object, kind: st
     ids=["no chat", "answered", "two questions", "newest first", "odd"],
 )  # fmt: skip
 def test_the_question_is_what_the_partner_wrote_since_our_last_word(chats: list[dict[str, Any]], question: str) -> None:
-    assert said(None, chats).question == question
+    assert snapshot_of(None, chats).question == question
 
 
 def test_a_task_that_is_no_chat_asks_what_its_description_says() -> None:
-    shown = said(None, [{"role": 0, "message": "Hello"}], type="Generic", description="Call us")
+    shown = snapshot_of(None, [{"role": 0, "message": "Hello"}], type="Generic", description="Call us")
 
     assert shown.question == "Call us"
     assert [line.text for line in shown.conversation] == ["Hello"]
 
 
 def test_only_the_last_ten_lines_of_a_conversation_are_shown() -> None:
-    shown = said(None, [{"role": 0, "message": str(n)} for n in range(25)])
+    shown = snapshot_of(None, [{"role": 0, "message": str(n)} for n in range(25)])
 
     assert [line.text for line in shown.conversation] == [str(n) for n in range(15, 25)]
 
@@ -160,7 +160,7 @@ def test_only_the_last_ten_lines_of_a_conversation_are_shown() -> None:
     "path", ["/cases/{caseId}/chats", f"/cases/{CASE_ID}/chats", f"/cases/{CASE_ID.upper()}/chats"]
 )
 def test_a_reply_is_offered_for_the_chat_of_the_tasks_own_case(path: str) -> None:
-    assert said(action={"method": "POST", "path": path}).verbs == ("reply",)
+    assert snapshot_of(action={"method": "POST", "path": path}).verbs == ("reply",)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_reply_is_offered_for_the_chat_of_the_tasks_own_case(path: str) -> Non
     ],
 )
 def test_a_reply_is_offered_for_nothing_else(changes: dict[str, Any]) -> None:
-    assert said(**changes).verbs == ()
+    assert snapshot_of(**changes).verbs == ()
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_reply_is_offered_for_nothing_else(changes: dict[str, Any]) -> None:
     ],
 )
 def test_a_link_to_debitura_can_be_opened(link: str) -> None:
-    assert said(solutionUrl=link).solution_url == link
+    assert snapshot_of(solutionUrl=link).solution_url == link
 
 
 @pytest.mark.parametrize(
@@ -210,14 +210,14 @@ def test_a_link_to_debitura_can_be_opened(link: str) -> None:
     ],
 )  # fmt: skip
 def test_any_other_link_is_text_that_nobody_can_press(link: str) -> None:
-    shown = said(solutionUrl=link)
+    shown = snapshot_of(solutionUrl=link)
 
     assert shown.solution_url is None
     assert Detail("solution_link", text=link) in shown.details
 
 
 def test_a_host_can_be_allowed_besides() -> None:
-    assert said(None, None, "Sandbox.example", solutionUrl="https://x.sandbox.example/").solution_url is not None
+    assert snapshot_of(None, None, "Sandbox.example", solutionUrl="https://x.sandbox.example/").solution_url is not None
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_host_can_be_allowed_besides() -> None:
     ],
 )
 def test_an_instant_without_a_zone_is_utc_and_no_date_is_none(given: object, expected: datetime | None) -> None:
-    assert said(deadline=given).deadline_at == expected
+    assert snapshot_of(deadline=given).deadline_at == expected
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_an_instant_without_a_zone_is_utc_and_no_date_is_none(given: object, exp
 def test_the_amount_is_what_remains_with_the_currency_if_it_is_one(
     remainder: object, currency: object, expected: Money | None
 ) -> None:
-    assert said({"remainder": remainder, "currency": currency}).amount == expected
+    assert snapshot_of({"remainder": remainder, "currency": currency}).amount == expected
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_the_amount_is_what_remains_with_the_currency_if_it_is_one(
 def test_a_task_waits_unless_it_says_that_it_is_solved(
     status: str | None, solved_at: str | None, *, expected: bool
 ) -> None:
-    shown = said(status=status, dateSolved=solved_at)
+    shown = snapshot_of(status=status, dateSolved=solved_at)
 
     assert shown.is_open == expected
     assert shown.outcome == (None if expected else "solved")

@@ -1,4 +1,4 @@
-"""What falls due in a todo rings by itself, once a day of it, and is over when it is paid or answered."""
+"""Alerts by date of a todo: one a day, ended when the instalment is paid or the check-in answered."""
 
 from dataclasses import replace
 from datetime import date

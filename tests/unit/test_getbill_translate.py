@@ -1,3 +1,5 @@
+"""The snapshot of each kind of todo, with complete and with missing fields."""
+
 import json
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -27,7 +29,7 @@ def debt(**changes: Any) -> wire.Debt:
     return wire.Debt.model_validate(payload("debt")["data"] | changes)
 
 
-def said(raw: Any, whole: wire.Debt | None = None, **options: Any) -> Snapshot:
+def snapshot_of(raw: Any, whole: wire.Debt | None = None, **options: Any) -> Snapshot:
     return snapshot(wire.Todo.model_validate(raw), whole, "main", **options)
 
 
@@ -40,7 +42,7 @@ def detail(of: Snapshot, name: str) -> Detail | None:
 
 
 def test_a_portal_dispute_says_everything_a_person_needs() -> None:
-    dispute = said(payload("todos_list")["todos"][1], debt())
+    dispute = snapshot_of(payload("todos_list")["todos"][1], debt())
 
     assert dispute == Snapshot(
         key="getbill:main:debtor_request:enc_234",
@@ -79,13 +81,13 @@ def test_a_portal_dispute_says_everything_a_person_needs() -> None:
     ],
 )
 def test_each_kind_has_its_urgency_and_key(name: str, kind: str, urgency: str, key: str) -> None:
-    found = said(payload(name))
+    found = snapshot_of(payload(name))
 
     assert (found.kind, found.urgency, found.key, found.is_open) == (kind, urgency, key, True)
 
 
 def test_what_the_ai_heard_is_for_review_and_carries_its_recording() -> None:
-    found = said(payload("todos_list")["todos"][2])
+    found = snapshot_of(payload("todos_list")["todos"][2])
 
     assert (found.kind, found.urgency, found.is_collection_paused) == ("ai_dispute", "review", False)
     assert found.media == (Medium("recording", "recording"),)
@@ -93,7 +95,7 @@ def test_what_the_ai_heard_is_for_review_and_carries_its_recording() -> None:
 
 
 def test_a_hardship_tells_about_the_debtor_s_situation() -> None:
-    found = said(payload("todo_hardship"))
+    found = snapshot_of(payload("todo_hardship"))
 
     assert found.details == (
         Detail("employment_status", text="unemployed"),
@@ -106,7 +108,7 @@ def test_a_hardship_tells_about_the_debtor_s_situation() -> None:
 
 
 def test_a_proposed_plan_shows_its_amounts_in_the_debt_s_currency_and_the_debtor_s_words() -> None:
-    found = said(payload("todo_payment_plan"), debt(currency="DKK"))
+    found = snapshot_of(payload("todo_payment_plan"), debt(currency="DKK"))
 
     assert found.quote == "Could we pay in six parts?"
     assert detail(found, "monthly_amount") == Detail("monthly_amount", money=Money(Decimal(250), "DKK"))
@@ -115,7 +117,7 @@ def test_a_proposed_plan_shows_its_amounts_in_the_debt_s_currency_and_the_debtor
 
 
 def test_a_grouped_agreement_owes_its_total_in_its_own_currency() -> None:
-    found = said(payload("todo_agreement__grouped"), debt(currency="DKK"))
+    found = snapshot_of(payload("todo_agreement__grouped"), debt(currency="DKK"))
 
     assert found.amount == Money(Decimal(4500), "EUR")
     assert detail(found, "debt_count") == Detail("debt_count", number=3)
@@ -123,7 +125,7 @@ def test_a_grouped_agreement_owes_its_total_in_its_own_currency() -> None:
 
 
 def test_without_a_debt_the_number_stands_without_a_currency() -> None:
-    found = said(payload("todos_list")["todos"][1])
+    found = snapshot_of(payload("todos_list")["todos"][1])
 
     assert found.amount == Money(Decimal(1500), None)
     assert found.debtor is None
@@ -141,7 +143,7 @@ def test_without_a_debt_the_number_stands_without_a_currency() -> None:
     ],
 )
 def test_only_a_decision_closes_a_request(status: object, is_open: bool, outcome: str | None) -> None:
-    found = said(request(status=status))
+    found = snapshot_of(request(status=status))
 
     assert (found.is_open, found.outcome) == (is_open, outcome)
     assert found.verbs == (("validate", "reject") if is_open else ("reopen",))
@@ -164,14 +166,14 @@ PAID = {"amount": 250, "paid_at": "2024-02-14T00:00:00Z"}
 def test_an_agreement_is_completed_when_every_instalment_is_known_to_be_paid(
     installments: object, is_open: bool
 ) -> None:
-    found = said({"id": "a", "type": "agreement", "debt": BRIEF, "installments": installments})
+    found = snapshot_of({"id": "a", "type": "agreement", "debt": BRIEF, "installments": installments})
 
     assert (found.is_open, found.outcome) == (is_open, None if is_open else "completed")
     assert len(found.installments) <= 200
 
 
 def test_a_legacy_type_makes_no_second_item() -> None:
-    assert said(request(type="blocking_dispute")).key == said(request()).key
+    assert snapshot_of(request(type="blocking_dispute")).key == snapshot_of(request()).key
 
 
 @pytest.mark.parametrize(
@@ -189,11 +191,11 @@ def test_a_legacy_type_makes_no_second_item() -> None:
     ],
 )
 def test_a_todo_without_a_sub_type_is_known_by_its_fields(fields: dict[str, object], kind: str) -> None:
-    assert said({"id": "enc_1"} | fields).kind == kind
+    assert snapshot_of({"id": "enc_1"} | fields).kind == kind
 
 
 def test_the_documented_single_todo_is_a_portal_dispute() -> None:
-    found = said(payload("todo_single__sparse")["todo"])
+    found = snapshot_of(payload("todo_single__sparse")["todo"])
 
     assert (found.key, found.kind, found.urgency) == (
         "getbill:main:debtor_request:enc_234",
@@ -203,12 +205,12 @@ def test_the_documented_single_todo_is_a_portal_dispute() -> None:
 
 
 def test_an_unknown_request_blocks_because_its_type_pauses_collection() -> None:
-    assert said(request(sub_type="cancellation")).urgency == "blocking"
-    assert said(request(sub_type="cancellation", collection_paused=False)).urgency == "review"
+    assert snapshot_of(request(sub_type="cancellation")).urgency == "blocking"
+    assert snapshot_of(request(sub_type="cancellation", collection_paused=False)).urgency == "review"
 
 
 def test_a_todo_with_nothing_as_documented_is_shown_with_what_there_is() -> None:
-    found = said(payload("todo_unknown__nothing_as_documented"))
+    found = snapshot_of(payload("todo_unknown__nothing_as_documented"))
 
     assert found == Snapshot(
         key="getbill:main:promise:7001",
@@ -217,13 +219,13 @@ def test_a_todo_with_nothing_as_documented_is_shown_with_what_there_is() -> None
         kind="promise",
         urgency="blocking",
         is_open=True,
-        is_collection_paused=True,  # it says "yes"
+        is_collection_paused=True,  # from "yes"
         severity="4.5",
     )
 
 
 def test_personal_data_beyond_the_name_stays_out() -> None:
-    text = repr(said(payload("todos_list")["todos"][1], debt()))
+    text = repr(snapshot_of(payload("todos_list")["todos"][1], debt()))
 
     for secret in ("jane.roe@", "+33", "FR76", "Mme"):
         assert secret not in text
@@ -238,7 +240,7 @@ def test_personal_data_beyond_the_name_stays_out() -> None:
     ],
 )
 def test_the_debtor_is_the_debtor_s_company_or_the_person(fields: dict[str, object], name: str) -> None:
-    assert said(request(), debt(**fields)).debtor == name
+    assert snapshot_of(request(), debt(**fields)).debtor == name
 
 
 @pytest.mark.parametrize(
@@ -257,7 +259,7 @@ def test_the_debtor_is_the_debtor_s_company_or_the_person(fields: dict[str, obje
     ],
 )
 def test_a_confidence_is_a_percentage_or_it_is_none(raw: object, shown: int | None) -> None:
-    assert said(request(ai_confidence=raw)).confidence == shown
+    assert snapshot_of(request(ai_confidence=raw)).confidence == shown
 
 
 @pytest.mark.parametrize(
@@ -272,12 +274,12 @@ def test_a_confidence_is_a_percentage_or_it_is_none(raw: object, shown: int | No
     ],
 )
 def test_times_are_aware_in_utc_or_not_there(raw: object, at: datetime | None) -> None:
-    assert said(request(created_at=raw)).created_at == at
+    assert snapshot_of(request(created_at=raw)).created_at == at
 
 
 @pytest.mark.parametrize("amount", ["1e400", "-1e99", "1e-400", "NaN", "Infinity", "9" * 39])
 def test_an_amount_beyond_reason_is_no_amount(amount: str) -> None:
-    found = said(request(debt=BRIEF | {"amount": amount})).amount
+    found = snapshot_of(request(debt=BRIEF | {"amount": amount})).amount
 
     assert found is None or abs(found.amount) < 10**16
 
@@ -285,11 +287,11 @@ def test_an_amount_beyond_reason_is_no_amount(amount: str) -> None:
 def test_proofs_that_share_a_name_can_be_told_apart() -> None:
     files = [{"filename": "a.pdf", "url": "u"}, {"filename": "a.pdf", "url": "v"}, {"url": "w"}, "rubbish", {}]
 
-    assert [medium.name for medium in said(request(proof_files=files)).media] == ["a.pdf", "a.pdf (2)", "file 3"]
+    assert [medium.name for medium in snapshot_of(request(proof_files=files)).media] == ["a.pdf", "a.pdf (2)", "file 3"]
 
 
 def test_sizes_are_capped_and_what_no_database_stores_is_dropped() -> None:
-    found = said(request(title="x" * 90_000, description="a\x00b\ud800c", proof_files=[{"filename": "f"}] * 900))
+    found = snapshot_of(request(title="x" * 90_000, description="a\x00b\ud800c", proof_files=[{"filename": "f"}] * 900))
 
     assert found.title is not None
     assert len(found.title) == 20_000
@@ -315,7 +317,7 @@ def test_sizes_are_capped_and_what_no_database_stores_is_dropped() -> None:
 def test_the_solution_link_is_the_api_s_or_the_configured_one(
     fields: dict[str, object], template: str | None, url: str | None
 ) -> None:
-    assert said(request(**fields), todo_url=template).solution_url == url
+    assert snapshot_of(request(**fields), todo_url=template).solution_url == url
 
 
 @pytest.mark.parametrize("what", ["agreement", "a:b", "per cent%3A"])
@@ -343,4 +345,4 @@ def test_no_todo_however_strange_raises_and_what_comes_out_can_be_stored(raw: di
     if id_of(todo) is not None:
         texts = "".join(value for value in asdict(snapshot(todo, None, "main")).values() if isinstance(value, str))
         assert texts.startswith("getbill:main:")
-        assert b"\x00" not in texts.encode()  # encoding raises for half an emoji
+        assert b"\x00" not in texts.encode()  # encoding raises for an unpaired surrogate

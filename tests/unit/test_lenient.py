@@ -1,4 +1,4 @@
-"""What both sources may write for "no date", and the words that decide, however they are dressed up."""
+"""Placeholder dates and codes in unusual spellings, in every field of both sources."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -39,7 +39,7 @@ WIRES: list[type[BaseModel]] = [
 
 
 def fields(*kinds: Any) -> list[Any]:
-    """Each field of these types in any payload of either source, as (wire type, name in Python, name in JSON)."""
+    """Each field of these types in any payload of a source, as (wire type, name in Python, name in JSON)."""
     read = [kind.__metadata__[0] for kind in kinds]
     return [
         pytest.param(wire, name, field.alias or name, id=f"{wire.__module__.split('.')[-2]}.{wire.__name__}.{name}")

@@ -158,7 +158,7 @@ def message_of(data: Any) -> str | None:
 
 
 def _business_error(error: dict[Any, Any]) -> str:
-    texts = [word for word in (error.get("message"), error.get("type")) if isinstance(word, str) and word.strip()]
+    texts = [text for text in (error.get("message"), error.get("type")) if isinstance(text, str) and text.strip()]
     return f"{texts[0]} ({texts[1]})" if len(texts) > 1 else "".join(texts)
 
 

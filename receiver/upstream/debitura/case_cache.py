@@ -70,15 +70,9 @@ class CaseCache:
 
         ``changed``: case ids that an event named; ``is_full``: read every case again.
         """
-        marks: dict[str, int] = defaultdict(int)
-        chat_cases: set[str] = set()
-        for task in tasks:
-            if task.case_id:
-                marks[task.case_id] += task.mark
-                if task.kind in wire.CHAT_TYPES:
-                    chat_cases.add(task.case_id)
-        known_first = sorted(marks, key=lambda case_id: case_id not in self._contexts)[:MAX_CASES]
-        wanted = {case_id: marks[case_id] for case_id in known_first}
+        marks, chat_cases = _marks_by_case(tasks)
+        cached_first = sorted(marks, key=lambda case_id: case_id not in self._contexts)[:MAX_CASES]
+        wanted = {case_id: marks[case_id] for case_id in cached_first}
         ttl = timedelta(seconds=max(MIN_TTL_S, TTL_PER_CASE_S * len(wanted)))
         self._contexts = {case_id: self._contexts.get(case_id, EMPTY) for case_id in wanted}
         stale = [
@@ -88,12 +82,12 @@ class CaseCache:
             or case_id in changed
             or self._is_stale(self._contexts[case_id], tasks_mark, ttl, is_chat=case_id in chat_cases)
         ]
-        reader, said_at = _CaseReader(self._api), self._now()
+        reader, as_of = _CaseReader(self._api), self._now()
         await reader.prefetch(stale)
         read = await asyncio.gather(*(reader.read(case_id, self._contexts[case_id]) for case_id in stale))
         for case_id, context in zip(stale, read, strict=True):
             if context.case is not None and context.case is not self._contexts[case_id].case:
-                self._on_case(case_id, context.case, said_at)
+                self._on_case(case_id, context.case, as_of)
             self._contexts[case_id] = replace(context, tasks_mark=wanted[case_id], read_at=self._now())
         return self._contexts
 
@@ -120,13 +114,13 @@ class _CaseReader:
         wanted = set(case_ids)
         for start in range(0, len(case_ids), IDS_PER_CALL):
             try:
-                found = await self._api.cases_of(case_ids[start : start + IDS_PER_CALL])
+                cases = await self._api.cases_of(case_ids[start : start + IDS_PER_CALL])
             except RetryLaterError:
                 self._failures += 1
                 return
             except DeliveryError:
                 return  # the key may not be allowed to list cases
-            self._prefetched |= {case.id: case for case in found if case.id in wanted and _is_complete(case)}
+            self._prefetched |= {case.id: case for case in cases if case.id in wanted and _is_complete(case)}
 
     async def read(self, case_id: str, cached: Context) -> Context:
         """Return the case and its messages; a part that cannot be read comes from ``cached``."""
@@ -151,6 +145,18 @@ class _CaseReader:
             return cached, False
         except DeliveryError:
             return cached, True  # refused: a retry in two minutes would be refused too
+
+
+def _marks_by_case(tasks: Iterable[ListedTask]) -> tuple[dict[str, int], set[str]]:
+    """Return the sum of the tasks' marks by case id, and the ids of cases with a chat task."""
+    marks: dict[str, int] = defaultdict(int)
+    chat_cases: set[str] = set()
+    for task in tasks:
+        if task.case_id:
+            marks[task.case_id] += task.mark
+            if task.kind in wire.CHAT_TYPES:
+                chat_cases.add(task.case_id)
+    return marks, chat_cases
 
 
 def _is_complete(case: wire.Case) -> bool:

@@ -70,10 +70,10 @@ class Cases:
         while len(self._hinted) > MAX_CACHED:
             self._hinted.pop(next(iter(self._hinted)))
 
-    def record(self, case_id: str, case: wire.Case, said_at: datetime) -> None:
+    def record(self, case_id: str, case: wire.Case, as_of: datetime) -> None:
         """Record a case that was read for any purpose."""
         self._hinted.pop(case_id, None)
-        self._receivable_log.record(said_at, receivables(case_id, case, self._account, self._case_url))
+        self._receivable_log.record(as_of, receivables(case_id, case, self._account, self._case_url))
 
     async def list_receivables(self) -> list[ReceivableBatch]:
         """Return what was read since the last call. Raises DeliveryError when the list is due and cannot be read."""
@@ -93,29 +93,29 @@ class Cases:
         """Read a few hinted cases one by one; the list covers the others."""
         hinted, self._hinted = [*self._hinted][:MAX_HINTED], {}
         for case_id in hinted:
-            said_at = self._now()
+            as_of = self._now()
             try:
-                self.record(case_id, await self._api.case(case_id), said_at)
+                self.record(case_id, await self._api.case(case_id), as_of)
             except PermanentError:
-                self._receivable_log.record(said_at, (), gone=[key_of(self._account, case_id)])
+                self._receivable_log.record(as_of, (), gone=[key_of(self._account, case_id)])
             except DeliveryError as error:
                 log.warning("debitura.case.unread", account=self._account, reason=error.code)
                 return
 
     async def _read_all(self) -> None:
         """Read every case. The rows of an inconsistent list are recorded, but no case counts as gone because of it."""
-        said_at, self._has_hints = self._now(), False
+        as_of, self._has_hints = self._now(), False
         try:
             cases_by_id, pages, is_complete = await self._read_list()
         except PermanentError as error:  # without the list there are no twins, which is no failure
             log.warning("debitura.cases.refused", account=self._account, reason=error.code)
-            self._read_at = said_at
+            self._read_at = as_of
             return
         account, url = self._account, self._case_url
         rows = [row for case_id, case in cases_by_id.items() for row in receivables(case_id, case, account, url)]
         listed = frozenset(key_of(account, case_id) for case_id in cases_by_id)
-        self._receivable_log.record(said_at, rows, is_pass=is_complete, listed=listed if is_complete else None)
-        self._read_at, self._pages = said_at, pages
+        self._receivable_log.record(as_of, rows, is_pass=is_complete, listed=listed if is_complete else None)
+        self._read_at, self._pages = as_of, pages
         if not is_complete:
             log.warning("debitura.cases.incomplete", account=account, pages=pages)
 

@@ -144,24 +144,24 @@ class Debitura:
         is_full: bool = False,
         versions: Mapping[str, int] | None = None,
     ) -> SyncPass:
-        """``said_at`` is the start of the first request: what a person does during the pass is newer.
+        """``as_of`` is the start of the first request: what a person does during the pass is newer.
 
         ``versions`` None: the pass is not a regular one and does not change what the next pass compares with.
         """
         async with self._pass_lock:
-            said_at = self._now()
-            tasks = await self._list_tasks(said_at)
+            as_of = self._now()
+            tasks = await self._list_tasks(as_of)
             prefix = key_of(self.account, "")
             missing_keys = {key for key in open_keys if not (key.startswith(prefix) and key[len(prefix) :] in tasks)}
-            gone = await self._missing_task_facts(missing_keys, said_at)
+            missing_facts = await self._missing_task_facts(missing_keys, as_of)
             contexts = await self._contexts.contexts_for(tasks.values(), changed=changed, is_full=is_full)
-            subscription_facts = await self._subscriptions.facts(open_keys, said_at, is_full=is_full)
+            subscription_facts = await self._subscriptions.facts(open_keys, as_of, is_full=is_full)
             changed_tasks = list(tasks.values())
             if versions is not None:
                 changed_tasks, self._reported = await self._select_changed(changed_tasks, contexts, versions)
-        unheard = missing_keys - {fact.key for fact in (*gone, *subscription_facts)}
-        facts = chain(self._task_facts(changed_tasks, contexts, said_at), gone, subscription_facts)
-        return SyncPass(said_at, facts, frozenset(unheard))
+        unheard = missing_keys - {fact.key for fact in (*missing_facts, *subscription_facts)}
+        facts = chain(self._task_facts(changed_tasks, contexts, as_of), missing_facts, subscription_facts)
+        return SyncPass(as_of, facts, frozenset(unheard))
 
     async def _list_tasks(self, now: datetime) -> dict[str, ListedTask]:
         """List the open tasks. After a refusal it repeats the refusal for REFUSED_PAUSE without a call."""
@@ -192,13 +192,13 @@ class Debitura:
         return changed_tasks, reported
 
     def _task_facts(
-        self, tasks: Iterable[ListedTask], contexts: Mapping[str, Context], said_at: datetime
+        self, tasks: Iterable[ListedTask], contexts: Mapping[str, Context], as_of: datetime
     ) -> Iterator[Fact]:
         for task in tasks:
             context = contexts.get(task.case_id or "", EMPTY)
-            yield SourceSaid(snapshot(task.task(), context.case, context.chats, self.account, self._hosts), said_at)
+            yield SourceSaid(snapshot(task.task(), context.case, context.chats, self.account, self._hosts), as_of)
 
-    async def _missing_task_facts(self, missing_keys: Collection[str], said_at: datetime) -> list[Fact]:
+    async def _missing_task_facts(self, missing_keys: Collection[str], as_of: datetime) -> list[Fact]:
         """Return the facts for open keys that a complete pass did not list.
 
         They are certain when Debitura lists the task as solved.
@@ -206,7 +206,7 @@ class Debitura:
         missing_ids = {task_id for key in missing_keys if (task_id := task_id_in(key, self.account))}
         solved = await find_solved(self._api, missing_ids) if missing_ids else set()
         return [
-            SourceGone(key_of(self.account, task_id), said_at, is_certain=task_id in solved, outcome=SOLVED)
+            SourceGone(key_of(self.account, task_id), as_of, is_certain=task_id in solved, outcome=SOLVED)
             for task_id in sorted(missing_ids)
         ]
 

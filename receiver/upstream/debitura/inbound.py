@@ -38,9 +38,9 @@ def make_verify(secrets: Sequence[str]) -> Verify:
         """Return the event's identity. Raises only RejectedError("bad_signature" or "too_old")."""
         t, signatures = _parts(headers.get(SIGNATURE, ""))
         if not any(_is_signed(key, t, body, signatures) for key in keys):
-            raise RejectedError("bad_signature", "The signature is not Debitura's.")
+            raise RejectedError("bad_signature", "The signature does not match the body.")
         if abs(now.timestamp() - int(t)) > WINDOW_S:
-            raise RejectedError("too_old", "The signature was made more than five minutes away from now.")
+            raise RejectedError("too_old", "The signature's timestamp is more than five minutes off.")
         return identity_of(body)
 
     return verify
@@ -62,7 +62,7 @@ def _parts(header: str) -> tuple[str, list[bytes]]:
     times = [value for name, _, value in pairs if name == "t"]
     signatures = [value.encode() for name, _, value in pairs if name == "v1" and _V1.fullmatch(value)]
     if len(times) != 1 or not _T.fullmatch(times[0]) or not signatures:
-        raise RejectedError("bad_signature", "The request carries no signature of Debitura.")
+        raise RejectedError("bad_signature", "The signature header is missing or malformed.")
     return times[0], signatures
 
 

@@ -55,8 +55,8 @@ def uuid(value: Any) -> str | None:
 
 def identifier(value: Any) -> str | None:
     """A task's id: a UUID by the specification; any short printable ASCII text is accepted too."""
-    found = uuid(value) or (value if isinstance(value, str) else None)
-    return found if found and len(found) <= MAX_WORD and found.isascii() and found.isprintable() else None
+    text = uuid(value) or (value if isinstance(value, str) else None)
+    return text if text and len(text) <= MAX_WORD and text.isascii() and text.isprintable() else None
 
 
 Id = Annotated[str | None, or_none(identifier)]

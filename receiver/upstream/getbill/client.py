@@ -243,42 +243,42 @@ class Getbill:
         self, named: set[str], debt_ids: set[str], open_keys: Collection[str], changed_ids: Collection[str]
     ) -> list[Fact]:
         """Find them on the newest pages. A few of the others are read one by one, the rest by reconciliation."""
-        said_at = self._now()
+        as_of = self._now()
         types = {split[0] for key in named if (split := split_key(key, self.account))}
         todo_type = types.pop() if len(types) == 1 and types <= wire.TYPES and not debt_ids else None
         known = {*open_keys, *(self._details.complete_keys or ())}
         listed, pages = await self._listing.read_newest(LAST_MONTH, named, debt_ids, todo_type, known)
         self._event_budget.spend(pages)
-        facts = await self._reader.facts_of_list(listed, open_keys, said_at, changed_ids)
+        facts = await self._reader.facts_of_list(listed, open_keys, as_of, changed_ids)
         unlisted = named - index_by_key(listed, self.account).keys()
-        return [*facts, *await self._read_unlisted(unlisted, said_at, open_keys)]
+        return [*facts, *await self._read_unlisted(unlisted, as_of, open_keys)]
 
     async def _fetch_debt(self, debt_id: str, open_keys: Collection[str]) -> list[Fact]:
-        said_at = self._now()
+        as_of = self._now()
         listed = await self._listing.read_all(ALL_TIME, debt_id)
-        facts = await self._reader.facts_of_list(listed, open_keys, said_at, {debt_id})
+        facts = await self._reader.facts_of_list(listed, open_keys, as_of, {debt_id})
         agreement = key_of(self.account, "agreement", debt_id)
         if agreement in open_keys and agreement not in index_by_key(listed, self.account):
             alerts = alerts_by_todo(open_keys, self.account)
-            facts += await self._reader.facts_of_todo(agreement, said_at, alerts.get(agreement, ()), is_changed=True)
+            facts += await self._reader.facts_of_todo(agreement, as_of, alerts.get(agreement, ()), is_changed=True)
         return facts
 
     async def _pass(self, open_keys: set[str], period: str, changed_ids: Collection[str]) -> list[Fact]:
-        """``said_at`` is the start of the first request: a decision made during the pass is newer."""
-        said_at = self._now()
+        """``as_of`` is the start of the first request: a decision made during the pass is newer."""
+        as_of = self._now()
         self._expect_todos(len(open_keys))
         self._require_list_budget()
         listed = await self._listing.read_all(period)
         self._expect_todos(len(open_keys))
-        facts = await self._reader.facts_of_list(listed, open_keys, said_at, changed_ids)
+        facts = await self._reader.facts_of_list(listed, open_keys, as_of, changed_ids)
         listed_keys = index_by_key(listed, self.account).keys()
         open_here = {parent_of(key, self.account) or key for key in open_keys if split_key(key, self.account)}
         unlisted = open_here - listed_keys
         self._unlisted_read_at = {key: at for key, at in self._unlisted_read_at.items() if key in unlisted}
-        facts += await self._read_unlisted(unlisted, said_at, open_keys)
+        facts += await self._read_unlisted(unlisted, as_of, open_keys)
         all_keys = frozenset(listed_keys) if period == ALL_TIME else None
-        self._receivable_log.record(said_at, (), is_pass=True, listed=all_keys)
-        self._last_pass_s = said_at.timestamp()
+        self._receivable_log.record(as_of, (), is_pass=True, listed=all_keys)
+        self._last_pass_s = as_of.timestamp()
         return facts
 
     def _require_list_budget(self) -> None:
@@ -297,7 +297,7 @@ class Getbill:
             message = f"a list of {self._listing.pages} pages is read less often"
             raise RetryLaterError("budget", message, wait_s, reach="ours")
 
-    async def _read_unlisted(self, unlisted: set[str], said_at: datetime, open_keys: Collection[str]) -> list[Fact]:
+    async def _read_unlisted(self, unlisted: set[str], as_of: datetime, open_keys: Collection[str]) -> list[Fact]:
         """Read the todos one by one, those read longest ago first, as many as a pass may."""
         read_at = self._unlisted_read_at
         alerts = alerts_by_todo(open_keys, self.account)
@@ -306,7 +306,7 @@ class Getbill:
         limit = MAX_UNLISTED if self.budget.share(READ) > SHARE_FOR_REFRESHING else MAX_UNLISTED // 5
         for key in sorted(unlisted, key=lambda key: (read_at.get(key, 0.0), key))[:limit]:
             try:
-                facts += await self._reader.facts_of_todo(key, said_at, alerts.get(key, ()))
+                facts += await self._reader.facts_of_todo(key, as_of, alerts.get(key, ()))
             except PermanentError as error:
                 log.warning("getbill.todo.unreadable", account=self.account, key=key, reason=error.code)
             except RetryLaterError as error:
@@ -316,5 +316,5 @@ class Getbill:
                 if error.code not in SINGLE_TODO_ERRORS or failures > MAX_UNREADABLE:
                     raise
                 log.warning("getbill.todo.unreadable", account=self.account, key=key, reason=error.code)
-            read_at[key] = said_at.timestamp()
+            read_at[key] = as_of.timestamp()
         return facts

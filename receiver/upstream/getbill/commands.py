@@ -43,19 +43,19 @@ class Commands:
     async def execute(self, command: SourceCommand) -> list[Fact]:
         """Write the decision unless somebody already decided at Getbill; return the facts. Raises DeliveryError."""
         todo_type, todo_id = self._target(command)
-        said_at = self._now()
+        as_of = self._now()
         try:
             before = await self._reader.read_todo(todo_type, todo_id, is_interactive=True)
         except PermanentError as error:
             if error.code != "not_found":
                 raise
             refused = SourceRefused(command.key, command.action_id, "not there any more at Getbill")
-            return [SourceGone(command.key, said_at), refused]
+            return [SourceGone(command.key, as_of), refused]
         if command.plan is not None:
             return await self._change_plan(command, command.plan, todo_id, before)
         status, wanted = _status(before), STATUS_OF[command.verb]
         if status == wanted or {status, wanted} <= DECIDED:
-            fact = await self._reader.as_fact(before, command.key, said_at, is_interactive=True)
+            fact = await self._reader.as_fact(before, command.key, as_of, is_interactive=True)
             if status == wanted:
                 return [fact, *_completion(command)]
             return [fact, SourceRefused(command.key, command.action_id, f"already {status} at Getbill")]
@@ -74,11 +74,11 @@ class Commands:
         self, command: SourceCommand, todo_type: str, todo_id: str, is_effective: Callable[[Json], bool]
     ) -> list[Fact]:
         """Read the todo after a successful write; if it does not show the change yet, the write is only accepted."""
-        said_at = self._now()
+        as_of = self._now()
         try:
             after = await self._reader.read_todo(todo_type, todo_id, is_interactive=True)
             if is_effective(after):
-                fact = await self._reader.as_fact(after, command.key, said_at, is_interactive=True)
+                fact = await self._reader.as_fact(after, command.key, as_of, is_interactive=True)
                 return [fact, *_completion(command)]
         except DeliveryError as error:
             log.warning("getbill.todo.unread_after_write", account=self._account, key=command.key, reason=error.code)

@@ -41,15 +41,15 @@ def receivables(
             name=full_debt.internal_id if is_first else None,
             debtor=debtor_of(full_debt),
             amounts=() if amount is None else (Money(amount, currency),),
-            stage=_status_word(listed_debt) or None,
+            stage=_status_name(listed_debt) or None,
             standing=tuple(sorted(_standing(todo, listed_debt, today))),
             url=page_of(todo, todo_url),
         )
 
 
 def _standing(todo: wire.Todo, debt: wire.Debt, today: date) -> Iterator[str]:
-    if word := _STANDING.get(_status_word(debt)):
-        yield word
+    if state := _STANDING.get(_status_name(debt)):
+        yield state
     match kind_of(todo), todo.status:
         case "portal_dispute", status if status != "rejected":
             yield DISPUTED
@@ -60,5 +60,5 @@ def _standing(todo: wire.Todo, debt: wire.Debt, today: date) -> Iterator[str]:
             yield BROKEN if is_late else PLANNED
 
 
-def _status_word(debt: wire.Debt) -> str:
+def _status_name(debt: wire.Debt) -> str:
     return fold(debt.status).rpartition(".")[2]

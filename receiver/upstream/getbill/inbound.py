@@ -31,10 +31,10 @@ def make_verify(secrets: Sequence[str]) -> Verify:
         """Return the event's identity. Raises only RejectedError("bad_signature")."""
         signature = _SIGNATURE.fullmatch(headers.get(SIGNATURE, "").strip(" \t"))
         if signature is None:
-            raise RejectedError("bad_signature", "The request carries no signature of Getbill.")
+            raise RejectedError("bad_signature", "The signature header is missing or malformed.")
         given = signature[1].encode()
         if not any(_is_signed(key, body, given) for key in keys):
-            raise RejectedError("bad_signature", "The signature is not Getbill's.")
+            raise RejectedError("bad_signature", "The signature does not match the body.")
         return identity_of(body)
 
     return verify

@@ -57,11 +57,11 @@ def parent_of(key: str, account: str) -> str | None:
 
 def alerts_by_todo(keys: Collection[str], account: str) -> dict[str, set[str]]:
     """Group the alerts among ``keys`` by the key of their todo."""
-    found: dict[str, set[str]] = defaultdict(set)
+    alerts: dict[str, set[str]] = defaultdict(set)
     for key in keys:
         if (parent := parent_of(key, account)) is not None:
-            found[parent].add(key)
-    return dict(found)
+            alerts[parent].add(key)
+    return dict(alerts)
 
 
 def _installment_alert(snapshot: Snapshot, day: date | None) -> Snapshot:

@@ -60,7 +60,7 @@ class Reader:
         return single
 
     async def facts_of_todo(
-        self, key: str, said_at: datetime, open_alerts: Collection[str] = (), *, is_changed: bool = False
+        self, key: str, as_of: datetime, open_alerts: Collection[str] = (), *, is_changed: bool = False
     ) -> list[Fact]:
         """Read one todo by its item's key; return its facts and those of its alerts, or that they are gone.
 
@@ -73,20 +73,20 @@ class Reader:
         except PermanentError as error:
             if error.code != "not_found":
                 raise
-            self._receivable_log.record(said_at, (), gone=[key])
-            return [SourceGone(gone, said_at) for gone in (key, *open_alerts)]
+            self._receivable_log.record(as_of, (), gone=[key])
+            return [SourceGone(gone_key, as_of) for gone_key in (key, *open_alerts)]
         if is_changed or not self._details.is_stored(key):
             await self._details.debt(debt_id_of(raw))
-        self._record_receivables([(key, raw)], said_at)
-        return [self._build_fact(raw, key, said_at), *self._alert_facts(raw, key, said_at, open_alerts)]
+        self._record_receivables([(key, raw)], as_of)
+        return [self._build_fact(raw, key, as_of), *self._alert_facts(raw, key, as_of, open_alerts)]
 
-    async def as_fact(self, raw: Json, key: str, said_at: datetime, *, is_interactive: bool = False) -> SourceSaid:
+    async def as_fact(self, raw: Json, key: str, as_of: datetime, *, is_interactive: bool = False) -> SourceSaid:
         """Return the fact in ``raw`` about ``key``, whatever ids ``raw`` repeats; reads the debt if needed."""
         await self._details.debt(debt_id_of(raw), is_interactive=is_interactive)
-        return self._build_fact(raw, key, said_at)
+        return self._build_fact(raw, key, as_of)
 
     async def facts_of_list(
-        self, listed: Iterable[Json], open_keys: Collection[str], said_at: datetime, changed_ids: Collection[str] = ()
+        self, listed: Iterable[Json], open_keys: Collection[str], as_of: datetime, changed_ids: Collection[str] = ()
     ) -> list[Fact]:
         """Return the facts of a list: of open todos, of items that are open here, and of alerts.
 
@@ -96,19 +96,19 @@ class Reader:
         followed = open_here | alerts.keys()
         entries, details = index_by_key(list(listed), self._account), self._details
         relevant = {key: raw for key, raw in entries.items() if key in followed or not is_decided(raw)}
-        merged = await self._read_details(relevant, open_here, followed, said_at, changed_ids)
-        self._record_receivables((entries | merged).items(), said_at)
+        merged = await self._read_details(relevant, open_here, followed, as_of, changed_ids)
+        self._record_receivables((entries | merged).items(), as_of)
 
         async def facts_of(entry: tuple[str, Json]) -> list[Fact]:
             key, raw = entry
-            facts: list[Fact] = [self._build_fact(raw, key, said_at)] if key in open_here or not is_decided(raw) else []
-            return [*facts, *self._alert_facts(raw, key, said_at, alerts.get(key, ()))]
+            facts: list[Fact] = [self._build_fact(raw, key, as_of)] if key in open_here or not is_decided(raw) else []
+            return [*facts, *self._alert_facts(raw, key, as_of, alerts.get(key, ()))]
 
         # A check-in outlives the decision. The list entry has all that its alert needs: no read of the single todo.
-        late = [(key, raw) for key, raw in entries.items() if key not in relevant and _has_alert(raw, said_at)]
+        late = [(key, raw) for key, raw in entries.items() if key not in relevant and _has_alert(raw, as_of)]
         await map_concurrently(lambda entry: details.debt(debt_id_of(entry[1])), late)
         reported = [
-            (key, raw) for key, raw in merged.items() if key in followed or self._is_open(key, relevant[key], said_at)
+            (key, raw) for key, raw in merged.items() if key in followed or self._is_open(key, relevant[key], as_of)
         ]
         return [fact for facts in await map_concurrently(facts_of, [*reported, *late]) for fact in facts]
 
@@ -117,30 +117,30 @@ class Reader:
         relevant: Mapping[str, Json],
         open_here: AbstractSet[str],
         followed: AbstractSet[str],
-        said_at: datetime,
+        as_of: datetime,
         changed_ids: Collection[str],
     ) -> dict[str, Json]:
         """Return the entries merged with their details, without those that could not be read."""
         details = self._details
-        required = {key for key, raw in relevant.items() if self._requires_todo(key, raw, key in open_here, said_at)}
+        required = {key for key, raw in relevant.items() if self._requires_todo(key, raw, key in open_here, as_of)}
         unread = await details.read_required(relevant, required)
         entries = {key: raw for key, raw in relevant.items() if key not in unread}
-        decided = {key for key, raw in entries.items() if key not in followed and not self._is_open(key, raw, said_at)}
+        decided = {key for key, raw in entries.items() if key not in followed and not self._is_open(key, raw, as_of)}
         left_out = await details.read_missing(entries, open_here, changed_ids, decided=decided, already_read=required)
         return {key: details.merge(key, raw) for key, raw in entries.items() if key not in left_out}
 
-    def _requires_todo(self, key: str, raw: Json, is_open_here: bool, said_at: datetime) -> bool:
+    def _requires_todo(self, key: str, raw: Json, is_open_here: bool, as_of: datetime) -> bool:
         """Whether only the single todo shows if it is open or has an alert."""
         if not _is_statusless(raw) or not _is_statusless(self._details.merge(key, raw)):
             return False
-        return not self._details.is_stored(key) or (not is_open_here and _has_alert(raw, said_at))
+        return not self._details.is_stored(key) or (not is_open_here and _has_alert(raw, as_of))
 
-    def _is_open(self, key: str, raw: Json, said_at: datetime) -> bool:
+    def _is_open(self, key: str, raw: Json, as_of: datetime) -> bool:
         """Whether the todo is open or has an alert."""
         merged = self._details.merge(key, raw)
         if _is_statusless(merged):
             return False  # the store has it as decided, and the list does not contradict
-        return not is_decided(merged) or _has_alert(merged, said_at)
+        return not is_decided(merged) or _has_alert(merged, as_of)
 
     async def _read_agreement(self, debt_id: str, *, is_interactive: bool) -> Json:
         """Return the entry in the debt's list, which has the instalments; the single todo only when there is none."""
@@ -160,22 +160,22 @@ class Reader:
         same = next((raw for raw in entries if wire.identifier(raw.get("id")) == str(single["id"])), {})
         return same | drop_empty(single)
 
-    def _build_fact(self, raw: Json, key: str, said_at: datetime) -> SourceSaid:
+    def _build_fact(self, raw: Json, key: str, as_of: datetime) -> SourceSaid:
         debt = self._details.cached_debt(debt_id_of(raw))
         todo = snapshot(wire.Todo.model_validate(raw), debt, self._account, todo_url=self._todo_url)
-        return SourceSaid(replace(todo, key=key, is_partial=not self._details.is_complete(key, raw)), said_at)
+        return SourceSaid(replace(todo, key=key, is_partial=not self._details.is_complete(key, raw)), as_of)
 
-    def _alert_facts(self, raw: Json, key: str, said_at: datetime, open_alerts: Collection[str]) -> Iterator[Fact]:
+    def _alert_facts(self, raw: Json, key: str, as_of: datetime, open_alerts: Collection[str]) -> Iterator[Fact]:
         """Yield the facts of a todo's alerts, open and ended."""
         todo = wire.Todo.model_validate(raw)
-        alerts = list(alert_snapshots(self._build_fact(raw, key, said_at).snapshot, todo, said_at.date()))
-        yield from (SourceSaid(alert, said_at) for alert in alerts)
+        alerts = list(alert_snapshots(self._build_fact(raw, key, as_of).snapshot, todo, as_of.date()))
+        yield from (SourceSaid(alert, as_of) for alert in alerts)
         for ended, outcome in ended_alerts(todo, open_alerts, {alert.key for alert in alerts}):
-            yield SourceGone(ended, said_at, outcome=outcome)
+            yield SourceGone(ended, as_of, outcome=outcome)
 
-    def _record_receivables(self, entries: Iterable[tuple[str, Json]], said_at: datetime) -> None:
+    def _record_receivables(self, entries: Iterable[tuple[str, Json]], as_of: datetime) -> None:
         """Record the state of the todos' debts; reads nothing."""
-        today, todos = said_at.date(), [(key, wire.Todo.model_validate(raw)) for key, raw in entries]
+        today, todos = as_of.date(), [(key, wire.Todo.model_validate(raw)) for key, raw in entries]
         rows = (
             receivables(
                 key,
@@ -187,7 +187,7 @@ class Reader:
             )
             for key, todo in todos
         )
-        self._receivable_log.record(said_at, (row for group in rows for row in group))
+        self._receivable_log.record(as_of, (row for group in rows for row in group))
 
 
 def _is_statusless(raw: Json) -> bool:
@@ -196,5 +196,5 @@ def _is_statusless(raw: Json) -> bool:
     return todo.status is None and type_of(todo) in wire.DECIDABLE and id_of(todo) is not None
 
 
-def _has_alert(raw: Json, said_at: datetime) -> bool:
-    return bool(alert_days(wire.Todo.model_validate(raw), said_at.date()))
+def _has_alert(raw: Json, as_of: datetime) -> bool:
+    return bool(alert_days(wire.Todo.model_validate(raw), as_of.date()))

@@ -168,9 +168,9 @@ def _confidence(value: Decimal | None) -> int | None:
 def page_of(todo: wire.Todo, template: str | None) -> str | None:
     """Return the page from the API, else from the configured template: docs/vendors/getbill.md#todos"""
     links = (todo.web_url, todo.app_url, todo.link, todo.url)
-    found = next((url for url in links if url and url.startswith("https://") and is_plain(url)), None)
-    if found or template is None:
-        return found
+    link = next((url for url in links if url and url.startswith("https://") and is_plain(url)), None)
+    if link or template is None:
+        return link
     debt_id = (todo.debt.id if todo.debt else None) or ""
     values = {"{id}": id_of(todo) or "", "{type}": type_of(todo), "{debt_id}": debt_id}
     for placeholder, value in values.items():
@@ -179,12 +179,12 @@ def page_of(todo: wire.Todo, template: str | None) -> str | None:
 
 
 def _media(todo: wire.Todo) -> tuple[Medium, ...]:
-    found = [Medium("proof", name) for name in proofs(todo)]
+    media = [Medium("proof", name) for name in proofs(todo)]
     if todo.audio_url:
-        found.append(Medium("recording", "recording"))
+        media.append(Medium("recording", "recording"))
     if todo.pdf_url:
-        found.append(Medium("document", "document"))
-    return tuple(found)
+        media.append(Medium("document", "document"))
+    return tuple(media)
 
 
 def _installment(part: wire.Installment, currency: str | None) -> Installment:
