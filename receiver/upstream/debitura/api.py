@@ -21,7 +21,7 @@ Now = Callable[[], datetime]
 
 
 class Api:
-    """The API of one account. After a 429 no call is sent until the wait has passed, whoever makes it.
+    """The API of one account. After a 429 no call is sent until the wait has passed.
 
     docs/vendors/debitura.md#rate-limits
     """

@@ -99,7 +99,7 @@ class Cases:
             except PermanentError:
                 self._receivable_log.record(as_of, (), gone=[key_of(self._account, case_id)])
             except DeliveryError as error:
-                log.warning("debitura.case.unread", account=self._account, reason=error.code)
+                log.warning("debitura.case.unreadable", account=self._account, reason=error.code)
                 return
 
     async def _read_all(self) -> None:

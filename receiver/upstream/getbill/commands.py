@@ -81,7 +81,7 @@ class Commands:
                 fact = await self._reader.as_fact(after, command.key, as_of, is_interactive=True)
                 return [fact, *_completion(command)]
         except DeliveryError as error:
-            log.warning("getbill.todo.unread_after_write", account=self._account, key=command.key, reason=error.code)
+            log.warning("getbill.todo.reread_failed", account=self._account, key=command.key, reason=error.code)
         self._details.forget(command.key)
         return [SourceAccepted(command.key, command.action_id)]
 

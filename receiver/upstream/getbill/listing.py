@@ -157,7 +157,7 @@ class Listing:
             if is_further and not new_entries and not growth:
                 return collector  # a server that ignores the page number
             number += 1
-        log.warning("getbill.list.cut", account=self._account, pages=MAX_PAGES)
+        log.warning("getbill.list.truncated", account=self._account, pages=MAX_PAGES)
         collector.totals = [None]  # accepted as complete
         return collector
 
