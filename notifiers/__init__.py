@@ -1,1 +1,1 @@
-"""What people see: Slack messages and mails, rendered from a Notice and delivered; no state, no database."""
+"""The notification channels, Slack and mail: they render a Notice and deliver it. No state, no database."""

@@ -154,7 +154,7 @@ class Notifier(Protocol):
     async def deliver(self, notice: Notice, address: str, reference: str | None, shown_state: str | None) -> Delivered:
         """Make ``address`` show the notice: a new message, or the one at ``reference`` redrawn or followed up."""
 
-    async def remind(self, notice: Notice, address: str, reference: str, nudge: Reminder) -> None:
+    async def remind(self, notice: Notice, address: str, reference: str, reminder: Reminder) -> None:
         """A word below what ``reference`` shows: a reminder, an assignment. At most once, rather than twice."""
 
     async def offer_undo(self, notice: Notice, address: str) -> None:

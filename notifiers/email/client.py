@@ -1,6 +1,7 @@
-"""Step 7 for mail: one message to one recipient over SMTP, and what each answer of the server makes us do.
+"""Sends one message to one recipient over SMTP, and turns every failure into a DeliveryError.
 
-The classes follow contract B4. Before DATA nothing can have been sent; after it, silence may mean either.
+Before the server accepts DATA a failure means that nothing was sent; after it, no answer means that the outcome is
+unknown: docs/vendors/mail.md#smtp
 """
 
 import asyncio
@@ -16,16 +17,16 @@ import aiosmtplib
 
 from notifiers.email import smtp_errors
 from notifiers.email.headers import POLICY
-from notifiers.email.smtp_errors import AUTH_CODES, NEEDS_HANDS_S, words
+from notifiers.email.smtp_errors import AUTH_CODES, CONFIG_RETRY_S, describe
 from receiver.errors import ConfigError, DeliveryError, RetryLaterError, UncertainError
 
 PORTS: Final = {"smtps": 465, "smtp+starttls": 587, "smtp": 25}
-GOODBYE_S: Final = 2.0
+QUIT_S: Final = 2.0
 OnStop = Callable[[DeliveryError | None], None]
 
 
 class SmtpClient:
-    """A mail server. Each message has a connection of its own: what breaks one breaks no other."""
+    """A mail server. Each message has a connection of its own, so one failure affects one message."""
 
     def __init__(
         self,
@@ -37,9 +38,10 @@ class SmtpClient:
         on_stop: OnStop = lambda _error: None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``url``: smtps://, smtp+starttls:// or smtp:// (in clear). ``trust``: not the system's certificates.
+        """``url``: smtps://, smtp+starttls:// or smtp:// (no TLS). ``total_s``: seconds for one message.
 
-        ``on_stop`` hears once when the server refuses the login, and None once when it takes it again.
+        ``trust`` replaces the system's certificates. ``on_stop`` is called with the error when the server first refuses
+        the login, and with None when it accepts it again. Raises ConfigError for another ``url``.
         """
         parts = urlsplit(url)
         if parts.scheme not in PORTS or not parts.hostname:
@@ -53,88 +55,95 @@ class SmtpClient:
         self._trust = trust or ssl.create_default_context()
         self._on_stop = on_stop
         self._now_s = now_s
-        self._refused: RetryLaterError | None = None  # the login, until it is taken again
-        self._refused_until = 0.0  # by now_s
+        self._login_error: RetryLaterError | None = None  # until the server accepts the login again
+        self._paused_until = 0.0  # by now_s
 
     @property
     def server(self) -> str:
+        """host:port."""
         return f"{self._host}:{self._port}"
 
     async def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
-        """Hand the message over, within ``total_s`` seconds altogether. Raises DeliveryError."""
-        self._hold_back()
+        """Send the message within ``total_s`` seconds. Raises DeliveryError."""
+        self._check_pause()
         try:
             async with self._errors_by_code():
                 await self._send(message.as_bytes(policy=POLICY), sender, recipient)
         except RetryLaterError as error:
             if error.code == "smtp_auth":
-                self._stop(error)
+                self._pause(error)
             raise
         except DeliveryError:
-            self._go_on()  # it spoke to us about this message
+            self._resume()  # the refusal concerns this message, so the login worked
             raise
-        self._go_on()
+        self._resume()
 
-    def _hold_back(self) -> None:
-        """While the login is refused one message tries it now and then; all at once would lock the account."""
-        left_s = self._refused_until - self._now_s()
-        if self._refused is not None and left_s > 0:
-            raise RetryLaterError(self._refused.code, self._refused.message, left_s)
-        if self._refused is not None:
-            self._refused_until = self._now_s() + self._total_s  # the others wait for what comes of this one
+    def _check_pause(self) -> None:
+        """Let one message at a time try a refused login, because many tries could lock the account.
 
-    def _stop(self, error: RetryLaterError) -> None:
-        is_news = self._refused is None
-        self._refused, self._refused_until = error, self._now_s() + NEEDS_HANDS_S
-        if is_news:
+        Raises RetryLaterError for the other messages.
+        """
+        left_s = self._paused_until - self._now_s()
+        if self._login_error is not None and left_s > 0:
+            raise RetryLaterError(self._login_error.code, self._login_error.message, left_s)
+        if self._login_error is not None:
+            self._paused_until = self._now_s() + self._total_s  # one message tries now, the others wait for its result
+
+    def _pause(self, error: RetryLaterError) -> None:
+        is_first = self._login_error is None
+        self._login_error, self._paused_until = error, self._now_s() + CONFIG_RETRY_S
+        if is_first:
             self._on_stop(error)
 
-    def _go_on(self) -> None:
-        if self._refused is not None:
-            self._refused = None
+    def _resume(self) -> None:
+        if self._login_error is not None:
+            self._login_error = None
             self._on_stop(None)
 
-    async def look(self) -> str:
-        """Connect, log in, do nothing; how that went, in a few words. Raises DeliveryError."""
+    async def check(self) -> str:
+        """Connect, log in and send NOOP; returns server, encryption and user in words. Raises DeliveryError."""
         async with self._errors_by_code(), asyncio.timeout(self._total_s), self._session() as session:
             await session.noop()
-            return self._how()
+            return self._describe()
 
     async def _send(self, raw: bytes, sender: str, recipient: str) -> None:
-        is_on_its_way = is_taken = False
+        is_sending = is_accepted = False
         try:
             async with asyncio.timeout(self._total_s), self._session() as session:
-                await self._address(session, sender, recipient)
-                is_on_its_way = True
+                await self._set_envelope(session, sender, recipient)
+                is_sending = True
                 await session.data(raw)
-                is_taken = True
+                is_accepted = True
         except aiosmtplib.SMTPDataError as error:
-            raise smtp_errors.of_message(error) from error
+            raise smtp_errors.message_error(error) from error
         except (aiosmtplib.SMTPException, TimeoutError, OSError) as error:
-            if is_taken:
-                return  # it was the goodbye that took too long
-            if is_on_its_way:
-                raise UncertainError("smtp_no_answer", f"{self.server} did not say whether it took it") from error
+            if is_accepted:
+                return  # only QUIT failed
+            if is_sending:
+                raise UncertainError("smtp_no_answer", f"{self.server} did not confirm the message") from error
             raise
 
-    async def _address(self, session: aiosmtplib.SMTP, sender: str, recipient: str) -> None:
+    async def _set_envelope(self, session: aiosmtplib.SMTP, sender: str, recipient: str) -> None:
         try:
             await session.mail(sender)
         except aiosmtplib.SMTPSenderRefused as error:
-            if error.code in AUTH_CODES or error.code < smtp_errors.FOR_GOOD:
+            if error.code in AUTH_CODES or error.code < smtp_errors.MIN_PERMANENT:
                 raise
-            # true of every message until the configuration changes, so it must not cost this one its life
-            raise RetryLaterError("sender_refused", words(error), NEEDS_HANDS_S) from error
+            # every message fails until the configuration changes, so no message may be given up for it
+            raise RetryLaterError("sender_refused", describe(error), CONFIG_RETRY_S) from error
         try:
             await session.rcpt(recipient)
         except aiosmtplib.SMTPRecipientRefused as error:
             if error.code in AUTH_CODES:
                 raise
-            raise smtp_errors.of_recipient(error) from error
+            raise smtp_errors.recipient_error(error) from error
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[aiosmtplib.SMTP]:
-        """Connected, encrypted as asked, logged in. start_tls=True: a server without it gets nothing (contract B4)."""
+        """A session that is encrypted as configured and logged in.
+
+        With start_tls=True a server without STARTTLS gets nothing: docs/vendors/mail.md#encryption
+        """
         session = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
@@ -148,54 +157,56 @@ class SmtpClient:
             if self._user is not None:
                 await self._log_in(session, self._user)
             yield session
-            await _say_goodbye(session)
+            await _quit(session)
         finally:
             session.close()
 
     async def _log_in(self, session: aiosmtplib.SMTP, user: str) -> None:
         await session.ehlo()
         if not session.supports_extension("auth"):
-            raise RetryLaterError("smtp_auth", f"{self.server} offers no login on this connection", NEEDS_HANDS_S)
+            raise RetryLaterError("smtp_auth", f"{self.server} offers no login on this connection", CONFIG_RETRY_S)
         try:
             await session.login(user, self._password)
         except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError):
             raise
-        except aiosmtplib.SMTPException as error:  # refused, or no way of logging in that both know
-            raise smtp_errors.of_login(error) from error
+        except aiosmtplib.SMTPException as error:  # refused, or no method that both support
+            raise smtp_errors.login_error(error) from error
 
     @asynccontextmanager
     async def _errors_by_code(self) -> AsyncIterator[None]:
-        """What is left when nothing was sent yet: everything but a refused login is worth another try."""
+        """Turn the failures of a message that was not sent into errors; every one of them is retried."""
         try:
             yield
         except DeliveryError:
             raise
         except aiosmtplib.SMTPResponseException as error:
             if error.code in AUTH_CODES:
-                raise RetryLaterError("smtp_auth", words(error), NEEDS_HANDS_S) from error
-            raise RetryLaterError("smtp_later", words(error)) from error
+                raise RetryLaterError("smtp_auth", describe(error), CONFIG_RETRY_S) from error
+            raise RetryLaterError("smtp_later", describe(error)) from error
         except ssl.SSLError as error:
-            raise RetryLaterError("smtp_tls", f"{self.server}: {error.reason or error}", NEEDS_HANDS_S) from error
+            raise RetryLaterError("smtp_tls", f"{self.server}: {error.reason or error}", CONFIG_RETRY_S) from error
         except (TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
         except aiosmtplib.SMTPException as error:
-            raise RetryLaterError("smtp_tls", f"{self.server}: {smtp_errors.cut(str(error))}", NEEDS_HANDS_S) from error
+            raise RetryLaterError(
+                "smtp_tls", f"{self.server}: {smtp_errors.shorten(str(error))}", CONFIG_RETRY_S
+            ) from error
 
     def _unreachable(self, error: Exception) -> RetryLaterError:
         cause = error.__cause__
         if isinstance(cause, ssl.SSLError):
-            return RetryLaterError("smtp_tls", f"{self.server}: {cause.reason or cause}", NEEDS_HANDS_S)
+            return RetryLaterError("smtp_tls", f"{self.server}: {cause.reason or cause}", CONFIG_RETRY_S)
         what = "did not answer in time" if isinstance(error, TimeoutError) else "could not be reached"
         return RetryLaterError("smtp_unreachable", f"{self.server} {what}")
 
-    def _how(self) -> str:
-        safety = {"smtps": "TLS", "smtp+starttls": "STARTTLS", "smtp": "in clear"}[self._scheme]
-        return f"{self.server}, {safety}, {'as ' + self._user if self._user else 'without a login'}"
+    def _describe(self) -> str:
+        encryption = {"smtps": "TLS", "smtp+starttls": "STARTTLS", "smtp": "in clear"}[self._scheme]
+        return f"{self.server}, {encryption}, {'as ' + self._user if self._user else 'without a login'}"
 
 
-async def _say_goodbye(session: aiosmtplib.SMTP) -> None:
-    """The message is theirs by now; a server that hangs up without a word changes nothing."""
+async def _quit(session: aiosmtplib.SMTP) -> None:
+    """End the session; a failure changes nothing, because the server has the message."""
     try:
-        await session.quit(timeout=GOODBYE_S)
+        await session.quit(timeout=QUIT_S)
     except (aiosmtplib.SMTPException, TimeoutError, OSError):
         return

@@ -1,21 +1,21 @@
-"""Step 6 for mail at the end of quiet hours: one mail for all that was held back, each with its own link. Pure."""
+"""Renders the alerts that quiet hours grouped as one mail; each alert has its own link. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import partial
 
-from notifiers.email import render as one
+from notifiers.email import render as single
 from notifiers.email.headers import POLICY
 from notifiers.i18n.formats import Formats, zone_of
 from notifiers.i18n.translator import Translator, language_of
-from notifiers.story.amounts import at_risk
-from notifiers.story.ranking import counted, rank
+from notifiers.story.amounts import format_at_risk
+from notifiers.story.ranking import format_quiet_hours_count, rank
 from notifiers.text import cut, one_line
 from receiver.domain.notice import Notice, Story
 from receiver.domain.totals import add_up
 
-LISTED = (100, 50, 25, 12, 6)  # until it fits; the rest is counted and stands in the inbox
+MAX_ALERTS = (100, 50, 25, 12, 6)  # tried in this order until the mail fits; the rest is counted
 MAX_SENTENCE = 300
 
 
@@ -28,52 +28,54 @@ class Alert:
     label: str
 
 
-def render(told: Sequence[tuple[Notice, Story]], say: one.Say, sender: str, address: str, host: str) -> EmailMessage:
-    """The mail for several notices of one route. Raises ValueError for a bad address."""
-    first = told[0][0]
-    words = partial(say, first.route.locale)
+def render(
+    stories: Sequence[tuple[Notice, Story]], translate: single.Translate, sender: str, address: str, host: str
+) -> EmailMessage:
+    """One mail for notices of one route. ``host`` is this service's own. Raises ValueError for a bad address."""
+    first = stories[0][0]
+    gettext = partial(translate, first.route.locale)
     route = first.route
-    voice = Formats(Translator(), language_of(route.locale), zone_of(route.timezone), first.now)
-    title = counted(len(told), voice)
-    worst = sorted(told, key=lambda one: rank(one[0].item))
+    formats = Formats(Translator(), language_of(route.locale), zone_of(route.timezone), first.now)
+    title = format_quiet_hours_count(len(stories), formats)
+    ranked = sorted(stories, key=lambda story: rank(story[0].item))
     context = {
-        "_": words,
+        "_": gettext,
         "locale": route.locale,
-        "tone": worst[0][0].item.snapshot.urgency,
+        "tone": ranked[0][0].item.snapshot.urgency,
         "title": title,
-        "totals": at_risk(add_up((notice.item for notice, _ in told), first.now), voice),
-        "preheader": cut(one_line(worst[0][1].sentence), 200),
+        "totals": format_at_risk(add_up((notice.item for notice, _ in stories), first.now), formats),
+        "preheader": cut(one_line(ranked[0][1].sentence), single.MAX_PREHEADER),
         "maybe_duplicate": first.maybe_duplicate,
-        "inbox_url": one.first_link(first.links, "inbox", host),
+        "inbox_url": single.find_link(first.links, "inbox", host),
         "address": address,
         "route": route.name,
     }
     text = html = ""
-    for most in LISTED:
-        left = len(worst[most:])
-        context["alerts"] = [_alert(notice, story, words, host) for notice, story in worst[:most]]
-        context["more"] = voice.numbered("and {n} more", "and {n} more", left) if left else ""
-        text, html = one.drawn("gathered", context)
-        if len(html.encode()) <= one.MAX_HTML:
+    for max_alerts in MAX_ALERTS:
+        left = len(ranked[max_alerts:])
+        context["alerts"] = [_build_alert(notice, story, gettext, host) for notice, story in ranked[:max_alerts]]
+        context["more"] = formats.ngettext("and {n} more", "and {n} more", left) if left else ""
+        text, html = single.render_bodies("grouped", context)
+        if len(html.encode()) <= single.MAX_HTML:
             break
     mail = EmailMessage(policy=POLICY)
-    mail["Subject"] = cut(title, one.MAX_SUBJECT)
-    own = one.message_id([*(notice.item.id for notice, _ in told), address.lower(), "gathered"], sender)
-    one.envelope(mail, first, sender, address, host, {"Message-ID": own})
+    mail["Subject"] = cut(title, single.MAX_SUBJECT)
+    own_id = single.message_id([*(notice.item.id for notice, _ in stories), address.lower(), "grouped"], sender)
+    single.set_common_headers(mail, first, sender, address, host, {"Message-ID": own_id})
     mail.set_content(text, cte="quoted-printable")
     mail.add_alternative(html, subtype="html", cte="quoted-printable")
     return mail
 
 
-def _alert(notice: Notice, story: Story, words: partial[str], host: str) -> Alert:
-    url = one.first_link(notice.links, "decide", host)
-    label = words("Review and decide")
+def _build_alert(notice: Notice, story: Story, gettext: partial[str], host: str) -> Alert:
+    url = single.find_link(notice.links, "decide", host)
+    label = gettext("Review and decide")
     if url is None:
-        url = one.first_link(notice.links, "solution", host)
-        label = words("Open in {source}", source=notice.item.snapshot.source.capitalize())
+        url = single.find_link(notice.links, "solution", host)
+        label = gettext("Open in {source}", source=notice.item.snapshot.source.capitalize())
     return Alert(
-        mark=one.mark_of(notice.item, words),
-        headline=cut(one_line(story.headline), one.MAX_SUBJECT),
+        mark=single.state_label(notice.item, gettext),
+        headline=cut(one_line(story.headline), single.MAX_SUBJECT),
         sentence=cut(one_line(story.sentence), MAX_SENTENCE),
         url=url,
         label=label,

@@ -1,8 +1,8 @@
-"""Step 6 for mail: how a header becomes bytes. Pure.
+"""Encodes and folds mail headers: docs/vendors/mail.md#encoded-words. Pure.
 
-Python's own policies encode any word that is too long for a line, a URL or a Message-ID too, and mix encoded and plain
-words in a subject, where readers then lose or gain blanks. So a header is encoded here when it is set, entirely
-or not at all, and is only folded when it is written.
+Python's own policies encode any word that is longer than a line, even a URL or a Message-ID. They also mix encoded and
+plain words in a subject, and mail programs then drop or add spaces. This policy encodes a header entirely or not at
+all, and folds it without encoding.
 """
 
 import re
@@ -11,30 +11,30 @@ from email.header import Header
 from email.headerregistry import Address
 from email.policy import EmailPolicy
 
-LONGEST_LINE = 998  # octets (RFC 5322, 2.1.1)
-WIDTH = 76  # of a line with an encoded word (RFC 2047, 2); of any other where it has a blank to be folded at
-ENCODED = 66  # an encoded word beside "Subject: "
+MAX_LINE = 998  # octets (RFC 5322, 2.1.1)
+WIDTH = 76  # octets of a line with an encoded word (RFC 2047, 2); other lines are folded there if they have a space
+MAX_ENCODED = 66  # octets of an encoded word after "Subject: "
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _PLAIN = re.compile(r"(?!.*=\?)(?:[!-~]+(?: [!-~]+)*)?")
 
 
-class Headers(EmailPolicy):
-    """Sets ``Subject`` from any line of text and addresses from ``Address``; every other header is ASCII already."""
+class HeaderPolicy(EmailPolicy):
+    """``Subject`` takes any line of text, address headers take ``Address``; every other header must be ASCII."""
 
     def header_store_parse(self, name: str, value: object) -> tuple[str, str]:
-        """The header as it is sent but for its folds. Raises ValueError for one that would be two, or too long."""
+        """The encoded header, not folded yet. Raises ValueError for a control character or a word of 998 octets."""
         if isinstance(value, Address):
-            text = mailbox(value)
+            text = format_mailbox(value)
         else:
-            text = encoded(str(value)) if name.lower() == "subject" else str(value)
+            text = encode_words(str(value)) if name.lower() == "subject" else str(value)
         if _CONTROL.search(str(value)) or not text.isascii():
-            raise ValueError(f"the header {name} holds what no header may hold")
-        if max(map(len, self.fold(name, text).splitlines())) > LONGEST_LINE:
+            raise ValueError(f"the header {name} contains a character that no header may contain")
+        if max(map(len, self.fold(name, text).splitlines())) > MAX_LINE:
             raise ValueError(f"the header {name} has a word that is too long for a line")
         return name, text
 
     def fold(self, name: str, value: str) -> str:
-        """The header in lines that end with a word, so that joining them again gives back every blank."""
+        """The header in lines that never end with a space, so that unfolding restores every space."""
         lines = textwrap.wrap(
             value, WIDTH, initial_indent=f"{name}: ", subsequent_indent=" ",
             break_long_words=False, break_on_hyphens=False,
@@ -45,18 +45,18 @@ class Headers(EmailPolicy):
         return self.fold(name, value).encode("ascii")
 
 
-POLICY = Headers(linesep="\r\n")
+POLICY = HeaderPolicy(linesep="\r\n")
 
 
-def mailbox(address: Address) -> str:
-    """``name <address>``; only the name is ever encoded (RFC 2047, 5)."""
+def format_mailbox(address: Address) -> str:
+    """``name <address>``; only the name may be encoded (RFC 2047, 5)."""
     if _PLAIN.fullmatch(address.display_name):
         return str(address)
-    return f"{encoded(address.display_name)} <{address.addr_spec}>"
+    return f"{encode_words(address.display_name)} <{address.addr_spec}>"
 
 
-def encoded(text: str) -> str:
-    """The text, or encoded words with nothing between them where plain words would read otherwise (RFC 2047, 6.2)."""
+def encode_words(text: str) -> str:
+    """Plain text unchanged, any other text entirely as encoded words, whose separating spaces a reader drops."""
     if _PLAIN.fullmatch(text):
         return text
-    return Header(text, "utf-8", maxlinelen=ENCODED).encode(linesep="")
+    return Header(text, "utf-8", maxlinelen=MAX_ENCODED).encode(linesep="")

@@ -1,4 +1,4 @@
-"""Step 7 for mail: a mail when there is news, none when there is not; it remembers no item."""
+"""Delivers notices by mail: one mail for each change that people must know, none for the others. It has no state."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from datetime import datetime
 from notifiers.email import admin_mail, grouped
 from notifiers.email.client import SmtpClient
 from notifiers.email.digest import render_digest
-from notifiers.email.render import address_of, render, root_id
+from notifiers.email.render import parse_address, render, root_id
 from notifiers.i18n.translator import Translator
 from receiver.domain.digest import Edition
 from receiver.domain.notice import Notice, Reminder, is_news
 from receiver.errors import ConfigError, DeliveryError, PermanentError
 from receiver.ports import Delivered, GroupedDelivery, Health
-from receiver.ports import Translator as Tells
+from receiver.ports import Translator as TranslatorPort
 
 CURES = {
     "smtp_auth": "Check the user in email.smtp_url and email.password.",
@@ -23,15 +23,15 @@ CURES = {
 
 
 class MailNotifier:
-    """Fulfils ``ports.Notifier``; an address is a mail address, a reference the Message-ID its mails refer to."""
+    """Implements ``ports.Notifier``. A reference is the Message-ID to which all mails about an item refer."""
 
     channel = "mail"
-    longest_s = 45.0  # thirty for the mail server, the rest for rendering
+    longest_s = 45.0  # 30 for the mail server, 15 for rendering
 
-    def __init__(self, client: SmtpClient, translator: Tells, *, sender: str, host: str) -> None:
-        """``sender`` as in [email]; ``host``: where this service lives. Raises ConfigError for a bad sender."""
+    def __init__(self, client: SmtpClient, translator: TranslatorPort, *, sender: str, host: str) -> None:
+        """``sender`` as in [email]; ``host``: this service's own. Raises ConfigError for a bad sender."""
         try:
-            self._from = address_of(sender).addr_spec
+            self._from = parse_address(sender).addr_spec
         except ValueError:
             raise ConfigError(f"email.sender: {sender!r} is no mail address") from None
         self._client = client
@@ -40,10 +40,10 @@ class MailNotifier:
         self._host = host
 
     async def deliver(self, notice: Notice, address: str, reference: str | None, shown_state: str | None) -> Delivered:
-        """Mail what is news to this address: opened, resolved, opened again. Every other change waits on the page."""
+        """Mail an item that opened, was resolved or reopened; the page behind the link shows every other change."""
         if not is_news(shown_state, notice.item):
             return Delivered(reference)
-        to = _checked(address)
+        recipient = _parse_recipient(address)
         mail = render(
             notice,
             self._translator.story(notice),
@@ -53,56 +53,56 @@ class MailNotifier:
             self._host,
             shown_state=shown_state,
         )
-        await self._client.send(mail, self._from, to)
+        await self._client.send(mail, self._from, recipient)
         return Delivered(root_id(notice.item, address, self._sender))
 
     async def deliver_digest(self, edition: Edition, address: str) -> None:
-        """Mail it; rendered in a thread, since a long table takes its time."""
-        to = _checked(address)
+        """Mail the digest; rendered in a thread, because a long table would block the event loop."""
+        recipient = _parse_recipient(address)
         mail = await asyncio.to_thread(render_digest, edition, self._translator.say, self._sender, address, self._host)
-        await self._client.send(mail, self._from, to)
+        await self._client.send(mail, self._from, recipient)
 
-    async def remind(self, notice: Notice, address: str, reference: str, nudge: Reminder) -> None:
-        """A follow-up among the mails about the item; sent again after a crash it has the same Message-ID."""
-        del reference  # it follows from item and address
-        sentence = Translator().nudge(notice, nudge)
-        to, story = _checked(address), self._translator.story(notice)
-        mail = render(notice, story, self._translator.say, self._sender, address, self._host, nudge=sentence)
-        await self._client.send(mail, self._from, to)
+    async def remind(self, notice: Notice, address: str, reference: str, reminder: Reminder) -> None:
+        """Mail a follow-up in the item's conversation; a second try has the same Message-ID."""
+        del reference  # root_id() computes it from item and address
+        recipient, story = _parse_recipient(address), self._translator.story(notice)
+        sentence = Translator().format_reminder(notice, reminder)
+        mail = render(notice, story, self._translator.say, self._sender, address, self._host, reminder=sentence)
+        await self._client.send(mail, self._from, recipient)
 
     async def offer_undo(self, notice: Notice, address: str) -> None:
-        """Nothing: the page behind the link that decided offers it."""
+        """Send nothing: the page on which the person decided offers the undo."""
 
     async def deliver_grouped(self, notices: Sequence[Notice], address: str) -> GroupedDelivery:
-        """One mail with all of them, each with its own link."""
-        to, told = _checked(address), [(notice, self._translator.story(notice)) for notice in notices]
-        mail = grouped.render(told, self._translator.say, self._sender, address, self._host)
-        await self._client.send(mail, self._from, to)
+        """One mail for all notices, with a link for each."""
+        recipient, stories = _parse_recipient(address), [(notice, self._translator.story(notice)) for notice in notices]
+        mail = grouped.render(stories, self._translator.say, self._sender, address, self._host)
+        await self._client.send(mail, self._from, recipient)
         items = [notice.item for notice in notices]
         return GroupedDelivery(references={item.id: root_id(item, address, self._sender) for item in items})
 
     async def reply(self, address: str, text: str) -> None:
-        """Nothing: a press on our own page was answered there, and a mail about it would be one too many."""
+        """Send nothing: Casebell's page has answered the click already."""
 
     async def send_admin_alert(self, address: str, text: str, mark: str, now: datetime) -> None:
-        """A short mail; the same Message-ID at every try."""
-        to = _checked(address)
+        """Mail an admin; every try has the same Message-ID."""
+        recipient = _parse_recipient(address)
         mail = admin_mail.render(text, mark, self._translator.say, self._sender, address, self._host, now)
-        await self._client.send(mail, self._from, to)
+        await self._client.send(mail, self._from, recipient)
 
     async def health(self) -> list[Health]:
-        """Whether the server lets us in."""
+        """Whether the mail server accepts the connection and the login."""
         try:
-            return [Health("mail", is_well=True, detail=await self._client.look())]
+            return [Health("mail", is_well=True, detail=await self._client.check())]
         except DeliveryError as error:
             return [Health("mail", is_well=False, detail=error.message, cure=CURES.get(error.code, "Try again later."))]
 
     async def close(self) -> None:
-        """Nothing is kept open between messages."""
+        """Nothing to close: no connection outlives its message."""
 
 
-def _checked(address: str) -> str:
+def _parse_recipient(address: str) -> str:
     try:
-        return address_of(address).addr_spec
+        return parse_address(address).addr_spec
     except ValueError:
-        raise PermanentError("bad_address", "the route names something that is no mail address") from None
+        raise PermanentError("bad_address", "the route names an address that is no mail address") from None

@@ -27,10 +27,11 @@ TEMPLATES = [("**/templates/**.html", "jinja2"), ("**/templates/**.txt", "jinja2
 KEYWORDS = {
     "_": (1,),
     "N_": (1,),  # a table whose words are translated where they are shown
-    "say": (2,),  # Teller.say(locale, message)
-    "plural": (2, 3),  # Teller.plural(locale, one, many)
+    "say": (2,),  # Translator.say(locale, message)
+    "plural": (2, 3),  # Translator.plural(locale, one, many)
     "words": (1,),  # the same, bound to a locale
-    "numbered": (1, 2),
+    "gettext": (1,),
+    "ngettext": (1, 2),
 }
 # Tables whose values, or all of whose strings, are sentences without an N_ around each.
 TABLES = (

@@ -1,7 +1,7 @@
-"""Speaks the route's language (step 6): gettext catalogs, read once a language from the .po files beside this.
+"""Translates sentences with gettext catalogs; each .po file in locale/ is read once.
 
-An unknown language is answered in English; a sentence nobody has translated, too. It never raises for what it is asked
-to say: that may be a source's own sentence.
+An unknown language and an untranslated sentence give English. Translating never raises, because a sentence may come
+from a source and contain anything.
 """
 
 import re
@@ -19,19 +19,16 @@ from notifiers.story import build
 from notifiers.story.context import StoryContext
 from notifiers.text import one_line
 from receiver.domain.notice import Notice, Reminder, Story
+from receiver.domain.refusal import N_
 
 CATALOGS = Path(__file__).parent / "locale"
 SOURCE_LOCALE = "en"
-MOST_OF_A_VALUE = 4_000
-_PLACE = re.compile(r"\{(\w+)\}", re.ASCII)
+MAX_VALUE = 4_000
+_PLACEHOLDER = re.compile(r"\{(\w+)\}", re.ASCII)
 
 
-def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translate this later"
-    return message
-
-
-# Casebell's own words for what was pressed and what came of it, as values of a sentence (domain/refusal.py).
-OWN_WORDS = {
+# Verbs and outcomes as values of a sentence of domain/refusal.py.
+VERBS_AND_OUTCOMES = {
     "validate": N_("validate"),
     "reject": N_("reject"),
     "reopen": N_("reopen"),
@@ -49,46 +46,48 @@ OWN_WORDS = {
 
 
 class Translator:
-    """Fulfils ``ports.Translator``; holds nothing, so every place may make its own."""
+    """Implements ``ports.Translator``. It has no state, so creating one costs nothing."""
 
     def say(self, locale: str, message: str, **values: object) -> str:
-        """One translated sentence; ``{name}`` is filled from ``values``, of which ``verb`` and ``outcome`` are
-        translated too. A place without a value stays as it is."""
-        return _filled(_translated(locale, message), self._own(locale, values))
+        """One translated sentence. ``{name}`` placeholders are filled from ``values``; without a value they stay.
+
+        The values ``verb`` and ``outcome`` are translated too.
+        """
+        return _fill(_translate(locale, message), self._translate_values(locale, values))
 
     def plural(self, locale: str, one: str, many: str, n: int, **values: object) -> str:
-        """The form that the language uses for ``n``, which fills ``{n}``."""
-        return _filled(catalog(locale).ngettext(one, many, abs(n)), self._own(locale, values | {"n": n}))
+        """The translated plural form for ``n``, which also fills ``{n}``."""
+        return _fill(catalog(locale).ngettext(one, many, abs(n)), self._translate_values(locale, values | {"n": n}))
 
     def story(self, notice: Notice) -> Story:
         """The notice in the language and the timezone of its route."""
-        return build.tell(self._context(notice))
+        return build.build_story(self._context(notice))
 
-    def nudge(self, notice: Notice, said: Reminder) -> str:
-        """A word below what is shown already, in one sentence."""
-        return build.nudge(self._context(notice), said)
+    def format_reminder(self, notice: Notice, reminder: Reminder) -> str:
+        """The reminder in one sentence, in the language of the notice's route."""
+        return build.format_reminder(self._context(notice), reminder)
 
     def _context(self, notice: Notice) -> StoryContext:
         route = notice.route
-        voice = Formats(self, language_of(route.locale), zone_of(route.timezone), notice.now)
-        return StoryContext(notice, voice)
+        formats = Formats(self, language_of(route.locale), zone_of(route.timezone), notice.now)
+        return StoryContext(notice, formats)
 
     @staticmethod
-    def _own(locale: str, values: Mapping[str, object]) -> dict[str, object]:
-        own = {name: OWN_WORDS.get(str(values[name])) for name in ("verb", "outcome") if name in values}
-        return {**values, **{name: _translated(locale, word) for name, word in own.items() if word}}
+    def _translate_values(locale: str, values: Mapping[str, object]) -> dict[str, object]:
+        known = {name: VERBS_AND_OUTCOMES.get(str(values[name])) for name in ("verb", "outcome") if name in values}
+        return {**values, **{name: _translate(locale, text) for name, text in known.items() if text}}
 
 
 @lru_cache(maxsize=256)
 def language_of(locale: str) -> str:
-    """The language of a locale that we have words for: "fr_CA" is "fr", what we do not know is "en"."""
+    """The language whose catalog a locale uses: "fr_CA" gives "fr", an unknown locale gives "en"."""
     language = re.split("[-_]", locale, maxsplit=1)[0].lower()
     is_known = language.isascii() and language.isalpha() and (CATALOGS / f"{language}.po").is_file()
     return language if is_known else SOURCE_LOCALE
 
 
 def catalog(locale: str) -> NullTranslations:
-    """The words of a locale's language; fuzzy ones are left out."""
+    """The catalog of a locale's language, without its fuzzy translations."""
     return _catalog(language_of(locale))
 
 
@@ -105,15 +104,15 @@ def _catalog(language: str) -> NullTranslations:
     return GNUTranslations(compiled)
 
 
-def _translated(locale: str, message: str) -> str:
-    return catalog(locale).gettext(message) if message else ""  # gettext answers "" with the catalog's header
+def _translate(locale: str, message: str) -> str:
+    return catalog(locale).gettext(message) if message else ""  # gettext("") returns the catalog's header
 
 
-def _filled(template: str, values: Mapping[str, object]) -> str:
-    """Only whole names are places: ``str.format`` would follow attributes in a stranger's sentence."""
+def _fill(template: str, values: Mapping[str, object]) -> str:
+    """Unlike ``str.format``, this follows no attributes: the template may come from outside."""
 
-    def value_of(place: re.Match[str]) -> str:
-        name = place[1]
-        return one_line(str(values[name]))[:MOST_OF_A_VALUE] if name in values else place[0]
+    def value_of(placeholder: re.Match[str]) -> str:
+        name = placeholder[1]
+        return one_line(str(values[name]))[:MAX_VALUE] if name in values else placeholder[0]
 
-    return _PLACE.sub(value_of, template)
+    return _PLACEHOLDER.sub(value_of, template)

@@ -1,16 +1,13 @@
-"""Words a source uses as values, as far as they are known (step 6); others are prettified. Pure."""
+"""Translates the values that sources use, such as "self_employed"; an unknown value is humanized. Pure."""
 
 import re
 
 from notifiers.i18n.formats import Formats
-from notifiers.text import pretty
+from notifiers.text import humanize
+from receiver.domain.refusal import N_
 from receiver.domain.words import fold
 
 MAX_VALUE = 300
-
-
-def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translate this later"
-    return message
 
 
 VALUES = {
@@ -29,7 +26,7 @@ VALUES = {
     "on_hold": N_("On hold"),
     "settled": N_("Settled"),
     "wants_callback": N_("Wants to be called back"),
-    # stages of a Debitura case, by the label it returns (debitura.md, Lifecycle)
+    # stages of a Debitura case, by their label: docs/vendors/debitura.md#cases
     "pending contract signing": N_("Pending contract signing"),
     "pending verification": N_("Pending verification"),
     "pending verification internal": N_("Pending verification at Debitura"),
@@ -45,10 +42,10 @@ VALUES = {
 _MONTHS = re.compile(r"([0-9]{1,3})[_ ]?months?")
 
 
-def value_of(voice: Formats, word: str | None) -> str:
-    """A source's own word as people write it, translated when it is one of those known."""
-    code = fold(word)
+def value_of(formats: Formats, value: str | None) -> str:
+    """A source's value in words, translated when it is known."""
+    code = fold(value)
     if months := _MONTHS.fullmatch(code):
-        return voice.numbered("{n} month", "{n} months", int(months[1]))
+        return formats.ngettext("{n} month", "{n} months", int(months[1]))
     known = VALUES.get(code)
-    return voice.words(known) if known else pretty((word or "")[: MAX_VALUE * 2])
+    return formats.gettext(known) if known else humanize((value or "")[: MAX_VALUE * 2])

@@ -10,7 +10,7 @@ from notifiers.i18n.translator import Translator, language_of
 from notifiers.slack import block_kit, escaping
 from notifiers.slack.render import Say
 from notifiers.slack.tables import Told, rows
-from notifiers.story.amounts import at_risk
+from notifiers.story.amounts import format_at_risk
 from receiver.domain.overview import Overview
 from receiver.domain.refusal import SENTENCES
 
@@ -35,7 +35,7 @@ def home(overview: Overview, mine: Sequence[Told], waiting: Sequence[Told], say:
     ]
     left = overview.totals.waiting + overview.totals.snoozed - len(mine) - len(nobodys)
     if left > 0:
-        blocks.append(block_kit.context(voice.numbered("and {n} more", "and {n} more", left)))
+        blocks.append(block_kit.context(voice.ngettext("and {n} more", "and {n} more", left)))
     return _view(blocks)
 
 
@@ -51,11 +51,11 @@ def _figures(overview: Overview, words: partial[str], voice: Formats) -> list[st
         (words("Blocking"), voice.number(overview.totals.blocking)),
         (words("New today"), voice.number(overview.opened_today)),
         (words("Resolved today"), voice.number(overview.resolved_today)),
-        (words("Amount at risk"), at_risk(overview.totals, voice)),
+        (words("Amount at risk"), format_at_risk(overview.totals, voice)),
     )
     lines = [words("{what}: {about}", what=what, about=about) for what, about in told if about]
     snoozed = overview.totals.snoozed
-    lines += [voice.numbered("{n} snoozed", "{n} snoozed", snoozed)] if snoozed else []
+    lines += [voice.ngettext("{n} snoozed", "{n} snoozed", snoozed)] if snoozed else []
     return [escaping.cut(line, 200) for line in lines]
 
 

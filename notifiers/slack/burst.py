@@ -8,7 +8,7 @@ from notifiers.i18n.formats import Formats
 from notifiers.slack import block_kit, escaping, wire
 from notifiers.slack.buttons import voice_of
 from notifiers.slack.render import Message, lead_of
-from notifiers.story.amounts import at_risk
+from notifiers.story.amounts import format_at_risk
 from notifiers.story.ranking import rank
 from notifiers.text import one_line
 from receiver.domain.burst import Burst
@@ -26,22 +26,22 @@ def render(storm: Burst, translator: Translator) -> Message:
     voice = voice_of(Notice(storm.items[0], storm.route, (), (), storm.now))
     n, is_open = len(storm.items), storm.open
     lead = RAGING if is_open else OVER
-    title = f"{lead} {voice.numbered('{n} more alert at once', '{n} more alerts at once', n)}"
+    title = f"{lead} {voice.ngettext('{n} more alert at once', '{n} more alerts at once', n)}"
     totals = add_up(is_open, storm.now)
-    standing, at_stake = _standing(len(is_open), n, voice), at_risk(totals, voice)
+    standing, at_stake = _standing(len(is_open), n, voice), format_at_risk(totals, voice)
     lines = [_line(notice, translator) for notice in _worst(storm)]
     if len(is_open) > WORST:
-        lines.append((voice.numbered("and {n} more", "and {n} more", len(is_open) - WORST), None, ""))
-    label = escaping.cut(voice.words("Open the inbox"), block_kit.MAX_LABEL)
+        lines.append((voice.ngettext("and {n} more", "and {n} more", len(is_open) - WORST), None, ""))
+    label = escaping.cut(voice.gettext("Open the inbox"), block_kit.MAX_LABEL)
     door = (
         [block_kit.button(label, label, wire.OPEN, url=storm.inbox_url)]
         if block_kit.is_openable(storm.inbox_url)
         else []
     )
     notes = [
-        voice.words("Since {when}", when=voice.moment(storm.began_at)),
-        voice.words("Each is in the thread below, with its buttons.") if is_open else "",
-        voice.words("This may appear twice: Slack did not confirm the first copy.") if storm.maybe_duplicate else "",
+        voice.gettext("Since {when}", when=voice.moment(storm.began_at)),
+        voice.gettext("Each is in the thread below, with its buttons.") if is_open else "",
+        voice.gettext("This may appear twice: Slack did not confirm the first copy.") if storm.maybe_duplicate else "",
     ]
     blocks = [
         block_kit.header(title),
@@ -56,15 +56,15 @@ def render(storm: Burst, translator: Translator) -> Message:
 
 def _standing(n_open: int, n: int, voice: Formats) -> str:
     if n_open == 0:
-        return voice.words("All of them are decided")
+        return voice.gettext("All of them are decided")
     if n_open == n:
-        return voice.numbered("{n} to decide", "{n} to decide", n)
-    return voice.numbered("{n} of {all} still to decide", "{n} of {all} still to decide", n_open, all=voice.number(n))
+        return voice.ngettext("{n} to decide", "{n} to decide", n)
+    return voice.ngettext("{n} of {all} still to decide", "{n} of {all} still to decide", n_open, all=voice.number(n))
 
 
 def _urgencies(n: int, voice: Formats) -> str:
     """How many hold up a collection, which is what tells one storm from another at a glance."""
-    return voice.numbered("{n} decision holds up collection", "{n} decisions hold up collection", n) if n else ""
+    return voice.ngettext("{n} decision holds up collection", "{n} decisions hold up collection", n) if n else ""
 
 
 def _worst(storm: Burst) -> list[Notice]:

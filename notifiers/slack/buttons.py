@@ -5,13 +5,14 @@ from functools import partial
 from slack_sdk.models.blocks import ButtonElement, ConfirmObject, OverflowMenuElement
 
 from notifiers.i18n.formats import Formats, zone_of
-from notifiers.i18n.translator import N_, Translator, language_of
+from notifiers.i18n.translator import Translator, language_of
 from notifiers.slack import block_kit, escaping, wire
 from notifiers.story.sentences import ACCEPTED_KINDS
 from notifiers.text import one_line
 from receiver.domain.automation import VIA
 from receiver.domain.item import Item
 from receiver.domain.notice import Link, Notice
+from receiver.domain.refusal import N_
 
 MAX_VISIBLE = 3  # people hate walls of buttons (contract A9)
 MAX_HIDDEN = 5

@@ -8,7 +8,8 @@ from slack_sdk.models.blocks import Block
 
 from notifiers.slack import block_kit, escaping
 from notifiers.slack.render import ROOM, WARNING, Message
-from notifiers.story.digest_text import Ages, Section, Told, tell
+from notifiers.story.digest_charts import AgeChart
+from notifiers.story.digest_text import DigestText, Section, format_digest
 from receiver.domain.digest import Edition
 
 MAX_TEXT = 1_000
@@ -37,7 +38,7 @@ def render_digest(edition: Edition) -> Message:
 
 
 def _drawn(edition: Edition, share: float) -> Message:
-    told = tell(edition.digest, share)
+    told = format_digest(edition.digest, share)
     figures = [f"{label}: {figure}{f' ({beside})' if beside else ''}" for label, figure, beside in told.key_figures]
     blocks: list[Block] = [
         block_kit.header(f"🔔 {told.title}"),
@@ -72,7 +73,7 @@ def _link(url: str | None) -> str | None:
     return url if url and block_kit.is_openable(url) else None
 
 
-def _bars(ages: Ages) -> str:
+def _bars(ages: AgeChart) -> str:
     widest = max(len(bar.label) for bar in ages.bars)
     lines = [ages.title]
     for bar in ages.bars:
@@ -81,7 +82,7 @@ def _bars(ages: Ages) -> str:
     return "\n".join(lines)
 
 
-def _last_lines(told: Told) -> list[str]:
+def _last_lines(told: DigestText) -> list[str]:
     opened, resolved = told.flow.totals
     flow = f"{told.flow.title}: {opened} {told.flow.opened}, {resolved} {told.flow.resolved}"
     return [flow if opened or resolved else "", *told.sources[:5], told.next_at]

@@ -19,7 +19,6 @@ from slack_sdk.models.blocks import (
     UserSelectElement,
 )
 
-from notifiers.i18n.translator import N_
 from notifiers.slack import escaping, wire
 from notifiers.slack.buttons import source_name, voice_of
 from notifiers.story.sentences import ACCEPTED_KINDS
@@ -29,6 +28,7 @@ from receiver.domain.action import MAX_NOTE, NEEDS_WORDS, ActionInput, Plan, Pla
 from receiver.domain.business_time import Calendar
 from receiver.domain.notice import Notice
 from receiver.domain.people import Person
+from receiver.domain.refusal import N_
 from receiver.domain.snooze import CHOICES, snooze_until
 
 MAX_INPUT = 3_000  # Slack's plain_text_input takes no more

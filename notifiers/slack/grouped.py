@@ -10,8 +10,8 @@ from slack_sdk.models.blocks import RichTextElementParts, RichTextListElement, R
 from notifiers.slack import block_kit, escaping
 from notifiers.slack.buttons import voice_of
 from notifiers.slack.render import Message, lead_of
-from notifiers.story.amounts import at_risk
-from notifiers.story.ranking import counted, rank
+from notifiers.story.amounts import format_at_risk
+from notifiers.story.ranking import format_quiet_hours_count, rank
 from notifiers.text import one_line
 from receiver.domain.notice import Notice, Story
 from receiver.domain.totals import add_up
@@ -25,16 +25,16 @@ def render(told: Sequence[tuple[Notice, Story]]) -> Message:
     """The message for several notices of one route; what blocks and what is worth most stands first."""
     first = told[0][0]
     voice = voice_of(first)
-    title = f"{SIGN} {counted(len(told), voice)}"
-    at_stake = at_risk(add_up((notice.item for notice, _ in told), first.now), voice)
+    title = f"{SIGN} {format_quiet_hours_count(len(told), voice)}"
+    at_stake = format_at_risk(add_up((notice.item for notice, _ in told), first.now), voice)
     worst = sorted(told, key=lambda one: rank(one[0].item))
     lines = [_line(f"{lead_of(notice.item)} {one_line(story.headline)}") for notice, story in worst[:MAX_LISTED]]
     if len(told) > MAX_LISTED:
-        lines.append(_line(voice.numbered("and {n} more", "and {n} more", len(told) - MAX_LISTED)))
+        lines.append(_line(voice.ngettext("and {n} more", "and {n} more", len(told) - MAX_LISTED)))
     below = [
-        voice.words("Each is in the thread below, with its buttons."),
-        voice.words("In all: {amount}", amount=at_stake) if at_stake else "",
-        voice.words("This may appear twice: Slack did not confirm the first copy.") if first.maybe_duplicate else "",
+        voice.gettext("Each is in the thread below, with its buttons."),
+        voice.gettext("In all: {amount}", amount=at_stake) if at_stake else "",
+        voice.gettext("This may appear twice: Slack did not confirm the first copy.") if first.maybe_duplicate else "",
     ]
     blocks = [
         block_kit.header(title),

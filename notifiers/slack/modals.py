@@ -9,13 +9,13 @@ from typing import Any
 from slack_sdk.models.blocks import Block, PlainTextObject
 from slack_sdk.models.views import View
 
-from notifiers.i18n.translator import N_
 from notifiers.slack import block_kit, escaping, forms, wire
 from notifiers.slack.buttons import LocalSay, label_of, what_of
 from notifiers.slack.render import Room, Say, conversation
 from notifiers.text import clean, one_line
 from receiver.domain import plan
 from receiver.domain.notice import Link, Notice, Story
+from receiver.domain.refusal import N_
 
 MAX_TITLE = 24  # also of submit and close (contract A1)
 LINES_SHOWN = 8

@@ -69,12 +69,12 @@ class SlackNotifier:
         message = render_digest(edition)
         await self._plainer(message, partial(self._client.post_message, address))
 
-    async def remind(self, notice: Notice, address: str, reference: str, nudge: Reminder) -> None:
+    async def remind(self, notice: Notice, address: str, reference: str, reminder: Reminder) -> None:
         """One quiet reply in the thread (contract A6), with one mention; lost rather than said twice."""
         del address  # the reference names the channel that Slack knows it by
         channel, _, root = place_of(reference)
-        mention = await self._mention(nudge.to)
-        sentence = escaping.escape(Translator().nudge(notice, nudge))
+        mention = await self._mention(reminder.to)
+        sentence = escaping.escape(Translator().format_reminder(notice, reminder))
         with suppress(PermanentError, UncertainError):
             await self._client.post_message(channel, f"{mention} {sentence}".strip(), [], thread_ts=root)
 

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
 
-from notifiers.i18n.translator import N_
 from notifiers.slack import app_home, command, signature, unfurl, wire
 from notifiers.slack.client import SlackClient
 from notifiers.slack.command import SlashCommand
@@ -21,7 +20,7 @@ from notifiers.slack.tables import Told
 from receiver.domain.action import ActionInput, Click
 from receiver.domain.notice import Notice
 from receiver.domain.people import Person
-from receiver.domain.refusal import SENTENCES
+from receiver.domain.refusal import N_, SENTENCES
 from receiver.errors import CasebellError, RejectedError
 from receiver.ports import Queries, Received, Translator
 

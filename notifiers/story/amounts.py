@@ -1,35 +1,35 @@
-"""What is at risk, in words (step 6): a sum for each currency, and what no sum takes in. Pure."""
+"""Formats the amounts at risk: a sum for each currency, and the number of items without a known amount. Pure."""
 
 from notifiers.i18n.formats import Formats
 from receiver.domain.totals import Totals
 
-MOST_LETTERS = 110
+MAX_CHARS = 110
 
 
-def at_risk(totals: Totals, voice: Formats, room: int = MOST_LETTERS) -> str:
+def format_at_risk(totals: Totals, formats: Formats, max_chars: int = MAX_CHARS) -> str:
     """Such as "€1,500.00 + DKK 500.00 + 3 items, amount or currency not known yet"; empty when nothing is at risk.
 
-    Currencies that do not fit in ``room`` letters are counted; the first one always stands.
+    Currencies that do not fit into ``max_chars`` are counted, but the first one is always written.
     """
-    sums = [voice.money(one.total) for one in totals.at_risk]
-    return _fitting(sums, totals, voice, room, least=1)
+    sums = [formats.money(one.total) for one in totals.at_risk]
+    return _join_sums(sums, totals, formats, max_chars, min_sums=1)
 
 
-def beside_the_first(totals: Totals, voice: Formats, room: int = MOST_LETTERS) -> str:
-    """The same without the first currency, for beside it."""
-    sums = [voice.money(one.total) for one in totals.at_risk[1:]]
-    return _fitting(sums, totals, voice, room, least=0)
+def format_other_currencies(totals: Totals, formats: Formats, max_chars: int = MAX_CHARS) -> str:
+    """The same without the first currency, for a note beside it."""
+    sums = [formats.money(one.total) for one in totals.at_risk[1:]]
+    return _join_sums(sums, totals, formats, max_chars, min_sums=0)
 
 
-def _fitting(sums: list[str], totals: Totals, voice: Formats, room: int, least: int) -> str:
-    unknown = voice.numbered(
+def _join_sums(sums: list[str], totals: Totals, formats: Formats, max_chars: int, min_sums: int) -> str:
+    unknown = formats.ngettext(
         "{n} item, amount or currency not known yet", "{n} items, amount or currency not known yet", totals.unknown
     )
     kept = len(sums)
     while True:
         left = len(sums) - kept
-        more = voice.numbered("{n} more currency", "{n} more currencies", left)
-        written = " + ".join([*sums[:kept], *([more] if left else []), *([unknown] if totals.unknown else [])])
-        if len(written) <= room or kept <= least:
-            return written
+        more = formats.ngettext("{n} more currency", "{n} more currencies", left)
+        text = " + ".join([*sums[:kept], *([more] if left else []), *([unknown] if totals.unknown else [])])
+        if len(text) <= max_chars or kept <= min_sums:
+            return text
         kept -= 1

@@ -1,4 +1,4 @@
-"""A notice and the voice it is told in (step 6): strangers' words cleaned and masked, what all parts need. Pure."""
+"""The input of a story: a notice and its route's formats. Cleans and masks the source's texts. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from notifiers.i18n.formats import Formats
-from notifiers.text import clean, cut, mask, one_line, pretty
+from notifiers.text import clean, cut, humanize, mask, one_line
 from receiver.domain.item import Detail, Installment, Item, Snapshot
 from receiver.domain.notice import Notice
 
-MAX_READ = 100_000  # characters looked at of anything a stranger wrote
+MAX_READ = 100_000  # characters read of any text from outside
 MAX_NAME = 80
 MAX_REFERENCE = 60
-SHORTEST_HIDDEN = 3  # letters: a shorter name would be found inside other words
+MIN_MASKED = 3  # letters; a shorter name occurs in too many other words
 
 
 @dataclass(frozen=True, slots=True)
 class StoryContext:
+    """Everything that the parts of a story read."""
+
     notice: Notice
-    voice: Formats
+    formats: Formats
 
     @property
     def item(self) -> Item:
@@ -35,7 +37,7 @@ class StoryContext:
 
     @property
     def debtor(self) -> str | None:
-        """The name, or its initials where the route asks for that."""
+        """The debtor's name, or the initials on a route with ``mask_debtor``."""
         name = cut(one_line(self.snapshot.debtor or ""), MAX_NAME)
         return mask(name) if name and self.notice.route.mask_debtor else name or None
 
@@ -48,34 +50,34 @@ class StoryContext:
         return self.line(self.snapshot.case_reference, MAX_REFERENCE) or None
 
     def text(self, text: str | None, limit: int) -> str:
-        """What a stranger wrote, fit to be shown: cleaned, the debtor's full name masked if asked for, cut."""
-        return cut(self._masked(clean((text or "")[:MAX_READ])), limit)
+        """A text from outside, cleaned and cut to ``limit`` characters, with the debtor's name masked if asked."""
+        return cut(self._mask_debtor(clean((text or "")[:MAX_READ])), limit)
 
     def line(self, text: str | None, limit: int) -> str:
-        """The same on one line."""
-        return cut(self._masked(one_line((text or "")[:MAX_READ])), limit)
+        """``text()`` on one line."""
+        return cut(self._mask_debtor(one_line((text or "")[:MAX_READ])), limit)
 
     def detail(self, name: str) -> Detail | None:
         return next((detail for detail in self.snapshot.details if detail.name == name), None)
 
     def moment_and_age(self, at: datetime) -> str:
-        return self.voice.words("{moment} ({age})", moment=self.voice.moment(at), age=self.voice.age(at))
+        return self.formats.gettext("{moment} ({age})", moment=self.formats.moment(at), age=self.formats.age(at))
 
-    def overdue(self) -> list[Installment]:
-        today = self.voice.today()
-        return [part for part in self.unpaid() if part.due_on and part.due_on < today]
+    def overdue_installments(self) -> list[Installment]:
+        today = self.formats.today()
+        return [part for part in self.unpaid_installments() if part.due_on and part.due_on < today]
 
-    def unpaid(self) -> Iterator[Installment]:
+    def unpaid_installments(self) -> Iterator[Installment]:
         return (part for part in self.snapshot.installments if not part.is_paid)
 
-    def label(self) -> str:
-        """The type in the source's words, for a kind that Casebell has no words for."""
+    def type_label(self) -> str:
+        """The source's name of the item's type, for a kind that Casebell has no sentences for."""
         detail = self.detail("type_label")
-        return self.line(detail.text if detail else None, MAX_NAME) or self.line(pretty(self.snapshot.kind), MAX_NAME)
+        return self.line(detail.text if detail else None, MAX_NAME) or self.line(humanize(self.snapshot.kind), MAX_NAME)
 
-    def _masked(self, text: str) -> str:
-        words = one_line(self.snapshot.debtor or "").split()
-        if not self.notice.route.mask_debtor or sum(map(len, words)) < SHORTEST_HIDDEN:
+    def _mask_debtor(self, text: str) -> str:
+        names = one_line(self.snapshot.debtor or "").split()
+        if not self.notice.route.mask_debtor or sum(map(len, names)) < MIN_MASKED:
             return text
-        name = r"\s+".join(re.escape(word) for word in words)
-        return re.sub(rf"(?<!\w){name}(?!\w)", mask(" ".join(words)), text, flags=re.IGNORECASE)
+        pattern = r"\s+".join(re.escape(name) for name in names)
+        return re.sub(rf"(?<!\w){pattern}(?!\w)", mask(" ".join(names)), text, flags=re.IGNORECASE)

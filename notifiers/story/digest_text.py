@@ -1,32 +1,30 @@
-"""A digest in a person's language (step 6): what mail and Slack both tell, first things first. Plain text, pure."""
+"""Formats a digest in the recipients' language: what mail and Slack both show. Plain text, pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from decimal import Decimal
-
-from babel.numbers import format_compact_currency
 
 from notifiers.i18n.formats import Formats, zone_of
-from notifiers.i18n.translator import N_, Translator, language_of
+from notifiers.i18n.translator import Translator, language_of
 from notifiers.story import amounts
-from notifiers.story.build import headline, status
 from notifiers.story.context import StoryContext
-from notifiers.story.facts import deadline, installments
+from notifiers.story.digest_charts import AgeChart, FlowChart, build_age_chart, build_flow_chart
+from notifiers.story.facts import format_deadline, format_installments
+from notifiers.story.headline import format_headline
 from notifiers.story.sentences import KINDS
+from notifiers.story.status import format_status
 from notifiers.text import cut, one_line
 from receiver.domain.digest import Digest, Entry, Part, Silence, SourceFigures
 from receiver.domain.item import Item
-from receiver.domain.money import Money
 from receiver.domain.notice import Notice, verbs_for
+from receiver.domain.refusal import N_
 from receiver.domain.routing import Route
-from receiver.domain.totals import AtRisk, began_at
+from receiver.domain.totals import began_at
 
 MAX_TITLE = 110
 MAX_DETAIL = 160
-MOST_BESIDE = 140
-DAYS_OF_A_BAR = 7
-MOST_SUBJECT = 115  # without what stands between the title and the amounts
-MOST_ROWS = {  # what has to be decided gets most of the room
+MAX_NOTE = 140  # beside a key figure
+MAX_SUBJECT = 115  # characters of title and amounts, without the separator
+MAX_ROWS = {  # parts that need a decision get more rows than the others
     "blocking": 12,
     "deadline": 10,
     "review": 10,
@@ -45,7 +43,6 @@ TITLES = {
     "information": N_("New, for your information"),
     "resolved": N_("Resolved since the last digest"),
 }
-AGES = (N_("Under 2 days"), N_("2–7 days"), N_("8–14 days"), N_("15–30 days"), N_("Over 30 days"))
 FIGURES = {
     "debtor_requests": N_("Debtor requests"),
     "ai_detections": N_("AI detections"),
@@ -56,7 +53,7 @@ FIGURES = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One item. ``mark`` is "New" or empty; ``item_id`` finds its link."""
+    """One item. ``mark`` is "New" or empty; the channel finds its link by ``item_id``."""
 
     item_id: str
     mark: str
@@ -68,7 +65,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """``tone`` is the part's name; ``more`` says how many are not among the rows, or is empty."""
+    """One part of the digest. ``tone`` is the part's name; ``more`` counts the items without a row, or is empty."""
 
     tone: str
     is_to_decide: bool
@@ -79,49 +76,8 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """Open claims of one age; ``share`` of the longest bar, 0 to 1."""
-
-    label: str
-    amount: str
-    short: str
-    claims: int
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Ages:
-    """Open amount by age in one currency."""
-
-    title: str
-    bars: tuple[Bar, ...]
-
-    def sentence(self) -> str:
-        return f"{self.title}: " + ", ".join(f"{bar.label} {bar.amount} ({bar.claims})" for bar in self.bars)
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """Opened against resolved: (label, opened, resolved) of each day and of each seven days, oldest first."""
-
-    title: str
-    opened: str
-    resolved: str
-    days: tuple[tuple[str, int, int], ...]
-    weeks: tuple[tuple[str, int, int], ...]
-
-    @property
-    def totals(self) -> tuple[int, int]:
-        return sum(opened for _, opened, _ in self.days), sum(resolved for _, _, resolved in self.days)
-
-    def share(self, count: int) -> float:
-        """Of the highest count of any seven days, 0 to 1."""
-        return count / max([1, *(max(opened, resolved) for _, opened, resolved in self.weeks)])
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """All a channel shows of a digest, but for links. ``key_figures``: label, figure, what belongs to it."""
+class DigestText:
+    """All texts of a digest; it has no links. A key figure is a label, a figure and a note."""
 
     locale: str
     date: str
@@ -131,8 +87,8 @@ class Told:
     key_figures: tuple[tuple[str, str, str], ...]
     warnings: tuple[str, ...]
     sections: tuple[Section, ...]
-    ages: tuple[Ages, ...]
-    flow: Flow
+    ages: tuple[AgeChart, ...]
+    flow: FlowChart
     sources: tuple[str, ...]
     next_at: str
 
@@ -141,189 +97,151 @@ class Told:
         return bool(self.ages) or any(self.flow.totals)
 
 
-def tell(digest: Digest, share: float = 1.0) -> Told:
-    """The digest within a ``share`` of the usual rows; one of each part stays."""
-    voice = Formats(Translator(), language_of(digest.locale), zone_of(digest.timezone), digest.until)
-    return _Telling(digest, voice).told(share)
+def format_digest(digest: Digest, share: float = 1.0) -> DigestText:
+    """The digest with a ``share`` (0 to 1) of the usual rows; each section keeps at least one row."""
+    formats = Formats(Translator(), language_of(digest.locale), zone_of(digest.timezone), digest.until)
+    return _DigestFormatter(digest, formats).format(share)
 
 
-class _Telling:
-    def __init__(self, digest: Digest, voice: Formats) -> None:
-        self._digest, self._voice = digest, voice
+class _DigestFormatter:
+    def __init__(self, digest: Digest, formats: Formats) -> None:
+        self._digest, self._formats = digest, formats
 
-    def told(self, share: float) -> Told:
-        digest, voice = self._digest, self._voice
-        title = self._title()
-        at_risk = amounts.at_risk(digest.totals, voice, MOST_SUBJECT - len(title))
-        return Told(
-            locale=voice.language,
-            date=voice.moment(digest.until),
+    def format(self, share: float) -> DigestText:
+        digest, formats = self._digest, self._formats
+        title = self._format_title()
+        at_risk = amounts.format_at_risk(digest.totals, formats, MAX_SUBJECT - len(title))
+        return DigestText(
+            locale=formats.language,
+            date=formats.moment(digest.until),
             title=title,
             subject=f"{title} · {at_risk}" if at_risk else title,
-            summary=self._summary(),
-            key_figures=tuple(self._key_figures()),
-            warnings=tuple(self._silence(one) for one in digest.silent),
-            sections=tuple(self._section(part, share) for part in digest.parts),
-            ages=tuple(self._ages(one) for one in digest.totals.at_risk),
-            flow=self._flow(),
-            sources=tuple(self._figures(one) for one in digest.figures if one.counts),
-            next_at=self._next_at(),
+            summary=self._format_summary(),
+            key_figures=tuple(self._list_key_figures()),
+            warnings=tuple(self._format_silence(silence) for silence in digest.silent),
+            sections=tuple(self._build_section(part, share) for part in digest.parts),
+            ages=tuple(build_age_chart(at_risk, formats) for at_risk in digest.totals.at_risk),
+            flow=build_flow_chart(digest.flow, formats),
+            sources=tuple(self._format_figures(figures) for figures in digest.figures if figures.counts),
+            next_at=self._format_next_at(),
         )
 
-    def _title(self) -> str:
+    def _format_title(self) -> str:
         blocking, to_decide = self._digest.totals.blocking, self._digest.totals.to_decide
         if blocking:
-            return self._voice.numbered(
+            return self._formats.ngettext(
                 "{n} decision holds up collection", "{n} decisions hold up collection", blocking
             )
         if to_decide:
-            return self._voice.numbered("{n} decision is waiting", "{n} decisions are waiting", to_decide)
-        return self._voice.words("Nothing is waiting for a decision")
+            return self._formats.ngettext("{n} decision is waiting", "{n} decisions are waiting", to_decide)
+        return self._formats.gettext("Nothing is waiting for a decision")
 
-    def _summary(self) -> str:
-        voice, digest = self._voice, self._digest
-        said = [
-            voice.numbered("{n} to decide", "{n} to decide", digest.totals.to_decide),
-            voice.numbered("{n} new", "{n} new", digest.new) if digest.new else "",
-            self._resolved() if digest.part("resolved").count else "",
-            voice.numbered("{n} snoozed", "{n} snoozed", digest.totals.snoozed) if digest.totals.snoozed else "",
+    def _format_summary(self) -> str:
+        formats, digest = self._formats, self._digest
+        resolved, snoozed = digest.part("resolved").count, digest.totals.snoozed
+        counts = [
+            formats.ngettext("{n} to decide", "{n} to decide", digest.totals.to_decide),
+            formats.ngettext("{n} new", "{n} new", digest.new) if digest.new else "",
+            formats.ngettext("{n} resolved", "{n} resolved", resolved) if resolved else "",
+            formats.ngettext("{n} snoozed", "{n} snoozed", snoozed) if snoozed else "",
         ]
-        since = voice.words("since {moment}", moment=voice.moment(digest.since))
-        return f"{', '.join(part for part in said if part)} ({since})"
+        since = formats.gettext("since {moment}", moment=formats.moment(digest.since))
+        return f"{', '.join(filter(None, counts))} ({since})"
 
-    def _resolved(self) -> str:
-        return self._voice.numbered("{n} resolved", "{n} resolved", self._digest.part("resolved").count)
-
-    def _key_figures(self) -> Iterator[tuple[str, str, str]]:
-        digest, voice, totals = self._digest, self._voice, self._digest.totals
+    def _list_key_figures(self) -> Iterator[tuple[str, str, str]]:
+        digest, formats, totals = self._digest, self._formats, self._digest.totals
         if totals.at_risk or totals.unknown:
-            first, beside = "–", amounts.beside_the_first(totals, voice, MOST_BESIDE)
+            amount, note = "–", amounts.format_other_currencies(totals, formats, MAX_NOTE)
             if totals.at_risk:
-                claims = voice.numbered("{n} claim", "{n} claims", sum(one.claims for one in totals.at_risk))
-                first, beside = voice.money(totals.at_risk[0].total), f"+ {beside}" if beside else claims
-            yield voice.words("Amount at risk"), first, beside
-        new = voice.numbered("{n} new", "{n} new", digest.new)
-        yield voice.words("To decide"), voice.number(totals.to_decide), new
+                claims = sum(at_risk.claims for at_risk in totals.at_risk)
+                amount = formats.money(totals.at_risk[0].total)
+                note = f"+ {note}" if note else formats.ngettext("{n} claim", "{n} claims", claims)
+            yield formats.gettext("Amount at risk"), amount, note
+        new = formats.ngettext("{n} new", "{n} new", digest.new)
+        yield formats.gettext("To decide"), formats.number(totals.to_decide), new
         if totals.oldest_at:
             days = max((digest.until - totals.oldest_at).days, 0)
-            since = voice.words("since {moment}", moment=voice.day(totals.oldest_at))
-            yield voice.words("Oldest"), voice.numbered("{n} day", "{n} days", days), since
-        since = voice.words("since {moment}", moment=voice.moment(digest.since))
-        yield voice.words("Resolved"), voice.number(digest.part("resolved").count), since
+            since = formats.gettext("since {moment}", moment=formats.day(totals.oldest_at))
+            yield formats.gettext("Oldest"), formats.ngettext("{n} day", "{n} days", days), since
+        since = formats.gettext("since {moment}", moment=formats.moment(digest.since))
+        yield formats.gettext("Resolved"), formats.number(digest.part("resolved").count), since
 
-    def _section(self, part: Part, share: float) -> Section:
-        most = max(round(MOST_ROWS[part.name] * share), 1)
-        rows = tuple(self._row(part, entry) for entry in part.entries[:most])
+    def _build_section(self, part: Part, share: float) -> Section:
+        max_rows = max(round(MAX_ROWS[part.name] * share), 1)
+        rows = tuple(self._build_row(part, entry) for entry in part.entries[:max_rows])
         left = part.count - len(rows)
-        more = self._voice.numbered("and {n} more", "and {n} more", left) if left else ""
-        return Section(part.name, part.is_to_decide, self._voice.words(TITLES[part.name]), part.count, rows, more)
+        more = self._formats.ngettext("and {n} more", "and {n} more", left) if left else ""
+        return Section(part.name, part.is_to_decide, self._formats.gettext(TITLES[part.name]), part.count, rows, more)
 
-    def _row(self, part: Part, entry: Entry) -> Row:
-        said = entry.item.snapshot
-        unpriced = replace(entry.item, snapshot=replace(said, amount=None))
-        context = self._about(entry.item, is_masked=entry.is_masked)
-        mark = self._voice.words("New") if entry.is_new and part.is_to_decide else ""
+    def _build_row(self, part: Part, entry: Entry) -> Row:
+        snapshot = entry.item.snapshot
+        unpriced = replace(entry.item, snapshot=replace(snapshot, amount=None))  # the amount has its own column
+        context = self._context(entry.item, is_masked=entry.is_masked)
+        mark = self._formats.gettext("New") if entry.is_new and part.is_to_decide else ""
         return Row(
             item_id=entry.item.id,
             mark=mark,
-            title=cut(headline(self._about(unpriced, is_masked=entry.is_masked)), MAX_TITLE),
-            detail=cut(" · ".join(part_ for part_ in self._details(part, context) if part_), MAX_DETAIL),
-            amount=self._voice.money(said.amount) if said.amount else "",
+            title=cut(format_headline(self._context(unpriced, is_masked=entry.is_masked)), MAX_TITLE),
+            detail=cut(" · ".join(filter(None, self._list_details(part, context))), MAX_DETAIL),
+            amount=self._formats.money(snapshot.amount) if snapshot.amount else "",
             source=context.source,
         )
 
-    def _about(self, item: Item, *, is_masked: bool) -> StoryContext:
+    def _context(self, item: Item, *, is_masked: bool) -> StoryContext:
         route = Route(self._digest.name, locale=self._digest.locale, mask_debtor=is_masked)
-        return StoryContext(Notice(item, route, verbs_for(item), (), self._digest.until), self._voice)
+        return StoryContext(Notice(item, route, verbs_for(item), (), self._digest.until), self._formats)
 
-    def _details(self, part: Part, context: StoryContext) -> Iterator[str]:
-        said, voice = context.snapshot, self._voice
+    def _list_details(self, part: Part, context: StoryContext) -> Iterator[str]:
+        snapshot, formats = context.snapshot, self._formats
         if part.name == "resolved":
-            yield status(context) or ""
+            yield format_status(context) or ""
             return
-        if said.source != "debitura" or said.kind not in KINDS:  # Debitura's headlines name the debtor
+        if snapshot.source != "debitura" or snapshot.kind not in KINDS:  # Debitura's headlines name the debtor
             yield context.debtor or ""
         if part.name == "installments":
-            yield installments(context) or ""
+            yield format_installments(context) or ""
             return
-        yield self._check_in(context)
+        yield self._format_check_in(context)
         if part.name == "check_ins":
             return
-        due = deadline(context)
-        if due:
-            yield voice.words("due {moment}", moment=due) if said.deadline_at and said.deadline_at >= voice.now else due
-        yield voice.words("opened {age}", age=voice.age(began_at(context.item)))
-        yield status(context) or ""
+        if deadline := format_deadline(context):
+            is_ahead = snapshot.deadline_at and snapshot.deadline_at >= formats.now
+            yield formats.gettext("due {moment}", moment=deadline) if is_ahead else deadline
+        yield formats.gettext("opened {age}", age=formats.age(began_at(context.item)))
+        yield format_status(context) or ""
 
-    def _check_in(self, context: StoryContext) -> str:
-        """When somebody should ask how the debtor is doing."""
+    def _format_check_in(self, context: StoryContext) -> str:
+        """The date on which somebody should contact a debtor in hardship; empty for every other kind."""
         if context.snapshot.kind != "hardship":
             return ""
         due, date = context.detail("check_in_due"), context.detail("check_in_date")
         if due and due.flag:
-            return self._voice.words("check-in due")
+            return self._formats.gettext("check-in due")
         if date is None or date.day is None:
             return ""
-        return self._voice.words("check-in on {day}", day=self._voice.day(date.day))
+        return self._formats.gettext("check-in on {day}", day=self._formats.day(date.day))
 
-    def _ages(self, one: AtRisk) -> Ages:
-        voice, longest = self._voice, max((bucket.amount for bucket in one.buckets), default=Decimal())
-        currency = one.total.currency
-        label = voice.words("Open amount by age")
-        bars = [
-            Bar(
-                voice.words(age),
-                voice.money(Money(bucket.amount, currency)),
-                self._short(Money(bucket.amount, currency)),
-                bucket.claims,
-                float(bucket.amount / longest) if longest else 0.0,
+    def _format_figures(self, figures: SourceFigures) -> str:
+        formats = self._formats
+        counts = ", ".join(
+            f"{formats.gettext(FIGURES.get(name, name))} {formats.number(n)}" for name, n in figures.counts
+        )
+        account = one_line(f"{figures.source.capitalize()} {figures.account}")
+        title = formats.gettext("{source}, last month", source=account)
+        return formats.gettext("{what}: {about}", what=title, about=counts)
+
+    def _format_silence(self, silence: Silence) -> str:
+        account = one_line(f"{silence.source.capitalize()} {silence.account}")
+        if silence.heard_at is None:
+            return self._formats.gettext(
+                "{source} has never been heard out: what is said here lacks it.", source=account
             )
-            for age, bucket in zip(AGES, one.buckets, strict=False)
-        ]
-        return Ages(f"{label}, {currency}", tuple(bars))
-
-    def _short(self, money: Money) -> str:
-        """Short enough to stand beside a bar: "€48K"."""
-        locale = {"en": "en_GB"}.get(self._voice.language, self._voice.language)
-        return str(format_compact_currency(money.amount, money.currency or "", locale=locale, fraction_digits=1))
-
-    def _flow(self) -> Flow:
-        voice, flow = self._voice, self._digest.flow
-        days = tuple((voice.day(day.day), day.opened, day.resolved) for day in flow)
-        ends = range(len(flow), 0, -DAYS_OF_A_BAR)  # the newest bar has all its days, the oldest what remains
-        weeks = [flow[max(end - DAYS_OF_A_BAR, 0) : end] for end in reversed(ends)]
-        return Flow(
-            voice.words("Opened and resolved, last 30 days"),
-            voice.words("opened"),
-            voice.words("resolved"),
-            days,
-            tuple(
-                (
-                    voice.days(week[0].day, week[-1].day),
-                    sum(day.opened for day in week),
-                    sum(day.resolved for day in week),
-                )
-                for week in weeks
-            ),
+        moment = self._formats.moment(silence.heard_at)
+        return self._formats.gettext(
+            "Nothing heard from {source} since {moment}: this may be out of date.", source=account, moment=moment
         )
 
-    def _figures(self, one: SourceFigures) -> str:
-        voice = self._voice
-        counted = [f"{voice.words(FIGURES.get(name, name))} {voice.number(n)}" for name, n in one.counts]
-        where = one_line(f"{one.source.capitalize()} {one.account}")
-        told = ", ".join(counted)
-        return voice.words("{what}: {about}", what=voice.words("{source}, last month", source=where), about=told)
-
-    def _silence(self, one: Silence) -> str:
-        where = one_line(f"{one.source.capitalize()} {one.account}")
-        if one.heard_at is None:
-            return self._voice.words("{source} has never been heard out: what is said here lacks it.", source=where)
-        moment = self._voice.moment(one.heard_at)
-        return self._voice.words(
-            "Nothing heard from {source} since {moment}: this may be out of date.", source=where, moment=moment
-        )
-
-    def _next_at(self) -> str:
+    def _format_next_at(self) -> str:
         if self._digest.next_at is None:
             return ""
-        return self._voice.words("Next digest: {moment}", moment=self._voice.moment(self._digest.next_at))
+        return self._formats.gettext("Next digest: {moment}", moment=self._formats.moment(self._digest.next_at))

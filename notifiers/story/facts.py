@@ -1,25 +1,22 @@
-"""The facts of a story (step 6): label and value, the most telling first, in the reader's language. Pure.
+"""The facts of a story: labels and values in the reader's language, most important first. Pure.
 
-The order is decided here, since a channel with little room shows the first ones.
+The order matters, because a channel with little room shows only the first facts.
 """
 
 from collections.abc import Iterator
 
 from notifiers.i18n.vocabulary import MAX_VALUE, value_of
 from notifiers.story.context import StoryContext
-from notifiers.story.twins import twins
-from notifiers.text import pretty
+from notifiers.story.twins import list_twins
+from notifiers.text import humanize
 from receiver.domain.item import Detail, Installment
+from receiver.domain.refusal import N_
 
 MAX_LABEL = 60
-MOST_FACTS = 40
+MAX_FACTS = 40
 
 
-def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translate this later"
-    return message
-
-
-# Details that have a label here, in the order in which they are read; others follow with their prettified name.
+# In the order of reading. A detail without a label follows, under its own humanized name.
 LABELS = {
     "due_day": N_("Due on"),
     "partner": N_("Collection partner"),
@@ -47,121 +44,127 @@ LABELS = {
     "type_label": N_("Type of task"),
     "solution_link": N_("Link, not verified"),
 }
-_AS_WRITTEN = frozenset(
+_VERBATIM = frozenset(
     {"admin_notes", "solution_link", "partner", "type_label", "call", "debts", "webhook", "disabled_reason"}
 )
-_TOLD_IN_THE_HEADLINE = frozenset({"type_label", "conflict"})
+_SHOWN_IN_HEADLINE = frozenset({"type_label", "conflict"})
 
 
-def facts(context: StoryContext) -> Iterator[tuple[str, str]]:
-    """Label and value; nothing for what the source did not say."""
+def list_facts(context: StoryContext) -> Iterator[tuple[str, str]]:
+    """Label and value of each fact that the source gave."""
     for label, value in _all_facts(context):
         if value:
             yield context.line(label, MAX_LABEL), context.line(value, MAX_VALUE)
 
 
-def deadline(context: StoryContext) -> str | None:
-    """Such as "Wed 4 Mar, 10:00 (in 2 days)", or since when it is overdue."""
+def format_deadline(context: StoryContext) -> str | None:
+    """Such as "Wed 4 Mar, 10:00 (in 2 days)", or "overdue since Tue 30 Dec, 10:00"; None without a deadline."""
     at = context.snapshot.deadline_at
     if at is None:
         return None
-    if at < context.voice.now and context.item.state != "resolved":
-        return context.voice.words("overdue since {moment}", moment=context.voice.moment(at))
-    return context.moment_and_age(at) if context.item.state != "resolved" else context.voice.moment(at)
+    if at < context.formats.now and context.item.state != "resolved":
+        return context.formats.gettext("overdue since {moment}", moment=context.formats.moment(at))
+    return context.moment_and_age(at) if context.item.state != "resolved" else context.formats.moment(at)
 
 
-def installments(context: StoryContext) -> str | None:
+def format_installments(context: StoryContext) -> str | None:
     """Such as "3 of 6 paid, next 15 Apr €250.00, 1 overdue"."""
-    parts, voice = context.snapshot.installments, context.voice
-    if not parts:
+    installments, formats = context.snapshot.installments, context.formats
+    if not installments:
         return None
-    overdue = len(context.overdue())
-    coming = [part for part in context.unpaid() if part.due_on and part.due_on >= voice.today()]
-    told = [
-        voice.words("{paid} of {total} paid", paid=sum(part.is_paid for part in parts), total=len(parts)),
-        _next(context, min(coming, key=lambda part: part.due_on or voice.today())) if coming else "",
-        voice.numbered("{n} overdue", "{n} overdue", overdue) if overdue else "",
+    overdue = len(context.overdue_installments())
+    upcoming = [one for one in context.unpaid_installments() if one.due_on and one.due_on >= formats.today()]
+    paid = sum(one.is_paid for one in installments)
+    parts = [
+        formats.gettext("{paid} of {total} paid", paid=paid, total=len(installments)),
+        _format_next(context, min(upcoming, key=lambda one: one.due_on or formats.today())) if upcoming else "",
+        formats.ngettext("{n} overdue", "{n} overdue", overdue) if overdue else "",
     ]
-    return ", ".join(part for part in told if part)
+    return ", ".join(part for part in parts if part)
 
 
 def _all_facts(context: StoryContext) -> Iterator[tuple[str, str | None]]:
-    said, voice = context.snapshot, context.voice
-    if said.sides:  # of a conflict these are what it is about
-        yield from twins(context)
-    yield voice.words("Reference"), context.reference
-    yield voice.words("Debtor"), context.debtor
-    yield voice.words("Amount"), voice.money(said.amount) if said.amount else None
-    if not said.sides:
-        yield from twins(context)
-    yield voice.words("Collection paused"), _paused(context)
-    yield voice.words("Deadline"), deadline(context)
-    yield voice.words("AI confidence"), None if said.confidence is None else voice.percent(said.confidence)
-    yield voice.words("Theme"), pretty(said.theme) if said.theme else None
-    yield voice.words("Severity"), value_of(voice, said.severity)
-    yield from _case(context)
-    yield from _details(context)
-    yield voice.words("Note"), context.item.note if context.item.state != "open" else None  # else in the status
+    snapshot, formats = context.snapshot, context.formats
+    if snapshot.sides:  # of a conflict, the two sides come first
+        yield from list_twins(context)
+    yield formats.gettext("Reference"), context.reference
+    yield formats.gettext("Debtor"), context.debtor
+    yield formats.gettext("Amount"), formats.money(snapshot.amount) if snapshot.amount else None
+    if not snapshot.sides:
+        yield from list_twins(context)
+    yield formats.gettext("Collection paused"), _format_paused(context)
+    yield formats.gettext("Deadline"), format_deadline(context)
+    yield (
+        formats.gettext("AI confidence"),
+        None if snapshot.confidence is None else formats.percent(snapshot.confidence),
+    )
+    yield formats.gettext("Theme"), humanize(snapshot.theme) if snapshot.theme else None
+    yield formats.gettext("Severity"), value_of(formats, snapshot.severity)
+    yield from _case_fact(context)
+    yield from _list_details(context)
+    yield formats.gettext("Note"), context.item.note if context.item.state != "open" else None  # else in the status
 
 
-def _paused(context: StoryContext) -> str | None:
-    """Getbill pauses collection when the debtor's request comes in (seed text, Debtor Requests)."""
-    said, voice = context.snapshot, context.voice
-    if said.is_collection_paused is None or context.item.state == "resolved":
-        return None  # until somebody decides; what follows then is the source's affair
-    if not said.is_collection_paused:
-        return voice.words("No")
-    if said.created_at is None:
-        return voice.words("Yes")
-    return voice.words("Yes, since {moment}", moment=voice.moment(said.created_at))
+def _format_paused(context: StoryContext) -> str | None:
+    """Getbill pauses collection when a debtor makes a request: docs/vendors/getbill.md#todos."""
+    snapshot, formats = context.snapshot, context.formats
+    if snapshot.is_collection_paused is None or context.item.state == "resolved":
+        return None  # the pause lasts until a decision; the source controls what follows
+    if not snapshot.is_collection_paused:
+        return formats.gettext("No")
+    if snapshot.created_at is None:
+        return formats.gettext("Yes")
+    return formats.gettext("Yes, since {moment}", moment=formats.moment(snapshot.created_at))
 
 
-def _case(context: StoryContext) -> Iterator[tuple[str, str | None]]:
+def _case_fact(context: StoryContext) -> Iterator[tuple[str, str | None]]:
     is_debitura = context.snapshot.source == "debitura"
-    label = context.voice.words("Debitura case") if is_debitura else context.voice.words("Case")
+    label = context.formats.gettext("Debitura case") if is_debitura else context.formats.gettext("Case")
     if context.case_reference != context.reference:
         yield label, context.case_reference
 
 
-def _details(context: StoryContext) -> Iterator[tuple[str, str | None]]:
-    """Known names in their order, installments after the plan they belong to, unknown names last."""
-    order = {name: place for place, name in enumerate(LABELS)}
+def _list_details(context: StoryContext) -> Iterator[tuple[str, str | None]]:
+    """Labelled details in their order, the installments after their plan, unlabelled details last."""
+    order = {name: position for position, name in enumerate(LABELS)}
     after_plan = order["employment_status"]
-    known = sorted(context.snapshot.details[:MOST_FACTS], key=lambda detail: order.get(detail.name, len(order)))
+    known = sorted(context.snapshot.details[:MAX_FACTS], key=lambda detail: order.get(detail.name, len(order)))
     before = [detail for detail in known if order.get(detail.name, len(order)) < after_plan]
-    yield from (_detail(context, detail) for detail in before)
-    yield context.voice.words("Installments"), installments(context)
-    yield from (_detail(context, detail) for detail in known[len(before) :] if not _is_told_already(context, detail))
+    yield from (_format_detail(context, detail) for detail in before)
+    yield context.formats.gettext("Installments"), format_installments(context)
+    yield from (
+        _format_detail(context, detail) for detail in known[len(before) :] if not _is_in_headline(context, detail)
+    )
 
 
-def _is_told_already(context: StoryContext, detail: Detail) -> bool:
-    if detail.name not in _TOLD_IN_THE_HEADLINE:
+def _is_in_headline(context: StoryContext, detail: Detail) -> bool:
+    if detail.name not in _SHOWN_IN_HEADLINE:
         return False
-    said = context.line(detail.text, MAX_VALUE)
-    return detail.name == "conflict" or said in (context.line(context.snapshot.title, MAX_VALUE), context.label())
+    text = context.line(detail.text, MAX_VALUE)
+    return detail.name == "conflict" or text in (context.line(context.snapshot.title, MAX_VALUE), context.type_label())
 
 
-def _detail(context: StoryContext, detail: Detail) -> tuple[str, str | None]:
-    label = context.voice.words(LABELS[detail.name]) if detail.name in LABELS else pretty(detail.name[:MAX_VALUE])
-    return label, _value(context, detail)
+def _format_detail(context: StoryContext, detail: Detail) -> tuple[str, str | None]:
+    label = context.formats.gettext(LABELS[detail.name]) if detail.name in LABELS else humanize(detail.name[:MAX_VALUE])
+    return label, _format_value(context, detail)
 
 
-def _value(context: StoryContext, detail: Detail) -> str | None:
-    voice = context.voice
+def _format_value(context: StoryContext, detail: Detail) -> str | None:
+    formats = context.formats
     if detail.flag is not None:
-        return voice.words("Yes") if detail.flag else voice.words("No")
+        return formats.gettext("Yes") if detail.flag else formats.gettext("No")
     if detail.money is not None:
-        return voice.money(detail.money)
+        return formats.money(detail.money)
     if detail.day is not None:
-        return voice.day(detail.day)
+        return formats.day(detail.day)
     if detail.number is not None:
-        return voice.number(detail.number)
-    return detail.text if detail.name in _AS_WRITTEN else value_of(voice, detail.text)
+        return formats.number(detail.number)
+    return detail.text if detail.name in _VERBATIM else value_of(formats, detail.text)
 
 
-def _next(context: StoryContext, part: Installment) -> str:
-    voice = context.voice
-    day = voice.day(part.due_on) if part.due_on else ""
-    if part.amount is None:
-        return voice.words("next {day}", day=day)
-    return voice.words("next {day} {amount}", day=day, amount=voice.money(part.amount))
+def _format_next(context: StoryContext, installment: Installment) -> str:
+    formats = context.formats
+    day = formats.day(installment.due_on) if installment.due_on else ""
+    if installment.amount is None:
+        return formats.gettext("next {day}", day=day)
+    return formats.gettext("next {day} {amount}", day=day, amount=formats.money(installment.amount))

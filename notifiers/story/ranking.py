@@ -1,4 +1,4 @@
-"""Several alerts in one message (step 6): which stands first, and how many there are. Pure."""
+"""Alerts that are grouped in one message: their order, and the title that counts them. Pure."""
 
 from datetime import UTC, datetime
 
@@ -10,11 +10,11 @@ _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def rank(item: Item) -> tuple[int, datetime, float]:
-    """What blocks first, then what is due first, then what is worth most."""
-    said = item.snapshot
-    amount = float(said.amount.amount) if said.amount else 0.0
-    return _RANK.get(said.urgency, 1), said.deadline_at or _LATEST, -amount
+    """A sort key: blocking items first, then the earliest deadline, then the largest amount in any currency."""
+    snapshot = item.snapshot
+    amount = float(snapshot.amount.amount) if snapshot.amount else 0.0
+    return _RANK.get(snapshot.urgency, 1), snapshot.deadline_at or _LATEST, -amount
 
 
-def counted(n: int, voice: Formats) -> str:
-    return voice.numbered("{n} alert came in during quiet hours", "{n} alerts came in during quiet hours", n)
+def format_quiet_hours_count(n: int, formats: Formats) -> str:
+    return formats.ngettext("{n} alert came in during quiet hours", "{n} alerts came in during quiet hours", n)

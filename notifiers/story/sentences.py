@@ -1,22 +1,23 @@
-"""The sentences a story is told with (step 6), in English; the catalogs in locale/ hold the other languages."""
+"""The sentences of stories in English, by kind, verb and outcome; the catalogs in i18n/locale/ translate them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from notifiers.text import one_line
-
-
-def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translate this later"
-    return message
+from receiver.domain.refusal import N_
 
 
 @dataclass(frozen=True, slots=True)
 class Sentences:
-    """How a kind is told. ``told`` is a sentence without its full stop; ``asks`` is what must be decided or done."""
+    """The sentences of one kind of item.
 
-    lead: str
-    told: str
-    asks: str
+    ``title`` begins the headline. ``statement`` says what happened, without its full stop, with the placeholders
+    ``{debtor}``, ``{claim}`` and ``{source}``. ``question`` is what a person must decide or do.
+    """
+
+    title: str
+    statement: str
+    question: str
 
 
 REPLY = N_("The collection partner is waiting for your answer.")
@@ -103,7 +104,7 @@ KINDS = {
         N_("Once the address answers, switch the webhook on again at {source}."),
     ),
 }
-# Why two systems disagree: {one} is the system that says so, {other} the one that does not.
+# By the reason of the conflict. {one} is the system that reports it, {other} the system that disagrees.
 CONFLICTS = {
     "paid": Sentences(
         N_("Conflict"),
@@ -121,12 +122,12 @@ CONFLICTS = {
         N_("Pause it at {other} while the plan is kept. This alert closes by itself once the two agree."),
     ),
 }
-DISAGREEING = {
+CONFLICT_HEADLINES = {
     "paid": N_("paid at {one}, open at {other}"),
     "disputed": N_("disputed at {one}, pursued by {other}"),
     "planned": N_("plan agreed at {one}, pursued by {other}"),
 }
-ASKED_OF = {
+REQUESTS = {
     "validate": N_("{who} asked {source} to validate this; waiting for its confirmation"),
     "reject": N_("{who} asked {source} to reject this; waiting for its confirmation"),
     "reopen": N_("{who} asked {source} to reopen this; waiting for its confirmation"),
@@ -134,38 +135,38 @@ ASKED_OF = {
     "undo": N_("{who} asked {source} to take the decision back; waiting for its confirmation"),
     "reply": N_("{who}'s reply is on its way to {source}"),
 }
-ASKED_OF_PROPOSAL = {
+REQUESTS_ON_PROPOSAL = {
     "validate": N_("{who} asked {source} to accept this; waiting for its confirmation"),
     "reject": N_("{who} asked {source} to decline this; waiting for its confirmation"),
 }
-DONE_BY = {
+RESOLVED_BY = {
     "validated": N_("Validated by {who} via {via}, {moment}"),
     "rejected": N_("Rejected by {who} via {via}, {moment}"),
     "solved": N_("Answered by {who} via {via}, {moment}"),
     "completed": N_("Completed by {who} via {via}, {moment}"),
 }
-DONE_BY_PROPOSAL = {
+RESOLVED_BY_ON_PROPOSAL = {
     "validated": N_("Accepted by {who} via {via}, {moment}"),
     "rejected": N_("Declined by {who} via {via}, {moment}"),
 }
-# What a debtor proposes or declares is accepted or declined; a dispute is validated or rejected.
+# A payment plan or a declaration of hardship is accepted or declined; a dispute is validated or rejected.
 ACCEPTED_KINDS = frozenset({"payment_plan", "hardship"})
-PROPOSES = {
+PROPOSALS = {
     "validate": N_("{who} proposes to validate this; a second person must confirm it."),
     "reject": N_("{who} proposes to reject this; a second person must confirm it."),
     "reply": N_("{who} proposes this reply; a second person must confirm it."),
     "update_plan": N_("{who} proposes another plan; a second person must confirm it."),
 }
-PROPOSES_ACCEPTED = {
+PROPOSALS_TO_ACCEPT = {
     "validate": N_("{who} proposes to accept this; a second person must confirm it."),
     "reject": N_("{who} proposes to decline this; a second person must confirm it."),
 }
-NUDGES = {
+REMINDERS = {
     "reminder": N_("Reminder: this still waits for a decision, since {moment}."),
     "assigned": N_("{who} asks you to look after this."),
     "woken": N_("The snooze is over: this waits for a decision."),
 }
-DONE_THERE = {
+RESOLVED_AT_SOURCE = {
     "validated": N_("Validated at {source} by somebody else, {moment}"),
     "rejected": N_("Rejected at {source} by somebody else, {moment}"),
     "solved": N_("Solved at {source}, {moment}"),
@@ -182,23 +183,26 @@ VIA = {
     "automation": N_("a rule"),
 }
 SIDES = {"partner": N_("collection partner"), "creditor": N_("your side"), "system": N_("system")}
-DONE_HERE = N_("Resolved by {who} via {via}, {moment}")
-DONE_THERE_SOMEHOW = N_("Resolved at {source} by somebody else, {moment}")
-FILES = {"recording": N_("Recording of the call"), "document": N_("Document")}  # what has no name of its own
+RESOLVED_BY_SOMEBODY = N_("Resolved by {who} via {via}, {moment}")
+RESOLVED_SOMEHOW = N_("Resolved at {source} by somebody else, {moment}")
+FILES = {
+    "recording": N_("Recording of the call"),
+    "document": N_("Document"),
+}  # files to which the source gives no name
 PROBLEMS = {
     "still_open": N_("{source} took the request, but this is still open there. Please look at it again."),
     "still_closed": N_("{source} took the request to reopen this, but it is still closed there."),
     "proposal_void": N_("What was proposed is void: this changed at {source} since. Please look at it again."),
 }
-# What asks for no verb of ours: it names the source already, or asks for nothing.
-WITHOUT_VERBS = frozenset(
-    words.asks
-    for kind, words in (KINDS | CONFLICTS).items()
-    if "{source}" in words.asks or kind in {"agreement", "overdue_installment", *CONFLICTS}
+# Questions that no verb of Casebell answers: they name the source already, or ask for no decision.
+QUESTIONS_WITHOUT_VERBS = frozenset(
+    sentences.question
+    for kind, sentences in (KINDS | CONFLICTS).items()
+    if "{source}" in sentences.question or kind in {"agreement", "overdue_installment", *CONFLICTS}
 )
 
 
-def file_name(name: str | None, words: Callable[[str], str]) -> str:
-    """What a recording or a file is called; ``words`` speaks the reader's language."""
-    known = one_line(name or "")
-    return words(FILES.get(known, "File")) if known in FILES or not known else known
+def file_name(name: str | None, gettext: Callable[[str], str]) -> str:
+    """The name of a recording or a file; ``gettext`` translates the name of one that has none."""
+    line = one_line(name or "")
+    return gettext(FILES.get(line, "File")) if line in FILES or not line else line

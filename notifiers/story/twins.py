@@ -1,21 +1,18 @@
-"""What the other system says of the same receivable, in a line (step 6): a twin, the sides of a conflict. Pure."""
+"""Facts about the same receivable in the other system: an item's twin, or the two sides of a conflict. Pure."""
 
 from collections.abc import Iterator
 
 from notifiers.i18n.vocabulary import value_of
 from notifiers.story.context import MAX_NAME, MAX_REFERENCE, StoryContext
 from notifiers.text import cut, one_line
+from receiver.domain.refusal import N_
 from receiver.domain.twin import Twin
 
 MAX_SOURCE = 40
 
 
-def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translate this later"
-    return message
-
-
-# In the order in which they are told; what a stage says anyway is left out.
-STANDING = {
+# In the order of reading. A standing that the stage expresses anyway is not listed.
+STANDINGS = {
     "disputed": N_("Disputed"),
     "planned": N_("Payment plan agreed"),
     "broken": N_("Payment plan overdue"),
@@ -24,30 +21,30 @@ STANDING = {
 NAMES = {"debitura": N_("Case {reference}"), "getbill": N_("Debt {reference}")}
 
 
-def twins(context: StoryContext) -> Iterator[tuple[str, str]]:
+def list_twins(context: StoryContext) -> Iterator[tuple[str, str]]:
     """Label and value: the item's twin, or the two sides of a conflict."""
     if context.item.twin is not None:
-        label = context.voice.words("Also at {source}", source=source_of(context.item.twin))
-        yield label, described(context, context.item.twin)
+        label = context.formats.gettext("Also at {source}", source=source_name(context.item.twin))
+        yield label, format_twin(context, context.item.twin)
     for side in context.snapshot.sides:
-        yield source_of(side), described(context, side)
+        yield source_name(side), format_twin(context, side)
 
 
-def described(context: StoryContext, twin: Twin) -> str:
+def format_twin(context: StoryContext, twin: Twin) -> str:
     """Such as "Case Q8OAXF3W, Active, partner Nordic Collect"."""
-    voice, said = context.voice, []
+    formats, parts = context.formats, []
     if name := context.line(twin.name, MAX_REFERENCE):
-        said.append(voice.words(NAMES.get(twin.source, NAMES["debitura"]), reference=name))
-    said += [voice.words(word) for standing, word in STANDING.items() if standing in twin.standing]
-    if stage := context.line(value_of(context.voice, twin.stage), MAX_NAME):
-        said.append(stage)
+        parts.append(formats.gettext(NAMES.get(twin.source, NAMES["debitura"]), reference=name))
+    parts += [formats.gettext(label) for standing, label in STANDINGS.items() if standing in twin.standing]
+    if stage := context.line(value_of(context.formats, twin.stage), MAX_NAME):
+        parts.append(stage)
     if partner := context.line(twin.partner, MAX_NAME):
-        said.append(voice.words("partner {name}", name=partner))
-    line = ", ".join(dict.fromkeys(said)) or context.reference or ""
+        parts.append(formats.gettext("partner {name}", name=partner))
+    line = ", ".join(dict.fromkeys(parts)) or context.reference or ""
     if twin.is_sure:
         return line
-    return voice.words("{what} (same reference, not confirmed)", what=line)
+    return formats.gettext("{what} (same reference, not confirmed)", what=line)
 
 
-def source_of(twin: Twin) -> str:
+def source_name(twin: Twin) -> str:
     return cut(one_line(twin.source), MAX_SOURCE).capitalize() or "?"

@@ -137,15 +137,15 @@ def slack_challenge(settings: Settings, word: str, now: datetime) -> tuple[bytes
 def render_slack(notice: Notice, nudge: Reminder | None = None) -> tuple[str, list[dict[str, Any]]]:
     """Text and blocks of a Slack message, or of the ``nudge`` below it, for ``casebell preview``."""
     if nudge:
-        return Translator().nudge(notice, nudge), []
+        return Translator().format_reminder(notice, nudge), []
     message = slack_render.render(notice, Translator().story(notice), Translator().say)
     return message.text, message.blocks
 
 
 def render_mail(notice: Notice, nudge: Reminder | None = None) -> EmailMessage:
     """An alert, or the ``nudge`` that follows it, for ``casebell preview``."""
-    told = Translator().nudge(notice, nudge) if nudge else ""
-    return email_render.render(notice, Translator().story(notice), Translator().say, *PREVIEWED, nudge=told)
+    told = Translator().format_reminder(notice, nudge) if nudge else ""
+    return email_render.render(notice, Translator().story(notice), Translator().say, *PREVIEWED, reminder=told)
 
 
 def render_mail_digest(edition: Edition) -> EmailMessage:

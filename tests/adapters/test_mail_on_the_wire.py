@@ -18,9 +18,9 @@ from notifiers.email.notifier import MailNotifier
 from notifiers.email.render import root_id
 from notifiers.i18n.formats import Formats
 from notifiers.i18n.translator import Translator
-from notifiers.story.build import headline
 from notifiers.story.context import StoryContext
-from notifiers.story.digest_text import tell
+from notifiers.story.digest_text import format_digest
+from notifiers.story.headline import format_headline
 from notifiers.text import one_line
 from receiver.cli.preview import notice_of_sample
 from receiver.cli.sample_digest import edition, sample_digest
@@ -106,7 +106,7 @@ class Post:
         self.sent[f"gathered.{locale}"] = None
         digest = replace(edition(sample_digest(locale, NOW)), unsubscribe_url=UNSUBSCRIBE)
         await self.notifier.deliver_digest(digest, TO)
-        self.sent[f"digest.{locale}"] = tell(digest.digest).subject
+        self.sent[f"digest.{locale}"] = format_digest(digest.digest).subject
 
     async def send_words(self) -> None:
         """Alarms, and the mail that signs somebody in."""
@@ -202,7 +202,7 @@ def test_another_parser_gives_back_every_headline_of_every_kind_and_language(too
         snapshot = replace(notice.item.snapshot, reference=words[0], debtor=words[1], title=words[2], amount=money)
         about = replace(notice, item=replace(notice.item, snapshot=snapshot))
         voice = Formats(Translator(), notice.route.locale, ZoneInfo("Europe/Paris"), NOW)
-        subject = one_line(headline(StoryContext(about, voice)))
+        subject = one_line(format_headline(StoryContext(about, voice)))
         mail = EmailMessage(policy=POLICY)
         mail["Subject"] = subject if n % 2 else f"Re: {subject}"
         expected[str(n)], raw[str(n)] = subject if n % 2 else f"Re: {subject}", mail.as_bytes()

@@ -217,7 +217,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 
 async def send_a_mail(url: str) -> object:
-    return await SmtpClient(url, None, total_s=2.0).look()
+    return await SmtpClient(url, None, total_s=2.0).check()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from casebell_sandbox.slack_rules import violations
 from notifiers.email.digest import render_digest
 from notifiers.i18n.translator import Translator
 from notifiers.slack import digest as slack_digest
-from notifiers.story.digest_text import tell
+from notifiers.story.digest_text import format_digest
 from receiver.cli.sample_digest import RULE, edition, sample_digest
 from receiver.domain.digest import Digest, Edition
 from receiver.domain.digest_build import build_digest
@@ -56,7 +56,7 @@ def with_title(digest: Digest, **said: object) -> Digest:
 def test_every_language_says_all_of_it(locale: str) -> None:
     digest = sample_digest(locale, NOW)
     mail = mail_of(edition(digest))
-    told = tell(digest)
+    told = format_digest(digest)
 
     for text in (body(mail, "plain"), body(mail, "html")):
         for section in told.sections:
@@ -91,7 +91,7 @@ def test_a_digest_has_two_bodies_and_no_image(digest: Digest) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 def test_every_bar_has_its_label_and_its_figure_beside_it(locale: str) -> None:
     digest = sample_digest(locale, NOW)
-    told, mail = tell(digest), mail_of(edition(digest))
+    told, mail = format_digest(digest), mail_of(edition(digest))
     html, text = text_of(body(mail, "html")), body(mail, "plain")
 
     ages = " ".join(f"{bar.label} {bar.short}" for bar in told.ages[0].bars)
@@ -104,7 +104,7 @@ def test_every_bar_has_its_label_and_its_figure_beside_it(locale: str) -> None:
 
 
 def test_the_widths_are_the_shares() -> None:
-    told, bars = tell(MORNING), bars_of(body(mail_of(edition(MORNING)), "html"))
+    told, bars = format_digest(MORNING), bars_of(body(mail_of(edition(MORNING)), "html"))
     most = max(max(opened, resolved) for _, opened, resolved in told.flow.weeks)
     counts = [count for _, *both in told.flow.weeks for count in both]
     shares = [bar.share for bar in told.ages[0].bars] + [count / most for count in counts]
@@ -117,7 +117,7 @@ def test_the_widths_are_the_shares() -> None:
 
 
 def test_seven_days_of_each_bar_end_with_the_newest_day_and_lose_none() -> None:
-    flow = tell(MORNING).flow
+    flow = format_digest(MORNING).flow
 
     labels = [week for week, _, _ in flow.weeks]
     assert labels == ["1–2 Feb", "3–9 Feb", "10–16 Feb", "17–23 Feb", "24 Feb\u2009–\u20092 Mar"]
@@ -126,12 +126,12 @@ def test_seven_days_of_each_bar_end_with_the_newest_day_and_lose_none() -> None:
 
 
 def test_nothing_to_compare_is_no_chart() -> None:
-    nothing = tell(EMPTY)
+    nothing = format_digest(EMPTY)
     calm = replace(MORNING, flow=tuple(replace(day, opened=0, resolved=0) for day in MORNING.flow))
 
-    assert nothing.flow.share(0) == tell(calm).flow.share(0) == 0
+    assert nothing.flow.share(0) == format_digest(calm).flow.share(0) == 0
     assert bars_of(body(mail_of(Edition(EMPTY)), "html")) == []
-    assert len(bars_of(body(mail_of(Edition(calm)), "html"))) == len(tell(calm).ages[0].bars)
+    assert len(bars_of(body(mail_of(Edition(calm)), "html"))) == len(format_digest(calm).ages[0].bars)
     assert len(bars_of(body(mail_of(Edition(replace(MORNING, totals=Totals()))), "html"))) == 10
 
 
@@ -256,7 +256,7 @@ def worth(*amounts: tuple[int, str | None]) -> Digest:
 
 
 def figure_of(digest: Digest) -> str:
-    label, first, beside = tell(digest).key_figures[0]
+    label, first, beside = format_digest(digest).key_figures[0]
     return f"{label}: {first} ({beside})".replace("\xa0", " ")
 
 
@@ -267,8 +267,8 @@ def test_a_fifth_currency_is_told_and_so_is_what_no_sum_takes_in() -> None:
         "Amount at risk: DKK 2.00 (+ €1.00 + £5,000,000.00 + NOK 4.00 + SEK 3.00"
         " + 2 items, amount or currency not known yet)"
     )
-    assert len(tell(five).ages) == 5
-    subject = tell(five).subject.replace("\xa0", " ")
+    assert len(format_digest(five).ages) == 5
+    subject = format_digest(five).subject.replace("\xa0", " ")
     assert "DKK 2.00 + €1.00" in subject
     assert subject.endswith(" + 2 items, amount or currency not known yet")
 
@@ -277,19 +277,19 @@ def test_yen_euros_and_what_has_no_currency_are_never_added() -> None:
     after_a_burst = worth((4_743_865, "JPY"), (29_735, "EUR"), *((n, None) for n in range(1, 201)))
     unread = worth(*((n, None) for n in range(1, 201)))
 
-    assert tell(after_a_burst).subject.endswith(
+    assert format_digest(after_a_burst).subject.endswith(
         "€29,735.00 + JP¥4,743,865 + 200 items, amount or currency not known yet"
     )
-    assert tell(unread).subject.endswith("· 200 items, amount or currency not known yet")
+    assert format_digest(unread).subject.endswith("· 200 items, amount or currency not known yet")
     assert figure_of(unread) == "Amount at risk: – (200 items, amount or currency not known yet)"
-    assert tell(unread).ages == ()
+    assert format_digest(unread).ages == ()
 
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_currencies_that_do_not_fit_a_subject_are_counted(locale: str) -> None:
     currencies = sorted(list_currencies())[:40]
     many = replace(worth(*((10**6, currency) for currency in currencies), (1, None)), locale=locale)
-    told = tell(many)
+    told = format_digest(many)
 
     sums, more, unknown = told.subject.partition(" · ")[2].rsplit(" + ", 2)
     assert len(sums.split(" + ")) + int(more.split()[0]) == 40
@@ -302,7 +302,7 @@ def test_what_is_snoozed_is_said_where_the_digest_sums_up() -> None:
     asleep = replace(make_item(), snoozed_until=NOW + timedelta(days=1))
     digest = build_digest(RULE, [asleep, make_item(make_snapshot(debt_id="d2"), id="b")], NOW - timedelta(days=1), NOW)
 
-    assert tell(digest).summary.startswith("1 to decide, 1 new, 1 snoozed (")
+    assert format_digest(digest).summary.startswith("1 to decide, 1 new, 1 snoozed (")
 
 
 @pytest.mark.parametrize("digest", [*(sample_digest(locale, NOW) for locale in LOCALES), CROWDED, EMPTY])
@@ -311,7 +311,7 @@ def test_slack_takes_the_same_digest(digest: Digest) -> None:
 
     assert violations(message.blocks, message.text) == []
     assert "/act/" not in str(message.blocks)
-    assert tell(digest).next_at in str(message.blocks)
+    assert format_digest(digest).next_at in str(message.blocks)
 
 
 def test_slack_takes_it_with_the_longest_words_there_are() -> None:

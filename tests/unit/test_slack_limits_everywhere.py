@@ -129,7 +129,7 @@ def test_slack_takes_every_kind_in_every_state_and_language_whatever_anybody_wro
 def test_what_is_said_below_a_message_or_to_one_person_mentions_nobody(notice: Notice) -> None:
     shown = offer(replace(notice, verbs=("undo", "reopen")), TRANSLATOR.story(notice), TRANSLATOR.say)
     below = [
-        TRANSLATOR.nudge(notice, Reminder(what, by=notice.item.claimed_by))
+        TRANSLATOR.format_reminder(notice, Reminder(what, by=notice.item.claimed_by))
         for what in ("reminder", "assigned", "woken")
     ]
 

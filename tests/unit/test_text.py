@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifiers.text import clean, cut, ended, mask, one_line, pretty
+from notifiers.text import clean, cut, humanize, mask, one_line, with_full_stop
 
 HOSTILE = [*map(chr, (*range(9), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200B, 0x200E, 0x200F, 0xFEFF))]
 PIECES = st.characters(exclude_categories=()) | st.sampled_from([*HOSTILE, "\ud83d", "\n", "\r\n", "e\u0301", "  "])
@@ -95,8 +95,14 @@ def test_a_masked_name_is_its_initials(name: str, initials: str) -> None:
     ],
 )
 def test_a_machines_word_reads_like_a_persons(word: str, shown: str) -> None:
-    assert pretty(word) == shown
+    assert humanize(word) == shown
 
 
 def test_a_sentence_gets_its_full_stop_once() -> None:
-    assert [ended(sentence) for sentence in ("So", "So.", "So?", "So…", "")] == ["So.", "So.", "So?", "So…", ""]
+    assert [with_full_stop(sentence) for sentence in ("So", "So.", "So?", "So…", "")] == [
+        "So.",
+        "So.",
+        "So?",
+        "So…",
+        "",
+    ]
