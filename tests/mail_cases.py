@@ -1,4 +1,4 @@
-"""The mails that others judge: every kind open, one of each other state, many in one, the digest, and the alarms."""
+"""The mails that external checkers read: every kind and state, a grouped mail, a digest and all admin mails."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,45 +18,46 @@ LOCALES = ("en", "fr", "da", "de")
 SENDER, ADDRESS, HOST = "Casebell <casebell@creditor.example>", "ar@creditor.example", "casebell.example.com"
 TRANSLATOR = Translator()
 MORNING = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
-IN_ONE = ("gathered", "digest")  # these show the words of many
+COMBINED = ("grouped", "digest")  # these show texts of many items
 
 
 @cache
-def in_language(locale: str) -> dict[str, EmailMessage]:
-    made = {kind: render_mail(notice_of_sample(sample(kind), locale)) for kind in SAMPLES}
-    done = replace(
+def mails_in(locale: str) -> dict[str, EmailMessage]:
+    mails = {kind: render_mail(notice_of_sample(sample(kind), locale)) for kind in SAMPLES}
+    resolved = replace(
         sample("portal_dispute"), state="resolved", resolved_at=MORNING, outcome="validated", resolved_by="Anna"
     )
-    made["resolved"] = render_mail(notice_of_sample(done, locale))
+    mails["resolved"] = render_mail(notice_of_sample(resolved, locale))
     refused = replace(sample("hardship"), problem="The debt was closed in the meantime.")
-    made["refused"] = render_mail(notice_of_sample(refused, locale))
-    made["in doubt"] = render_mail(replace(notice_of_sample(sample("hardship"), locale), maybe_duplicate=True))
-    told = [(one, TRANSLATOR.story(one)) for one in (notice_of_sample(sample(kind), locale) for kind in SAMPLES)]
-    made["gathered"] = grouped.render(told, TRANSLATOR.say, SENDER, ADDRESS, HOST)
-    made["digest"] = render_mail_digest(edition(sample_digest(locale, MORNING)))
-    return made
+    mails["refused"] = render_mail(notice_of_sample(refused, locale))
+    mails["maybe duplicate"] = render_mail(replace(notice_of_sample(sample("hardship"), locale), maybe_duplicate=True))
+    notices = [notice_of_sample(sample(kind), locale) for kind in SAMPLES]
+    stories = [(notice, TRANSLATOR.story(notice)) for notice in notices]
+    mails["grouped"] = grouped.render(stories, TRANSLATOR.say, SENDER, ADDRESS, HOST)
+    mails["digest"] = render_mail_digest(edition(sample_digest(locale, MORNING)))
+    return mails
 
 
 @cache
 def mails() -> dict[str, EmailMessage]:
-    """Each kind and state in one language, the languages in turn, and what shows many in each.
+    """Each kind and state in one of the languages in turn; the grouped mail and the digest in each.
 
-    All in all languages when the run is a long one: the markup is the same, and the words of all stand in those.
+    A long run has every mail in every language. The markup is the same in all of them.
     """
-    made = {
+    selected = {
         f"{name}.{locale}": mail
         for turn, locale in enumerate(LOCALES)
-        for n, (name, mail) in enumerate(in_language(locale).items())
-        if IS_LONG or name in IN_ONE or n % len(LOCALES) == turn
+        for n, (name, mail) in enumerate(mails_in(locale).items())
+        if IS_LONG or name in COMBINED or n % len(LOCALES) == turn
     }
-    return made | alarms()
+    return selected | admin_mails()
 
 
-def alarms() -> dict[str, EmailMessage]:
+def admin_mails() -> dict[str, EmailMessage]:
     values = {"about": "Getbill (main)", "since": "2026-03-02 08:30 UTC", "reason": "unauthorized: 401"}
     values["url"] = f"https://{HOST}/login/WyJhIiwiLyJd.awpB-w.tw5_Q"
     return {
-        f"alarm {code}": admin_mail.render(
+        f"admin {code}": admin_mail.render(
             TRANSLATOR.say("en", sentence, **values), f"{code} 1", TRANSLATOR.say, SENDER, ADDRESS, HOST, MORNING
         )
         for code, sentence in SENTENCES.items()

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser
 
 from tests.browser import browser, somebody
 from tests.harness import ROOT, eventually, world
-from tests.mail_cases import alarms, html_of, in_language
+from tests.mail_cases import admin_mails, html_of, mails_in
 from tests.slack_pictures import draw_slack
 
 FOLDER = ROOT / "docs" / "pictures"
@@ -21,13 +21,13 @@ MAILS = {
     "digest-desktop": ("digest", DESK, "light"),
     "digest-phone": ("digest", PHONE, "light"),
     "digest-phone-dark": ("digest", PHONE, "dark"),
-    "alarm-mail-desktop": ("alarm source_refuses", DESK, "light"),
+    "alarm-mail-desktop": ("admin source_refuses", DESK, "light"),
 }
 
 
 def draw_mails(chromium: Browser) -> None:
     """Every mail of the page."""
-    mails = in_language("en") | alarms()
+    mails = mails_in("en") | admin_mails()
     for name, (mail, width, colours) in MAILS.items():
         with somebody(chromium) as person:
             page = person.new_page()

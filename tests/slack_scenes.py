@@ -19,10 +19,10 @@ from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES
 from receiver.domain.routing import Route
 from receiver.pipeline.notices import twin_links
-from tests import wordings, wordings_joined
+from tests import story_cases, story_cases_twins
 from tests.factories import NOW, make_item, make_snapshot
 
-SAID = wordings.KINDS | wordings_joined.KINDS
+SAID = story_cases.KINDS | story_cases_twins.KINDS
 ROUTE = Route("disputes", slack=("C0DISPUTES",), timezone="Europe/Paris")
 ANNA = Person(email="anna@creditor.example", name="Anna Krogh", slack_id="U0ANNA")
 DISPUTE = SAID["portal_dispute"]

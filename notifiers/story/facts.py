@@ -15,7 +15,6 @@ from receiver.domain.refusal import N_
 MAX_LABEL = 60
 MAX_FACTS = 40
 
-
 # In the order of reading. A detail without a label follows, under its own humanized name.
 LABELS = {
     "due_day": N_("Due on"),
@@ -52,7 +51,7 @@ _SHOWN_IN_HEADLINE = frozenset({"type_label", "conflict"})
 
 def list_facts(context: StoryContext) -> Iterator[tuple[str, str]]:
     """Label and value of each fact that the source gave."""
-    for label, value in _all_facts(context):
+    for label, value in _list_all_facts(context):
         if value:
             yield context.line(label, MAX_LABEL), context.line(value, MAX_VALUE)
 
@@ -83,7 +82,7 @@ def format_installments(context: StoryContext) -> str | None:
     return ", ".join(part for part in parts if part)
 
 
-def _all_facts(context: StoryContext) -> Iterator[tuple[str, str | None]]:
+def _list_all_facts(context: StoryContext) -> Iterator[tuple[str, str | None]]:
     snapshot, formats = context.snapshot, context.formats
     if snapshot.sides:  # of a conflict, the two sides come first
         yield from list_twins(context)

@@ -185,10 +185,8 @@ VIA = {
 SIDES = {"partner": N_("collection partner"), "creditor": N_("your side"), "system": N_("system")}
 RESOLVED_BY_SOMEBODY = N_("Resolved by {who} via {via}, {moment}")
 RESOLVED_SOMEHOW = N_("Resolved at {source} by somebody else, {moment}")
-FILES = {
-    "recording": N_("Recording of the call"),
-    "document": N_("Document"),
-}  # files to which the source gives no name
+# Files to which the source gives no name.
+FILES = {"recording": N_("Recording of the call"), "document": N_("Document")}
 PROBLEMS = {
     "still_open": N_("{source} took the request, but this is still open there. Please look at it again."),
     "still_closed": N_("{source} took the request to reopen this, but it is still closed there."),

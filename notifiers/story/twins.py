@@ -10,7 +10,6 @@ from receiver.domain.twin import Twin
 
 MAX_SOURCE = 40
 
-
 # In the order of reading. A standing that the stage expresses anyway is not listed.
 STANDINGS = {
     "disputed": N_("Disputed"),

@@ -1,4 +1,4 @@
-"""Our mail client and notifier against a real SMTP server: what each of its answers makes us do."""
+"""The mail client and notifier against a real SMTP server: the error that each answer gives."""
 
 import ssl
 import subprocess
@@ -89,7 +89,7 @@ REFUSALS: dict[str, tuple[str, str, type[DeliveryError], str, float | None]] = {
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-async def test_each_refusal_is_named_for_what_to_do_next(name: str) -> None:
+async def test_each_refusal_gives_the_error_that_says_what_to_do(name: str) -> None:
     command, answer, class_, code, after_s = REFUSALS[name]
 
     async with mail_server(Mailbox({command: answer})) as mailbox:
@@ -102,7 +102,7 @@ async def test_each_refusal_is_named_for_what_to_do_next(name: str) -> None:
 
 
 @pytest.mark.parametrize("answer", [HANG, HANG_UP])
-async def test_silence_after_the_message_was_handed_over_is_uncertain(answer: str) -> None:
+async def test_no_answer_after_the_message_is_uncertain(answer: str) -> None:
     async with mail_server(Mailbox({"DATA": answer})) as mailbox:
         error = await error_of(mailbox, total_s=0.5)
 
@@ -110,21 +110,21 @@ async def test_silence_after_the_message_was_handed_over_is_uncertain(answer: st
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT"])
-async def test_silence_before_the_message_was_handed_over_may_be_tried_again(command: str) -> None:
+async def test_no_answer_before_the_message_may_be_retried(command: str) -> None:
     async with mail_server(Mailbox({command: HANG})) as mailbox:
         error = await error_of(mailbox, total_s=0.5)
 
     assert (type(error), error.code) == (RetryLaterError, "smtp_unreachable")
 
 
-async def test_a_server_that_never_says_goodbye_has_the_message_all_the_same() -> None:
+async def test_a_message_is_sent_although_quit_gets_no_answer() -> None:
     async with mail_server(Mailbox({"QUIT": HANG})) as mailbox:
         await client(mailbox, total_s=0.5).send(mail(), FROM, TO)
 
     assert len(mailbox.taken) == 1
 
 
-async def test_nobody_listening_may_be_tried_again() -> None:
+async def test_a_refused_connection_may_be_retried() -> None:
     async with mail_server(Mailbox()) as mailbox:
         pass
 
@@ -154,7 +154,7 @@ async def test_smtps_is_encrypted_from_the_first_byte(certificate: Certificate) 
     assert len(mailbox.taken) == 1
 
 
-async def test_a_server_without_starttls_gets_nothing_in_clear() -> None:
+async def test_a_server_without_starttls_gets_nothing() -> None:
     async with mail_server(Mailbox()) as mailbox:
         with pytest.raises(RetryLaterError) as raised:
             await SmtpClient(f"smtp+starttls://127.0.0.1:{mailbox.port}", None).send(mail(), FROM, TO)
@@ -164,7 +164,7 @@ async def test_a_server_without_starttls_gets_nothing_in_clear() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["smtps", "smtp+starttls"])
-async def test_a_certificate_nobody_vouches_for_gets_nothing(scheme: str, certificate: Certificate) -> None:
+async def test_a_server_with_an_untrusted_certificate_gets_nothing(scheme: str, certificate: Certificate) -> None:
     mailbox = Mailbox()
     options: dict[str, Any] = {"tls": certificate.server} if scheme == "smtps" else {"tls_context": certificate.server}
 
@@ -177,7 +177,7 @@ async def test_a_certificate_nobody_vouches_for_gets_nothing(scheme: str, certif
     assert mailbox.taken == []
 
 
-async def test_a_refused_login_waits_for_a_person_instead_of_being_tried_in_a_loop() -> None:
+async def test_a_refused_login_is_retried_after_fifteen_minutes() -> None:
     mailbox = Mailbox()
 
     async with mail_server(mailbox, authenticator=mailbox.log_in, auth_require_tls=False):
@@ -194,9 +194,9 @@ class TokensOnly(Mailbox):
 
 
 @pytest.mark.parametrize("in_clear", [False, True])
-async def test_a_server_that_offers_no_login_we_know_is_a_refused_login(in_clear: bool) -> None:
-    left_out = ["LOGIN", "PLAIN"]
-    async with mail_server(TokensOnly(), auth_require_tls=not in_clear, auth_exclude_mechanism=left_out) as mailbox:
+async def test_a_server_without_a_supported_login_method_is_a_refused_login(in_clear: bool) -> None:
+    excluded = ["LOGIN", "PLAIN"]
+    async with mail_server(TokensOnly(), auth_require_tls=not in_clear, auth_exclude_mechanism=excluded) as mailbox:
         with pytest.raises(RetryLaterError) as raised:
             await SmtpClient(f"smtp://casebell@127.0.0.1:{mailbox.port}", PASSWORD).send(mail(), FROM, TO)
 
@@ -204,16 +204,16 @@ async def test_a_server_that_offers_no_login_we_know_is_a_refused_login(in_clear
 
 
 @pytest.mark.parametrize("url", ["https://mail.test", "smtp:///", "mail.test"])
-def test_another_kind_of_address_for_the_server_is_a_fault_of_the_configuration(url: str) -> None:
+def test_an_unsupported_server_url_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigError):
         SmtpClient(url, None)
 
 
-class PlainTranslator:  # English, the item's own words
+class PlainTranslator:  # English, with the item's texts unchanged
     def story(self, notice: Notice) -> Story:
-        said, state = notice.item.snapshot, notice.item.state
-        headline = f"{said.title} · {said.reference}"
-        return Story(headline, f"{headline}.", said.question, said.quote, (), (), f"It is {state}.", None, "")
+        snapshot, state = notice.item.snapshot, notice.item.state
+        headline = f"{snapshot.title} · {snapshot.reference}"
+        return Story(headline, f"{headline}.", snapshot.question, snapshot.quote, (), (), f"It is {state}.", None, "")
 
     def say(self, locale: str, message: str, **values: object) -> str:
         return message.format(locale=locale, **values)
@@ -223,7 +223,7 @@ def notifier(mailbox: Mailbox) -> MailNotifier:
     return MailNotifier(client(mailbox), PlainTranslator(), sender=SENDER, host="casebell.example.com")
 
 
-def known_as(user: str, password: str, mailbox: Mailbox) -> MailNotifier:
+def notifier_with_login(user: str, password: str, mailbox: Mailbox) -> MailNotifier:
     login = SmtpClient(f"smtp://{user}@127.0.0.1:{mailbox.port}", password)
     return MailNotifier(login, PlainTranslator(), sender=SENDER, host="casebell.example.com")
 
@@ -232,7 +232,7 @@ def resolved() -> Item:
     return make_item(state="resolved", version=3, resolved_at=NOW, outcome="validated", resolved_by="Anna")
 
 
-async def test_an_item_is_mailed_when_it_opens_and_when_it_resolves_and_not_in_between() -> None:
+async def test_an_item_is_mailed_when_it_opens_and_when_it_is_resolved() -> None:
     acting = make_item(state="acting", version=2, attempt=Attempt(1, "validate", "Anna", "mail", NOW))
 
     async with mail_server(Mailbox()) as mailbox:
@@ -249,14 +249,14 @@ async def test_an_item_is_mailed_when_it_opens_and_when_it_resolves_and_not_in_b
     assert last["Subject"] == f"Re: {first['Subject']}"
 
 
-async def test_an_item_that_is_over_before_its_first_mail_is_not_mailed() -> None:
+async def test_an_item_that_is_resolved_before_its_first_mail_is_not_mailed() -> None:
     async with mail_server(Mailbox()) as mailbox:
         assert await notifier(mailbox).deliver(make_notice(resolved()), TO, None, None) == Delivered(None)
 
     assert mailbox.taken == []
 
 
-async def test_a_mail_sent_again_after_silence_carries_the_same_message_id() -> None:
+async def test_a_retried_mail_has_the_same_message_id() -> None:
     changed = make_notice(make_item(version=2))
 
     async with mail_server(Mailbox({"DATA": HANG_UP})) as mailbox:
@@ -269,7 +269,7 @@ async def test_a_mail_sent_again_after_silence_carries_the_same_message_id() -> 
     assert mailbox.taken[0]["Message-ID"] == mailbox.taken[1]["Message-ID"]
 
 
-async def test_a_fresh_link_that_was_asked_for_is_a_mail_of_its_own() -> None:
+async def test_a_requested_fresh_link_is_a_mail_with_its_own_message_id() -> None:
     notice = make_notice(links=(Link("decide", "https://casebell.example.com/act/t2"),))
 
     async with mail_server(Mailbox()) as mailbox:
@@ -283,7 +283,7 @@ async def test_a_fresh_link_that_was_asked_for_is_a_mail_of_its_own() -> None:
 @pytest.mark.parametrize(
     "address", ["", "ar", "a@x.example, b@x.example", "a@x.example\r\nBcc: e@x.example", "a b@x.example", "@x.example"]
 )
-async def test_what_is_not_exactly_one_address_is_never_mailed(address: str) -> None:
+async def test_only_exactly_one_address_is_mailed(address: str) -> None:
     async with mail_server(Mailbox()) as mailbox:
         with pytest.raises(PermanentError) as raised:
             await notifier(mailbox).deliver(make_notice(), address, None, None)
@@ -292,18 +292,18 @@ async def test_what_is_not_exactly_one_address_is_never_mailed(address: str) -> 
     assert mailbox.recipients == []
 
 
-async def test_the_doctor_hears_how_the_server_was_reached_or_what_to_do() -> None:
+async def test_health_describes_the_connection_or_the_cure() -> None:
     mailbox = Mailbox()
 
     async with mail_server(mailbox, authenticator=mailbox.log_in, auth_require_tls=False):
-        good = await known_as("casebell", PASSWORD, mailbox).health()
-        bad = await known_as("casebell", "wrong", mailbox).health()
+        good = await notifier_with_login("casebell", PASSWORD, mailbox).health()
+        bad = await notifier_with_login("casebell", "wrong", mailbox).health()
 
     assert good[0].is_well
     assert good[0].detail == f"127.0.0.1:{mailbox.port}, in clear, as casebell"
     assert (bad[0].is_well, bad[0].cure) == (False, "Check the user in email.smtp_url and email.password.")
 
 
-def test_a_sender_that_is_no_address_is_a_fault_of_the_configuration() -> None:
+def test_a_sender_that_is_no_address_is_a_configuration_error() -> None:
     with pytest.raises(ConfigError, match="sender"):
         MailNotifier(SmtpClient("smtp://127.0.0.1", None), PlainTranslator(), sender="Casebell", host="c.example")

@@ -1,4 +1,4 @@
-"""A login that the mail server refuses: every mail waits at the door, and somebody is told once."""
+"""A login that the mail server refuses: all mail pauses, and the callback is called once."""
 
 from email.message import EmailMessage
 
@@ -20,9 +20,9 @@ def mail() -> EmailMessage:
     return message
 
 
-def client_of(stand: MailStand, password: str, told: list[DeliveryError | None], clock: list[float]) -> SmtpClient:
+def client_of(stand: MailStand, password: str, reported: list[DeliveryError | None], clock: list[float]) -> SmtpClient:
     url = f"smtp://casebell@127.0.0.1:{stand.port}"
-    return SmtpClient(url, password, on_stop=told.append, now_s=lambda: clock[0])
+    return SmtpClient(url, password, on_stop=reported.append, now_s=lambda: clock[0])
 
 
 async def refusal_of(client: SmtpClient) -> DeliveryError:
@@ -31,28 +31,28 @@ async def refusal_of(client: SmtpClient) -> DeliveryError:
     return raised.value
 
 
-async def test_a_refused_login_is_tried_once_for_all_mails_and_told_once() -> None:
-    told: list[DeliveryError | None] = []
+async def test_a_refused_login_pauses_all_mail_and_is_reported_once() -> None:
+    reported: list[DeliveryError | None] = []
     clock = [1_000.0]
     stand = MailStand(auth=("casebell", "right"))
     await stand.start()
-    client = client_of(stand, "wrong", told, clock)
+    client = client_of(stand, "wrong", reported, clock)
 
     first = await refusal_of(client)
-    await stand.stop()  # whoever still connected would hear of that instead
+    await stand.stop()  # a client that connects now would get another error
     others = [await refusal_of(client) for _ in range(3)]
 
     assert {error.code for error in (first, *others)} == {"smtp_auth"}
     assert all(isinstance(error, RetryLaterError) and error.after_s == 900 for error in others)
-    assert [error and error.code for error in told] == ["smtp_auth"]
+    assert [error and error.code for error in reported] == ["smtp_auth"]
 
 
-async def test_after_a_while_one_mail_tries_and_then_all_go_on() -> None:
-    told: list[DeliveryError | None] = []
+async def test_after_the_pause_one_mail_tries_and_then_all_continue() -> None:
+    reported: list[DeliveryError | None] = []
     clock = [1_000.0]
     stand = MailStand(auth=("casebell", "right"))
     await stand.start()
-    client = client_of(stand, "right", told, clock)
+    client = client_of(stand, "right", reported, clock)
     stand.auth = ("casebell", "another")
     await refusal_of(client)
 
@@ -63,5 +63,5 @@ async def test_after_a_while_one_mail_tries_and_then_all_go_on() -> None:
     await client.send(mail(), FROM, TO)
     await stand.stop()
 
-    assert [error and error.code for error in told] == ["smtp_auth", None]
+    assert [error and error.code for error in reported] == ["smtp_auth", None]
     assert len(stand.messages) == 2

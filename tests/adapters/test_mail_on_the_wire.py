@@ -1,4 +1,4 @@
-"""Every mail as it leaves, judged by its raw bytes and by a parser that is not Python's."""
+"""Every mail as its bytes are sent, checked with the RFCs and with a parser other than Python's."""
 
 import random
 import re
@@ -41,7 +41,7 @@ DOMAIN = f"{'mahnwesen.' * 9}creditor.example"  # with it a Message-ID is longer
 SENDER, NAME = f"Jørgensen & Søn · Créances <casebell@{DOMAIN}>", "Jørgensen & Søn · Créances"
 TO, HOST = "Åse Öberg <ar@creditor.example>", "casebell.example.com"
 UNSUBSCRIBE = f"https://{HOST}/unsubscribe/{'Zm9v.' * 40}end"
-PHRASES = {"from", "to", "subject"}  # where RFC 2047 allows an encoded word at all
+PHRASES = {"from", "to", "subject"}  # the headers in which RFC 2047 allows encoded words
 HEAD = re.compile(rb"(?:[!-9;-~]+:(?: [ -~]*|)\r\n(?:[ \t]+[!-~][ -~]*\r\n)*)+")  # only fields (RFC 5322, 2.2)
 HEADLINES = 10_000
 PIECES = (
@@ -49,11 +49,11 @@ PIECES = (
     "=?", "?=", "=", "_", "a_b", "  ", "\u00a0", "\u202f", "🧾", "👩\u200d👧", "e\u0301", "שלום", "فاتورة", "請求書",
     "%20", "\\", '"', "<a@b>", "x" * 60, "é" * 45, "Dispute: 1,", "\r\nBcc: eve@evil.example", "\u2028",
 )  # fmt: skip
-Delivered = dict[str, tuple[str | None, Mail]]  # name: the subject as it was meant, if known, and the mail
+Delivered = dict[str, tuple[str | None, Mail]]  # by name: the expected subject, if known, and the mail
 
 
 def header_fields(raw: bytes) -> dict[str, str]:
-    """The unfolded fields of a mail, in lower case, each of which it has once (RFC 5322, 2.2.3)."""
+    """The unfolded header fields by lower-case name; none may occur twice (RFC 5322, 2.2.3)."""
     head = raw.partition(b"\r\n\r\n")[0].decode("ascii").replace("\r\n ", " ")
     found = [line.partition(": ") for line in head.split("\r\n")]
     assert len({name.lower() for name, _, _ in found}) == len(found)
@@ -65,7 +65,7 @@ def resolved(item: Item) -> Item:
 
 
 def accented(kind: str, locale: str) -> Notice:
-    """A sample with a reference that Python's own folding gets wrong."""
+    """A sample with a reference that Python's own policies fold wrongly."""
     item = sample(kind)
     snapshot = replace(item.snapshot, reference="№ 17/б", amount=Money(Decimal(1500), "EUR"))
     return replace(notice_of_sample(replace(item, snapshot=snapshot), locale), now=NOW)
@@ -76,7 +76,7 @@ def subject_of(notice: Notice) -> str:
 
 
 class Post:
-    """A notifier before a mail server; ``sent``: name of each mail -> its subject as it was meant, or None."""
+    """A notifier with a mail server; ``sent`` maps the name of each mail to its expected subject, or None."""
 
     def __init__(self, stand: MailStand) -> None:
         client = SmtpClient(f"smtp://127.0.0.1:{stand.port}", None)
@@ -84,7 +84,7 @@ class Post:
         self.sent: dict[str, str | None] = {}
 
     async def send_alerts(self, locale: str) -> None:
-        """What happens to an item, in one language."""
+        """The mails about the changes of one item, in one language."""
         notice = accented("portal_dispute", locale)
         subject, done = subject_of(notice), replace(notice, item=resolved(notice.item))
         again = replace(notice, item=replace(notice.item, version=4))
@@ -94,22 +94,22 @@ class Post:
             await self.notifier.deliver(about, TO, None, shown)
             self.sent[f"{name}.{locale}"] = subject if shown is None else f"Re: {subject}"
         await self.notifier.remind(notice, TO, "", Reminder("reminder", ANNA))
-        self.sent[f"nudge.{locale}"] = f"Re: {subject}"
+        self.sent[f"followup.{locale}"] = f"Re: {subject}"
 
     async def send_many(self, locale: str) -> None:
-        """Every kind once, then all of them in one mail, and the digest."""
+        """Every kind once, then all of them grouped in one mail, and the digest."""
         notices = [accented(kind, locale) for kind in SAMPLES]
         for kind, notice in zip(SAMPLES, notices, strict=True):
             await self.notifier.deliver(notice, TO, None, None)
             self.sent[f"{kind}.{locale}"] = subject_of(notice)
         await self.notifier.deliver_grouped(notices, TO)
-        self.sent[f"gathered.{locale}"] = None
+        self.sent[f"grouped.{locale}"] = None
         digest = replace(edition(sample_digest(locale, NOW)), unsubscribe_url=UNSUBSCRIBE)
         await self.notifier.deliver_digest(digest, TO)
         self.sent[f"digest.{locale}"] = format_digest(digest.digest).subject
 
-    async def send_words(self) -> None:
-        """Alarms, and the mail that signs somebody in."""
+    async def send_admin_mails(self) -> None:
+        """Admin alerts and the login mail."""
         values = {"about": "Getbill (Søn)", "since": "2026-03-02", "reason": "401", "url": f"https://{HOST}/login/x"}
         for code, sentence in SENTENCES.items():
             text = Translator().say("en", sentence, **values)
@@ -124,20 +124,20 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 async def delivered() -> Delivered:
-    """Each mail under its name, with the subject it was meant to have, as a mail server was given it."""
+    """Each mail by name, with its expected subject, as the mail server received it."""
     stand = MailStand()
     await stand.start()
     post = Post(stand)
     for locale in LOCALES:
         await post.send_alerts(locale)
         await post.send_many(locale)
-    await post.send_words()
+    await post.send_admin_mails()
     await stand.stop()
     assert len(post.sent) == len(stand.messages)
     return dict(zip(post.sent, zip(post.sent.values(), stand.messages, strict=True), strict=True))
 
 
-async def test_every_field_is_ascii_in_lines_a_server_takes(delivered: Delivered) -> None:
+async def test_every_header_is_ascii_in_lines_of_legal_length(delivered: Delivered) -> None:
     for name, (_, mail) in delivered.items():
         head = mail.raw.partition(b"\r\n\r\n")[0] + b"\r\n"
         assert HEAD.fullmatch(head), name
@@ -157,14 +157,14 @@ async def test_no_structured_header_is_encoded(delivered: Delivered) -> None:
         assert re.fullmatch(rf"<[0-9a-f]+@{DOMAIN}>", header_fields(mail.raw)["message-id"])
 
 
-async def test_a_client_that_follows_the_rfcs_finds_where_to_unsubscribe_by_one_click(delivered: Delivered) -> None:
+async def test_a_digest_has_the_headers_of_one_click_unsubscription(delivered: Delivered) -> None:
     for locale in LOCALES:
         head = header_fields(delivered[f"digest.{locale}"][1].raw)
         assert re.findall(r"<(https://[!-=?-~]+)>", head["list-unsubscribe"]) == [UNSUBSCRIBE]
         assert head["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
 
 
-async def test_another_parser_reads_every_mail_as_it_was_meant(delivered: Delivered, tools: Path) -> None:
+async def test_another_parser_reads_every_mail_unchanged(delivered: Delivered, tools: Path) -> None:
     read = parsed_by_mailparser(tools, {name: mail.raw for name, (_, mail) in delivered.items()})
 
     assert read.keys() == delivered.keys()
@@ -183,26 +183,26 @@ async def test_another_parser_reads_every_mail_as_it_was_meant(delivered: Delive
         assert parsed["files"] == [], name
 
 
-async def test_follow_ups_refer_to_what_the_first_mail_referred_to(delivered: Delivered) -> None:
+async def test_all_mails_about_an_item_refer_to_one_message_id(delivered: Delivered) -> None:
     root = root_id(sample("portal_dispute"), TO, SENDER)
 
-    for name in ("opened.da", "resolved.da", "reopened.da", "nudge.da"):
+    for name in ("opened.da", "resolved.da", "reopened.da", "followup.da"):
         head = header_fields(delivered[name][1].raw)
         assert (head["references"], head["in-reply-to"]) == (root, root)
 
 
-def test_another_parser_gives_back_every_headline_of_every_kind_and_language(tools: Path) -> None:
+def test_another_parser_reads_every_headline_unchanged(tools: Path) -> None:
     chance = random.Random(2047)
     expected, raw = {}, {}
     notices = [accented(kind, locale) for kind in SAMPLES for locale in LOCALES]
     for n in range(HEADLINES):
         notice = notices[n % len(notices)]
-        words = ["".join(chance.choices(PIECES, k=chance.randint(1, 5))) for _ in range(3)]
+        texts = ["".join(chance.choices(PIECES, k=chance.randint(1, 5))) for _ in range(3)]
         money = Money(Decimal(chance.randint(-10, 10**9)) / 100, chance.choice(("EUR", "DKK", "RUB", "JPY", "XXX")))
-        snapshot = replace(notice.item.snapshot, reference=words[0], debtor=words[1], title=words[2], amount=money)
+        snapshot = replace(notice.item.snapshot, reference=texts[0], debtor=texts[1], title=texts[2], amount=money)
         about = replace(notice, item=replace(notice.item, snapshot=snapshot))
-        voice = Formats(Translator(), notice.route.locale, ZoneInfo("Europe/Paris"), NOW)
-        subject = one_line(format_headline(StoryContext(about, voice)))
+        formats = Formats(Translator(), notice.route.locale, ZoneInfo("Europe/Paris"), NOW)
+        subject = one_line(format_headline(StoryContext(about, formats)))
         mail = EmailMessage(policy=POLICY)
         mail["Subject"] = subject if n % 2 else f"Re: {subject}"
         expected[str(n)], raw[str(n)] = subject if n % 2 else f"Re: {subject}", mail.as_bytes()

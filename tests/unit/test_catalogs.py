@@ -1,4 +1,4 @@
-"""The catalogs: everything Casebell says is said in every language, whole, and about nobody."""
+"""The catalogs: every sentence is translated completely into every language, and no catalog has personal data."""
 
 import re
 import subprocess
@@ -12,10 +12,11 @@ from notifiers.i18n import locale_refresh
 from notifiers.i18n.locale_refresh import CATALOGS, LANGUAGES, extract, is_translated, messages, read
 from notifiers.i18n.translator import Translator, language_of
 
-PLACE = re.compile(r"\{(\w+)\}")
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+|Last-Translator|Language-Team|POT-Creation-Date|PO-Revision-Date")
 FOUND = extract()
-FORMS = {"fr": {0: 0, 1: 0, 2: 1}, "da": {0: 1, 1: 0, 2: 1}, "de": {0: 1, 1: 0, 2: 1}}  # number -> which form
+# number -> index of the plural form
+FORMS = {"fr": {0: 0, 1: 0, 2: 1}, "da": {0: 1, 1: 0, 2: 1}, "de": {0: 1, 1: 0, 2: 1}}
 
 
 @pytest.fixture(params=LANGUAGES)
@@ -34,7 +35,7 @@ def forms(message: Message) -> tuple[list[str], list[str]]:
     return english, [message.string] if isinstance(message.string, str) else list(message.string or ())
 
 
-def test_the_extraction_finds_what_every_part_says() -> None:
+def test_the_extraction_finds_sentences_of_every_package() -> None:
     files = {file.split("/")[1] for message in messages(FOUND) for file, _ in message.locations}
 
     assert {"slack", "email", "story", "domain", "web"} <= files
@@ -51,22 +52,22 @@ def test_every_sentence_is_in_every_catalog(catalog: Catalog) -> None:
     assert sorted({str(message.id) for message in messages(FOUND)} - translated) == []
 
 
-def test_no_catalog_holds_a_sentence_that_nobody_says(catalog: Catalog) -> None:
+def test_no_catalog_has_an_unused_sentence(catalog: Catalog) -> None:
     assert sorted({str(m.id) for m in messages(catalog)} - {str(m.id) for m in messages(FOUND)}) == []
 
 
-def test_every_translation_fills_the_same_places(catalog: Catalog) -> None:
+def test_every_translation_has_the_same_placeholders(catalog: Catalog) -> None:
     differing = []
     for message in messages(catalog):
         english, translated = forms(message)
-        wanted = sorted(set(PLACE.findall(english[-1])))
-        differing += [text for text in translated if sorted(set(PLACE.findall(text))) != wanted]
+        wanted = sorted(set(PLACEHOLDER.findall(english[-1])))
+        differing += [text for text in translated if sorted(set(PLACEHOLDER.findall(text))) != wanted]
 
     assert differing == []
 
 
-def test_no_translation_has_lost_its_end(catalog: Catalog) -> None:
-    """A sentence stays a sentence, a label a label."""
+def test_every_translation_ends_with_the_same_kind_of_punctuation(catalog: Catalog) -> None:
+    """A sentence has a full stop, a label has none."""
     ends = (".", "?", "…", ":", "!")
     pairs = [(english[0], text) for english, translated in map(forms, messages(catalog)) for text in translated]
 
@@ -94,12 +95,12 @@ def test_no_catalog_names_a_person_or_an_address() -> None:
     assert [found for file in files for found in ADDRESS.findall(file.read_text())] == []
 
 
-def test_each_language_speaks_and_an_unknown_one_is_english() -> None:
-    told = {
+def test_each_language_has_its_translation_and_an_unknown_one_gets_english() -> None:
+    translations = {
         locale: Translator().say(locale, "Claimed by {who}", who="Ben") for locale in (*LANGUAGES, "fr-CA", "xx", "")
     }
 
-    assert told == {
+    assert translations == {
         "fr": "Pris en charge par Ben",
         "da": "Taget af Ben",
         "de": "Übernommen von Ben",
@@ -110,20 +111,20 @@ def test_each_language_speaks_and_an_unknown_one_is_english() -> None:
     assert language_of("../locale/fr") == "en"
 
 
-def test_casebells_own_words_are_translated_inside_a_sentence() -> None:
+def test_verbs_and_outcomes_are_translated_inside_a_sentence() -> None:
     sentence = "{who} was faster: this is resolved ({outcome})."
 
-    told = Translator().say("de", sentence, who="Anna", outcome="rejected")
+    translation = Translator().say("de", sentence, who="Anna", outcome="rejected")
 
-    assert told == "Anna war schneller: Dies ist erledigt (abgelehnt)."
+    assert translation == "Anna war schneller: Dies ist erledigt (abgelehnt)."
 
 
 def sentences_in(folder: Path) -> dict[str, list[str]]:
-    """Every file's lines in any order, but for where a sentence stands: that moves without anybody's words changing."""
+    """The lines of every file in any order, without the comments that say where a sentence is used."""
     return {file.name: sorted(re.findall(r"^(?!#:).+$", file.read_text(), re.MULTILINE)) for file in folder.iterdir()}
 
 
-def test_refreshing_changes_nothing_when_nothing_new_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refresh_without_new_sentences_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locale_refresh, "CATALOGS", tmp_path)
     monkeypatch.setattr(locale_refresh, "TEMPLATE", tmp_path / "casebell.pot")
     for file in CATALOGS.glob("*.po"):
@@ -135,20 +136,20 @@ def test_refreshing_changes_nothing_when_nothing_new_is_said(tmp_path: Path, mon
     assert sentences_in(tmp_path) == sentences_in(CATALOGS)
 
 
-def test_a_table_that_was_renamed_is_not_lost_silently(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_renamed_table_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locale_refresh, "TABLES", (("notifiers/slack/buttons.py", "NO_SUCH_TABLE"),))
 
     with pytest.raises(LookupError, match="no table NO_SUCH_TABLE"):
         extract()
 
 
-def test_the_one_command_is_there() -> None:
-    """Only its import: running it would write into the tree."""
-    shown = subprocess.run(
+def test_the_refresh_command_can_be_imported() -> None:
+    """Running it would change the catalogs of the repository."""
+    run = subprocess.run(
         [sys.executable, "-c", "import notifiers.i18n.locale_refresh as tool; print(tool.LANGUAGES)"],
         capture_output=True,
         text=True,
         check=True,
     )
 
-    assert shown.stdout.strip() == str(LANGUAGES)
+    assert run.stdout.strip() == str(LANGUAGES)

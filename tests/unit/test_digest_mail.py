@@ -1,4 +1,4 @@
-"""A digest as people get it: by mail in every language, and in Slack."""
+"""A digest as mail in every language, and as a Slack message."""
 
 import re
 from dataclasses import replace
@@ -31,9 +31,9 @@ CROWDED = sample_digest("de", NOW, many=400)
 EMPTY = replace(MORNING, parts=(), totals=Totals(), flow=(), figures=(), silent=(), new=0)
 
 
-def mail_of(shown: Edition) -> EmailMessage:
-    """As it comes out at the other end of the wire."""
-    sent = render_digest(shown, Translator().say, SENDER, TO, HOST)
+def mail_of(of: Edition) -> EmailMessage:
+    """The mail as it arrives, parsed from its bytes."""
+    sent = render_digest(of, Translator().say, SENDER, TO, HOST)
     return message_from_bytes(sent.as_bytes(policy=SMTP), policy=default)
 
 
@@ -43,39 +43,39 @@ def body(mail: EmailMessage, kind: str) -> str:
     return str(part.get_content())
 
 
-def with_title(digest: Digest, **said: object) -> Digest:
-    """The first entry of the first part, with other words."""
+def with_snapshot(digest: Digest, **changes: object) -> Digest:
+    """The digest with changes in the snapshot of its first entry."""
     first, *rest = digest.parts
     entry = first.entries[0]
-    snapshot = replace(make_snapshot(key=entry.item.key), **said)  # type: ignore[arg-type]
+    snapshot = replace(make_snapshot(key=entry.item.key), **changes)  # type: ignore[arg-type]
     entries = (replace(entry, item=replace(entry.item, snapshot=snapshot)), *first.entries[1:])
     return replace(digest, parts=(replace(first, entries=entries), *rest))
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-def test_every_language_says_all_of_it(locale: str) -> None:
+def test_every_section_is_in_both_bodies_in_every_language(locale: str) -> None:
     digest = sample_digest(locale, NOW)
     mail = mail_of(edition(digest))
-    told = format_digest(digest)
+    digest_text = format_digest(digest)
 
     for text in (body(mail, "plain"), body(mail, "html")):
-        for section in told.sections:
+        for section in digest_text.sections:
             assert section.title.upper() in text.upper()
-        assert told.next_at in text
-        assert told.warnings[0] in text
+        assert digest_text.next_at in text
+        assert digest_text.warnings[0] in text
     assert f'<html lang="{locale}">' in body(mail, "html")
     assert {"{", "}"} & set(body(mail, "plain")) == set()
 
 
 def bars_of(html: str) -> list[list[tuple[str, int]]]:
-    """Of each bar its cells: class and width in percent."""
+    """The cells of each bar: class and width in percent."""
     bars = re.findall(r'<table class="bar".*?</table>', html, re.DOTALL)
     cells = r'<td class="([a-z0-9-]+)"(?=[^>]* bgcolor="#)[^>]* width="(\d+)%"'
     return [[(tone, int(width)) for tone, width in re.findall(cells, bar)] for bar in bars]
 
 
 def text_of(html: str) -> str:
-    """What a screen reader reads: the words of the body in order."""
+    """The text of the body in order, as a screen reader reads it."""
     return " ".join(unescape(re.sub(r"<style.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL)).split())
 
 
@@ -89,25 +89,25 @@ def test_a_digest_has_two_bodies_and_no_image(digest: Digest) -> None:
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-def test_every_bar_has_its_label_and_its_figure_beside_it(locale: str) -> None:
+def test_every_bar_has_a_label_and_a_figure(locale: str) -> None:
     digest = sample_digest(locale, NOW)
-    told, mail = format_digest(digest), mail_of(edition(digest))
+    digest_text, mail = format_digest(digest), mail_of(edition(digest))
     html, text = text_of(body(mail, "html")), body(mail, "plain")
 
-    ages = " ".join(f"{bar.label} {bar.short}" for bar in told.ages[0].bars)
-    weeks = " ".join(f"{week} {opened} {resolved}" for week, opened, resolved in told.flow.weeks)
-    assert " ".join(f"{told.ages[0].title} {ages}".split()) in html
-    assert " ".join(f"{told.flow.totals[1]} {told.flow.resolved} {weeks}".split()) in html
-    for bar in told.ages[0].bars:
+    ages = " ".join(f"{bar.label} {bar.short}" for bar in digest_text.ages[0].bars)
+    weeks = " ".join(f"{week} {opened} {resolved}" for week, opened, resolved in digest_text.flow.weeks)
+    assert " ".join(f"{digest_text.ages[0].title} {ages}".split()) in html
+    assert " ".join(f"{digest_text.flow.totals[1]} {digest_text.flow.resolved} {weeks}".split()) in html
+    for bar in digest_text.ages[0].bars:
         assert re.search(rf"{re.escape(bar.label)}\s?: {re.escape(bar.amount)} \({bar.claims}\)", text)
-    assert body(mail, "html").count('scope="row"') == len(told.ages[0].bars) + len(told.flow.weeks)
+    assert body(mail, "html").count('scope="row"') == len(digest_text.ages[0].bars) + len(digest_text.flow.weeks)
 
 
-def test_the_widths_are_the_shares() -> None:
-    told, bars = format_digest(MORNING), bars_of(body(mail_of(edition(MORNING)), "html"))
-    most = max(max(opened, resolved) for _, opened, resolved in told.flow.weeks)
-    counts = [count for _, *both in told.flow.weeks for count in both]
-    shares = [bar.share for bar in told.ages[0].bars] + [count / most for count in counts]
+def test_the_width_of_a_bar_is_its_share() -> None:
+    digest_text, bars = format_digest(MORNING), bars_of(body(mail_of(edition(MORNING)), "html"))
+    most = max(max(opened, resolved) for _, opened, resolved in digest_text.flow.weeks)
+    counts = [count for _, *both in digest_text.flow.weeks for count in both]
+    shares = [bar.share for bar in digest_text.ages[0].bars] + [count / most for count in counts]
 
     assert [sum(width for _, width in bar) for bar in bars] == [100] * len(shares)
     filled = [sum(width for tone, width in bar if tone != "track") for bar in bars]
@@ -116,7 +116,7 @@ def test_the_widths_are_the_shares() -> None:
     assert 100 in filled[5:]
 
 
-def test_seven_days_of_each_bar_end_with_the_newest_day_and_lose_none() -> None:
+def test_the_newest_bar_has_seven_days_and_no_day_is_lost() -> None:
     flow = format_digest(MORNING).flow
 
     labels = [week for week, _, _ in flow.weeks]
@@ -125,23 +125,23 @@ def test_seven_days_of_each_bar_end_with_the_newest_day_and_lose_none() -> None:
     assert sum(resolved for _, _, resolved in flow.weeks) == flow.totals[1]
 
 
-def test_nothing_to_compare_is_no_chart() -> None:
-    nothing = format_digest(EMPTY)
-    calm = replace(MORNING, flow=tuple(replace(day, opened=0, resolved=0) for day in MORNING.flow))
+def test_a_chart_without_figures_is_left_out() -> None:
+    empty = format_digest(EMPTY)
+    no_flow = replace(MORNING, flow=tuple(replace(day, opened=0, resolved=0) for day in MORNING.flow))
 
-    assert nothing.flow.share(0) == format_digest(calm).flow.share(0) == 0
+    assert empty.flow.share(0) == format_digest(no_flow).flow.share(0) == 0
     assert bars_of(body(mail_of(Edition(EMPTY)), "html")) == []
-    assert len(bars_of(body(mail_of(Edition(calm)), "html"))) == len(format_digest(calm).ages[0].bars)
+    assert len(bars_of(body(mail_of(Edition(no_flow)), "html"))) == len(format_digest(no_flow).ages[0].bars)
     assert len(bars_of(body(mail_of(Edition(replace(MORNING, totals=Totals()))), "html"))) == 10
 
 
-def test_a_currency_of_a_stranger_is_no_markup_in_a_chart() -> None:
+def test_an_invalid_currency_is_no_markup_in_a_chart() -> None:
     digest = worth((1, "<b>"))
 
     assert "<b>" not in re.findall(r"<caption.*?</caption>", body(mail_of(Edition(digest)), "html"), re.DOTALL)
 
 
-def test_a_crowded_morning_stays_below_what_gmail_clips_and_says_how_many_more() -> None:
+def test_a_long_digest_stays_below_gmails_limit_and_counts_the_rest() -> None:
     mail = mail_of(edition(CROWDED))
     html = body(mail, "html")
 
@@ -151,7 +151,7 @@ def test_a_crowded_morning_stays_below_what_gmail_clips_and_says_how_many_more()
     assert f"({blocking})" in html
 
 
-def test_what_finds_no_room_is_a_link_to_the_inbox_for_whoever_may_open_it() -> None:
+def test_the_count_of_the_rest_links_to_the_inbox_where_the_recipient_may_open_it() -> None:
     inbox = f"https://{HOST}/"
     with_link, without = (mail_of(replace(edition(CROWDED), inbox_url=url)) for url in (inbox, None))
 
@@ -160,7 +160,7 @@ def test_what_finds_no_room_is_a_link_to_the_inbox_for_whoever_may_open_it() -> 
     assert f'href="{inbox}"' not in body(without, "html")
 
 
-def test_strangers_novels_cost_rows_and_never_the_limit() -> None:
+def test_long_texts_reduce_the_rows_and_never_exceed_the_limit() -> None:
     long = replace(
         CROWDED,
         parts=tuple(
@@ -180,7 +180,7 @@ def test_strangers_novels_cost_rows_and_never_the_limit() -> None:
     assert len(body(mail_of(edition(long)), "html").encode()) <= 80_000
 
 
-def test_one_click_unsubscribes_and_machines_know_what_this_is() -> None:
+def test_a_digest_has_the_headers_of_a_list_and_of_an_automatic_mail() -> None:
     mail = mail_of(edition(MORNING))
 
     assert mail["List-Unsubscribe"] == "<https://casebell.example.com/unsubscribe/preview>"
@@ -191,7 +191,7 @@ def test_one_click_unsubscribes_and_machines_know_what_this_is() -> None:
     assert mail["Date"] is not None
 
 
-def test_the_same_digest_to_the_same_address_is_the_same_mail_and_to_another_one_another() -> None:
+def test_the_message_id_depends_on_digest_time_and_address() -> None:
     first, again = mail_of(edition(MORNING)), mail_of(edition(MORNING))
     other = render_digest(edition(MORNING), Translator().say, SENDER, "coo@creditor.example", HOST)
     tomorrow = mail_of(edition(sample_digest("en", NOW.replace(day=3))))
@@ -200,25 +200,25 @@ def test_the_same_digest_to_the_same_address_is_the_same_mail_and_to_another_one
     assert len({first["Message-ID"], other["Message-ID"], tomorrow["Message-ID"]}) == 3
 
 
-def test_who_may_decide_gets_links_to_decide_by_and_others_to_the_source() -> None:
-    shown = edition(MORNING)
-    reader = replace(shown, decide_links={})
+def test_people_who_may_decide_get_action_links_and_others_links_to_the_source() -> None:
+    decider = edition(MORNING)
+    reader = replace(decider, decide_links={})
 
-    assert "/act/" in body(mail_of(shown), "html")
+    assert "/act/" in body(mail_of(decider), "html")
     assert "/act/" not in body(mail_of(reader), "html")
     assert "https://app.debitura.com/" in body(mail_of(reader), "html")
 
 
 @pytest.mark.parametrize("title", ["<script>alert(1)</script>", "Dispute\r\nBcc: eve@elsewhere.example", "a\u202eb"])
-def test_a_strangers_title_is_neither_markup_nor_a_header(title: str) -> None:
-    mail = mail_of(edition(with_title(MORNING, title=title)))
+def test_a_hostile_title_is_neither_markup_nor_a_header(title: str) -> None:
+    mail = mail_of(edition(with_snapshot(MORNING, title=title)))
 
     assert "<script" not in body(mail, "html")
     assert mail["Bcc"] is None
     assert "\u202e" not in body(mail, "plain")
 
 
-def test_a_link_that_is_not_https_leads_nowhere() -> None:
+def test_a_link_that_is_not_https_is_left_out() -> None:
     entry = MORNING.parts[0].entries[0]
     mail = mail_of(Edition(MORNING, {}, {entry.item.id: "javascript:alert(1)"}, "http://elsewhere.example/u"))
 
@@ -226,8 +226,8 @@ def test_a_link_that_is_not_https_leads_nowhere() -> None:
     assert mail["List-Unsubscribe"] is None
 
 
-def test_a_hidden_debtor_stays_hidden() -> None:
-    digest = with_title(MORNING, debtor="Jane Roe", title=None)
+def test_a_masked_debtor_is_masked() -> None:
+    digest = with_snapshot(MORNING, debtor="Jane Roe", title=None)
     first = digest.parts[0]
     masked = replace(first, entries=(replace(first.entries[0], is_masked=True),))
 
@@ -247,11 +247,11 @@ def test_amounts_of_several_currencies_are_never_added() -> None:
 
 def worth(*amounts: tuple[int, str | None]) -> Digest:
     """A digest of one debt for each amount."""
-    said = [
+    snapshots = [
         make_snapshot(key=f"getbill:main:x:{n}", debt_id=f"d{n}", amount=Money(Decimal(amount), currency))
         for n, (amount, currency) in enumerate(amounts)
     ]
-    items = [make_item(one, id=f"item{n:08}") for n, one in enumerate(said)]
+    items = [make_item(one, id=f"item{n:08}") for n, one in enumerate(snapshots)]
     return build_digest(RULE, items, NOW - timedelta(days=1), NOW)
 
 
@@ -260,7 +260,7 @@ def figure_of(digest: Digest) -> str:
     return f"{label}: {first} ({beside})".replace("\xa0", " ")
 
 
-def test_a_fifth_currency_is_told_and_so_is_what_no_sum_takes_in() -> None:
+def test_every_currency_and_the_count_of_unknown_amounts_are_shown() -> None:
     five = worth((1, "EUR"), (2, "DKK"), (3, "SEK"), (4, "NOK"), (5_000_000, "GBP"), (7, None), (8, None))
 
     assert figure_of(five) == (
@@ -273,7 +273,7 @@ def test_a_fifth_currency_is_told_and_so_is_what_no_sum_takes_in() -> None:
     assert subject.endswith(" + 2 items, amount or currency not known yet")
 
 
-def test_yen_euros_and_what_has_no_currency_are_never_added() -> None:
+def test_amounts_without_a_currency_are_counted_and_not_added() -> None:
     after_a_burst = worth((4_743_865, "JPY"), (29_735, "EUR"), *((n, None) for n in range(1, 201)))
     unread = worth(*((n, None) for n in range(1, 201)))
 
@@ -289,24 +289,24 @@ def test_yen_euros_and_what_has_no_currency_are_never_added() -> None:
 def test_currencies_that_do_not_fit_a_subject_are_counted(locale: str) -> None:
     currencies = sorted(list_currencies())[:40]
     many = replace(worth(*((10**6, currency) for currency in currencies), (1, None)), locale=locale)
-    told = format_digest(many)
+    digest_text = format_digest(many)
 
-    sums, more, unknown = told.subject.partition(" · ")[2].rsplit(" + ", 2)
+    sums, more, unknown = digest_text.subject.partition(" · ")[2].rsplit(" + ", 2)
     assert len(sums.split(" + ")) + int(more.split()[0]) == 40
     assert unknown.startswith("1 ")
-    assert mail_of(edition(many))["Subject"] == told.subject
+    assert mail_of(edition(many))["Subject"] == digest_text.subject
     assert violations(slack_digest.render_digest(edition(many)).blocks, "x") == []
 
 
-def test_what_is_snoozed_is_said_where_the_digest_sums_up() -> None:
-    asleep = replace(make_item(), snoozed_until=NOW + timedelta(days=1))
-    digest = build_digest(RULE, [asleep, make_item(make_snapshot(debt_id="d2"), id="b")], NOW - timedelta(days=1), NOW)
+def test_the_summary_counts_snoozed_items() -> None:
+    snoozed = replace(make_item(), snoozed_until=NOW + timedelta(days=1))
+    digest = build_digest(RULE, [snoozed, make_item(make_snapshot(debt_id="d2"), id="b")], NOW - timedelta(days=1), NOW)
 
     assert format_digest(digest).summary.startswith("1 to decide, 1 new, 1 snoozed (")
 
 
 @pytest.mark.parametrize("digest", [*(sample_digest(locale, NOW) for locale in LOCALES), CROWDED, EMPTY])
-def test_slack_takes_the_same_digest(digest: Digest) -> None:
+def test_slack_accepts_the_same_digest(digest: Digest) -> None:
     message = slack_digest.render_digest(edition(digest))
 
     assert violations(message.blocks, message.text) == []
@@ -314,8 +314,8 @@ def test_slack_takes_the_same_digest(digest: Digest) -> None:
     assert format_digest(digest).next_at in str(message.blocks)
 
 
-def test_slack_takes_it_with_the_longest_words_there_are() -> None:
-    digest = with_title(CROWDED, title="&" * 300, debtor="<!channel>" * 30, amount=Money(Decimal(10**15), "EUR"))
+def test_slack_accepts_a_digest_with_the_longest_texts() -> None:
+    digest = with_snapshot(CROWDED, title="&" * 300, debtor="<!channel>" * 30, amount=Money(Decimal(10**15), "EUR"))
 
     message = slack_digest.render_digest(edition(digest))
 

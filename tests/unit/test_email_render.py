@@ -1,4 +1,4 @@
-"""What people read in their mail: it arrives whole, small and harmless, whatever a stranger wrote into it."""
+"""An alert as a mail: complete, small and harmless for any input."""
 
 import os
 import re
@@ -95,13 +95,13 @@ CASES: dict[str, tuple[Notice, Story]] = {
 
 
 def say(locale: str, message: str, **values: object) -> str:
-    """English as it is; any other language in marks, so that a word nobody translated shows."""
+    """English unchanged; another language in marks, so that an untranslated text is visible."""
     filled = message.format(**values)
     return filled if locale == "en" else f"‹{filled}›"
 
 
 def mailed(notice: Notice, story: Story = STORY, **more: Any) -> EmailMessage:
-    """The mail as the far end reads it: through its bytes on the wire."""
+    """The mail as it arrives, parsed from its bytes."""
     sent = render(notice, story, say, SENDER, ADDRESS, HOST, **more).as_bytes()
     assert sent.isascii()
     assert max(map(len, sent.splitlines())) <= 998
@@ -116,19 +116,19 @@ def part(mail: EmailMessage, kind: str) -> str:
 
 
 class Page(HTMLParser):
-    """The tags, links and visible words of a page."""
+    """The tags, links and visible texts of an HTML page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
+        self.texts: list[str] = []
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
 
     def handle_data(self, data: str) -> None:
-        self.words.append(data)
+        self.texts.append(data)
 
     def links(self) -> list[str]:
         return [str(attributes["href"]) for tag, attributes in self.tags if tag == "a"]
@@ -138,7 +138,7 @@ class Page(HTMLParser):
 
 
 def golden(name: str, text: str) -> str:
-    """The reviewed text; REWRITE_GOLDEN=1 puts this one in its place."""
+    """The reviewed text; with REWRITE_GOLDEN=1 this text replaces it."""
     path = GOLDEN / name
     if os.environ.get("REWRITE_GOLDEN"):
         path.write_text(text, encoding="utf-8")
@@ -146,7 +146,7 @@ def golden(name: str, text: str) -> str:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_people_read_is_what_was_reviewed(case: str) -> None:
+def test_the_mail_is_as_reviewed(case: str) -> None:
     mail = mailed(*CASES[case])
     head = "".join(f"{name}: {value}\n" for name, value in mail.items() if name != "Content-Type")
     shown = {"txt": f"{head}\n{part(mail, 'plain')}", "html": STYLED.sub("", SHEET.sub("", part(mail, "html")))}
@@ -154,8 +154,8 @@ def test_what_people_read_is_what_was_reviewed(case: str) -> None:
     assert shown == {ending: golden(f"{case}.{ending}", text) for ending, text in shown.items()}
 
 
-def test_each_style_is_what_was_reviewed() -> None:
-    """The lines of the sheets, and what is written at the elements, by their class: once for all mails."""
+def test_the_styles_are_as_reviewed() -> None:
+    """The lines of the style sheets and the inlined styles by class, once for all mails."""
     pages = [part(mailed(*case), "html") for case in CASES.values()]
     inline = {f"{tag} {style}\n" for page in pages for tag, style in WRITTEN.findall(page)}
     lines = dict.fromkeys(line for page in pages for line in "".join(SHEET.findall(page)).splitlines(keepends=True))
@@ -164,7 +164,7 @@ def test_each_style_is_what_was_reviewed() -> None:
     assert shown == {name: golden(name, text) for name, text in shown.items()}
 
 
-def test_the_text_part_comes_first_and_says_all_that_the_other_says() -> None:
+def test_the_text_part_comes_first_and_is_complete() -> None:
     mail = mailed(*CASES["chat"])
     text = part(mail, "plain")
 
@@ -174,7 +174,7 @@ def test_the_text_part_comes_first_and_says_all_that_the_other_says() -> None:
     assert [word for word in ("Acme Inkasso", "INV-2024-001", "paused", LINKS[3].url) if word not in text] == []
 
 
-def test_one_button_decides_and_one_link_leads_to_the_source() -> None:
+def test_a_mail_has_one_button_and_one_link_to_the_source() -> None:
     page = Page(part(mailed(*CASES["open_dispute"]), "html"))
 
     assert page.links() == [DECIDE.url, LINKS[3].url, LINKS[1].url, LINKS[2].url]
@@ -182,14 +182,14 @@ def test_one_button_decides_and_one_link_leads_to_the_source() -> None:
 
 
 @pytest.mark.parametrize("item", [resolved(), acting()], ids=["resolved", "acting"])
-def test_what_cannot_be_decided_now_offers_no_decision(item: Item) -> None:
+def test_an_item_that_cannot_be_decided_has_no_button(item: Item) -> None:
     mail = mailed(make_notice(item, links=LINKS), DONE)
 
     assert DECIDE.url not in part(mail, "html")
     assert DECIDE.url not in part(mail, "plain")
 
 
-def test_a_resolved_item_says_first_what_came_of_it() -> None:
+def test_the_mail_of_a_resolved_item_begins_with_the_decision() -> None:
     html = part(mailed(*CASES["resolved"]), "html")
     preheader = html[html.index('class="preheader"') :]
 
@@ -217,7 +217,7 @@ def test_a_link_that_is_not_plain_https_is_left_out(url: str) -> None:
     assert "Open in" not in part(mail, "plain")
 
 
-def test_the_sandbox_beside_the_service_may_be_linked_without_tls() -> None:
+def test_a_link_to_this_machine_may_use_http() -> None:
     mail = render(
         make_notice(links=(Link("solution", "http://127.0.0.1:8090/?todo=1"),)),
         STORY, say, SENDER, ADDRESS, "127.0.0.1",
@@ -226,7 +226,7 @@ def test_the_sandbox_beside_the_service_may_be_linked_without_tls() -> None:
     assert Page(part(mail, "html")).links() == ["http://127.0.0.1:8090/?todo=1"]
 
 
-def test_markup_in_a_strangers_words_stays_words() -> None:
+def test_markup_in_any_text_is_escaped() -> None:
     evil = "</td><script>x()</script><img src=https://evil.example/p.png onerror=x()>"
     story = replace(
         STORY, headline=evil, asked=evil, quote=evil, status=evil, problem=evil, footer=evil,
@@ -238,7 +238,7 @@ def test_markup_in_a_strangers_words_stays_words() -> None:
     assert [a for _, a in page.tags if any(name.startswith("on") for name in a)] == []
 
 
-def test_nothing_is_loaded_from_anywhere() -> None:
+def test_a_mail_loads_nothing() -> None:
     html = part(mailed(*CASES["open_dispute"]), "html")
 
     assert re.findall(r"src=|url\(|@import|<link", html) == []
@@ -248,7 +248,7 @@ def test_nothing_is_loaded_from_anywhere() -> None:
     "title",
     ["Dispute\r\nBcc: eve@evil.example", "Dispute\nX-Evil: 1", "Dispute\u2028Bcc: eve@evil.example", "a\x00b\ud800c"],
 )
-def test_a_strangers_title_never_becomes_a_header(title: str) -> None:
+def test_a_hostile_title_never_adds_a_header(title: str) -> None:
     mail = mailed(make_notice(), replace(STORY, headline=title))
 
     assert set(mail.keys()) == set(mailed(make_notice()).keys())
@@ -256,7 +256,7 @@ def test_a_strangers_title_never_becomes_a_header(title: str) -> None:
     assert mail["To"] == ADDRESS
 
 
-def test_headers_keep_machines_from_answering_and_mails_together() -> None:
+def test_a_mail_has_the_headers_of_an_automatic_mail_and_of_its_conversation() -> None:
     mail = mailed(make_notice())
     root = root_id(make_item(), ADDRESS, SENDER)
 
@@ -275,7 +275,7 @@ def ids(*mails: EmailMessage) -> int:
     return len({mail["Message-ID"] for mail in mails})
 
 
-def test_each_telling_has_its_own_message_id_and_the_same_telling_always_the_same() -> None:
+def test_each_change_has_its_own_message_id_and_every_try_the_same() -> None:
     opened = mailed(make_notice())
     again = mailed(make_notice(make_item(version=2), now=NOW.replace(hour=11)))
     done = mailed(make_notice(resolved()), shown_state="open")
@@ -289,7 +289,7 @@ def test_each_telling_has_its_own_message_id_and_the_same_telling_always_the_sam
     assert other_item["References"] != opened["References"]
 
 
-def test_follow_ups_answer_the_first_subject() -> None:
+def test_follow_ups_have_the_first_subject_with_re() -> None:
     translator = Translator()
     subjects = [
         mailed(notice, translator.story(notice), shown_state=shown)["Subject"]
@@ -311,7 +311,7 @@ def test_message_ids_survive_a_very_long_sender_domain() -> None:
 
 
 @pytest.mark.parametrize("filler", ["x", "&", "é", "🧾", "<\n"], ids=["ascii", "escaped", "accents", "emoji", "lines"])
-def test_a_hundred_thousand_characters_cost_neither_the_button_nor_the_limit(filler: str) -> None:
+def test_very_long_texts_keep_the_button_and_the_limit(filler: str) -> None:
     huge = filler * 100_000
     story = Story(
         huge, huge, huge, huge, ((huge, huge),) * 20, ((huge, huge, huge),) * 20, huge, huge, huge
@@ -322,11 +322,11 @@ def test_a_hundred_thousand_characters_cost_neither_the_button_nor_the_limit(fil
     assert DECIDE.url in Page(html).links()
 
 
-def test_a_usual_mail_is_far_below_what_gmail_clips() -> None:
+def test_a_usual_mail_is_far_below_gmails_limit() -> None:
     assert len(part(mailed(*CASES["chat"]), "html").encode()) < 30_000
 
 
-def test_a_mail_is_readable_by_ear_and_in_the_dark() -> None:
+def test_a_mail_supports_screen_readers_and_dark_mode() -> None:
     html = part(mailed(make_notice(route=Route("litiges", locale="fr"), links=LINKS)), "html")
     page = Page(html)
 
@@ -337,11 +337,18 @@ def test_a_mail_is_readable_by_ear_and_in_the_dark() -> None:
     assert len(page.named("h1")) == 1
 
 
-def test_every_label_of_ours_is_in_the_routes_language() -> None:
+def test_every_label_is_in_the_routes_language() -> None:
     mail = mailed(make_notice(route=Route("litiges", locale="fr"), links=LINKS), CHAT)
-    ours = ("Review and decide", "Open in Getbill", "Conversation", "Recordings and files", "Blocking", "You get this")
+    labels = (
+        "Review and decide",
+        "Open in Getbill",
+        "Conversation",
+        "Recordings and files",
+        "Blocking",
+        "You get this",
+    )
 
-    for label in ours:
+    for label in labels:
         assert label.upper() in part(mail, "plain").upper()
         assert re.search(rf"(?<!‹){label}", part(mail, "html")) is None
 
@@ -353,7 +360,7 @@ def _luminance(colour: str) -> float:
 
 
 def contrast(one: str, other: str) -> float:
-    """WCAG's ratio of two colours."""
+    """The contrast ratio of two colours, as WCAG defines it."""
     darker, lighter = sorted((_luminance(one), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -366,7 +373,7 @@ CSS = (Path(__file__).parents[2] / "notifiers" / "email" / "templates" / "alert.
     [(CSS.split("@media")[0], "#fdfdfd"), (CSS.split("dark) {")[1], "#1b2128")],
     ids=["light", "dark"],
 )
-def test_every_text_can_be_read_against_its_ground(css: str, ground: str) -> None:
+def test_every_text_has_enough_contrast(css: str, ground: str) -> None:
     for selector, rules in re.findall(r"([^{}]+)\{([^{}]+)\}", css):
         colour = re.search(r"(?<!-)color: (#\w{6})", rules)
         own = re.search(r"background-color: (#\w{6})", rules)
@@ -378,9 +385,9 @@ def test_every_text_can_be_read_against_its_ground(css: str, ground: str) -> Non
 
 @settings(max_examples=times(20, 800))
 @given(st.text(alphabet=st.characters(), max_size=300))
-def test_any_words_at_all_make_a_mail(words: str) -> None:
-    story = Story(words, words, words, words, ((words, words),), ((words, words, words),), words, words, words)
-    mail = mailed(make_notice(links=(Link("media", LINKS[1].url, words), DECIDE)), story)
+def test_any_text_makes_a_mail(text: str) -> None:
+    story = Story(text, text, text, text, ((text, text),), ((text, text, text),), text, text, text)
+    mail = mailed(make_notice(links=(Link("media", LINKS[1].url, text), DECIDE)), story)
 
     assert DECIDE.url in part(mail, "plain")
     assert DECIDE.url in Page(part(mail, "html")).links()

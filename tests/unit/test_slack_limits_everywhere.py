@@ -23,13 +23,13 @@ from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES
 from receiver.domain.routing import Route
 from receiver.domain.twin import Twin
-from tests import wordings, wordings_joined
+from tests import story_cases, story_cases_twins
 from tests.factories import NOW, make_item
 from tests.faults.much import times
 from tests.hostile import HOSTILE
 from tests.slack_cases import ALL_VERBS, LOCALES, judge, visible, walk
 
-SAID = wordings.KINDS | wordings_joined.KINDS
+SAID = story_cases.KINDS | story_cases_twins.KINDS
 TRANSLATOR = Translator()
 SOON = NOW + timedelta(minutes=10)
 HIDDEN = re.compile("[\x00-\x08\u200b\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -1,4 +1,4 @@
-"""Stories of hostile items: whatever a stranger writes, they are short, plain and complete, in every language."""
+"""Property tests of stories: any input gives a short, plain and complete story, in every language."""
 
 from datetime import UTC
 
@@ -10,9 +10,10 @@ from notifiers.story.sentences import KINDS
 from notifiers.text import clean
 from receiver.domain.item import Attempt, Detail, Installment, Item, Line, Snapshot
 from receiver.domain.money import Money
-from receiver.domain.notice import Notice, Story
+from receiver.domain.notice import Notice
 from receiver.domain.routing import Route
 from tests.factories import NOW
+from tests.story_cases import texts_of
 
 LOCALES = ("en", "fr", "da", "de")
 
@@ -77,27 +78,19 @@ ITEMS = st.builds(
 )
 
 
-def words_in(told: Story) -> list[str]:
-    single = (told.headline, told.sentence, told.asked, told.quote, told.status, told.problem, told.footer)
-    rows = (*told.facts, *told.conversation)
-    return [*(text for text in single if text), *(text for row in rows for text in row)]
-
-
 @given(ITEMS, st.sampled_from(LOCALES), st.booleans())
-def test_whatever_a_stranger_writes_the_story_is_short_plain_and_complete(
-    item: Item, locale: str, masked: bool
-) -> None:
+def test_any_input_gives_a_short_plain_and_complete_story(item: Item, locale: str, masked: bool) -> None:
     route = Route("r", locale=locale, timezone="Europe/Paris", mask_debtor=masked)
 
-    told = Translator().story(Notice(item, route, (), (), NOW))
+    story = Translator().story(Notice(item, route, (), (), NOW))
 
-    assert told.headline
-    assert told.sentence
-    assert len(told.headline) <= 140
-    assert len(told.sentence) <= 400
-    assert max(len(told.asked or ""), len(told.quote or "")) <= 2_500
-    assert all(len(value) <= 300 for _, value in told.facts)
-    assert len(told.conversation) <= 5
-    assert all(len(text) <= 1_000 for _, _, text in told.conversation)
-    assert all(clean(text) == text.strip() for text in words_in(told))
-    assert not any("\n" in text for text in (told.headline, told.sentence, told.footer))
+    assert story.headline
+    assert story.sentence
+    assert len(story.headline) <= 140
+    assert len(story.sentence) <= 400
+    assert max(len(story.asked or ""), len(story.quote or "")) <= 2_500
+    assert all(len(value) <= 300 for _, value in story.facts)
+    assert len(story.conversation) <= 5
+    assert all(len(text) <= 1_000 for _, _, text in story.conversation)
+    assert all(clean(text) == text.strip() for text in texts_of(story))
+    assert not any("\n" in text for text in (story.headline, story.sentence, story.footer))

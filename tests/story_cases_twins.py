@@ -1,4 +1,4 @@
-"""The kinds that tell of both systems: conflicts."""
+"""Snapshots of the kinds that two systems or a due date cause: conflicts, overdue installments, check-ins."""
 
 from datetime import date
 
@@ -6,20 +6,20 @@ from receiver.domain import conflict
 from receiver.domain.item import Detail, Snapshot
 from receiver.domain.twin import Pair
 from tests.receivables import case, debt
-from tests.wordings import ACCOUNT, euros, getbill, installment, task
+from tests.story_cases import ACCOUNT, euros, getbill, installment, task
 
 
-def disagreement(here: tuple[str, ...], there: tuple[str, ...], stage: str = "Active") -> Snapshot:
-    found = conflict.snapshot(Pair(case(standing=there, stage=stage), debt(standing=here), is_sure=True))
-    assert found is not None
-    return found
+def make_conflict(here: tuple[str, ...], there: tuple[str, ...], stage: str = "Active") -> Snapshot:
+    snapshot = conflict.snapshot(Pair(case(standing=there, stage=stage), debt(standing=here), is_sure=True))
+    assert snapshot is not None
+    return snapshot
 
 
 KINDS: dict[str, Snapshot] = {
-    "conflict_disputed": disagreement(("disputed", "owed"), ("owed", "pursued")),
-    "conflict_paid": disagreement(("paid",), ("owed",), stage="Paused"),
-    "conflict_recovered": disagreement(("owed",), ("paid",), stage="Closed"),
-    "conflict_planned": disagreement(("owed", "planned"), ("owed", "pursued")),
+    "conflict_disputed": make_conflict(("disputed", "owed"), ("owed", "pursued")),
+    "conflict_paid": make_conflict(("paid",), ("owed",), stage="Paused"),
+    "conflict_recovered": make_conflict(("owed",), ("paid",), stage="Closed"),
+    "conflict_planned": make_conflict(("owed", "planned"), ("owed", "pursued")),
     "overdue_installment": getbill(
         "overdue_installment",
         urgency="review",

@@ -1,4 +1,4 @@
-"""Every kind of item as its source shows it, and the story told of it."""
+"""One snapshot of every kind of item, and helpers that build and print its story."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ LOCALES = ("en", "fr", "da", "de")
 TRANSLATOR = Translator()
 
 
-UNSAID: dict[str, Any] = dict.fromkeys(
+NO_TEXTS: dict[str, Any] = dict.fromkeys(
     ("title", "question", "quote", "severity", "theme", "confidence", "is_collection_paused")
 )
 
@@ -36,11 +36,11 @@ def installment(cents: int, due_on: date, *, is_paid: bool = False) -> Installme
 
 
 def getbill(kind: str, **changes: Any) -> Snapshot:
-    return make_snapshot(kind=kind, **{**UNSAID, "case_reference": "DEBT-2024-001"} | changes)
+    return make_snapshot(kind=kind, **{**NO_TEXTS, "case_reference": "DEBT-2024-001"} | changes)
 
 
 def task(kind: str, label: str, **changes: Any) -> Snapshot:
-    calm: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "key": "debitura:main:task:5e2a1e3a",
         "source": "debitura",
         "kind": kind,
@@ -55,7 +55,7 @@ def task(kind: str, label: str, **changes: Any) -> Snapshot:
         "verbs": (),
         "status": "Open",
     }
-    return make_snapshot(**UNSAID | calm | changes)
+    return make_snapshot(**NO_TEXTS | defaults | changes)
 
 
 def chat_task(kind: str, label: str) -> Snapshot:
@@ -150,27 +150,27 @@ KINDS: dict[str, Snapshot] = {
 }
 
 
-def story(snapshot: Snapshot | None = None, *, locale: str = "en", masked: bool = False, **changes: Any) -> Story:
+def make_story(snapshot: Snapshot | None = None, *, locale: str = "en", masked: bool = False, **changes: Any) -> Story:
     route = Route("r", locale=locale, timezone="Europe/Paris", mask_debtor=masked)
     return TRANSLATOR.story(make_notice(make_item(snapshot, **changes), route=route))
 
 
-def shown(told: Story) -> str:
+def format_story(story: Story) -> str:
     parts = {
-        "headline": told.headline,
-        "sentence": told.sentence,
-        "asked": told.asked,
-        "quote": told.quote,
-        "facts": "\n".join(f"{label}: {value}" for label, value in told.facts),
-        "conversation": "\n".join(" | ".join(line) for line in told.conversation),
-        "status": told.status,
-        "problem": told.problem,
-        "footer": told.footer,
+        "headline": story.headline,
+        "sentence": story.sentence,
+        "asked": story.asked,
+        "quote": story.quote,
+        "facts": "\n".join(f"{label}: {value}" for label, value in story.facts),
+        "conversation": "\n".join(" | ".join(line) for line in story.conversation),
+        "status": story.status,
+        "problem": story.problem,
+        "footer": story.footer,
     }
     return "\n\n".join(f"[{name}]\n{text}" for name, text in parts.items() if text) + "\n"
 
 
-def words_in(told: Story) -> list[str]:
-    single = (told.headline, told.sentence, told.asked, told.quote, told.status, told.problem, told.footer)
-    rows = (*told.facts, *told.conversation)
+def texts_of(story: Story) -> list[str]:
+    single = (story.headline, story.sentence, story.asked, story.quote, story.status, story.problem, story.footer)
+    rows = (*story.facts, *story.conversation)
     return [*(text for text in single if text), *(text for row in rows for text in row)]

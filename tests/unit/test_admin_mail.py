@@ -1,4 +1,4 @@
-"""A mail that signs somebody in, and words to admins (step 6)."""
+"""Mails with a login link, and admin alerts by mail."""
 
 import re
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ AT = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
 TRANSLATOR = Translator()
 
 
-def test_a_mail_that_signs_in_has_one_link_to_press() -> None:
+def test_a_login_mail_has_one_link_and_it_is_a_button() -> None:
     text = TRANSLATOR.say("en", SENTENCES["login"], url=LINK)
     html = html_of(admin_mail.render(text, "login 1", TRANSLATOR.say, SENDER, ADDRESS, HOST, AT))
     assert set(re.findall(r'href="([^"]*)"', html)) == {LINK}
@@ -21,7 +21,7 @@ def test_a_mail_that_signs_in_has_one_link_to_press() -> None:
     assert "it works once, within fifteen minutes" in html
 
 
-def test_an_address_in_a_word_to_admins_is_no_link() -> None:
+def test_a_url_in_an_admin_alert_is_no_link() -> None:
     text = "Getbill (main) fails. It answered https://evil.example/press <b>me</b>."
     html = html_of(admin_mail.render(text, "failing", TRANSLATOR.say, SENDER, ADDRESS, HOST, AT))
     assert "href" not in html

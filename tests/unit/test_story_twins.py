@@ -1,4 +1,4 @@
-"""Stories about two systems, and about what falls due: who says what, what to do, and how sure it is."""
+"""Stories of twins, conflicts and due dates: what each system shows, and whether the match is certain."""
 
 import os
 from typing import Any
@@ -6,27 +6,27 @@ from typing import Any
 import pytest
 
 from receiver.domain.twin import Twin
-from tests.wordings import GOLDEN, LOCALES, shown, story, words_in
-from tests.wordings_joined import KINDS
+from tests.story_cases import GOLDEN, LOCALES, format_story, make_story, texts_of
+from tests.story_cases_twins import KINDS
 
 ACTIVE = Twin("debitura", "main", True, "Q8OAXF3W", "Active", "Nordic Collect", ("owed", "pursued"))
 
 
 @pytest.mark.parametrize("locale", ["en", "fr"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_is_told_as_reviewed(kind: str, locale: str) -> None:
-    told = shown(story(KINDS[kind], locale=locale))
+def test_the_story_of_every_kind_is_as_reviewed(kind: str, locale: str) -> None:
+    text = format_story(make_story(KINDS[kind], locale=locale))
 
     path = GOLDEN / f"{kind}.{locale}.txt"
     if os.environ.get("CASEBELL_REWRITE_GOLDEN"):
-        path.write_text(told)
-    assert told == path.read_text()
+        path.write_text(text)
+    assert text == path.read_text()
 
 
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_place_stays_unfilled(kind: str, locale: str) -> None:
-    assert [text for text in words_in(story(KINDS[kind], locale=locale)) if "{" in text or "None" in text] == []
+def test_every_placeholder_is_filled(kind: str, locale: str) -> None:
+    assert [text for text in texts_of(make_story(KINDS[kind], locale=locale)) if "{" in text or "None" in text] == []
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_no_place_stays_unfilled(kind: str, locale: str) -> None:
     ],
 )
 def test_a_twin_is_one_fact_in_the_readers_language(locale: str, line: tuple[str, str]) -> None:
-    assert line in story(locale=locale, twin=ACTIVE).facts
+    assert line in make_story(locale=locale, twin=ACTIVE).facts
 
 
 @pytest.mark.parametrize(
@@ -52,30 +52,30 @@ def test_a_twin_is_one_fact_in_the_readers_language(locale: str, line: tuple[str
     ],
     ids=["at Getbill", "not sure", "nothing known of it", "paid"],
 )  # fmt: skip
-def test_a_twin_says_as_much_as_is_known_and_how_sure_that_is(twin: Twin, value: str) -> None:
-    assert value in dict(story(twin=twin).facts).values()
+def test_a_twin_shows_what_is_known_and_whether_the_match_is_confirmed(twin: Twin, value: str) -> None:
+    assert value in dict(make_story(twin=twin).facts).values()
 
 
-def test_a_hostile_name_from_elsewhere_is_cleaned_and_a_masked_debtor_stays_masked() -> None:
+def test_the_texts_of_a_twin_are_cleaned_and_masked() -> None:
     nasty = Twin("debitura", "main", True, "Q8\u202e\nX", "A" * 5_000, "for Jane Roe <!channel>")
 
-    (value,) = [text for label, text in story(twin=nasty, masked=True).facts if label == "Also at Debitura"]
+    (value,) = [text for label, text in make_story(twin=nasty, masked=True).facts if label == "Also at Debitura"]
 
     assert "Jane Roe" not in value
     assert not set(value) & set("\u202e\n")
     assert len(value) <= 300
 
 
-def test_the_two_sides_of_a_conflict_come_before_what_they_are_about() -> None:
-    told = story(KINDS["conflict_disputed"])
+def test_the_two_sides_of_a_conflict_are_its_first_facts() -> None:
+    story = make_story(KINDS["conflict_disputed"])
 
-    assert [label for label, _ in told.facts] == ["Getbill", "Debitura", "Reference", "Debtor", "Amount"]
-    assert told.footer.startswith("Casebell · main")
+    assert [label for label, _ in story.facts] == ["Getbill", "Debitura", "Reference", "Debtor", "Amount"]
+    assert story.footer.startswith("Casebell · main")
 
 
-def test_a_conflict_that_is_over_says_that_the_two_agree() -> None:
+def test_the_status_of_a_resolved_conflict_says_that_the_systems_agree() -> None:
     ended: dict[str, Any] = {"state": "resolved", "outcome": "agreed"}
 
-    told = story(KINDS["conflict_paid"], **ended)
+    story = make_story(KINDS["conflict_paid"], **ended)
 
-    assert (told.status or "").startswith("The two systems agree again")
+    assert (story.status or "").startswith("The two systems agree again")
