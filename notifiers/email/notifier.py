@@ -40,7 +40,7 @@ class MailNotifier:
         self._host = host
 
     async def deliver(self, notice: Notice, address: str, reference: str | None, shown_state: str | None) -> Delivered:
-        """Mail an item that opened, was resolved or reopened; the page behind the link shows every other change."""
+        """Mail the changes that ``is_news`` names; the page behind the link shows every other change."""
         if not is_news(shown_state, notice.item):
             return Delivered(reference)
         recipient = _parse_recipient(address)

@@ -120,7 +120,7 @@ class _DigestFormatter:
             key_figures=tuple(self._list_key_figures()),
             warnings=tuple(self._format_silence(silence) for silence in digest.silent),
             sections=tuple(self._build_section(part, share) for part in digest.parts),
-            ages=tuple(build_age_chart(at_risk, formats) for at_risk in digest.totals.at_risk),
+            ages=tuple(build_age_chart(currency, formats) for currency in digest.totals.at_risk),
             flow=build_flow_chart(digest.flow, formats),
             sources=tuple(self._format_figures(figures) for figures in digest.figures if figures.counts),
             next_at=self._format_next_at(),
