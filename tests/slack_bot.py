@@ -1,4 +1,4 @@
-"""Somebody who uses Slack's stand-in: a bot that calls its Web API, a clock in the hand, drawings that are legal."""
+"""Helpers for tests of the Slack stand-in: a Web API client, a manual clock, valid blocks and a valid view."""
 
 import json
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ VIEW = {
 
 @dataclass
 class Hand:
-    """A clock that stands still until it is moved."""
+    """A clock that only the test moves."""
 
     at: datetime = NOW
 
@@ -42,7 +42,7 @@ class Hand:
 
 
 class Bot:
-    """Calls the Web API as a bot with the token does."""
+    """A Web API client with a bot token."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http

@@ -1,4 +1,4 @@
-"""Notices as people see them in Slack, and a check of Slack's limits."""
+"""Sample notices for Slack, and a check of Slack's limits on a message."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -133,7 +133,7 @@ def walk(value: object) -> Iterator[dict[str, Any]]:
 
 
 def pressable(message: Message) -> list[dict[str, Any]]:
-    """Everything that carries a verb."""
+    """All buttons and menu options with a value."""
     return [part for part in walk(message.blocks) if "value" in part]
 
 
@@ -146,9 +146,9 @@ def texts(drawn: object) -> list[str]:
 
 
 def judge(message: Message) -> list[str]:
-    """Violations of docs/vendors/slack.md#limits-of-messages-and-forms, counted escaped and in UTF-16 units."""
+    """Violated limits of docs/vendors/slack.md#limits-of-messages-and-forms, by escaped UTF-16 units."""
     wrong = (
-        ["too long a message"] if sum(map(escaping.weight, [message.text, *texts(message.blocks)])) >= 12_000 else []
+        ["too long a message"] if sum(map(escaping.length, [message.text, *texts(message.blocks)])) >= 12_000 else []
     )
     wrong += ["no text"] if not message.text.strip() or "\n" in message.text else []
     wrong += ["too many blocks"] if len(message.blocks) > 50 else []
@@ -158,15 +158,15 @@ def judge(message: Message) -> list[str]:
     for part in walk(message.blocks):
         most = {"header": 150, "section": 3000, "button": 75}.get(str(part.get("type")))
         inner = part.get("text")
-        if most and isinstance(inner, dict) and escaping.weight(inner["text"]) > most:
+        if most and isinstance(inner, dict) and escaping.length(inner["text"]) > most:
             wrong.append(f"{part['type']} text")
         wrong += ["fields"] if len(part.get("fields", ())) > 10 else []
         wrong += (
-            ["field text"] if any(escaping.weight(field["text"]) > 2000 for field in part.get("fields", ())) else []
+            ["field text"] if any(escaping.length(field["text"]) > 2000 for field in part.get("fields", ())) else []
         )
         wrong += ["overflow"] if part.get("type") == "overflow" and not 1 <= len(part["options"]) <= 5 else []
         wrong += ["value"] if len(str(part.get("value", ""))) > 150 else []
-        wrong += ["label"] if escaping.weight(str(part.get("accessibility_label", ""))) > 75 else []
+        wrong += ["label"] if escaping.length(str(part.get("accessibility_label", ""))) > 75 else []
         wrong += ["mrkdwn"] if part.get("type") == "mrkdwn" else []
         wrong += ["visible"] if part.get("type") == "actions" and visible(part) > 3 else []
     return wrong

@@ -1,4 +1,4 @@
-"""The pictures of docs/slack.md: Slack's stand-in draws the real Block Kit, and a real Chromium looks at it."""
+"""Takes the pictures of docs/slack.md: Chromium photographs the Block Kit that the Slack stand-in renders."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +13,13 @@ from tests.browser import somebody
 from tests.factories import NOW
 from tests.slack_scenes import FORMS, SHEETS, Channel
 
-WIDTH, HEIGHT = 900, 4_000  # the whole channel is in sight, nothing scrolls
+WIDTH, HEIGHT = 900, 4_000  # high enough that the channel does not scroll
 WIDTH_OF_FORMS, HEIGHT_OF_FORMS = 1_100, 900
 MARGIN = 8
 
 
 def draw_slack(chromium: Browser, folder: Path) -> None:
-    """Every sheet and every form."""
+    """Write a picture of every sheet and every form into ``folder``."""
     with SandboxThread() as stand_ins, somebody(chromium) as person:
         slack, page = stand_ins.sandbox.slack, person.new_page()
         slack._clock = lambda: NOW
@@ -44,7 +44,7 @@ def _whole(page: Page, messages: Locator) -> bytes:
 
 
 def _framed(page: Page, form: Locator) -> bytes:
-    """The form on the dimmed channel behind it."""
+    """A picture of the form with a margin of the dimmed channel."""
     box = form.bounding_box()
     assert box is not None
     left, top = box["x"] - 2 * MARGIN, box["y"] - 2 * MARGIN
@@ -53,7 +53,7 @@ def _framed(page: Page, form: Locator) -> bytes:
 
 
 def _tell(slack: SlackStand, url: str, names: list[str]) -> None:
-    """In a thread of its own: the browser has this one's loop."""
+    """Post the scenes from another thread, as the browser uses this thread's event loop."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(lambda: asyncio.run(_told(slack, url, names))).result()
 

@@ -1,4 +1,4 @@
-"""What docs/slack.md shows, told by the real notifier to Slack's stand-in: each message in each of its states."""
+"""The scenes in the pictures of docs/slack.md, posted by the real notifier to the Slack stand-in."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -31,7 +31,7 @@ NAMES = ("Moreau & Fils SARL", "Nordisk Byg ApS", "Keller GmbH", "Olsen A/S", "P
 
 
 def notice_of(item: Item, route: Route = ROUTE, **changes: Any) -> Notice:
-    """As the service makes one."""
+    """A notice with the links that the service would add."""
     place = f"https://app.{item.snapshot.source}.example/{item.id}"
     solution = () if item.snapshot.sides else (Link("solution", place),)
     media = tuple(Link("media", f"https://casebell.example.com/media/{n}", m.name)
@@ -51,7 +51,7 @@ def done(**changes: Any) -> Item:
 
 
 def many() -> list[Item]:
-    """Disputes of one night, of many debtors."""
+    """Disputes of several debtors."""
     said = [
         make_snapshot(
             reference=f"INV-2024-{n:03}", debtor=name, amount=Money(Decimal(90_000 + 41_350 * n) / 100, "EUR")
@@ -63,7 +63,7 @@ def many() -> list[Item]:
 
 @dataclass
 class Channel:
-    """One channel of the stand-in, into which the notifier writes."""
+    """A channel of the stand-in with a notifier for it."""
 
     slack: SlackStand
     client: SlackClient
@@ -85,7 +85,7 @@ class Channel:
             await self.notifier.deliver(notice, self.id, None, None)
 
     async def become(self, *notices: Notice) -> None:
-        """One message that is posted with the first of them and redrawn with the others."""
+        """Post the first notice, then update its message with each of the others."""
         first, *later = notices
         posted = await self.notifier.deliver(first, self.id, None, None)
         shown = first.item.state
@@ -94,9 +94,9 @@ class Channel:
             shown = notice.item.state
 
     async def ask(self, verb: str, notice: Notice) -> None:
-        """The form of a verb, in front of a person."""
-        press = wire.Press(notice.item.id, notice.item.version, verb, self.id, "1.1")
-        form = modals.form(press, notice, Translator().story(notice), Translator().say)
+        """Open the form of a verb for the user."""
+        action = wire.ItemAction(notice.item.id, notice.item.version, verb, self.id, "1.1")
+        form = modals.form(action, notice, Translator().story(notice), Translator().say)
         await self.client.open_view(self.slack.new_ticket(self.user), form)
 
 

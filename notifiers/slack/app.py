@@ -1,4 +1,4 @@
-"""What Slack sends us, put together for ``receiver/app.py``: presses and forms, and the optional places."""
+"""Builds the receivers of Slack's requests for ``receiver/app.py``: interactions, and the optional surfaces."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
@@ -10,24 +10,24 @@ from receiver.domain.reply_template import ReplyTemplate
 from receiver.ports import Queries, Translator
 
 
-def listeners(
+def build_receivers(
     signing_secrets: Collection[str],
     *,
     client: SlackClient,
     translator: Translator,
     now: Callable[[], datetime],
-    board: Queries,
+    queries: Queries,
     public_url: str,
     locale_at: LocaleAt,
     team_ids: Collection[str] = (),
     app_ids: Collection[str] = (),
     templates: Sequence[ReplyTemplate] = (),
 ) -> tuple[SlackClicks, SlackSurfaces]:
-    """``locale_at``: the language of a place such as "slack:C1"."""
+    """Both receivers; ``locale_at``: the language of a destination such as "slack:C1"."""
     clicks = SlackClicks(
         signing_secrets,
         client=client,
-        notice_for=board.notice,
+        notice_for=queries.notice,
         locale_at=locale_at,
         translator=translator,
         now=now,
@@ -35,16 +35,15 @@ def listeners(
         app_ids=app_ids,
         templates=templates,
     )
-    places = SlackSurfaces(
+    surfaces = SlackSurfaces(
         signing_secrets,
         client=client,
-        board=board,
+        queries=queries,
         translator=translator,
-        people_of=clicks.who,
-        open_form=clicks.ask_for_words,
+        clicks=clicks,
         public_url=public_url,
         locale_at=locale_at,
         team_ids=team_ids,
         app_ids=app_ids,
     )
-    return clicks, places
+    return clicks, surfaces

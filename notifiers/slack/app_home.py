@@ -1,4 +1,4 @@
-"""A person's own page in Slack, its Home tab: what is theirs, what waits longest, the day in figures. Pure."""
+"""Renders the app's Home tab: the user's items, those that wait longest, and the figures of the day. Pure."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,55 +9,54 @@ from notifiers.i18n.formats import Formats, zone_of
 from notifiers.i18n.translator import Translator, language_of
 from notifiers.slack import block_kit, escaping
 from notifiers.slack.render import Say
-from notifiers.slack.tables import Told, rows
+from notifiers.slack.tables import Entry, rows
 from notifiers.story.amounts import format_at_risk
 from receiver.domain.overview import Overview
 from receiver.domain.refusal import SENTENCES
 
-Drawn = block_kit.Drawn
 
-
-def home(overview: Overview, mine: Sequence[Told], waiting: Sequence[Told], say: Say) -> Drawn:
-    """The page; ``mine`` and ``waiting`` are the overview's notices with their stories."""
+def render_home(overview: Overview, mine: Sequence[Entry], waiting: Sequence[Entry], say: Say) -> block_kit.Json:
+    """The view; ``mine`` and ``waiting`` are the overview's notices with their stories."""
     route = overview.route
-    words = partial(say, route.locale)
-    voice = Formats(Translator(), language_of(route.locale), zone_of(route.timezone), overview.now)
-    nobodys = [one for one in waiting if one[0].item.id not in {told[0].item.id for told in mine}]
+    gettext = partial(say, route.locale)
+    formats = Formats(Translator(), language_of(route.locale), zone_of(route.timezone), overview.now)
+    my_ids = {notice.item.id for notice, _ in mine}
+    others = [entry for entry in waiting if entry[0].item.id not in my_ids]
     blocks: list[Block] = [
-        block_kit.header(f"🔔 {words('Today')}, {voice.day(overview.now)}"),
-        block_kit.fields(_figures(overview, words, voice)),
+        block_kit.header(f"🔔 {gettext('Today')}, {formats.day(overview.now)}"),
+        block_kit.fields(_figures(overview, gettext, formats)),
         DividerBlock(),
-        block_kit.header(words("Yours")),
-        *(rows(mine, say) or [block_kit.context(words("Nothing assigned to you."))]),
+        block_kit.header(gettext("Yours")),
+        *(rows(mine, say) or [block_kit.context(gettext("Nothing assigned to you."))]),
         DividerBlock(),
-        block_kit.header(words("Waiting longest")),
-        *(rows(nobodys, say, len(mine)) or [block_kit.context(words("Nothing waits for anybody."))]),
+        block_kit.header(gettext("Waiting longest")),
+        *(rows(others, say, len(mine)) or [block_kit.context(gettext("Nothing waits for anybody."))]),
     ]
-    left = overview.totals.waiting + overview.totals.snoozed - len(mine) - len(nobodys)
-    if left > 0:
-        blocks.append(block_kit.context(voice.ngettext("and {n} more", "and {n} more", left)))
+    more = overview.totals.waiting + overview.totals.snoozed - len(mine) - len(others)
+    if more > 0:
+        blocks.append(block_kit.context(formats.ngettext("and {n} more", "and {n} more", more)))
     return _view(blocks)
 
 
-def refused(say: Say, locale: str) -> Drawn:
-    """For who may not see any of it."""
-    words = partial(say, locale)
-    return _view([block_kit.header("🔔 Casebell"), block_kit.section(words(SENTENCES["not_allowed"]))])
+def render_refusal(say: Say, locale: str) -> block_kit.Json:
+    """The view for a user who may not see items."""
+    sentence = say(locale, SENTENCES["not_allowed"])
+    return _view([block_kit.header("🔔 Casebell"), block_kit.section(sentence)])
 
 
-def _figures(overview: Overview, words: partial[str], voice: Formats) -> list[str]:
-    told = (
-        (words("Open"), voice.number(overview.totals.waiting)),
-        (words("Blocking"), voice.number(overview.totals.blocking)),
-        (words("New today"), voice.number(overview.opened_today)),
-        (words("Resolved today"), voice.number(overview.resolved_today)),
-        (words("Amount at risk"), format_at_risk(overview.totals, voice)),
+def _figures(overview: Overview, gettext: partial[str], formats: Formats) -> list[str]:
+    figures = (
+        (gettext("Open"), formats.number(overview.totals.waiting)),
+        (gettext("Blocking"), formats.number(overview.totals.blocking)),
+        (gettext("New today"), formats.number(overview.opened_today)),
+        (gettext("Resolved today"), formats.number(overview.resolved_today)),
+        (gettext("Amount at risk"), format_at_risk(overview.totals, formats)),
     )
-    lines = [words("{what}: {about}", what=what, about=about) for what, about in told if about]
+    lines = [gettext("{what}: {about}", what=label, about=figure) for label, figure in figures if figure]
     snoozed = overview.totals.snoozed
-    lines += [voice.ngettext("{n} snoozed", "{n} snoozed", snoozed)] if snoozed else []
+    lines += [formats.ngettext("{n} snoozed", "{n} snoozed", snoozed)] if snoozed else []
     return [escaping.cut(line, 200) for line in lines]
 
 
-def _view(blocks: Sequence[Block]) -> Drawn:
-    return {"type": "home", "blocks": block_kit.drawn(blocks)}
+def _view(blocks: Sequence[Block]) -> block_kit.Json:
+    return {"type": "home", "blocks": block_kit.as_json(blocks)}

@@ -1,7 +1,7 @@
-"""The few Block Kit pieces Casebell draws with (step 6), built through slack_sdk's classes, which check most limits.
+"""Builds the Block Kit elements that Casebell uses, with slack_sdk's classes, which check most limits. Pure.
 
-Words from outside go only into plain_text objects and plain rich text elements: there they can never become a mention,
-a link or markup (contract A8). ``emoji`` stays off so that ":tada:" in a debtor's words stays what was written.
+Text from outside goes only into plain_text objects and rich text elements, where it cannot become a mention, a link or
+markup (docs/vendors/slack.md#escaping). ``emoji`` is off, so ":tada:" in a debtor's text stays as written.
 """
 
 import re
@@ -31,18 +31,14 @@ from notifiers.slack import escaping
 from receiver.domain.notice import Link
 
 MAX_HEADER = 150
-MAX_BODY = 2_800  # of 3,000: room for what Slack counts otherwise (contract A1, Consequences)
-MAX_LABEL = 30  # of 75; a confirm dialog's buttons take 30
-MAX_URL = 1_000  # of 3,000 for a button; our own links are about 200
-LINK_KINDS = (
-    "solution",
-    "twin",
-    "media",
-    "item",
-)  # never a signed action link: link expanders fetch them (contract A6)
+MAX_BODY = 2_800  # below Slack's 3,000, for characters that Slack counts differently
+MAX_LABEL = 30  # a button allows 75, a confirmation dialog 30
+MAX_URL = 1_000  # below Slack's 3,000; Casebell's own links have about 200
+# No signed action links: link previews fetch them (docs/vendors/slack.md#messages-and-threads).
+LINK_KINDS = ("solution", "twin", "media", "item")
 
-Drawn = dict[str, Any]
-Part = RichTextSectionElement | RichTextQuoteElement | RichTextListElement
+Json = dict[str, Any]
+RichTextPart = RichTextSectionElement | RichTextQuoteElement | RichTextListElement
 _URL = re.compile(r"https?://[^\s<>\"|\\^`{}\x00-\x20\x7f-\U0010ffff]+", re.ASCII)
 
 
@@ -54,8 +50,8 @@ def section(text: str) -> Block:
     return SectionBlock(text=_plain(text))
 
 
-def fields(pairs: Sequence[str]) -> Block:
-    return SectionBlock(fields=[_plain(pair) for pair in pairs])
+def fields(texts: Sequence[str]) -> Block:
+    return SectionBlock(fields=[_plain(text) for text in texts])
 
 
 def context(text: str) -> Block:
@@ -66,56 +62,57 @@ def actions(elements: Sequence[ButtonElement | OverflowMenuElement]) -> Block:
     return ActionsBlock(elements=list(elements))
 
 
-def rich(elements: Sequence[Part]) -> Block:
+def rich(elements: Sequence[RichTextPart]) -> Block:
     return RichTextBlock(elements=list(elements))
 
 
 def quote(text: str) -> RichTextQuoteElement:
-    return RichTextQuoteElement(elements=[_words(text)])
+    return RichTextQuoteElement(elements=[_text(text)])
 
 
-def said(who: str, when: str) -> RichTextSectionElement:
-    """Who says the quote that follows, and when."""
-    return RichTextSectionElement(elements=[_words(who, is_bold=True), _words(f"  {when}")])
+def byline(author: str, moment: str) -> RichTextSectionElement:
+    """Author and time of the quote that follows."""
+    return RichTextSectionElement(elements=[_text(author, is_bold=True), _text(f"  {moment}")])
 
 
-def aside(text: str) -> RichTextSectionElement:
-    return RichTextSectionElement(elements=[_words(text, is_italic=True)])
+def italic(text: str) -> RichTextSectionElement:
+    return RichTextSectionElement(elements=[_text(text, is_italic=True)])
 
 
 def bullets(lines: Sequence[tuple[str, str | None, str]]) -> Block:
-    """A list; each line holds (what stands out, its link if it has one, the rest)."""
+    """A bulleted list; each line is (bold text, its URL or None, further text)."""
     items = []
-    for first, url, rest in lines:
+    for title, url, rest in lines:
         style = RichTextElementParts.TextStyle(bold=True)
-        head: RichTextElementParts.Text | RichTextElementParts.Link = RichTextElementParts.Text(text=first, style=style)
+        head: RichTextElementParts.Text | RichTextElementParts.Link = RichTextElementParts.Text(text=title, style=style)
         if url is not None:
-            head = RichTextElementParts.Link(url=url, text=first, style=style)
-        items.append(RichTextSectionElement(elements=[head, *([_words(f"  {rest}")] if rest else [])]))
+            head = RichTextElementParts.Link(url=url, text=title, style=style)
+        items.append(RichTextSectionElement(elements=[head, *([_text(f"  {rest}")] if rest else [])]))
     return RichTextBlock(elements=[RichTextListElement(elements=items, style="bullet", indent=0)])
 
 
 def preformatted(text: str) -> Block:
-    """Letters of one width, as they stand."""
-    return RichTextBlock(elements=[RichTextPreformattedElement(elements=[_words(text)], border=0)])
+    """Text in a fixed-width font, unchanged."""
+    return RichTextBlock(elements=[RichTextPreformattedElement(elements=[_text(text)], border=0)])
 
 
 def heading(text: str) -> Block:
-    return rich([RichTextSectionElement(elements=[_words(text, is_bold=True)])])
+    return rich([RichTextSectionElement(elements=[_text(text, is_bold=True)])])
 
 
-def links(named: Sequence[tuple[str, str]]) -> Block:
-    """A line of named links; ``named`` holds (name, url)."""
+def links(names_and_urls: Sequence[tuple[str, str]]) -> Block:
+    """A line of links."""
     elements: list[RichTextElementParts.Text | RichTextElementParts.Link] = []
-    for name, url in named:
-        elements += [_words("   ")] if elements else []
+    for name, url in names_and_urls:
+        elements += [_text("   ")] if elements else []
         elements.append(RichTextElementParts.Link(url=url, text=name))
     return rich([RichTextSectionElement(elements=elements)])
 
 
-def button(label: str, aloud: str, action_id: str, **more: Any) -> ButtonElement:
-    """``aloud`` is what a screen reader says; ``more``: value, url, style, confirm."""
-    return ButtonElement(text=_plain(label), accessibility_label=escaping.cut(aloud, 75), action_id=action_id, **more)
+def button(label: str, accessibility_label: str, action_id: str, **options: Any) -> ButtonElement:
+    """``options``: value, url, style, confirm."""
+    spoken = escaping.cut(accessibility_label, 75)
+    return ButtonElement(text=_plain(label), accessibility_label=spoken, action_id=action_id, **options)
 
 
 def confirm(title: str, text: str, yes: str, no: str) -> ConfirmObject:
@@ -128,23 +125,24 @@ def confirm(title: str, text: str, yes: str, no: str) -> ConfirmObject:
 
 
 def overflow(action_id: str, options: Sequence[tuple[str, str]]) -> OverflowMenuElement:
-    """``options`` holds (label, value), one to five of them."""
+    """A menu of one to five options, each (label, value)."""
     return OverflowMenuElement(
         action_id=action_id, options=[Option(text=_plain(label), value=value) for label, value in options]
     )
 
 
-def openable(links: Sequence[Link], what: str) -> list[Link]:
-    """The links of a kind that a person may be sent to: http and https, of sane length, no signed actions."""
-    return [link for link in links if link.what == what and what in LINK_KINDS and is_openable(link.url)]
+def safe_links(links: Sequence[Link], kind: str) -> list[Link]:
+    """The links of a kind in LINK_KINDS whose URL is safe."""
+    return [link for link in links if link.what == kind and kind in LINK_KINDS and is_safe_url(link.url)]
 
 
-def is_openable(url: str) -> bool:
+def is_safe_url(url: str) -> bool:
+    """Whether the URL is http or https, of valid characters, and not too long."""
     return len(url) <= MAX_URL and _URL.fullmatch(url) is not None
 
 
-def drawn(blocks: Sequence[Block]) -> list[Drawn]:
-    """The blocks as JSON; slack_sdk raises for what breaks a limit it knows."""
+def as_json(blocks: Sequence[Block]) -> list[Json]:
+    """The blocks as JSON. Raises SlackObjectFormationError for a limit that slack_sdk checks."""
     return [block.to_dict() for block in blocks]
 
 
@@ -152,6 +150,6 @@ def _plain(text: str) -> PlainTextObject:
     return PlainTextObject(text=text, emoji=False)
 
 
-def _words(text: str, *, is_bold: bool = False, is_italic: bool = False) -> RichTextElementParts.Text:
+def _text(text: str, *, is_bold: bool = False, is_italic: bool = False) -> RichTextElementParts.Text:
     style = RichTextElementParts.TextStyle(bold=is_bold or None, italic=is_italic or None)
     return RichTextElementParts.Text(text=text, style=style if is_bold or is_italic else None)

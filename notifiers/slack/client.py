@@ -1,7 +1,7 @@
-"""Step 7 for Slack: the Web API methods Casebell needs, over httpx, and what each answer means (ADR 0003).
+"""The methods of Slack's Web API that Casebell needs, over httpx, and the delivery error for each failure (ADR 0003).
 
-It never sends anything twice by itself: ``chat.postMessage`` has no idempotency key (contract A7), so every failure is
-named for what the caller may do next, and the outbox decides.
+The client never repeats a request by itself, because ``chat.postMessage`` has no idempotency key
+(docs/vendors/slack.md#no-idempotency-key). Each error says whether Slack may have acted; the outbox decides on a retry.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from notifiers.slack.errors import meaning_of
+from notifiers.slack.errors import error_for
 from receiver.errors import ConfigError, DeliveryError, RetryLaterError, UncertainError
 
 Json = dict[str, Any]
@@ -22,13 +22,13 @@ MAX_ANSWER = 1_048_576  # bytes
 CONNECT_S = 5.0
 MAX_RETRY_AFTER_S = 600.0
 
-# Slack never saw these requests.
+# The request did not reach Slack.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
-_tls = cache(httpx.create_ssl_context)  # one for all clients: reading the certificates takes longer than a call
+_tls = cache(httpx.create_ssl_context)  # loading the certificates takes longer than a call
 
 
 class SlackClient:
-    """One workspace's bot. Every method raises only DeliveryError and takes ``total_s`` seconds at most."""
+    """Calls Slack as the app's bot. Methods raise only DeliveryError and take at most ``total_s`` seconds."""
 
     def __init__(
         self, base_url: str, token: str, *, total_s: float = 10, transport: httpx.AsyncBaseTransport | None = None
@@ -36,14 +36,14 @@ class SlackClient:
         if not base_url.startswith(("https://", "http://")):
             raise ConfigError("slack.base_url: must be a URL, such as https://slack.com/api/")
         self._total_s = total_s
-        self._own_places = {("https", "hooks.slack.com"), urlsplit(base_url)[:2]}
+        self._response_hosts = {("https", "hooks.slack.com"), urlsplit(base_url)[:2]}
         self._http = httpx.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
             headers={"authorization": f"Bearer {token}", "accept-encoding": "identity"},
             timeout=httpx.Timeout(total_s, connect=min(CONNECT_S, total_s)),
             follow_redirects=False,
             verify=_tls(),
-            trust_env=base_url.startswith("https:"),  # else a proxy would read the token
+            trust_env=base_url.startswith("https:"),  # over plain HTTP a proxy could read the token
             transport=transport,
         )
 
@@ -56,136 +56,139 @@ class SlackClient:
         thread_ts: str | None = None,
         is_broadcast: bool = False,
     ) -> tuple[str, str]:
-        """A new message; returns the channel Slack names (a DM's differs from the address, contract A6) and its ts.
+        """Post a message; returns channel id and ts. For a direct message the returned channel id is not ``channel``.
 
-        ``is_broadcast``: a reply in a thread that the channel shows, too.
+        ``thread_ts``: reply in this thread. ``is_broadcast``: show the reply in the channel too.
+        Raises UncertainError when the message may have been posted (docs/vendors/slack.md#no-idempotency-key).
         """
-        told: Json = {"channel": channel, "text": text, "unfurl_links": False, "unfurl_media": False}
-        told |= {"blocks": blocks} if blocks else {}
-        told |= {"thread_ts": thread_ts} if thread_ts else {}
-        told |= {"reply_broadcast": True} if thread_ts and is_broadcast else {}
-        answer = await self._call("chat.postMessage", told, is_repeatable=False)
-        where, ts = answer.get("channel"), answer.get("ts")
+        arguments: Json = {"channel": channel, "text": text, "unfurl_links": False, "unfurl_media": False}
+        arguments |= {"blocks": blocks} if blocks else {}
+        arguments |= {"thread_ts": thread_ts} if thread_ts else {}
+        arguments |= {"reply_broadcast": True} if thread_ts and is_broadcast else {}
+        answer = await self._call("chat.postMessage", arguments, is_idempotent=False)
+        posted_in, ts = answer.get("channel"), answer.get("ts")
         if not isinstance(ts, str) or not ts:
-            raise UncertainError("slack_unreadable", "Slack took the message and did not say where it is")
-        return (where if isinstance(where, str) and where else channel), ts
+            raise UncertainError("slack_unreadable", "chat.postMessage: Slack's answer has no ts")
+        return (posted_in if isinstance(posted_in, str) and posted_in else channel), ts
 
     async def update_message(self, channel: str, ts: str, text: str, blocks: list[Json]) -> None:
-        """Redraw a message. ``blocks`` go along even when empty: left out, the old live buttons stay (contract A6)."""
+        """Replace text and blocks. An empty list is sent too: without ``blocks`` Slack keeps the old buttons."""
+        # docs/vendors/slack.md#messages-and-threads
         await self._call("chat.update", {"channel": channel, "ts": ts, "text": text, "blocks": blocks})
 
     async def post_ephemeral(self, channel: str, user: str, text: str, blocks: list[Json] | None = None) -> None:
-        told: Json = {"channel": channel, "user": user, "text": text}
-        await self._call("chat.postEphemeral", told | ({"blocks": blocks} if blocks else {}))
+        """Post a message in the channel that only this user sees."""
+        arguments: Json = {"channel": channel, "user": user, "text": text}
+        await self._call("chat.postEphemeral", arguments | ({"blocks": blocks} if blocks else {}))
 
-    async def whisper(self, channel: str, user: str, text: str, blocks: list[Json] | None = None) -> None:
-        """What only this person sees: in the channel, or in their own messages where ``channel`` is their own id."""
+    async def post_to_user(self, channel: str, user: str, text: str, blocks: list[Json] | None = None) -> None:
+        """Post an ephemeral message in the channel, or a direct message when ``channel`` is the user's own id."""
         if channel == user:
             await self.post_message(user, text, blocks or [])
         else:
             await self.post_ephemeral(channel, user, text, blocks)
 
-    async def take_away(self, response_url: str) -> None:
-        """Delete what only one person sees, through the address that came with their press (contract A2).
-
-        That address carries its own secret: the token is not sent along, and nowhere else than to Slack.
-        """
-        if urlsplit(response_url)[:2] not in self._own_places:
-            return
-        with suppress(httpx.HTTPError, TimeoutError):
-            async with httpx.AsyncClient(timeout=self._total_s, trust_env=False, verify=_tls()) as plain:
-                await plain.post(response_url, json={"delete_original": True})
+    async def delete_ephemeral(self, response_url: str) -> None:
+        """Delete the ephemeral message whose button was clicked. Never raises."""
+        await self._respond(response_url, {"delete_original": True})
 
     async def respond(self, response_url: str, text: str, blocks: list[Json]) -> None:
-        """A word to the person who typed a command, wherever that was; lost rather than sent to another host."""
-        if urlsplit(response_url)[:2] not in self._own_places:
-            return
-        told: Json = {"response_type": "ephemeral", "text": text} | ({"blocks": blocks} if blocks else {})
-        with suppress(httpx.HTTPError, TimeoutError):
-            async with httpx.AsyncClient(timeout=self._total_s, trust_env=False, verify=_tls()) as plain:
-                await plain.post(response_url, json=told)
+        """Answer a slash command with an ephemeral message. Never raises."""
+        answer: Json = {"response_type": "ephemeral", "text": text}
+        await self._respond(response_url, answer | ({"blocks": blocks} if blocks else {}))
 
     async def publish_view(self, user: str, view: Json) -> None:
-        """What the person's Home tab shows from now on."""
+        """Replace the user's Home tab."""
         await self._call("views.publish", {"user_id": user, "view": view})
 
-    async def unfurl(self, place: Json, previews: Json) -> None:
-        """What stands below links that somebody posted; ``previews`` by address."""
-        await self._call("chat.unfurl", place | {"unfurls": previews})
+    async def unfurl(self, target: Json, previews: Json) -> None:
+        """Show previews below posted links; ``target`` identifies the message, ``previews`` is keyed by URL."""
+        await self._call("chat.unfurl", target | {"unfurls": previews})
 
     async def open_view(self, trigger_id: str, view: Json) -> str:
-        """Open a form within the three seconds a ticket lives; returns the view's id."""
+        """Open a modal; returns the view id. A ``trigger_id`` expires (docs/vendors/slack.md#timing)."""
         answer = await self._call("views.open", {"trigger_id": trigger_id, "view": view})
-        shown = answer.get("view")
-        return str(shown.get("id") or "") if isinstance(shown, dict) else ""
+        opened = answer.get("view")
+        return str(opened.get("id") or "") if isinstance(opened, dict) else ""
 
     async def update_view(self, view_id: str, view: Json) -> None:
+        """Replace the content of an open modal."""
         await self._call("views.update", {"view_id": view_id, "view": view})
 
     async def user_info(self, user: str) -> Json:
-        """What Slack says of a person; PermanentError ``user_not_found`` when there is none."""
+        """Slack's user object; raises PermanentError ``user_not_found``."""
         answer = await self._call("users.info", {"user": user})
-        found = answer.get("user")
-        return found if isinstance(found, dict) else {}
+        profile = answer.get("user")
+        return profile if isinstance(profile, dict) else {}
 
     async def user_by_email(self, email: str) -> Json:
-        """The person with this address; PermanentError ``users_not_found`` when there is none."""
+        """Slack's user object for a mail address; raises PermanentError ``users_not_found``."""
         answer = await self._call("users.lookupByEmail", {"email": email})
-        found = answer.get("user")
-        return found if isinstance(found, dict) else {}
+        profile = answer.get("user")
+        return profile if isinstance(profile, dict) else {}
 
     async def auth_test(self) -> Json:
-        """Who the token speaks for, and as ``scopes`` what it may do, where Slack says so."""
+        """The token's user and workspace, and under ``scopes`` its scopes where Slack sends them."""
         return await self._call("auth.test", {})
 
     async def close(self) -> None:
+        """Close the connections."""
         await self._http.aclose()
 
-    async def _call(self, method: str, told: Json, *, is_repeatable: bool = True) -> Json:
+    async def _respond(self, response_url: str, answer: Json) -> None:
+        """POST to a response_url without the token, and only to Slack: the URL comes from the request."""
+        if urlsplit(response_url)[:2] not in self._response_hosts:
+            return
+        with suppress(httpx.HTTPError, TimeoutError):
+            async with httpx.AsyncClient(timeout=self._total_s, trust_env=False, verify=_tls()) as anonymous:
+                await anonymous.post(response_url, json=answer)
+
+    async def _call(self, method: str, arguments: Json, *, is_idempotent: bool = True) -> Json:
         try:
             async with asyncio.timeout(self._total_s):
-                response, body = await self._send(method, told)
+                response, body = await self._send(method, arguments)
         except _NOT_SENT as error:
             raise RetryLaterError("slack_unreachable", f"{method}: no connection to Slack", reach="system") from error
         except (httpx.HTTPError, TimeoutError) as error:
-            raise _unknown("slack_no_answer", f"{method}: no answer from Slack", is_repeatable) from error
-        answer = _judged(method, response, body, is_repeatable=is_repeatable)
+            raise _unconfirmed("slack_no_answer", f"{method}: no answer from Slack", is_idempotent) from error
+        answer = _check_response(method, response, body, is_idempotent=is_idempotent)
         scopes = response.headers.get("x-oauth-scopes")
         return answer | {"scopes": scopes} if scopes is not None else answer
 
-    async def _send(self, method: str, told: Json) -> tuple[httpx.Response, bytes]:
-        # users.info reads no JSON; the others read both, JSON without a second encoding of the blocks.
-        content: Json = {"data": told} if method.startswith("users.") else {"json": told}
+    async def _send(self, method: str, arguments: Json) -> tuple[httpx.Response, bytes]:
+        # users.info accepts no JSON (docs/vendors/slack.md#calling-the-web-api).
+        content: Json = {"data": arguments} if method.startswith("users.") else {"json": arguments}
         async with self._http.stream("POST", method, **content) as response:
             body = b""
             if response.headers.get("content-encoding", "identity") != "identity":
-                return response, b""  # not asked for, and perhaps a bomb
-            async for piece in response.aiter_raw():
-                body += piece
+                return response, b""  # not requested; could be a decompression bomb
+            async for chunk in response.aiter_raw():
+                body += chunk
                 if len(body) > MAX_ANSWER:
-                    return response, b""  # unreadable, like any other answer that is none
+                    return response, b""
             return response, body
 
 
-def _judged(method: str, response: httpx.Response, body: bytes, *, is_repeatable: bool) -> Json:
-    """The answer if Slack says ok, else the error it means (contract A6)."""
+def _check_response(method: str, response: httpx.Response, body: bytes, *, is_idempotent: bool) -> Json:
+    """The parsed answer if Slack sent ``ok: true``. Raises the DeliveryError for anything else."""
     status = response.status_code
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        raise RetryLaterError("ratelimited", f"{method}: too many requests", _wait_s(response.headers), reach="pace")
+        wait_s = _retry_after_s(response.headers)
+        raise RetryLaterError("ratelimited", f"{method}: too many requests", wait_s, reach="pace")
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.REQUEST_TIMEOUT:
-        raise _unknown(f"http_{status}", f"{method}: Slack answered {status}", is_repeatable)
-    answer = _parsed(body)
+        raise _unconfirmed(f"http_{status}", f"{method}: Slack answered {status}", is_idempotent)
+    answer = _parse_body(body)
     code = answer.get("error")
     if answer.get("ok") is False and isinstance(code, str) and code:
-        raise meaning_of(method, code[:80], _wait_s(response.headers))
-    if not httpx.codes.is_success(status):  # a proxy in between; Slack itself answers 200
-        raise RetryLaterError(f"http_{status}", f"{method}: something before Slack answered {status}")
+        raise error_for(method, code[:80], _retry_after_s(response.headers))
+    if not httpx.codes.is_success(status):  # from a proxy: Slack reports its errors with status 200
+        raise RetryLaterError(f"http_{status}", f"{method}: a proxy answered {status}")
     if answer.get("ok") is not True:
-        raise _unknown("slack_unreadable", f"{method}: Slack's answer cannot be read", is_repeatable)
+        raise _unconfirmed("slack_unreadable", f"{method}: Slack's answer cannot be parsed", is_idempotent)
     return answer
 
 
-def _parsed(body: bytes) -> Json:
+def _parse_body(body: bytes) -> Json:
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
@@ -193,11 +196,12 @@ def _parsed(body: bytes) -> Json:
     return answer if isinstance(answer, dict) else {}
 
 
-def _unknown(code: str, message: str, is_repeatable: bool) -> DeliveryError:
-    """Perhaps done. What draws the same thing twice may simply be asked again; a post may not (contract A7)."""
-    return RetryLaterError(code, message) if is_repeatable else UncertainError(code, message)
+def _unconfirmed(code: str, message: str, is_idempotent: bool) -> DeliveryError:
+    """For a call that Slack may have processed: an idempotent one is retried, any other is uncertain."""
+    return RetryLaterError(code, message) if is_idempotent else UncertainError(code, message)
 
 
-def _wait_s(headers: httpx.Headers) -> float | None:
-    given = headers.get("retry-after", "")
-    return min(max(float(given), 1.0), MAX_RETRY_AFTER_S) if given.isdecimal() and given.isascii() else None
+def _retry_after_s(headers: httpx.Headers) -> float | None:
+    """Seconds from ``Retry-After``, between 1 and MAX_RETRY_AFTER_S."""
+    value = headers.get("retry-after", "")
+    return min(max(float(value), 1.0), MAX_RETRY_AFTER_S) if value.isdecimal() and value.isascii() else None

@@ -1,106 +1,107 @@
-"""What is typed after ``/casebell``, and the answers to it, which only who typed sees. Pure."""
+"""Parses the text after ``/casebell`` and renders the answers, which are ephemeral. Pure."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 from notifiers.slack import block_kit, escaping
-from notifiers.slack.render import Message, Say, offer, render
-from notifiers.slack.tables import Told, rows
+from notifiers.slack.buttons import Gettext
+from notifiers.slack.render import Message, Say, render, render_undo_offer
+from notifiers.slack.tables import Entry, rows
 from notifiers.text import one_line
 from receiver.domain.notice import Notice
 from receiver.domain.snooze import CHOICES
 
 MAX_REFERENCE = 80
 MAX_ROWS = 10
-_UNTIL = re.compile(r"\d{4}-\d\d-\d\d|\d{1,3}[a-z]", re.ASCII)  # also what is none, so that it is said to be none
+_UNTIL = re.compile(r"\d{4}-\d\d-\d\d|\d{1,3}[a-z]", re.ASCII)  # invalid times too, so that they are reported
 
-Word = Literal["find", "list", "snooze", "help"]
+Subcommand = Literal["find", "list", "snooze", "help"]
 
 
 @dataclass(frozen=True, slots=True)
 class SlashCommand:
-    """``about``: a reference, or its beginning. ``until``: how long to snooze, as ``domain.snooze`` takes it."""
+    """``reference``: the whole reference or its beginning. ``until``: a snooze time as ``domain.snooze`` reads it."""
 
-    word: Word
-    about: str = ""
+    subcommand: Subcommand
+    reference: str = ""
     until: str = ""
 
 
-def read(typed: str) -> SlashCommand:
-    """What was meant; a word that is no command of ours is looked for."""
-    line = one_line(typed)[: MAX_REFERENCE + 20]
+def parse(text: str) -> SlashCommand:
+    """The command; text that begins with no subcommand is a reference to find."""
+    line = one_line(text)[: MAX_REFERENCE + 20]
     first, _, rest = line.partition(" ")
-    about = rest.strip()[:MAX_REFERENCE]
+    reference = rest.strip()[:MAX_REFERENCE]
     match first.lower():
         case "list":
             return SlashCommand("list")
-        case "find" if about:
-            return SlashCommand("find", about)
-        case "snooze" if about:
-            return _snooze(about)
+        case "find" if reference:
+            return SlashCommand("find", reference)
+        case "snooze" if reference:
+            return _parse_snooze(reference)
         case "" | "help" | "find" | "snooze":
             return SlashCommand("help")
         case _:
             return SlashCommand("find", line[:MAX_REFERENCE])
 
 
-def _snooze(typed: str) -> SlashCommand:
-    """A reference may have spaces in it; the last word counts as a time if it looks like one."""
-    about, _, last = typed.rpartition(" ")
+def _parse_snooze(text: str) -> SlashCommand:
+    """A reference may contain spaces, so only a last word that looks like a time is one."""
+    reference, _, last = text.rpartition(" ")
     until = last.lower()
-    if about and (until in CHOICES or _UNTIL.fullmatch(until)):
-        return SlashCommand("snooze", about.strip(), until)
-    return SlashCommand("snooze", typed)
+    if reference and (until in CHOICES or _UNTIL.fullmatch(until)):
+        return SlashCommand("snooze", reference.strip(), until)
+    return SlashCommand("snooze", text)
 
 
-def meant(notices: Sequence[Notice], about: str) -> Notice | None:
-    """The only one there is, or the only one with exactly this reference."""
-    chosen = [one for one in notices if is_exact(one, about)] or notices
-    return chosen[0] if len(chosen) == 1 else None
+def find_unique(notices: Sequence[Notice], reference: str) -> Notice | None:
+    """The only notice, or the only one with exactly this reference."""
+    candidates = [notice for notice in notices if has_reference(notice, reference)] or notices
+    return candidates[0] if len(candidates) == 1 else None
 
 
-def is_exact(notice: Notice, about: str) -> bool:
-    """Whether this reference was typed whole: nothing is put off at once on the word of its beginning."""
-    return (notice.item.snapshot.reference or "").lower() == about.lower()
+def has_reference(notice: Notice, reference: str) -> bool:
+    """Whether the item has exactly this reference, regardless of case."""
+    return (notice.item.snapshot.reference or "").lower() == reference.lower()
 
 
-def help_text(words: partial[str]) -> Message:
-    """What can be typed."""
+def render_help(gettext: Gettext) -> Message:
+    """The list of commands."""
     lines = [
-        ("/casebell find INV-1", words("shows what is about this reference, with its buttons")),
-        ("/casebell list", words("shows what is yours and what waits longest")),
-        ("/casebell snooze INV-1", words("asks how long to put it off")),
+        ("/casebell find INV-1", gettext("shows what is about this reference, with its buttons")),
+        ("/casebell list", gettext("shows what is yours and what waits longest")),
+        ("/casebell snooze INV-1", gettext("asks how long to put it off")),
         (
             "/casebell snooze INV-1 4h",
-            words("puts it off at once: 1h, 4h, tomorrow, monday or a day such as 2026-04-01"),
+            gettext("puts it off at once: 1h, 4h, tomorrow, monday or a day such as 2026-04-01"),
         ),
-        ("/casebell help", words("shows this")),
+        ("/casebell help", gettext("shows this")),
     ]
-    text = "\n".join(f"{typed}: {does}" for typed, does in lines)
-    return Message(
-        escaping.escape(text), block_kit.drawn([block_kit.bullets([(typed, None, does) for typed, does in lines])])
-    )
+    text = "\n".join(f"{usage}: {effect}" for usage, effect in lines)
+    bullets = block_kit.bullets([(usage, None, effect) for usage, effect in lines])
+    return Message(escaping.escape(text), block_kit.as_json([bullets]))
 
 
-def said(sentence: str) -> Message:
-    """One sentence."""
-    return Message(escaping.unstyled(escaping.cut(one_line(sentence), 600)), [])
+def render_sentence(sentence: str) -> Message:
+    """A message of one sentence."""
+    return Message(escaping.escape_mrkdwn(escaping.cut(one_line(sentence), 600)), [])
 
 
-def found(told: Sequence[Told], about: str, words: partial[str], say: Say) -> Message:
-    """The whole message of the one there is, a row for each of several; one just resolved with its way back."""
-    if not told:
-        return said(words("Nothing here is about {about}.", about=about))
-    if len(told) > 1:
-        return listed(told, words("{count} are about {about}.", count=len(told), about=about), say)
-    notice, story = told[0]
-    return offer(notice, story, say) if "undo" in notice.verbs else render(notice, story, say)
+def render_matches(entries: Sequence[Entry], reference: str, gettext: Gettext, say: Say) -> Message:
+    """The full message of a single match, with an undo button while it can be undone; a list of several matches."""
+    if not entries:
+        return render_sentence(gettext("Nothing here is about {about}.", about=reference))
+    if len(entries) > 1:
+        title = gettext("{count} are about {about}.", count=len(entries), about=reference)
+        return render_list(entries, title, say)
+    notice, story = entries[0]
+    return render_undo_offer(notice, story, say) if "undo" in notice.verbs else render(notice, story, say)
 
 
-def listed(told: Sequence[Told], title: str, say: Say) -> Message:
-    """A row for each, under a sentence."""
+def render_list(entries: Sequence[Entry], title: str, say: Say) -> Message:
+    """A title and at most MAX_ROWS rows."""
     heading = escaping.cut(one_line(title), 300)
-    return Message(escaping.escape(heading), block_kit.drawn([block_kit.section(heading), *rows(told[:MAX_ROWS], say)]))
+    blocks = [block_kit.section(heading), *rows(entries[:MAX_ROWS], say)]
+    return Message(escaping.escape(heading), block_kit.as_json(blocks))

@@ -1,22 +1,22 @@
-"""Step 6 for Slack: a digest becomes one message, a pure function of what it is given.
+"""Renders a digest as one Slack message. Pure.
 
-It is never redrawn: it says how things stood when it was made. It has no buttons and no link that decides; those belong
-to an item's own message, which shows how things stand now.
+A digest shows the state at its own time and is never updated. It has no buttons and no action links: those belong to
+the message of each item, which shows the present state.
 """
 
 from slack_sdk.models.blocks import Block
 
 from notifiers.slack import block_kit, escaping
-from notifiers.slack.render import ROOM, WARNING, Message
+from notifiers.slack.render import MAX_MESSAGE, WARNING, Message
 from notifiers.story.digest_charts import AgeChart
 from notifiers.story.digest_text import DigestText, Section, format_digest
 from receiver.domain.digest import Edition
 
 MAX_TEXT = 1_000
-SHARES = (0.7, 0.5, 0.3, 0.1, 0.0)  # of a mail's rows: a channel is read in passing
-CELLS = 12  # of a bar
+SHARES = (0.7, 0.5, 0.3, 0.1, 0.0)  # of the rows that a mail shows, tried until the message fits
+BAR_CELLS = 12
 FULL, EMPTY = "█", "░"
-LEADS = {
+SECTION_EMOJI = {
     "blocking": "🛑",
     "deadline": "⏰",
     "review": "🔶",
@@ -28,74 +28,70 @@ LEADS = {
 
 
 def render_digest(edition: Edition) -> Message:
-    """The message, with as many rows as there is room for."""
-    message = _drawn(edition, SHARES[0])
+    """The message with as many rows as fit."""
+    message = _render(edition, SHARES[0])
     for share in SHARES[1:]:
-        if _weight(message.blocks) <= ROOM:
+        if _length(message.blocks) <= MAX_MESSAGE:
             break
-        message = _drawn(edition, share)
+        message = _render(edition, share)
     return message
 
 
-def _drawn(edition: Edition, share: float) -> Message:
-    told = format_digest(edition.digest, share)
-    figures = [f"{label}: {figure}{f' ({beside})' if beside else ''}" for label, figure, beside in told.key_figures]
+def _render(edition: Edition, share: float) -> Message:
+    content = format_digest(edition.digest, share)
+    figures = [f"{label}: {figure}{f' ({note})' if note else ''}" for label, figure, note in content.key_figures]
     blocks: list[Block] = [
-        block_kit.header(f"🔔 {told.title}"),
-        block_kit.context(escaping.cut(told.summary, 300)),
-        *(block_kit.section(f"{WARNING} {escaping.cut(warning, 300)}") for warning in told.warnings[:5]),
+        block_kit.header(f"🔔 {content.title}"),
+        block_kit.context(escaping.cut(content.summary, 300)),
+        *(block_kit.section(f"{WARNING} {escaping.cut(warning, 300)}") for warning in content.warnings[:5]),
         block_kit.fields([escaping.cut(figure, 200) for figure in figures]),
     ]
-    for section in told.sections:
+    for section in content.sections:
         blocks += _section(section, edition)
-    if told.ages:
-        blocks.append(block_kit.preformatted(_bars(told.ages[0])))
-    blocks += [block_kit.context(escaping.cut(line, 300)) for line in _last_lines(told) if line]
-    text = escaping.escape(escaping.cut(f"{told.title}. {told.summary}", MAX_TEXT))
-    return Message(text, block_kit.drawn(blocks))
+    if content.ages:
+        blocks.append(block_kit.preformatted(_bar_chart(content.ages[0])))
+    blocks += [block_kit.context(escaping.cut(line, 300)) for line in _closing_lines(content) if line]
+    text = escaping.escape(escaping.cut(f"{content.title}. {content.summary}", MAX_TEXT))
+    return Message(text, block_kit.as_json(blocks))
 
 
 def _section(section: Section, edition: Edition) -> list[Block]:
     lines = []
     for row in section.rows:
-        first = " ".join(part for part in (row.mark, escaping.cut(row.title, 120)) if part)
+        title = " ".join(part for part in (row.mark, escaping.cut(row.title, 120)) if part)
         rest = " · ".join(part for part in (row.amount, escaping.cut(row.detail, 160)) if part)
-        lines.append((first, _link(edition.source_links.get(row.item_id)), rest))
+        lines.append((title, _safe_url(edition.source_links.get(row.item_id)), rest))
     if section.more:
-        lines.append((section.more, _link(edition.inbox_url), ""))
+        lines.append((section.more, _safe_url(edition.inbox_url), ""))
     return [
-        block_kit.heading(f"{LEADS.get(section.tone, '')} {section.title} ({section.count})"),
+        block_kit.heading(f"{SECTION_EMOJI.get(section.tone, '')} {section.title} ({section.count})"),
         block_kit.bullets(lines),
     ]
 
 
-def _link(url: str | None) -> str | None:
-    return url if url and block_kit.is_openable(url) else None
+def _safe_url(url: str | None) -> str | None:
+    return url if url and block_kit.is_safe_url(url) else None
 
 
-def _bars(ages: AgeChart) -> str:
-    widest = max(len(bar.label) for bar in ages.bars)
+def _bar_chart(ages: AgeChart) -> str:
+    width = max(len(bar.label) for bar in ages.bars)
     lines = [ages.title]
     for bar in ages.bars:
-        full = round(bar.share * CELLS) if not bar.share else max(round(bar.share * CELLS), 1)
-        lines.append(f"{bar.label:<{widest}}  {FULL * full}{EMPTY * (CELLS - full)}  {bar.short}")
+        full = max(round(bar.share * BAR_CELLS), 1) if bar.share else 0
+        lines.append(f"{bar.label:<{width}}  {FULL * full}{EMPTY * (BAR_CELLS - full)}  {bar.short}")
     return "\n".join(lines)
 
 
-def _last_lines(told: DigestText) -> list[str]:
-    opened, resolved = told.flow.totals
-    flow = f"{told.flow.title}: {opened} {told.flow.opened}, {resolved} {told.flow.resolved}"
-    return [flow if opened or resolved else "", *told.sources[:5], told.next_at]
+def _closing_lines(content: DigestText) -> list[str]:
+    opened, resolved = content.flow.totals
+    flow = f"{content.flow.title}: {opened} {content.flow.opened}, {resolved} {content.flow.resolved}"
+    return [flow if opened or resolved else "", *content.sources[:5], content.next_at]
 
 
-def _weight(blocks: list[block_kit.Drawn]) -> int:
-    """Characters of all texts, the strictest way Slack might count them."""
-
-    def texts(value: object) -> int:
-        if isinstance(value, dict):
-            own = value.get("text")
-            mine = escaping.weight(own) if isinstance(own, str) else 0
-            return mine + sum(texts(held) for held in value.values())
-        return sum(texts(held) for held in value) if isinstance(value, list) else 0
-
-    return texts(blocks)
+def _length(value: object) -> int:
+    """The length of all texts in the JSON of blocks."""
+    if isinstance(value, dict):
+        text = value.get("text")
+        own = escaping.length(text) if isinstance(text, str) else 0
+        return own + sum(_length(child) for child in value.values())
+    return sum(_length(child) for child in value) if isinstance(value, list) else 0

@@ -1,20 +1,23 @@
-"""Slack's error codes, each with what the caller does next (contract A6), and the cure a person is told. Pure."""
+"""Slack's error codes: which delivery error each becomes, and the cure that ``casebell doctor`` shows. Pure.
+
+Sources: docs/vendors/slack.md#error-codes.
+"""
 
 from typing import Literal
 
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError
 
-Meaning = Literal["message", "channel", "person", "workspace", "blocks", "ticket", "later"]
+Scope = Literal["message", "channel", "person", "workspace", "blocks", "trigger", "later"]
 
-CODES: dict[str, Meaning] = {
-    # this message is out of reach
+CODES: dict[str, Scope] = {
+    # permanent for one message
     "message_not_found": "message",
     "cant_update_message": "message",
     "edit_window_closed": "message",
     "thread_not_found": "message",
     "view_not_found": "message",
     "not_found": "message",
-    # this channel is out of reach
+    # permanent for one channel
     "channel_not_found": "channel",
     "is_archived": "channel",
     "is_inactive": "channel",
@@ -24,12 +27,12 @@ CODES: dict[str, Meaning] = {
     "restricted_action_thread_only_channel": "channel",
     "restricted_action_non_threadable_channel": "channel",
     "cannot_dm_bot": "channel",
-    # this person is out of reach
+    # permanent for one person
     "user_not_found": "person",
     "users_not_found": "person",
     "user_not_visible": "person",
     "user_not_in_channel": "person",
-    # the whole workspace is
+    # every call fails until an admin repairs the token or the installation
     "token_revoked": "workspace",
     "token_expired": "workspace",
     "account_inactive": "workspace",
@@ -43,20 +46,20 @@ CODES: dict[str, Meaning] = {
     "org_login_required": "workspace",
     "team_access_not_granted": "workspace",
     "team_added_to_org": "workspace",
-    # the drawing was refused, the words may pass
+    # the blocks are invalid; the same message without blocks may be accepted
     "invalid_blocks": "blocks",
     "invalid_blocks_format": "blocks",
     "msg_blocks_too_long": "blocks",
     "invalid_attachments": "blocks",
     "msg_too_long": "blocks",
-    # a form's ticket lives three seconds and works once
-    "expired_trigger_id": "ticket",
-    "trigger_expired": "ticket",
-    "exchanged_trigger_id": "ticket",
-    "trigger_exchanged": "ticket",
-    "invalid_trigger_id": "ticket",
-    "hash_conflict": "ticket",
-    # later, and surely not done now
+    # the trigger_id has expired or was used (docs/vendors/slack.md#timing)
+    "expired_trigger_id": "trigger",
+    "trigger_expired": "trigger",
+    "exchanged_trigger_id": "trigger",
+    "trigger_exchanged": "trigger",
+    "invalid_trigger_id": "trigger",
+    "hash_conflict": "trigger",
+    # retry later
     "ratelimited": "later",
     "rate_limited": "later",
     "message_limit_exceeded": "later",
@@ -67,20 +70,24 @@ CODES: dict[str, Meaning] = {
     "team_access_unavailable": "later",
 }
 
-GONE = frozenset({"message_not_found"})
-LOST = GONE | {"cant_update_message", "edit_window_closed"}  # this message will never be drawn again: post anew
-REFUSED_BLOCKS = frozenset(code for code, meaning in CODES.items() if meaning == "blocks")
+NOT_EDITABLE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})  # post a new message
+INVALID_BLOCKS = frozenset(code for code, scope in CODES.items() if scope == "blocks")
+RATE_LIMITS = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 
-_TOKEN = "Copy the bot token (xoxb-…) from the Slack app's page OAuth & Permissions into slack.bot_token and restart."  # noqa: S105 - a cure, no token
+_TOKEN = "Copy the bot token (xoxb-…) from the Slack app's page OAuth & Permissions into slack.bot_token and restart."  # noqa: S105 - not a secret
 _REINSTALL = (
     "Give the Slack app the scopes chat:write, users:read and users:read.email, then reinstall it (page Install App)."
 )
+_UNARCHIVE = "Unarchive the channel, or change the route's channel."
 _INVITE = "Invite the app: /invite @Casebell in that channel."
-_ALLOW = "Let the app post in the channel (its settings, Posting permissions), or send the route elsewhere."
-_ANEW = "Nothing to do: it is posted anew. To let Casebell edit, lift the workspace's limit on editing messages."
-_AGAIN = "Press the button again: a form has to open within three seconds. If it lasts, look at the service's load."
-_PERSON = "Correct the Slack id or the address in [people]; guests of other workspaces are not seen."
-_WAIT = "See https://slack-status.com; nothing is lost, deliveries wait."
+_ALLOW = "Allow the app to post in the channel (channel settings, Posting permissions), or change the route's channel."
+_NEW_POST = (
+    "Nothing to do: Casebell posts a new message. To let it edit, lift the workspace's limit on editing messages."
+)
+_CLICK_AGAIN = "Click the button again: a form must open within three seconds. If it happens often, check the load."
+_PERSON = "Correct the Slack id or the address in [people]; guests of other workspaces cannot be looked up."
+_WAIT = "See https://slack-status.com; deliveries wait and are retried."
+_SLOW_DOWN = "Nothing to do: deliveries wait and are retried."
 _REPORT = "Report this with `casebell preview slack`."
 CURES: dict[str, str] = {
     "invalid_auth": _TOKEN,
@@ -94,65 +101,62 @@ CURES: dict[str, str] = {
     "access_denied": _REINSTALL,
     "team_access_not_granted": _REINSTALL,
     "team_added_to_org": _REINSTALL,
-    "org_login_required": "The workspace is moving to an organisation; wait for its administrators, then reinstall.",
-    "ekm_access_denied": "The workspace's administrators have suspended access (Enterprise Key Management); ask them.",
+    "org_login_required": "The workspace is being moved into an organisation; reinstall the app afterwards.",
+    "ekm_access_denied": "The workspace's administrators have suspended access (Enterprise Key Management).",
     "channel_not_found": "Put the channel's id (C…) into the route; for a private channel: " + _INVITE,
     "not_in_channel": _INVITE,
-    "is_archived": "Unarchive the channel or send the route elsewhere.",
-    "is_inactive": "Unarchive the channel or send the route elsewhere.",
+    "is_archived": _UNARCHIVE,
+    "is_inactive": _UNARCHIVE,
     "restricted_action": _ALLOW,
     "restricted_action_read_only_channel": _ALLOW,
     "restricted_action_thread_only_channel": _ALLOW,
     "restricted_action_non_threadable_channel": _ALLOW,
-    "cannot_dm_bot": "The route names a bot; put a channel's id (C…) or a person's into it.",
+    "cannot_dm_bot": "The route names a bot; use the id of a channel (C…) or of a person (U…).",
     "team_access_unavailable": _WAIT,
-    "message_not_found": "Nothing to do: somebody deleted the message; it is posted anew while it asks for a decision.",
-    "cant_update_message": _ANEW,
-    "edit_window_closed": _ANEW,
-    "thread_not_found": "Nothing to do: somebody deleted the message above; what belongs there is posted by itself.",
-    "view_not_found": _AGAIN,
-    "not_found": _AGAIN,
+    "message_not_found": "Nothing to do: the message was deleted; Casebell posts a new one while the item is open.",
+    "cant_update_message": _NEW_POST,
+    "edit_window_closed": _NEW_POST,
+    "thread_not_found": "Nothing to do: the thread's first message was deleted; Casebell posts outside the thread.",
+    "view_not_found": _CLICK_AGAIN,
+    "not_found": _CLICK_AGAIN,
     "user_not_found": _PERSON,
     "users_not_found": _PERSON,
     "user_not_visible": _PERSON,
-    "user_not_in_channel": "Invite that person into the channel, or let them decide by mail.",
-    "message_limit_exceeded": "The workspace has used up its messages; its administrators can raise the limit.",
-    "rate_limited": "Nothing to do: deliveries wait and go on by themselves.",
+    "user_not_in_channel": "Invite the person to the channel, or let them decide by mail.",
+    "message_limit_exceeded": "The workspace has reached its message limit; its administrators can raise it.",
+    "rate_limited": _SLOW_DOWN,
     "internal_error": _WAIT,
     "fatal_error": _WAIT,
     "service_unavailable": _WAIT,
     "request_timeout": _WAIT,
-    **dict.fromkeys(sorted(REFUSED_BLOCKS), "The alert went out in plain words. " + _REPORT),
-    **dict.fromkeys(sorted(code for code, meaning in CODES.items() if meaning == "ticket"), _AGAIN),
-    "slack_unreachable": "See whether this machine reaches slack.base_url: firewall, proxy, DNS.",
+    **dict.fromkeys(sorted(INVALID_BLOCKS), "The alert was sent without blocks. " + _REPORT),
+    **dict.fromkeys(sorted(code for code, scope in CODES.items() if scope == "trigger"), _CLICK_AGAIN),
+    "slack_unreachable": "Check that this machine can reach slack.base_url: firewall, proxy, DNS.",
     "slack_no_answer": _WAIT,
-    "slack_unreadable": "Something else than Slack answers at slack.base_url; correct the address.",
-    "ratelimited": "Nothing to do: deliveries wait and go on by themselves.",
+    "slack_unreadable": "The server at slack.base_url is not Slack; correct the address or look for a proxy.",
+    "ratelimited": _SLOW_DOWN,
 }
 
 
-PACES = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+def error_for(method: str, code: str, after_s: float | None) -> DeliveryError:
+    """The error for an ``ok: false`` answer.
 
-
-def meaning_of(method: str, code: str, after_s: float | None) -> DeliveryError:
-    """The error for an ``ok: false``. Nothing was done; an unknown code is one more way of saying no.
-
-    What the whole workspace refuses is true of every message until somebody mends it, so it must not cost this one its
-    life; what a channel refuses is final for the message (contract A6).
+    An error of the workspace concerns every message until an admin repairs it, so the delivery is retried. Errors of a
+    message, a channel or a person are permanent, and so is an unknown code.
     """
-    message = f"{method}: Slack says {code}"
-    meaning = CODES.get(code)
-    if meaning == "later":
-        return RetryLaterError(code, message, after_s, reach="pace" if code in PACES else "place")
+    message = f"{method}: Slack answered {code}"
+    scope = CODES.get(code)
+    if scope == "later":
+        return RetryLaterError(code, message, after_s, reach="pace" if code in RATE_LIMITS else "place")
     cure = CURES.get(code)
     message = f"{message}. {cure}" if cure else message
-    if meaning == "workspace":
+    if scope == "workspace":
         return RetryLaterError(code, message, reach="system")
-    return PermanentError(code, message, reach="place" if meaning == "channel" else "item")
+    return PermanentError(code, message, reach="place" if scope == "channel" else "item")
 
 
 def cure_for(code: str) -> str:
-    """What to do about a code of Slack's or of our own; also for one that nobody has heard of."""
+    """What an admin can do about a code of Slack or of the client; for an unknown code, where it is documented."""
     if code.startswith("http_"):
         return _WAIT if code.startswith("http_5") else CURES["slack_unreadable"]
-    return CURES.get(code, f"Slack's documentation says what {code} means: https://docs.slack.dev/reference/methods")
+    return CURES.get(code, f"For the meaning of {code} see https://docs.slack.dev/reference/methods")

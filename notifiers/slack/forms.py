@@ -1,12 +1,11 @@
-"""The fields of the forms (step 8), and what was filled in: one table from a verb to what Slack asks for it. Pure.
+"""The input fields of each form, and how a submitted form is read. Pure.
 
-What is typed is checked here only so that the person hears of it in the form; whether it counts is decided later, with
-the item as it then is (``receiver/pipeline/actions.py``).
+Input is checked here so that the form can show errors; whether the action is allowed is decided later, on the present
+state of the item (``receiver/pipeline/actions.py``).
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 
 from slack_sdk.models.blocks import (
     Block,
@@ -20,7 +19,7 @@ from slack_sdk.models.blocks import (
 )
 
 from notifiers.slack import escaping, wire
-from notifiers.slack.buttons import source_name, voice_of
+from notifiers.slack.buttons import Gettext, formats_for, source_name
 from notifiers.story.sentences import ACCEPTED_KINDS
 from notifiers.text import one_line
 from receiver.domain import plan
@@ -31,20 +30,15 @@ from receiver.domain.people import Person
 from receiver.domain.refusal import N_
 from receiver.domain.snooze import CHOICES, snooze_until
 
-MAX_INPUT = 3_000  # Slack's plain_text_input takes no more
-MAX_TYPED = {
-    "reject": MAX_NOTE,
-    "note": MAX_NOTE,
-    "reopen": MAX_NOTE,
-    "reply": MAX_INPUT,
-}  # in UTF-16 units
-WITH_FORM = frozenset({*MAX_TYPED, "snooze", "assign", "update_plan"})
+MAX_INPUT = 3_000  # of a plain_text_input (docs/vendors/slack.md#limits-of-messages-and-forms)
+MAX_TEXT = {"reject": MAX_NOTE, "note": MAX_NOTE, "reopen": MAX_NOTE, "reply": MAX_INPUT}  # UTF-16 units
+WITH_FORM = frozenset({*MAX_TEXT, "snooze", "assign", "update_plan"})
 UNTIL, DAY, TO = "until", "day", "to"
 MONTHS, STARTS_ON, FIRST_PAYMENT = "months", "starts_on", "first_payment"
 MAX_SHORT = 40
 
-# verb -> label and hint of its one text; keys of translations.
-_WORDS = {
+# verb -> label and hint of its text input; keys of the translations
+_TEXT_INPUTS = {
     "reject": (N_("Why is this rejected?"), N_("{source} keeps this note with its decision.")),
     "decline": (N_("Why is this declined?"), N_("{source} keeps this note with its decision.")),
     "reopen": (N_("Why is this opened again?"), N_("{source} keeps this note with its decision.")),
@@ -58,111 +52,118 @@ _UNTIL = {
     "monday": N_("Next Monday: {moment}"),
 }
 
-LocalSay = partial[str]
-
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """What a form brought: ``faults`` by block, each a code of ``refusal.SENTENCES`` with its values."""
+class FormInput:
+    """The input of a submitted form. ``errors``: by input name, a code of ``refusal.SENTENCES`` and its values."""
 
-    faults: dict[str, tuple[str, dict[str, str]]]
+    errors: dict[str, tuple[str, dict[str, str]]]
     note: str | None = None
     text: str | None = None
     terms: ActionInput = field(default_factory=ActionInput)
 
 
-def fields(verb: str, notice: Notice, words: LocalSay) -> list[Block]:
-    """What the form of a verb asks for."""
+def fields(verb: str, notice: Notice, gettext: Gettext) -> list[Block]:
+    """The input blocks of a verb's form."""
     match verb:
         case "snooze":
-            return _snooze(notice, words)
+            return _snooze_fields(notice, gettext)
         case "assign":
-            hint = words("They see it in the message, and are told once.")
-            return [_input(TO, words("Who should look after it?"), UserSelectElement(action_id=TO), hint)]
+            hint = gettext("They see it in the message, and are told once.")
+            return [_input(TO, gettext("Who should look after it?"), UserSelectElement(action_id=TO), hint)]
         case "update_plan":
-            return _plan(notice, words)
+            return _plan_fields(notice, gettext)
         case _:
-            is_declined = verb == "reject" and notice.item.kind in ACCEPTED_KINDS
-            label, hint = _WORDS["decline" if is_declined else verb]
-            typed = PlainTextInputElement(
-                action_id=wire.WORDS, multiline=True, min_length=1, max_length=MAX_TYPED[verb], focus_on_load=True
-            )
-            return [_input(wire.WORDS, words(label), typed, words(hint, source=source_name(notice.item)))]
+            return [_text_field(verb, notice, gettext)]
 
 
-def read(verb: str, view: wire.Json, now: datetime) -> Filled:
-    """What was filled in, and what is wrong with it. Raises ValueError for a verb without a form."""
-    filled, held = wire.filled(view), wire.held(view)
+def read(verb: str, view: wire.Json, now: datetime) -> FormInput:
+    """The input of a submitted form with its errors. Raises ValueError for a verb without a form."""
+    values, metadata = wire.input_values(view), wire.form_metadata(view)
     match verb:
         case "snooze":
-            wish = filled.get(DAY) or filled.get(UNTIL, "")
-            wrong = snooze_until(wish, now, Calendar(held.timezone)) is None
-            return Filled(
-                {DAY if filled.get(DAY) else UNTIL: ("bad_until", {})} if wrong else {}, terms=ActionInput(wish)
-            )
+            return _read_snooze(values, Calendar(metadata.timezone), now)
         case "assign":
-            to = filled.get(TO, "")
-            return Filled({} if to else {TO: ("nobody", {})}, terms=ActionInput(to=Person(slack_id=to)))
+            slack_id = values.get(TO, "")
+            return FormInput({} if slack_id else {TO: ("nobody", {})}, terms=ActionInput(to=Person(slack_id=slack_id)))
         case "update_plan":
-            wanted = PlanWish(*(filled.get(name, "")[:MAX_SHORT] for name in (MONTHS, STARTS_ON, FIRST_PAYMENT)))
-            today = Calendar(held.timezone).today(now)
-            found = plan.faults(wanted, held.owed, _as_it_is(held.plan), today)
-            return Filled(
-                {fault.field: (fault.code, dict(fault.values)) for fault in found}, terms=ActionInput(plan=wanted)
-            )
-        case _ if verb in MAX_TYPED:
-            return _words_of(verb, filled.get(wire.WORDS, ""))
+            return _read_plan(values, metadata, now)
+        case _ if verb in MAX_TEXT:
+            return _read_text(verb, values.get(wire.TEXT_INPUT, ""))
         case _:
-            raise ValueError("no form of ours asks for this verb")
+            raise ValueError("no form for this verb")
 
 
-def _words_of(verb: str, typed: str) -> Filled:
-    words = escaping.storable(typed)
-    if not one_line(typed):
-        return Filled({wire.WORDS: ("needs_words", {})})
-    if utf16_units(words) > MAX_TYPED[verb]:
-        return Filled({wire.WORDS: ("too_long", {"most": str(MAX_TYPED[verb])})})
-    return Filled({}, text=words) if NEEDS_WORDS[verb] == "text" else Filled({}, note=words)
+def _read_snooze(values: dict[str, str], calendar: Calendar, now: datetime) -> FormInput:
+    choice = values.get(DAY) or values.get(UNTIL, "")
+    is_valid = snooze_until(choice, now, calendar) is not None
+    name = DAY if values.get(DAY) else UNTIL
+    return FormInput({} if is_valid else {name: ("bad_until", {})}, terms=ActionInput(choice))
 
 
-def _as_it_is(wish: PlanWish | None) -> Plan | None:
+def _read_plan(values: dict[str, str], metadata: wire.FormMetadata, now: datetime) -> FormInput:
+    wish = PlanWish(*(values.get(name, "")[:MAX_SHORT] for name in (MONTHS, STARTS_ON, FIRST_PAYMENT)))
+    today = Calendar(metadata.timezone).today(now)
+    faults = plan.faults(wish, metadata.owed, _parse_plan(metadata.plan), today)
+    return FormInput({fault.field: (fault.code, dict(fault.values)) for fault in faults}, terms=ActionInput(plan=wish))
+
+
+def _parse_plan(wish: PlanWish | None) -> Plan | None:
     try:
         return plan.read(wish) if wish else None
     except ValueError:
         return None
 
 
-def _snooze(notice: Notice, words: LocalSay) -> list[Block]:
-    voice, calendar = voice_of(notice), notice.route.calendar
-    choices = []
-    for wish in CHOICES:
-        until = snooze_until(wish, notice.now, calendar)
-        label = words(_UNTIL[wish], moment=voice.moment(until) if until else "")
-        choices.append(Option(value=wish, text=_plain(label, 75)))
-    radio = RadioButtonsElement(action_id=UNTIL, options=choices, initial_option=choices[0])
-    hint = words("No reminders until then; the message stays where it is.")
+def _read_text(verb: str, value: str) -> FormInput:
+    text = escaping.strip_unstorable(value)
+    if not one_line(value):
+        return FormInput({wire.TEXT_INPUT: ("needs_words", {})})
+    if utf16_units(text) > MAX_TEXT[verb]:
+        return FormInput({wire.TEXT_INPUT: ("too_long", {"most": str(MAX_TEXT[verb])})})
+    return FormInput({}, text=text) if NEEDS_WORDS[verb] == "text" else FormInput({}, note=text)
+
+
+def _text_field(verb: str, notice: Notice, gettext: Gettext) -> Block:
+    is_declined = verb == "reject" and notice.item.kind in ACCEPTED_KINDS
+    label, hint = _TEXT_INPUTS["decline" if is_declined else verb]
+    element = PlainTextInputElement(
+        action_id=wire.TEXT_INPUT, multiline=True, min_length=1, max_length=MAX_TEXT[verb], focus_on_load=True
+    )
+    return _input(wire.TEXT_INPUT, gettext(label), element, gettext(hint, source=source_name(notice.item)))
+
+
+def _snooze_fields(notice: Notice, gettext: Gettext) -> list[Block]:
+    formats, calendar = formats_for(notice), notice.route.calendar
+    options = []
+    for choice in CHOICES:
+        until = snooze_until(choice, notice.now, calendar)
+        label = gettext(_UNTIL[choice], moment=formats.moment(until) if until else "")
+        options.append(Option(value=choice, text=_plain(label, 75)))
+    radio = RadioButtonsElement(action_id=UNTIL, options=options, initial_option=options[0])
+    hint = gettext("No reminders until then; the message stays where it is.")
     day = InputBlock(
         block_id=DAY,
-        label=_plain(words("Or until a day"), 200),
-        element=DatePickerElement(action_id=DAY, placeholder=_plain(words("Choose a day"), 75)),
+        label=_plain(gettext("Or until a day"), 200),
+        element=DatePickerElement(action_id=DAY, placeholder=_plain(gettext("Choose a day"), 75)),
         optional=True,
     )
-    return [_input(UNTIL, words("For how long?"), radio, hint), day]
+    return [_input(UNTIL, gettext("For how long?"), radio, hint), day]
 
 
-def _plan(notice: Notice, words: LocalSay) -> list[Block]:
-    said, voice = notice.item.snapshot, voice_of(notice)
-    now = plan.as_typed(plan.current(said))
-    owed = words("Owed in all: {amount}", amount=voice.money(said.amount)) if said.amount else None
-    start = DatePickerElement(action_id=STARTS_ON, initial_date=now.starts_on or None)
+def _plan_fields(notice: Notice, gettext: Gettext) -> list[Block]:
+    snapshot, formats = notice.item.snapshot, formats_for(notice)
+    present = plan.as_typed(plan.current(snapshot))
+    owed = gettext("Owed in all: {amount}", amount=formats.money(snapshot.amount)) if snapshot.amount else None
+    start = DatePickerElement(action_id=STARTS_ON, initial_date=present.starts_on or None)
     return [
-        _input(MONTHS, words("Months of the plan"), _short(MONTHS, now.months)),
-        _input(STARTS_ON, words("Start of the plan"), start),
-        _input(FIRST_PAYMENT, words("First payment"), _short(FIRST_PAYMENT, now.first_payment), owed),
+        _input(MONTHS, gettext("Months of the plan"), _short_text(MONTHS, present.months)),
+        _input(STARTS_ON, gettext("Start of the plan"), start),
+        _input(FIRST_PAYMENT, gettext("First payment"), _short_text(FIRST_PAYMENT, present.first_payment), owed),
     ]
 
 
-def _short(name: str, value: str) -> PlainTextInputElement:
+def _short_text(name: str, value: str) -> PlainTextInputElement:
     return PlainTextInputElement(action_id=name, initial_value=value or None, max_length=MAX_SHORT)
 
 
@@ -172,9 +173,9 @@ def _input(
     element: PlainTextInputElement | RadioButtonsElement | DatePickerElement | UserSelectElement,
     hint: str | None = None,
 ) -> Block:
-    shown = _plain(hint, 300) if hint else None
-    return InputBlock(block_id=name, label=_plain(label, 200), hint=shown, element=element)
+    hint_text = _plain(hint, 300) if hint else None
+    return InputBlock(block_id=name, label=_plain(label, 200), hint=hint_text, element=element)
 
 
-def _plain(text: str, most: int) -> PlainTextObject:
-    return PlainTextObject(text=escaping.cut(one_line(text), most) or "?", emoji=False)
+def _plain(text: str, limit: int) -> PlainTextObject:
+    return PlainTextObject(text=escaping.cut(one_line(text), limit) or "?", emoji=False)

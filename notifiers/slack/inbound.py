@@ -1,7 +1,7 @@
-"""Steps 2 and 8 for Slack: a press is verified, answered at once, and read again from the store. It changes nothing.
+"""Receives Slack's interactions: verifies a click, answers it, and later reads it back from the event store.
 
-Slack does not repeat a press (contract A2): one that is not stored is lost, so only what is surely no decision is
-answered without being stored.
+It changes no item. Slack does not repeat an interaction (docs/vendors/slack.md#timing), so every payload that may be a
+decision is stored before it is answered.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from notifiers.slack import escaping, forms, modals, signature, templates, wire
+from notifiers.slack import block_kit, escaping, forms, modals, signature, templates, wire
+from notifiers.slack.buttons import Gettext
 from notifiers.slack.client import SlackClient
 from notifiers.slack.people import SlackPeople
 from notifiers.text import one_line
@@ -23,22 +24,21 @@ from receiver.domain.notice import Notice
 from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES, why_stale
 from receiver.domain.reply_template import ReplyTemplate
-from receiver.errors import ConfigError, DeliveryError, RejectedError
+from receiver.errors import ConfigError, DeliveryError
 from receiver.ports import Received, Translator
 
-HEAD_START_S = 0.5  # of the ticket's three seconds; Slack's own delay counts too (contract A2)
+PLACEHOLDER_AFTER_S = 0.5  # well below the three seconds, which include Slack's own delay
 MAX_IDENTITY = 255
 
 _log = logging.getLogger(__name__)
 _IDENTITY = re.compile(r"[\w./-]+", re.ASCII)
 
-NoticeFor = Callable[[str, str], Awaitable[Notice | None]]  # item id, place
-LocaleAt = Callable[[str], str]  # place
-PeopleOf = Callable[[Person], Awaitable[Person]]
+NoticeFor = Callable[[str, str], Awaitable[Notice | None]]  # item id, destination
+LocaleAt = Callable[[str], str]  # destination
 
 
 class SlackClicks:
-    """Fulfils ``ports.Clicks``. Without ``people_of``, people are looked up through ``client``."""
+    """Implements ``ports.Clicks``. An empty ``team_ids`` or ``app_ids`` accepts every workspace or app."""
 
     def __init__(
         self,
@@ -49,7 +49,6 @@ class SlackClicks:
         locale_at: LocaleAt,
         translator: Translator,
         now: Callable[[], datetime],
-        people_of: PeopleOf | None = None,
         team_ids: Collection[str] = (),
         app_ids: Collection[str] = (),
         templates: Sequence[ReplyTemplate] = (),
@@ -65,180 +64,185 @@ class SlackClicks:
         self._translator = translator
         self._now = now
         self._templates = tuple(templates)
-        self._people_of = people_of or SlackPeople(client, team_ids, now).who
+        self._people = SlackPeople(client, team_ids, now)
 
     def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
-        """The press's identity. Raises RejectedError for whatever is not signed, fresh and from our workspace."""
-        signature.check(self._secrets, body, headers, now)
-        self._check_origin(body)
+        """The identity of the click. Raises RejectedError unless it is signed, fresh and of our workspace and app."""
+        signature.verify(self._secrets, body, headers, now)
+        self._verify_origin(body)
         return identity_of(body)
 
     def receive(self, body: bytes) -> Received:
-        """What to do at once; a press that needs words opens its form and is stored only when the form comes back."""
+        """How to answer a verified body. A click that needs a form opens it; only the submitted form is stored."""
         if (challenge := wire.challenge_of(body)) is not None:
             return Received(is_click=False, answer={"challenge": challenge})
         try:
-            payload = wire.payload_of(body)
+            payload = wire.interaction_payload(body)
             match payload.get("type"):
                 case "block_actions":
-                    return self._pressed(payload)
+                    return self._receive_click(payload)
                 case "view_submission":
-                    return self._submitted(payload)
+                    return self._receive_form(payload)
                 case _:
                     return Received(is_click=False)
         except ValueError:
             return Received(is_click=not wire.is_ssl_check(body))
 
     def read(self, body: bytes) -> Click | None:
-        """The click in a stored payload; None when no decision is in it. Raises ValueError for rubbish."""
+        """The click in a stored body; None if it is no decision. Raises ValueError for an invalid body."""
         if wire.is_ssl_check(body) or wire.challenge_of(body) is not None:
             return None
-        payload = wire.payload_of(body)
+        payload = wire.interaction_payload(body)
         match payload.get("type"):
             case "block_actions":
-                return _read_press(body, payload)
+                return _read_click(body, payload)
             case "view_submission":
                 return self._read_form(body, payload)
             case _:
                 return None
 
     async def who(self, person: Person) -> Person:
-        return await self._people_of(person)
+        """See ``SlackPeople.who``."""
+        return await self._people.who(person)
 
-    def _check_origin(self, body: bytes) -> None:
-        if wire.is_ssl_check(body) or wire.challenge_of(body) is not None or not (self._team_ids or self._app_ids):
-            return
-        try:
-            payload = wire.payload_of(body)
-        except ValueError:
-            return  # signed rubbish can do nothing; it is stored for whoever looks into it
-        # An app of a whole organisation gets no team, the organisation instead.
-        team = wire.text(wire.part(payload, "team"), "id") or wire.text(wire.part(payload, "enterprise"), "id")
-        if self._team_ids and team not in self._team_ids:
-            raise RejectedError("unknown_account", "The press comes from another Slack workspace.")
-        if self._app_ids and wire.text(payload, "api_app_id") not in self._app_ids:
-            raise RejectedError("unknown_account", "The press comes from another Slack app.")
+    async def open_form(self, action: wire.ItemAction, trigger_id: str, user: str, channel: str | None = None) -> None:
+        """Open the form of a verb, with a placeholder first if reading the item is slow. Never raises.
 
-    def _pressed(self, payload: wire.Json) -> Received:
-        if wire.is_link(wire.action_of(payload)):
-            return Received(is_click=False)
-        if wire.action_of(payload).get("action_id") == templates.TEMPLATE:
-            return Received(is_click=False, after=partial(self._fill_in, payload))
-        press = wire.press_of(payload)
-        if press.verb not in forms.WITH_FORM:
-            place = wire.text(payload, "response_url") if wire.is_whispered(payload) else None
-            return Received(is_click=True, after=partial(self._client.take_away, place) if place else None)
-        ticket = wire.text(payload, "trigger_id") or ""
-        user = wire.text(wire.part(payload, "user"), "id") or ""
-        return Received(is_click=False, after=partial(self.ask_for_words, press, ticket, user))
-
-    def _submitted(self, payload: wire.Json) -> Received:
-        view = wire.part(payload, "view")
-        found = forms.read(wire.unpack(view).verb, view, self._now()).faults
-        if not found:
-            return Received(is_click=True)
-        locale = wire.held(view).locale
-        errors = {
-            wire.block_of(view, block): self._translator.say(locale, SENTENCES[code], **values)
-            for block, (code, values) in found.items()
-        }
-        return Received(is_click=False, answer={"response_action": "errors", "errors": errors})
-
-    async def ask_for_words(self, press: wire.Press, ticket: str, user: str, channel: str | None = None) -> None:
-        """Open the form; with a placeholder first when the item is slow to come (contract C4.7). Never raises.
-
-        ``channel``: whose language and masking the form has, when it is not where the press came from.
+        ``channel`` determines language and masking of the form; by default, the channel of the click.
         """
-        place = place_of(channel or press.channel)
-        fetching = asyncio.ensure_future(self._notice_for(press.item_id, place))
+        destination = destination_of(channel or action.channel)
+        reading = asyncio.ensure_future(self._notice_for(action.item_id, destination))
         view_id = ""
         try:
-            await asyncio.wait({fetching}, timeout=HEAD_START_S)
-            if fetching.done():
-                await self._client.open_view(ticket, self._form(press, fetching.result(), place))
+            await asyncio.wait({reading}, timeout=PLACEHOLDER_AFTER_S)
+            if reading.done():
+                await self._client.open_view(trigger_id, self._render_form(action, reading.result(), destination))
             else:
-                view_id = await self._client.open_view(ticket, modals.loading(self._words_at(place)))
-                await self._client.update_view(view_id, self._form(press, await fetching, place))
-        except Exception as error:  # noqa: BLE001 - Slack has its answer: nobody else could tell the person any more
+                view_id = await self._client.open_view(trigger_id, modals.loading(self._gettext_at(destination)))
+                await self._client.update_view(view_id, self._render_form(action, await reading, destination))
+        except Exception as error:  # noqa: BLE001 - Slack has its answer, so only a message can tell the user
             if not isinstance(error, DeliveryError):
-                _log.exception("no form for a press, verb %s, item %s", press.verb, press.item_id)
-            await self._say_it_did_not_open(press, user, view_id, self._words_at(place))
+                _log.exception("form not opened: verb %s, item %s", action.verb, action.item_id)
+            await self._report_form_error(action, user, view_id, self._gettext_at(destination))
         finally:
-            fetching.cancel()
+            reading.cancel()
 
-    async def _fill_in(self, payload: wire.Json) -> None:
-        """The form again, with the chosen template in it to be edited. Never raises: then it stays as it was."""
-        view, chosen = wire.part(payload, "view"), wire.part(wire.action_of(payload), "selected_option")
+    def _verify_origin(self, body: bytes) -> None:
+        if wire.is_ssl_check(body) or wire.challenge_of(body) is not None:
+            return
         try:
-            press, view_id = wire.unpack(view), wire.text(view, "id") or ""
-            template = templates.named(self._templates, wire.text(chosen, "value"))
-            if template and view_id and press.verb == "reply":
-                place = place_of(press.channel)
-                notice = await self._notice_for(press.item_id, place)
-                drawn = self._form(press, notice, place, (template, wire.turn_of(view) + 1))
-                await self._client.update_view(view_id, drawn)
-        except Exception as error:  # noqa: BLE001 - Slack has its answer, and what was typed is still in the form
-            if not isinstance(error, (DeliveryError, ValueError)):
-                _log.exception("no template for a form")
+            payload = wire.interaction_payload(body)
+        except ValueError:
+            return  # changes nothing; it is stored in quarantine
+        # Where the app is installed for an organisation, ``team`` is missing.
+        team = wire.string_at(wire.object_at(payload, "team"), "id")
+        organisation = wire.string_at(wire.object_at(payload, "enterprise"), "id")
+        app_id = wire.string_at(payload, "api_app_id")
+        signature.verify_origin(self._team_ids, self._app_ids, [team or organisation], app_id)
 
-    def _form(
-        self, press: wire.Press, notice: Notice | None, place: str, begun: tuple[ReplyTemplate, int] | None = None
-    ) -> modals.Drawn:
-        """The form, or why there is none: nobody shall write a reason for what somebody else has decided."""
-        if notice is None:
-            words = self._words_at(place)
-            return modals.sorry(words(SENTENCES["unknown_item"]), (), words)
-        words = partial(self._translator.say, notice.route.locale)
-        if notice.item.version != press.version:
-            code, values = why_stale(notice.item)
-            return modals.sorry(words(SENTENCES[code], **values), notice.links, words)
-        if press.verb not in notice.verbs:
-            return modals.sorry(words(SENTENCES["not_offered"]), notice.links, words)
-        drawn = modals.form(press, notice, self._translator.story(notice), self._translator.say)
-        return templates.offered(drawn, self._templates, notice, words, begun) if press.verb == "reply" else drawn
+    def _receive_click(self, payload: wire.Json) -> Received:
+        element = wire.find_element(payload)
+        if wire.is_link(element):
+            return Received(is_click=False)
+        if element.get("action_id") == templates.TEMPLATE:
+            return Received(is_click=False, after=partial(self._apply_template, payload))
+        action = wire.parse_click(payload)
+        if action.verb not in forms.WITH_FORM:
+            url = wire.string_at(payload, "response_url") if wire.is_ephemeral(payload) else None
+            return Received(is_click=True, after=partial(self._client.delete_ephemeral, url) if url else None)
+        trigger_id = wire.string_at(payload, "trigger_id") or ""
+        user = wire.string_at(wire.object_at(payload, "user"), "id") or ""
+        return Received(is_click=False, after=partial(self.open_form, action, trigger_id, user))
 
-    def _words_at(self, place: str) -> partial[str]:
-        return partial(self._translator.say, self._locale_at(place))
-
-    async def _say_it_did_not_open(self, press: wire.Press, user: str, view_id: str, words: partial[str]) -> None:
-        """In the placeholder if there is one, else below the message; else the person sees that no form opened."""
-        sentence = words("The form did not open. Please press the button once more.")
-        if view_id:
-            with suppress(DeliveryError):
-                await self._client.update_view(view_id, modals.failed(press, sentence, words))
-                return
-        if press.channel and user:
-            with suppress(DeliveryError):
-                await self._client.whisper(press.channel, user, escaping.escape(sentence))
+    def _receive_form(self, payload: wire.Json) -> Received:
+        view = wire.object_at(payload, "view")
+        errors = forms.read(wire.form_action(view).verb, view, self._now()).errors
+        if not errors:
+            return Received(is_click=True)
+        locale = wire.form_metadata(view).locale
+        sentences = {
+            wire.block_id_of(view, name): self._translator.say(locale, SENTENCES[code], **values)
+            for name, (code, values) in errors.items()
+        }
+        return Received(is_click=False, answer={"response_action": "errors", "errors": sentences})
 
     def _read_form(self, body: bytes, payload: wire.Json) -> Click | None:
-        view = wire.part(payload, "view")
-        press = wire.unpack(view)
-        filled = forms.read(press.verb, view, self._now())
-        if set(filled.faults) & {wire.WORDS}:
+        view = wire.object_at(payload, "view")
+        action = wire.form_action(view)
+        form = forms.read(action.verb, view, self._now())
+        if wire.TEXT_INPUT in form.errors:
             return None
-        return replace(_click(body, payload, press), note=filled.note, text=filled.text, terms=filled.terms)
+        return replace(_as_click(body, payload, action), note=form.note, text=form.text, terms=form.terms)
+
+    async def _apply_template(self, payload: wire.Json) -> None:
+        """Put the chosen template into the open reply form. Never raises: after an error the form is unchanged."""
+        view = wire.object_at(payload, "view")
+        option = wire.object_at(wire.find_element(payload), "selected_option")
+        try:
+            action, view_id = wire.form_action(view), wire.string_at(view, "id") or ""
+            template = templates.find_template(self._templates, wire.string_at(option, "value"))
+            if template and view_id and action.verb == "reply":
+                destination = destination_of(action.channel)
+                notice = await self._notice_for(action.item_id, destination)
+                refill = templates.Refill(template, wire.refill_count(view) + 1)
+                await self._client.update_view(view_id, self._render_form(action, notice, destination, refill))
+        except Exception as error:  # noqa: BLE001 - Slack has its answer, and the form keeps the user's text
+            if not isinstance(error, (DeliveryError, ValueError)):
+                _log.exception("template not applied")
+
+    def _render_form(
+        self, action: wire.ItemAction, notice: Notice | None, destination: str, refill: templates.Refill | None = None
+    ) -> block_kit.Json:
+        """The form, or the reason why the action is not possible any more."""
+        if notice is None:
+            gettext = self._gettext_at(destination)
+            return modals.unavailable(gettext(SENTENCES["unknown_item"]), (), gettext)
+        gettext = partial(self._translator.say, notice.route.locale)
+        if notice.item.version != action.version:
+            code, values = why_stale(notice.item)
+            return modals.unavailable(gettext(SENTENCES[code], **values), notice.links, gettext)
+        if action.verb not in notice.verbs:
+            return modals.unavailable(gettext(SENTENCES["not_offered"]), notice.links, gettext)
+        form = modals.form(action, notice, self._translator.story(notice), self._translator.say)
+        if action.verb != "reply":
+            return form
+        return templates.add_menu(form, self._templates, notice, gettext, refill)
+
+    def _gettext_at(self, destination: str) -> Gettext:
+        return partial(self._translator.say, self._locale_at(destination))
+
+    async def _report_form_error(self, action: wire.ItemAction, user: str, view_id: str, gettext: Gettext) -> None:
+        """Tell the user, in the placeholder if there is one, else in an ephemeral message."""
+        sentence = gettext("The form did not open. Please press the button once more.")
+        if view_id:
+            with suppress(DeliveryError):
+                await self._client.update_view(view_id, modals.load_error(action, sentence, gettext))
+                return
+        if action.channel and user:
+            with suppress(DeliveryError):
+                await self._client.post_to_user(action.channel, user, escaping.escape(sentence))
 
 
-def place_of(channel: str | None) -> str:
-    """A channel as the routes name it."""
+def destination_of(channel: str | None) -> str:
+    """The destination of a channel id, such as "slack:C1"."""
     return f"slack:{channel or ''}"
 
 
 def identity_of(body: bytes) -> str:
-    """The same press has the same identity however often it is sent (contract C4.5); never above 255 characters."""
+    """The same for every copy of one click, at most 255 characters; a hash where the payload has no usable ids."""
     try:
-        payload = wire.payload_of(body)
+        payload = wire.interaction_payload(body)
     except ValueError:
         return hashlib.sha256(body).hexdigest()
-    user = wire.part(payload, "user").get("id")
+    user = wire.object_at(payload, "user").get("id")
     match payload.get("type"):
         case "block_actions":
-            action = wire.action_of(payload)
-            ts = wire.part(payload, "container").get("message_ts")
-            parts = [wire.part(payload, "team").get("id"), ts, action.get("action_id"), action.get("action_ts"), user]
+            element = wire.find_element(payload)
+            ts = wire.object_at(payload, "container").get("message_ts")
+            team = wire.object_at(payload, "team").get("id")
+            parts = [team, ts, element.get("action_id"), element.get("action_ts"), user]
         case "view_submission":
-            parts = [wire.part(payload, "view").get("id"), user]
+            parts = [wire.object_at(payload, "view").get("id"), user]
         case _:
             parts = [None]
     identity = "/".join(str(part) for part in parts)
@@ -247,26 +251,26 @@ def identity_of(body: bytes) -> str:
     return identity if len(identity) <= MAX_IDENTITY else hashlib.sha256(identity.encode()).hexdigest()
 
 
-def _read_press(body: bytes, payload: wire.Json) -> Click | None:
-    if wire.is_link(wire.action_of(payload)):
+def _read_click(body: bytes, payload: wire.Json) -> Click | None:
+    if wire.is_link(wire.find_element(payload)):
         return None
-    press = wire.press_of(payload)
-    return None if press.verb in forms.WITH_FORM else _click(body, payload, press)
+    action = wire.parse_click(payload)
+    return None if action.verb in forms.WITH_FORM else _as_click(body, payload, action)
 
 
-def _click(body: bytes, payload: wire.Json, press: wire.Press) -> Click:
-    user = wire.part(payload, "user")
-    slack_id = wire.text(user, "id")
+def _as_click(body: bytes, payload: wire.Json, action: wire.ItemAction) -> Click:
+    user = wire.object_at(payload, "user")
+    slack_id = wire.string_at(user, "id")
     if slack_id is None or not _IDENTITY.fullmatch(slack_id):
-        raise ValueError("nobody pressed this")
-    name = escaping.cut(one_line(wire.text(user, "name") or wire.text(user, "username") or ""), 80) or None
+        raise ValueError("the payload has no user id")
+    name = wire.string_at(user, "name") or wire.string_at(user, "username") or ""
     return Click(
-        item_id=press.item_id,
-        version=press.version,
-        verb=press.verb,
-        person=Person(name=name, slack_id=slack_id),
+        item_id=action.item_id,
+        version=action.version,
+        verb=action.verb,
+        person=Person(name=escaping.cut(one_line(name), 80) or None, slack_id=slack_id),
         via="slack",
         identity=identity_of(body),
-        answer_to=f"slack:{press.channel}/{slack_id}" if press.channel else None,
-        shown_at=f"slack:{press.channel}/{press.ts}" if press.channel and press.ts else None,
+        answer_to=f"slack:{action.channel}/{slack_id}" if action.channel else None,
+        shown_at=f"slack:{action.channel}/{action.ts}" if action.channel and action.ts else None,
     )

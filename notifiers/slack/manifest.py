@@ -1,7 +1,7 @@
-"""Before the walk: what Slack must be told of the app, from Casebell's own address. Pure.
+"""The app manifest that ``casebell slack manifest`` prints, built from Casebell's public URL. Pure.
 
-The alerts and their buttons need three scopes (contract A10). Every further place asks for what it needs and no more,
-and none of them reads what people write to each other.
+Alerts and buttons need three scopes. Each optional surface adds only the scopes and events that it needs; no scope
+reads messages (docs/vendors/slack.md#scopes).
 """
 
 from collections.abc import Collection
@@ -9,22 +9,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 SCOPES = ("chat:write", "users:read", "users:read.email")
-PLACES = ("home", "command", "links")  # what may be left out
-FURTHER = {"home": (), "command": ("commands",), "links": ("links:read", "links:write")}  # scopes
-HEARD = {"home": "app_home_opened", "links": "link_shared"}
+SURFACES = ("home", "command", "links")  # optional
+SURFACE_SCOPES = {"home": (), "command": ("commands",), "links": ("links:read", "links:write")}
+SURFACE_EVENTS = {"home": "app_home_opened", "links": "link_shared"}
 
 INTERACTIONS, COMMANDS, EVENTS = "/slack/interactions", "/slack/commands", "/slack/events"
-MAX_URL = 3_000  # of a request URL, by Slack's own schema of manifests
+MAX_URL = 3_000  # docs/vendors/slack.md#manifest
 
 Json = dict[str, Any]
 
 
-def manifest(public_url: str, places: Collection[str] = ()) -> Json:
-    """The app as Slack's "From a manifest" takes it, with some of PLACES. Raises ValueError for an address that Slack
-    does not take."""
+def manifest(public_url: str, surfaces: Collection[str] = ()) -> Json:
+    """The manifest with some of SURFACES. Raises ValueError for a URL that is too long for Slack."""
     url = public_url.rstrip("/")
+    scopes = [*SCOPES, *(scope for surface in SURFACES if surface in surfaces for scope in SURFACE_SCOPES[surface])]
     if len(url) + len(INTERACTIONS) > MAX_URL:
-        raise ValueError(f"Slack takes no request URL above {MAX_URL} characters")
+        raise ValueError(f"Slack accepts request URLs of at most {MAX_URL} characters")
     return {
         "_metadata": {"major_version": 1, "minor_version": 1},
         "display_information": {
@@ -32,12 +32,10 @@ def manifest(public_url: str, places: Collection[str] = ()) -> Json:
             "description": "Rings when a debt-collection case needs a person, and takes the decision.",
             "background_color": "#1f3a5f",
         },
-        "features": _features(url, places),
-        "oauth_config": {
-            "scopes": {"bot": [*SCOPES, *(scope for place in PLACES if place in places for scope in FURTHER[place])]}
-        },
+        "features": _features(url, surfaces),
+        "oauth_config": {"scopes": {"bot": scopes}},
         "settings": {
-            **_events(url, places),
+            **_event_settings(url, surfaces),
             "interactivity": {"is_enabled": True, "request_url": f"{url}{INTERACTIONS}"},
             "org_deploy_enabled": False,
             "socket_mode_enabled": False,
@@ -46,13 +44,13 @@ def manifest(public_url: str, places: Collection[str] = ()) -> Json:
     }
 
 
-def _features(url: str, places: Collection[str]) -> Json:
-    told: Json = {"bot_user": {"display_name": "Casebell", "always_online": True}}
-    if "home" in places:
-        told["app_home"] = {"home_tab_enabled": True, "messages_tab_enabled": True}
-        told["app_home"]["messages_tab_read_only_enabled"] = True
-    if "command" in places:
-        told["slash_commands"] = [
+def _features(url: str, surfaces: Collection[str]) -> Json:
+    features: Json = {"bot_user": {"display_name": "Casebell", "always_online": True}}
+    if "home" in surfaces:
+        features["app_home"] = {"home_tab_enabled": True, "messages_tab_enabled": True}
+        features["app_home"]["messages_tab_read_only_enabled"] = True
+    if "command" in surfaces:
+        features["slash_commands"] = [
             {
                 "command": "/casebell",
                 "url": f"{url}{COMMANDS}",
@@ -61,11 +59,11 @@ def _features(url: str, places: Collection[str]) -> Json:
                 "should_escape": False,
             }
         ]
-    if "links" in places:
-        told["unfurl_domains"] = [urlsplit(url).hostname or ""]
-    return told
+    if "links" in surfaces:
+        features["unfurl_domains"] = [urlsplit(url).hostname or ""]
+    return features
 
 
-def _events(url: str, places: Collection[str]) -> Json:
-    heard = [event for place, event in HEARD.items() if place in places]
-    return {"event_subscriptions": {"request_url": f"{url}{EVENTS}", "bot_events": heard}} if heard else {}
+def _event_settings(url: str, surfaces: Collection[str]) -> Json:
+    events = [event for surface, event in SURFACE_EVENTS.items() if surface in surfaces]
+    return {"event_subscriptions": {"request_url": f"{url}{EVENTS}", "bot_events": events}} if events else {}

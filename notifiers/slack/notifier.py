@@ -1,4 +1,7 @@
-"""Step 7 for Slack: one message per item and channel, posted once and then redrawn; it remembers no item."""
+"""Sends alerts, digests, reminders and replies to Slack. Each item has one message a channel, updated on every change.
+
+It keeps no state about items: the outbox stores the reference of each message.
+"""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,172 +12,191 @@ from functools import partial
 from typing import TypeVar
 
 from notifiers.i18n.translator import Translator
-from notifiers.slack import block_kit, escaping, grouped
-from notifiers.slack.burst import render as storm_message
+from notifiers.slack import block_kit, burst, escaping, grouped
 from notifiers.slack.client import SlackClient
 from notifiers.slack.digest import render_digest
-from notifiers.slack.errors import GONE, LOST, REFUSED_BLOCKS, cure_for
-from notifiers.slack.manifest import FURTHER, PLACES
-from notifiers.slack.render import Message, minimal, offer, render
+from notifiers.slack.errors import INVALID_BLOCKS, NOT_EDITABLE, cure_for
+from notifiers.slack.manifest import SCOPES, SURFACE_SCOPES, SURFACES
+from notifiers.slack.render import Message, render, render_text_only, render_undo_offer
 from notifiers.text import clean, one_line
+from receiver import ports
 from receiver.domain.burst import Burst
 from receiver.domain.digest import Edition
 from receiver.domain.notice import Notice, Reminder, Story, is_alarm, is_news
 from receiver.domain.people import Person
 from receiver.errors import DeliveryError, PermanentError, UncertainError
 from receiver.ports import Delivered, GroupedDelivery, Health
-from receiver.ports import Translator as Tells
 
 T = TypeVar("T")
-NEEDED_SCOPES = ("chat:write", "users:read", "users:read.email")  # contract A10
-MAX_TOLD = 3_000
-GONE_THREAD = frozenset({"thread_not_found", "message_not_found"})
+Send = Callable[[str, list[block_kit.Json]], Awaitable[T]]  # text, blocks
+
+MAX_TEXT = 3_000
+DELETED = "message_not_found"
+THREAD_DELETED = frozenset({"thread_not_found", DELETED})
 _USER = re.compile(r"[UW][A-Z0-9]{1,20}", re.ASCII)
 
 
 class SlackNotifier:
-    """Fulfils ``ports.Notifier``; an address is a channel's id, a reference "channel/ts", in a thread "…/ts@root"."""
+    """Implements ``ports.Notifier``.
+
+    An address is a channel id; a reference is "channel/ts", or "channel/ts@root" for a message in a thread.
+    """
 
     channel = "slack"
-    longest_s = 45.0  # four calls of ten seconds: drawn, drawn simpler, posted anew, posted simpler
+    longest_s = 45.0  # four calls of ten seconds: an update and a new post, each repeated without blocks
 
-    def __init__(self, client: SlackClient, translator: Tells) -> None:
+    def __init__(self, client: SlackClient, translator: ports.Translator) -> None:
         self._client = client
         self._translator = translator
-        self._refused: dict[str, int] = {}  # code -> messages Slack refused to draw since the start
+        self._rejected_blocks: dict[str, int] = {}  # messages sent without blocks, by error code
 
     async def deliver(self, notice: Notice, address: str, reference: str | None, shown_state: str | None) -> Delivered:
-        """Post the item's message, or redraw the one at ``reference``; an item that opens again gets a word below."""
+        """Post the item's message, or update the one at ``reference``; a reply announces an item that opened again."""
         story = self._translator.story(notice)
         if reference is None:
             if not is_news(shown_state, notice.item):
-                return Delivered(None)  # opened and resolved while the channel was out of reach: nobody need know
+                return Delivered(None)  # resolved before the channel could be reached
             return await self._post(address, notice, story)
         try:
-            await self._redraw(reference, notice, story)
+            await self._update(reference, notice, story)
         except PermanentError as error:
-            if error.code in LOST:
-                return await self._instead(reference, notice, address, story, is_there=error.code not in GONE)
-            raise
-        is_day = not notice.route.holds(notice.item.snapshot, notice.now)
+            if error.code not in NOT_EDITABLE:
+                raise
+            return await self._replace(reference, notice, address, story, is_deleted=error.code == DELETED)
+        is_broadcast = not notice.route.holds(notice.item.snapshot, notice.now)
         if is_alarm(shown_state, notice.item):
-            await self._say_below(reference, story.sentence, is_loud=is_day)
+            await self._reply_in_thread(reference, story.sentence, is_broadcast=is_broadcast)
         elif shown_state == "resolved" and notice.item.state == "open":
-            again = self._translator.say(notice.route.locale, "This is open again.")
-            await self._say_below(reference, f"{again} {story.sentence}", is_loud=is_day)
+            reopened = self._translator.say(notice.route.locale, "This is open again.")
+            await self._reply_in_thread(reference, f"{reopened} {story.sentence}", is_broadcast=is_broadcast)
         return Delivered(reference)
 
     async def deliver_digest(self, edition: Edition, address: str) -> None:
-        """Post it; without its blocks when Slack refuses those."""
+        """Post the digest."""
         message = render_digest(edition)
-        await self._plainer(message, partial(self._client.post_message, address))
+        await self._send(message, Message(message.text, []), partial(self._client.post_message, address))
 
     async def remind(self, notice: Notice, address: str, reference: str, reminder: Reminder) -> None:
-        """One quiet reply in the thread (contract A6), with one mention; lost rather than said twice."""
-        del address  # the reference names the channel that Slack knows it by
-        channel, _, root = place_of(reference)
+        """Reply in the thread and mention one person. A failed or unconfirmed reply is not repeated."""
+        del address  # the reference has Slack's own channel id
+        channel, _, root = parse_reference(reference)
         mention = await self._mention(reminder.to)
         sentence = escaping.escape(Translator().format_reminder(notice, reminder))
         with suppress(PermanentError, UncertainError):
             await self._client.post_message(channel, f"{mention} {sentence}".strip(), [], thread_ts=root)
 
     async def offer_undo(self, notice: Notice, address: str) -> None:
-        """A word with an undo button that only whoever decided sees; ``address`` is "channel/user"."""
-        channel, user = _person_at(address)
+        """Post an ephemeral message with an undo button; ``address`` is "channel/user"."""
+        channel, user = _parse_user_address(address)
         if channel == user:
-            return  # pressed on their own page: a message there would keep its button for ever
-        message = offer(notice, self._translator.story(notice), self._translator.say)
-        with suppress(PermanentError):  # who has left the channel undoes it elsewhere
+            return  # clicked in the Home tab: in a direct message the button would stay after its time
+        message = render_undo_offer(notice, self._translator.story(notice), self._translator.say)
+        with suppress(PermanentError):  # the user has left the channel; the inbox offers undo too
             await self._client.post_ephemeral(channel, user, message.text, message.blocks)
 
     async def deliver_grouped(self, notices: Sequence[Notice], address: str) -> GroupedDelivery:
-        """One message that lists the worst; each alert then stands in its thread, with its buttons."""
+        """Post one message for several alerts; each alert is then posted in its thread."""
         message = grouped.render([(notice, self._translator.story(notice)) for notice in notices])
         channel, ts = await self._client.post_message(address, message.text, message.blocks)
         return GroupedDelivery(below=f"{channel}/{ts}")
 
-    async def deliver_burst(self, storm: Burst, address: str, reference: str | None) -> Delivered:
-        """One message for many alerts; in its own place for as long as that can be edited."""
+    async def deliver_burst(self, alerts: Burst, address: str, reference: str | None) -> Delivered:
+        """Post one message for a burst, or update the one at ``reference``; a new one if that cannot be edited."""
         if reference is not None:
-            channel, ts, _ = place_of(reference)
-            message = storm_message(storm, self._translator)
+            channel, ts, _ = parse_reference(reference)
             try:
-                await self._plainer(message, partial(self._client.update_message, channel, ts))
+                await self._send_burst(alerts, partial(self._client.update_message, channel, ts))
             except PermanentError as error:
-                if error.code not in LOST:
+                if error.code not in NOT_EDITABLE:
                     raise
-                if not storm.open:
+                if not alerts.open:
                     return Delivered(None, is_gone=True)
-                storm = replace(storm, maybe_duplicate=storm.maybe_duplicate or storm.is_redelivery)
+                alerts = replace(alerts, maybe_duplicate=alerts.maybe_duplicate or alerts.is_redelivery)
             else:
                 return Delivered(reference)
-        message = storm_message(storm, self._translator)
-        channel, ts = await self._plainer(message, partial(self._client.post_message, address))
+        channel, ts = await self._send_burst(alerts, partial(self._client.post_message, address))
         return Delivered(f"{channel}/{ts}")
 
     async def reply(self, address: str, text: str) -> None:
-        """A word that only one person sees; ``address`` is "channel/user", or "user/user" for their own messages."""
-        channel, user = _person_at(address)
-        await self._client.whisper(channel, user, escaping.unstyled(escaping.cut(clean(text), MAX_TOLD)))
+        """Answer one user; ``address`` is "channel/user", or "user/user" for a direct message."""
+        channel, user = _parse_user_address(address)
+        await self._client.post_to_user(channel, user, escaping.escape_mrkdwn(escaping.cut(clean(text), MAX_TEXT)))
 
     async def send_admin_alert(self, address: str, text: str, mark: str, now: datetime) -> None:
-        """A direct message; ``address``: a user id, or the mail address of somebody in this workspace."""
-        del mark, now  # Slack knows no second try (contract A6)
+        """Post a direct message; ``address`` is a user id, or the mail address of a member of the workspace."""
+        del mark, now  # Slack has no idempotency key (docs/vendors/slack.md#no-idempotency-key)
         user = address
         if "@" in address:
             user = str((await self._client.user_by_email(address)).get("id") or address)
-        words = escaping.cut(clean(text), MAX_TOLD)
-        await self._client.post_message(user, escaping.unstyled(words), [block_kit.section(words).to_dict()])
+        content = escaping.cut(clean(text), MAX_TEXT)
+        blocks = block_kit.as_json([block_kit.section(content)])
+        await self._client.post_message(user, escaping.escape_mrkdwn(content), blocks)
 
     async def health(self) -> list[Health]:
-        """Whether the token works, and whether it may do what Casebell needs."""
+        """Whether the token works, which scopes it has, and whether Slack has rejected blocks."""
         try:
-            said = await self._client.auth_test()
+            answer = await self._client.auth_test()
         except DeliveryError as error:
             return [Health("slack", is_well=False, detail=error.message, cure=cure_for(error.code))]
-        where = f"{said.get('user') or 'the bot'} in {said.get('team') or 'the workspace'}"
-        rows = [Health("slack", is_well=True, detail=escaping.cut(one_line(where), 200))]
-        return [*rows, *_scopes(said.get("scopes")), *self._drawings()]
+        identity = f"{answer.get('user') or 'the bot'} in {answer.get('team') or 'the workspace'}"
+        connection = Health("slack", is_well=True, detail=escaping.cut(one_line(identity), 200))
+        return [connection, *_scope_rows(answer.get("scopes")), *self._block_rows()]
 
     async def close(self) -> None:
+        """Close the client's connections."""
         await self._client.close()
 
     async def _post(self, address: str, notice: Notice, story: Story) -> Delivered:
-        message, root = render(notice, story, self._translator.say), place_of(notice.below)[2] if notice.below else None
+        root = parse_reference(notice.below)[2] if notice.below else None
+        post = partial(self._client.post_message, address, thread_ts=root)
         try:
-            channel, ts = await self._client.post_message(address, message.text, message.blocks, thread_ts=root)
+            channel, ts = await self._send_notice(notice, story, post)
         except PermanentError as error:
-            if root and error.code in GONE_THREAD:
+            if root and error.code in THREAD_DELETED:
                 return await self._post(address, replace(notice, below=None), story)
-            message = self._simpler(error, notice, story)
-            channel, ts = await self._client.post_message(address, message.text, message.blocks, thread_ts=root)
+            raise
         return Delivered(f"{channel}/{ts}@{root}" if root else f"{channel}/{ts}")
 
-    async def _instead(
-        self, reference: str, notice: Notice, address: str, story: Story, *, is_there: bool
+    async def _update(self, reference: str, notice: Notice, story: Story) -> None:
+        channel, ts, _ = parse_reference(reference)
+        await self._send_notice(notice, story, partial(self._client.update_message, channel, ts))
+
+    async def _replace(
+        self, reference: str, notice: Notice, address: str, story: Story, *, is_deleted: bool
     ) -> Delivered:
-        """For a message that was deleted, or that nobody may edit any more: a new one while there is something to
-        decide, else at most a word below the old one, whose buttons still stand."""
-        channel, ts, root = place_of(reference)
+        """Post a new message for one that was deleted or cannot be edited.
+
+        A resolved item gets no new message, but a reply below one that keeps its buttons.
+        """
+        channel, ts, root = parse_reference(reference)
         if notice.item.state == "resolved":
-            if is_there:
-                await self._say_below(reference, story.sentence)
+            if not is_deleted:
+                await self._reply_in_thread(reference, story.sentence)
             return Delivered(None, is_gone=True)
         below = f"{channel}/{root}" if root != ts else notice.below
-        anew = replace(notice, maybe_duplicate=notice.maybe_duplicate or notice.is_redelivery, below=below)
-        return await self._post(address, anew, story)
+        maybe_duplicate = notice.maybe_duplicate or notice.is_redelivery
+        return await self._post(address, replace(notice, maybe_duplicate=maybe_duplicate, below=below), story)
 
-    async def _redraw(self, reference: str, notice: Notice, story: Story) -> None:
-        channel, ts, _ = place_of(reference)
+    async def _send_notice(self, notice: Notice, story: Story, send: Send[T]) -> T:
         message = render(notice, story, self._translator.say)
+        return await self._send(message, render_text_only(notice, story), send)
+
+    async def _send_burst(self, alerts: Burst, send: Send[T]) -> T:
+        message = burst.render(alerts, self._translator)
+        return await self._send(message, Message(message.text, []), send)
+
+    async def _send(self, message: Message, fallback: Message, send: Send[T]) -> T:
+        """Send the message, or ``fallback`` if Slack rejects its blocks."""
         try:
-            await self._client.update_message(channel, ts, message.text, message.blocks)
+            return await send(message.text, message.blocks)
         except PermanentError as error:
-            message = self._simpler(error, notice, story)
-            await self._client.update_message(channel, ts, message.text, message.blocks)
+            if error.code not in INVALID_BLOCKS:
+                raise
+            self._rejected_blocks[error.code] = self._rejected_blocks.get(error.code, 0) + 1
+            return await send(fallback.text, fallback.blocks)
 
     async def _mention(self, person: Person | None) -> str:
-        """``<@U…>`` for somebody of the workspace, else nothing: a reminder is no reason to fail."""
+        """``<@U…>`` for a member of the workspace; empty for anybody else or when the lookup fails."""
         if person is None:
             return ""
         slack_id = person.slack_id
@@ -183,75 +205,54 @@ class SlackNotifier:
                 slack_id = (await self._client.user_by_email(person.email)).get("id")
         return f"<@{slack_id}>" if isinstance(slack_id, str) and _USER.fullmatch(slack_id) else ""
 
-    def _simpler(self, error: PermanentError, notice: Notice, story: Story) -> Message:
-        """The words alone when Slack refuses the drawing (contract C4.9); any other refusal goes on to the caller."""
-        if error.code not in REFUSED_BLOCKS:
-            raise error
-        self._refused[error.code] = self._refused.get(error.code, 0) + 1
-        return minimal(notice, story)
+    async def _reply_in_thread(self, reference: str, sentence: str, *, is_broadcast: bool = False) -> None:
+        """Reply below a message, because an update notifies nobody (docs/vendors/slack.md#messages-and-threads).
 
-    async def _plainer(self, message: Message, send: Callable[[str, list[block_kit.Drawn]], Awaitable[T]]) -> T:
-        """Send it; without its blocks when Slack refuses those."""
-        try:
-            return await send(message.text, message.blocks)
-        except PermanentError as error:
-            if error.code not in REFUSED_BLOCKS:
-                raise
-            self._refused[error.code] = self._refused.get(error.code, 0) + 1
-            return await send(message.text, [])
-
-    async def _say_below(self, reference: str, sentence: str, *, is_loud: bool = False) -> None:
-        """An edit notifies nobody (contract A6): one reply below the message, quiet unless somebody must look again.
-
-        A loud one is shown in the channel, too: a thread that nobody follows rings nobody.
+        ``is_broadcast``: show the reply in the channel too, as a thread notifies only its followers.
         """
-        channel, _, root = place_of(reference)
-        try:
-            text = escaping.escape(escaping.cut(one_line(sentence), MAX_TOLD))
-            await self._client.post_message(channel, text, [], thread_ts=root, is_broadcast=is_loud)
-        except (PermanentError, UncertainError):
-            return  # the message itself is right; failing here would say it twice
+        channel, _, root = parse_reference(reference)
+        text = escaping.escape(escaping.cut(one_line(sentence), MAX_TEXT))
+        # The message is already updated; an error here would repeat the whole delivery.
+        with suppress(PermanentError, UncertainError):
+            await self._client.post_message(channel, text, [], thread_ts=root, is_broadcast=is_broadcast)
 
-    def _drawings(self) -> list[Health]:
-        if not self._refused:
+    def _block_rows(self) -> list[Health]:
+        if not self._rejected_blocks:
             return []
-        counted = ", ".join(f"{code} {count}×" for code, count in sorted(self._refused.items()))
-        detail = f"Messages sent without buttons, because Slack refused the drawing: {counted}"
-        return [
-            Health("slack drawings", is_well=False, detail=detail, cure="Report this with `casebell preview slack`.")
-        ]
+        counts = ", ".join(f"{code} {count}×" for code, count in sorted(self._rejected_blocks.items()))
+        detail = f"Messages sent without buttons because Slack rejected their blocks: {counts}"
+        return [Health("slack blocks", is_well=False, detail=detail, cure="Report this with `casebell preview slack`.")]
 
 
-def _person_at(address: str) -> tuple[str, str]:
+def _parse_user_address(address: str) -> tuple[str, str]:
     channel, _, user = address.partition("/")
     if not channel or not user:
-        raise PermanentError("bad_address", f"{escaping.cut(address, 60)}: no channel/user of Slack")
+        raise PermanentError("bad_address", f'{escaping.cut(address, 60)}: not a Slack address "channel/user"')
     return channel, user
 
 
-def place_of(reference: str) -> tuple[str, str, str]:
-    """Channel, ts and the thread's own ts of "C1/171.2", or of a reply "C1/171.5@171.2"."""
+def parse_reference(reference: str) -> tuple[str, str, str]:
+    """Channel, ts and the thread's ts of "C1/171.2", or of a reply "C1/171.5@171.2"."""
     channel, _, rest = reference.partition("/")
     ts, _, root = rest.partition("@")
     return channel, ts, root or ts
 
 
-def _scopes(given: object) -> list[Health]:
-    """One row when Slack says what the token may do; none when it does not."""
-    if not isinstance(given, str):
+def _scope_rows(header: object) -> list[Health]:
+    """Rows for the needed scopes and for the optional surfaces; none if Slack does not send the scopes."""
+    if not isinstance(header, str):
         return []
-    missing = [scope for scope in NEEDED_SCOPES if scope not in given.replace(" ", "").split(",")]
-    detail = f"missing: {', '.join(missing)}" if missing else ", ".join(NEEDED_SCOPES)
-    return [
-        Health("slack scopes", is_well=not missing, detail=detail, cure=cure_for("missing_scope") if missing else ""),
-        *_optional(given),
+    granted = set(header.replace(" ", "").split(","))
+    missing = [scope for scope in SCOPES if scope not in granted]
+    detail = f"missing: {', '.join(missing)}" if missing else ", ".join(SCOPES)
+    cure = cure_for("missing_scope") if missing else ""
+    surfaces = [  # the Home tab needs no scope, so it cannot be detected
+        f"{surface}: {'on' if granted.issuperset(SURFACE_SCOPES[surface]) else 'off'}"
+        for surface in SURFACES
+        if SURFACE_SCOPES[surface]
     ]
-
-
-def _optional(given: str) -> list[Health]:
-    """What may be left out: said, and never red. Whether there is a Home tab is not to be told from the scopes."""
-    granted = set(given.replace(" ", "").split(","))
-    told = [f"{place}: {'on' if granted.issuperset(FURTHER[place]) else 'off'}" for place in PLACES if FURTHER[place]]
+    optional = f"{', '.join(surfaces)} (optional; alerts and buttons need neither)"
     return [
-        Health("slack places", is_well=True, detail=f"{', '.join(told)} (optional; alerts and buttons need neither)")
+        Health("slack scopes", is_well=not missing, detail=detail, cure=cure),
+        Health("slack surfaces", is_well=True, detail=optional),
     ]

@@ -1,7 +1,7 @@
-"""Step 6 for Slack: a notice becomes one message, a pure function of the item's state and version.
+"""Renders a notice as one Slack message. Pure: no clock, no network, no database.
 
-It may not ask for the time, the network or the database. What is most urgent is given room first, so that a debtor's
-100,000 characters cost the quote its end and nobody the buttons.
+All texts of a message share one length budget (docs/vendors/slack.md#limits-of-messages-and-forms). Buttons and facts
+take their part first, so that a very long text from outside is truncated and removes no button.
 """
 
 from dataclasses import dataclass
@@ -12,30 +12,29 @@ from slack_sdk.models.blocks import Block
 
 from notifiers.slack import block_kit, escaping
 from notifiers.slack.buttons import (
-    LocalSay,
+    Gettext,
     buttons,
-    doors,
-    open_label,
+    case_label,
+    formats_for,
+    link_label,
+    source_links,
     source_name,
-    taking_back,
-    voice_of,
-    what_of,
+    undo_buttons,
 )
 from notifiers.story.sentences import file_name
 from notifiers.text import clean, one_line
 from receiver.domain.item import Item
 from receiver.domain.notice import Notice, Story
 
-# Slack refuses a message somewhere above 13,200 characters (contract A1). These and the buttons stay below 12,000.
-ROOM = 10_300
+MAX_MESSAGE = 10_300  # with the buttons below 12,000; Slack rejects a message above about 13,200
 MAX_TEXT = 1_000
 MAX_FIELDS = 10
-MAX_LINES_SHOWN = 3
+MAX_CONVERSATION = 3
 MAX_LINE = 500
 MAX_MEDIA = 5
 MAX_STATUS = 1_500
 
-LEADS = {"blocking": "🛑", "review": "🔶", "info": "🔵"}  # shapes differ too: colours are not seen by everybody
+URGENCY_EMOJI = {"blocking": "🛑", "review": "🔶", "info": "🔵"}  # shapes differ, for readers who do not see colours
 ACTING, RESOLVED, WARNING, PROPOSED, SNOOZED = "⏳", "✅", "⚠️", "👥", "💤"
 
 
@@ -47,163 +46,168 @@ class Say(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """``text`` is what notifications show and screen readers read: never empty, one line, escaped."""
+    """``text`` is for notifications and screen readers: never empty, escaped for mrkdwn."""
 
     text: str
-    blocks: list[block_kit.Drawn]
+    blocks: list[block_kit.Json]
 
 
-class Room:
+class TextBudget:
     """What is left of a message's length."""
 
     def __init__(self, left: int) -> None:
         self._left = left
 
-    def take(self, text: str, most: int) -> str:
-        """As much of the text as there is room for, and no longer than ``most``."""
-        taken = escaping.cut(text, min(most, self._left))
-        self._left -= escaping.weight(taken)
+    def take(self, text: str, limit: int) -> str:
+        """The text, truncated to ``limit`` and to the budget, which it reduces."""
+        taken = escaping.cut(text, min(limit, self._left))
+        self._left -= escaping.length(taken)
         return taken
 
 
 def render(notice: Notice, story: Story, say: Say) -> Message:
-    """The message for a notice; ``say`` is the teller's, spoken in the route's language."""
-    words = partial(say, notice.route.locale)
-    room = Room(ROOM)
+    """The message for a notice, in the language of its route."""
+    gettext = partial(say, notice.route.locale)
+    budget = TextBudget(MAX_MESSAGE)
     text = _text(notice, story)
-    room.take(text, MAX_TEXT)
+    budget.take(text, MAX_TEXT)
     headline = one_line(story.headline).replace(" · ", "\N{NO-BREAK SPACE}· ")  # no line begins with the dot
-    header = block_kit.header(room.take(f"{lead_of(notice.item)} {headline}", block_kit.MAX_HEADER))
-    status = _status(notice.item, story, words, room)
-    bottom = _bottom(notice, story, words, room)
-    # What is done takes little room and repeats nobody's words.
-    middle = [] if notice.item.state == "resolved" else _open(notice.item, story, words, room)
-    return Message(text, block_kit.drawn([header, *middle, *status, *bottom]))
+    header = block_kit.header(budget.take(f"{status_emoji(notice.item)} {headline}", block_kit.MAX_HEADER))
+    status = _status(notice.item, story, gettext, budget)
+    controls = _controls(notice, story, gettext, budget)
+    # A resolved item needs no facts and no quotes.
+    body = [] if notice.item.state == "resolved" else _body(notice.item, story, gettext, budget)
+    return Message(text, block_kit.as_json([header, *body, *status, *controls]))
 
 
-def offer(notice: Notice, story: Story, say: Say) -> Message:
-    """What only the person who decided sees: what came of it, and the way back for as long as there is one."""
-    words, item = partial(say, notice.route.locale), notice.item
-    done = escaping.cut(one_line(story.status or ""), 600)
-    until = words("It can be undone until {moment}.", moment=voice_of(notice).clock(item.undo_until or notice.now))
-    about = escaping.cut(f"{RESOLVED} {what_of(notice)}: {done}", 900)
-    blocks = [block_kit.section(about), block_kit.actions(taking_back(notice, words)), block_kit.context(until)]
-    return Message(escaping.escape(f"{about}. {until}"), block_kit.drawn(blocks))
+def render_undo_offer(notice: Notice, story: Story, say: Say) -> Message:
+    """The ephemeral message for the person who decided: the outcome, and an undo button with its time limit."""
+    gettext, item = partial(say, notice.route.locale), notice.item
+    outcome = escaping.cut(one_line(story.status or ""), 600)
+    moment = formats_for(notice).clock(item.undo_until or notice.now)
+    until = gettext("It can be undone until {moment}.", moment=moment)
+    summary = escaping.cut(f"{RESOLVED} {case_label(notice)}: {outcome}", 900)
+    actions = block_kit.actions(undo_buttons(notice, gettext))
+    blocks = [block_kit.section(summary), actions, block_kit.context(until)]
+    return Message(escaping.escape(f"{summary}. {until}"), block_kit.as_json(blocks))
 
 
-def minimal(notice: Notice, story: Story) -> Message:
-    """The same without blocks, for when Slack refuses them: an alert without buttons beats no alert (contract C4.9)."""
-    told = [_text(notice, story)]
+def render_text_only(notice: Notice, story: Story) -> Message:
+    """The notice without blocks, for when Slack rejects them: an alert without buttons is better than none."""
+    lines = [_text(notice, story)]
     if story.proposal:
-        told.append(escaping.escape(escaping.cut(one_line(story.proposal), 500)))
+        lines.append(escaping.escape(escaping.cut(one_line(story.proposal), 500)))
     if story.problem:
-        told.append(f"{WARNING} {escaping.unstyled(escaping.cut(one_line(story.problem), 500))}")
-    told += [
+        lines.append(f"{WARNING} {escaping.escape_mrkdwn(escaping.cut(one_line(story.problem), 500))}")
+    lines += [
         f"<{escaping.escape(link.url)}>"
-        for what in ("solution", "twin", "item")
-        for link in block_kit.openable(notice.links, what)[:1]
+        for kind in ("solution", "twin", "item")
+        for link in block_kit.safe_links(notice.links, kind)[:1]
     ]
-    return Message("\n".join(told), [])
+    return Message("\n".join(lines), [])
 
 
-def lead_of(item: Item) -> str:
-    """The sign that tells state and urgency at a glance."""
+def status_emoji(item: Item) -> str:
+    """The emoji for state and urgency that begins a headline."""
     if item.proposal:
         return PROPOSED
     if item.snoozed_until:
         return SNOOZED
     if item.state == "open":
-        return LEADS.get(item.snapshot.urgency, LEADS["review"])
+        return URGENCY_EMOJI.get(item.snapshot.urgency, URGENCY_EMOJI["review"])
     return ACTING if item.state == "acting" else RESOLVED
+
+
+def conversation(
+    item: Item, story: Story, gettext: Gettext, budget: TextBudget, *, max_messages: int, max_length: int
+) -> list[Block]:
+    """The newest messages of the conversation, oldest first, and the number of earlier ones."""
+    lines = [line for line in story.conversation if clean(line[2])]
+    parts: list[block_kit.RichTextPart] = []
+    for author, moment, text in reversed(lines[-max_messages:]):  # the newest takes its part of the budget first
+        quoted = budget.take(clean(text), max_length)
+        if quoted:
+            byline = block_kit.byline(budget.take(one_line(author), 80) or "–", budget.take(one_line(moment), 40))
+            parts[:0] = [byline, block_kit.quote(quoted)]
+    earlier = max(len(lines), len(item.snapshot.conversation)) - len(lines[-max_messages:])
+    if earlier and parts:
+        parts.insert(0, block_kit.italic(gettext("Earlier messages: {count}", count=earlier)))
+    return [block_kit.rich(parts)] if parts else []
 
 
 def _text(notice: Notice, story: Story) -> str:
     sentence = one_line(story.sentence) or one_line(story.headline) or notice.item.kind
-    return f"{lead_of(notice.item)} {escaping.unstyled(escaping.cut(sentence, MAX_TEXT - 10))}"
+    return f"{status_emoji(notice.item)} {escaping.escape_mrkdwn(escaping.cut(sentence, MAX_TEXT - 10))}"
 
 
-def _open(item: Item, story: Story, words: LocalSay, room: Room) -> list[Block]:
-    """What is asked, the facts, the debtor's own words and the conversation; facts get their room first."""
-    proposal = room.take(clean(story.proposal or ""), 1_200)
+def _body(item: Item, story: Story, gettext: Gettext, budget: TextBudget) -> list[Block]:
+    """Proposal, question, the debtor's words, conversation and facts."""
+    proposal = budget.take(clean(story.proposal or ""), 1_200)
     blocks: list[Block] = [block_kit.section(proposal)] if proposal else []
-    facts = _facts(story, words, room)
-    asked = room.take(clean(story.asked or ""), block_kit.MAX_BODY)
-    quote = room.take(clean(story.quote or ""), block_kit.MAX_BODY)
-    if asked:
-        blocks.append(block_kit.section(asked))
+    facts = _facts(story, gettext, budget)
+    question = budget.take(clean(story.asked or ""), block_kit.MAX_BODY)
+    quote = budget.take(clean(story.quote or ""), block_kit.MAX_BODY)
+    if question:
+        blocks.append(block_kit.section(question))
     if quote:
         blocks.append(block_kit.rich([block_kit.quote(quote)]))
     return [
         *blocks,
-        *conversation(item, story, words, room, MAX_LINES_SHOWN, MAX_LINE),
+        *conversation(item, story, gettext, budget, max_messages=MAX_CONVERSATION, max_length=MAX_LINE),
         *([block_kit.fields(facts)] if facts else []),
     ]
 
 
-def _facts(story: Story, words: LocalSay, room: Room) -> list[str]:
-    """One line each: without bold labels, which plain text has none of, two lines would read as one list of words."""
+def _facts(story: Story, gettext: Gettext, budget: TextBudget) -> list[str]:
+    """One line for each fact, as plain text has no bold labels to separate label and value."""
     facts = []
     for label, value in story.facts[:MAX_FIELDS]:
-        name, shown = escaping.cut(one_line(label), 60), escaping.cut(one_line(value), 200)
-        fact = words("{what}: {about}", what=name, about=shown) if name and shown else name or shown
-        facts.append(room.take(fact, 280))
+        name, content = escaping.cut(one_line(label), 60), escaping.cut(one_line(value), 200)
+        fact = gettext("{what}: {about}", what=name, about=content) if name and content else name or content
+        facts.append(budget.take(fact, 280))
     return [fact for fact in facts if fact]
 
 
-def conversation(item: Item, story: Story, words: LocalSay, room: Room, most: int, most_each: int) -> list[Block]:
-    """The newest ``most`` messages, oldest first, each within ``most_each``, and a word about those left out."""
-    lines = [line for line in story.conversation if clean(line[2])]
-    parts: list[block_kit.Part] = []
-    for who, when, text in reversed(lines[-most:]):  # the newest gets its room first
-        quoted = room.take(clean(text), most_each)
-        if quoted:
-            heading = block_kit.said(room.take(one_line(who), 80) or "–", room.take(one_line(when), 40))
-            parts[:0] = [heading, block_kit.quote(quoted)]
-    earlier = max(len(lines), len(item.snapshot.conversation)) - len(lines[-most:])
-    if earlier and parts:
-        parts.insert(0, block_kit.aside(words("Earlier messages: {count}", count=earlier)))
-    return [block_kit.rich(parts)] if parts else []
-
-
-def _status(item: Item, story: Story, words: LocalSay, room: Room) -> list[Block]:
-    """What is going on, and why the last attempt came back."""
-    status = room.take(one_line(story.status or "") or _plain_status(item, words), MAX_STATUS)
-    problem = room.take(one_line(story.problem or ""), 600)
-    drawn = block_kit.context if item.state == "open" and not item.escalated_at else block_kit.section
+def _status(item: Item, story: Story, gettext: Gettext, budget: TextBudget) -> list[Block]:
+    """The present state, and why the last attempt failed."""
+    status = budget.take(one_line(story.status or "") or _default_status(item, gettext), MAX_STATUS)
+    problem = budget.take(one_line(story.problem or ""), 600)
+    block_of = block_kit.context if item.state == "open" and not item.escalated_at else block_kit.section
     return [
-        *([drawn(status)] if status else []),
+        *([block_of(status)] if status else []),
         *([block_kit.section(f"{WARNING} {problem}")] if problem else []),
     ]
 
 
-def _bottom(notice: Notice, story: Story, words: LocalSay, room: Room) -> list[Block]:
-    """Evidence, buttons and footer; they get their room before anybody's words."""
+def _controls(notice: Notice, story: Story, gettext: Gettext, budget: TextBudget) -> list[Block]:
+    """Links, buttons, the note about a possible duplicate, and the footer."""
     blocks: list[Block] = []
-    if named := [(room.take(name, 60), url) for name, url in _named_links(notice, words)]:
-        blocks.append(block_kit.links(named))
-    if elements := buttons(notice, words):
+    if links := [(budget.take(name, 60), url) for name, url in _links(notice, gettext)]:
+        blocks.append(block_kit.links(links))
+    if elements := buttons(notice, gettext):
         blocks.append(block_kit.actions(elements))
     if notice.maybe_duplicate:
-        again = words("This may appear twice: Slack did not confirm the first copy.")
-        blocks.append(block_kit.context(room.take(again, 300)))
-    if footer := room.take(one_line(story.footer), 300):
+        duplicate = gettext("This may appear twice: Slack did not confirm the first copy.")
+        blocks.append(block_kit.context(budget.take(duplicate, 300)))
+    if footer := budget.take(one_line(story.footer), 300):
         blocks.append(block_kit.context(footer))
     return blocks
 
 
-def _plain_status(item: Item, words: LocalSay) -> str:
-    """What to say when the story says nothing of it: a message without buttons must say why."""
+def _default_status(item: Item, gettext: Gettext) -> str:
+    """A status where the story has none: a message without buttons must say why."""
     if item.state == "acting":
-        return words("{source} is being asked…", source=source_name(item))
-    return words("Resolved") if item.state == "resolved" else ""
+        return gettext("{source} is being asked…", source=source_name(item))
+    return gettext("Resolved") if item.state == "resolved" else ""
 
 
-def _named_links(notice: Notice, words: LocalSay) -> list[tuple[str, str]]:
-    """Recordings and proofs while there is something to decide, then only the ways to look it up."""
-    item = [(words("Show in Casebell"), link.url) for link in block_kit.openable(notice.links, "item")[:1]]
+def _links(notice: Notice, gettext: Gettext) -> list[tuple[str, str]]:
+    """Names and URLs: files and the other system while the item is open, afterwards the sources; always the inbox."""
+    inbox = [(gettext("Show in Casebell"), link.url) for link in block_kit.safe_links(notice.links, "item")[:1]]
+    sources = source_links(notice)
     if notice.item.state == "resolved":
-        return [(open_label(notice, link, words), link.url) for link in doors(notice)] + item
-    media = block_kit.openable(notice.links, "media")[:MAX_MEDIA]
-    files = [(f"📎 {file_name(link.name, words)}", link.url) for link in media]
-    twins = [link for link in block_kit.openable(notice.links, "twin")[:1] if link not in doors(notice)]
-    return files + [(open_label(notice, link, words), link.url) for link in twins] + item
+        return [(link_label(notice, link, gettext), link.url) for link in sources] + inbox
+    media = block_kit.safe_links(notice.links, "media")[:MAX_MEDIA]
+    files = [(f"📎 {file_name(link.name, gettext)}", link.url) for link in media]
+    twins = [link for link in block_kit.safe_links(notice.links, "twin")[:1] if link not in sources]
+    return files + [(link_label(notice, link, gettext), link.url) for link in twins] + inbox

@@ -1,4 +1,4 @@
-"""Several items in one message or page (step 6): a line or two each, with the verbs of its own message. Pure."""
+"""Renders several items as rows of one message or page, each with its buttons. Pure."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,33 +6,36 @@ from functools import partial
 from slack_sdk.models.blocks import Block
 
 from notifiers.slack import block_kit, escaping
-from notifiers.slack.buttons import buttons, voice_of
-from notifiers.slack.render import Say, lead_of
+from notifiers.slack.buttons import buttons, formats_for
+from notifiers.slack.render import Say, status_emoji
 from notifiers.text import one_line
 from receiver.domain.notice import Notice, Story
 
 MAX_LINE = 180
-Told = tuple[Notice, Story]
+Entry = tuple[Notice, Story]
 
 
-def rows(told: Sequence[Told], say: Say, first: int = 0) -> list[Block]:
-    """``first``: the number of the first row; numbers tell the buttons of a page apart."""
-    return [block for number, one in enumerate(told, first) for block in _row(*one, say, number)]
+def rows(entries: Sequence[Entry], say: Say, first: int = 0) -> list[Block]:
+    """The rows; ``first`` numbers the first one, as every button of a page needs its own action_id."""
+    return [block for number, entry in enumerate(entries, first) for block in _row(*entry, say, number)]
 
 
 def _row(notice: Notice, story: Story, say: Say, number: int) -> list[Block]:
-    words = partial(say, notice.route.locale)
-    voice = voice_of(notice)
-    waits = words(
-        "Waiting since {moment}", moment=f"{voice.moment(notice.item.since)} ({voice.age(notice.item.since)})"
-    )
-    below = one_line(story.status or "") or (waits if notice.item.state == "open" else "")
-    elements = buttons(notice, words)
+    gettext = partial(say, notice.route.locale)
+    elements = buttons(notice, gettext)
     for element in elements:
         element.action_id = f"{element.action_id}.{number}"
-    headline = escaping.cut(f"{lead_of(notice.item)} {one_line(story.headline)}", MAX_LINE)
+    headline = escaping.cut(f"{status_emoji(notice.item)} {one_line(story.headline)}", MAX_LINE)
+    status = one_line(story.status or "") or _waiting_time(notice, gettext)
     return [
         block_kit.section(headline),
-        *([block_kit.context(escaping.cut(below, MAX_LINE))] if below else []),
+        *([block_kit.context(escaping.cut(status, MAX_LINE))] if status else []),
         *([block_kit.actions(elements)] if elements else []),
     ]
+
+
+def _waiting_time(notice: Notice, gettext: partial[str]) -> str:
+    if notice.item.state != "open":
+        return ""
+    formats, since = formats_for(notice), notice.item.since
+    return gettext("Waiting since {moment}", moment=f"{formats.moment(since)} ({formats.age(since)})")

@@ -1,6 +1,6 @@
-"""What Slack sends when somebody presses a button or submits a form (step 8), in its own words. Pure; trusts nothing.
+"""Parses the payloads of Slack's interactions, slash commands and events. Pure; signatures are checked elsewhere.
 
-Any field may be missing or of another type (contract C7); what is not understood is None. Verified elsewhere.
+No field is trusted: any may be missing or have another type. Values that do not match are None or raise ValueError.
 """
 
 import json
@@ -15,21 +15,21 @@ from receiver.domain.money import Money
 
 Json = dict[str, Any]
 
-OPEN = "open"  # action id of the link button; Slack reports a press of it too (contract A9)
-MORE = "more"  # action id of the overflow menu
-WORDS = "words"  # callback, block and action id of the form that takes a note or a reply
+OPEN = "open"  # action_id of link buttons, whose clicks Slack reports too (docs/vendors/slack.md#buttons)
+MORE = "more"  # action_id of the overflow menu
+TEXT_INPUT = "words"  # callback_id of every form; block_id and action_id of the text in a note or a reply
 
-MAX_VALUE = 150  # of an overflow option; a button would take 2,000 (contract A1)
-MAX_TURN = 5  # digits
-MAX_CHECK = 4_096  # bytes of what is no interaction
+MAX_VALUE = 150  # of an overflow option (docs/vendors/slack.md#limits-of-messages-and-forms)
+MAX_REFILL_DIGITS = 5
+MAX_CHECK = 4_096  # bytes of an ssl_check or url_verification request
 _VALUE = re.compile(r"([\w-]{1,100})\.(\d{1,9})\.([a-z_]{1,24})", re.ASCII)
 _CHANNEL = re.compile(r"[A-Z0-9]{1,32}", re.ASCII)
 _TS = re.compile(r"\d{1,12}\.\d{1,12}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Press:
-    """A verb on an item at a version; ``channel`` and ``ts`` are the message it was pressed on, where Slack says."""
+class ItemAction:
+    """A verb on one version of an item. ``channel`` and ``ts``: the message whose button was clicked, if known."""
 
     item_id: str
     version: int
@@ -44,7 +44,7 @@ class Press:
 
 @dataclass(frozen=True, slots=True)
 class FormMetadata:
-    """What a form remembers beside the press: the route's language and zone, and the figures a plan is checked by."""
+    """What a form needs for its own checks: language and time zone of the route, and the figures of a plan."""
 
     locale: str = "en"
     timezone: str = "UTC"
@@ -52,12 +52,12 @@ class FormMetadata:
     plan: PlanWish | None = None
 
 
-def payload_of(body: bytes) -> Json:
-    """The interaction in a form body. Raises ValueError for anything else."""
+def interaction_payload(body: bytes) -> Json:
+    """The payload of an interaction. Raises ValueError for any other body."""
     try:
         fields = parse_qs(body.decode("utf-8"), max_num_fields=20, strict_parsing=True)
         (payload,) = fields.get("payload", [""])
-        parsed = part({"payload": json.loads(payload)}, "payload")
+        parsed = object_at(json.loads(payload))
     except RecursionError as error:
         raise ValueError("nested too deep") from error
     if not parsed:
@@ -66,164 +66,164 @@ def payload_of(body: bytes) -> Json:
 
 
 def is_ssl_check(body: bytes) -> bool:
-    """Slack's periodic question whether the certificate is good; it carries no payload."""
-    words = body[:MAX_CHECK].split(b"&")
-    return b"ssl_check=1" in words and not any(word.startswith(b"payload=") for word in words)
+    """Whether this is Slack's periodic certificate check, which carries no payload."""
+    fields = body[:MAX_CHECK].split(b"&")
+    return b"ssl_check=1" in fields and not any(field.startswith(b"payload=") for field in fields)
 
 
 def challenge_of(body: bytes) -> str | None:
-    """The word that Slack wants back when an address is entered on the app's page; None for anything else."""
+    """The challenge of a ``url_verification`` request; None for any other body."""
     if not body.startswith(b"{") or len(body) > MAX_CHECK:
         return None
     try:
-        told = part({"told": json.loads(body)}, "told")
+        event = object_at(json.loads(body))
     except (ValueError, RecursionError):
         return None
-    return text(told, "challenge") if told.get("type") == "url_verification" else None
+    return string_at(event, "challenge") if event.get("type") == "url_verification" else None
 
 
-def form_of(body: bytes) -> dict[str, str]:
-    """The fields of a form, the first of each name. Raises ValueError for anything else."""
+def form_fields(body: bytes) -> dict[str, str]:
+    """The fields of a URL-encoded body, the first value of each. Raises ValueError for any other body."""
     fields = parse_qs(body.decode("utf-8"), max_num_fields=40, keep_blank_values=True)
     return {name: values[0] for name, values in fields.items()}
 
 
-def event_of(body: bytes) -> Json:
-    """The envelope of an event. Raises ValueError for anything else."""
+def event_envelope(body: bytes) -> Json:
+    """The JSON object of an Events API request. Raises ValueError for any other body."""
     try:
-        return part({"event": json.loads(body)}, "event")
+        return object_at(json.loads(body))
     except RecursionError as error:
         raise ValueError("nested too deep") from error
 
 
-def part(value: object, *names: str) -> Json:
-    """The object at the end of a path of names; empty when it is not there."""
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
+def object_at(value: object, *path: str) -> Json:
+    """The object at the end of a path of keys; empty if it is missing or no object."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
     return cast(Json, value) if isinstance(value, dict) else {}
 
 
-def text(holder: Json, name: str) -> str | None:
-    """A non-empty string of an object, else None."""
-    value = holder.get(name)
+def string_at(source: Json, key: str) -> str | None:
+    """The non-empty string at a key, else None."""
+    value = source.get(key)
     return value if isinstance(value, str) and value else None
 
 
-def action_of(payload: Json) -> Json:
-    """The one action of a block_actions payload."""
+def find_element(payload: Json) -> Json:
+    """The element that was clicked, from a ``block_actions`` payload; empty if there is none."""
     actions = payload.get("actions")
-    return part({"first": actions[0]}, "first") if isinstance(actions, list) and actions else {}
+    return object_at(actions[0]) if isinstance(actions, list) and actions else {}
 
 
-def is_link(action: Json) -> bool:
-    """Whether the browser has done all there is to do."""
-    name = text(action, "action_id") or ""
-    return name.startswith((OPEN, "media"))
+def is_link(element: Json) -> bool:
+    """Whether the click only opened a URL."""
+    action_id = string_at(element, "action_id") or ""
+    return action_id.startswith((OPEN, "media"))
 
 
-def is_whispered(payload: Json) -> bool:
-    """Whether only the person who pressed sees what was pressed."""
-    return part(payload, "container").get("is_ephemeral") is True
+def is_ephemeral(payload: Json) -> bool:
+    """Whether the clicked message is ephemeral: only one user sees it."""
+    return object_at(payload, "container").get("is_ephemeral") is True
 
 
-def press_of(payload: Json) -> Press:
-    """The press in a block_actions payload. Raises ValueError when it is none of ours."""
-    action = action_of(payload)
-    name = (text(action, "action_id") or "").partition(".")[0]  # in a list each row has its number behind the dot
-    value = text(part(action, "selected_option") if name == MORE else action, "value")
-    press = _press(value, *_place(payload))
-    if name not in {MORE, press.verb}:
-        raise ValueError("the button and its value disagree")
-    return press
+def parse_click(payload: Json) -> ItemAction:
+    """The action of a ``block_actions`` payload. Raises ValueError if it is not one of Casebell's buttons."""
+    element = find_element(payload)
+    action_id = (string_at(element, "action_id") or "").partition(".")[0]  # the rows of a list add ".number"
+    option = object_at(element, "selected_option") if action_id == MORE else element
+    action = _parse_value(string_at(option, "value"), *_message_of(payload))
+    if action_id not in {MORE, action.verb}:
+        raise ValueError("action_id and value name different verbs")
+    return action
 
 
-def pack(press: Press, held: FormMetadata) -> str:
-    """A form's private_metadata: what it is about, and what is needed to tell what is wrong with it."""
-    owed, plan = held.owed, held.plan
-    told: Json = {"i": press.item_id, "v": press.version, "verb": press.verb, "c": press.channel, "t": press.ts}
-    told |= {"l": held.locale, "z": held.timezone}
-    told |= {"owed": [str(owed.amount), owed.currency]} if owed else {}
-    told |= {"plan": [plan.months, plan.starts_on, plan.first_payment]} if plan else {}
-    return json.dumps(told, separators=(",", ":"))
+def pack_metadata(action: ItemAction, metadata: FormMetadata) -> str:
+    """The ``private_metadata`` of a form."""
+    owed, plan = metadata.owed, metadata.plan
+    packed: Json = {"i": action.item_id, "v": action.version, "verb": action.verb, "c": action.channel, "t": action.ts}
+    packed |= {"l": metadata.locale, "z": metadata.timezone}
+    packed |= {"owed": [str(owed.amount), owed.currency]} if owed else {}
+    packed |= {"plan": [plan.months, plan.starts_on, plan.first_payment]} if plan else {}
+    return json.dumps(packed, separators=(",", ":"))
 
 
-def unpack(view: Json) -> Press:
-    """The press a submitted form holds. Raises ValueError when it is none of ours."""
-    told = _metadata(view)
-    place = _checked(told.get("c"), _CHANNEL), _checked(told.get("t"), _TS)
-    return _press(f"{text(told, 'i') or ''}.{told.get('v')}.{told.get('verb')}", *place)
+def form_action(view: Json) -> ItemAction:
+    """The action of a submitted form. Raises ValueError if it is not one of Casebell's forms."""
+    packed = _private_metadata(view)
+    message = _matching(packed.get("c"), _CHANNEL), _matching(packed.get("t"), _TS)
+    return _parse_value(f"{string_at(packed, 'i') or ''}.{packed.get('v')}.{packed.get('verb')}", *message)
 
 
-def held(view: Json) -> FormMetadata:
-    """What a submitted form remembers. Raises ValueError when it is none of ours."""
-    told = _metadata(view)
+def form_metadata(view: Json) -> FormMetadata:
+    """The metadata of a submitted form. Raises ValueError if it is not one of Casebell's forms."""
+    packed = _private_metadata(view)
     owed, plan = None, None
-    match told.get("owed"):
+    match packed.get("owed"):
         case [str(amount), str() | None as currency]:
             owed = Money(_decimal(amount), currency)
-    match told.get("plan"):
+    match packed.get("plan"):
         case [str(months), str(starts_on), str(first)]:
             plan = PlanWish(months, starts_on, first)
-    return FormMetadata(text(told, "l") or "en", text(told, "z") or "UTC", owed, plan)
+    return FormMetadata(string_at(packed, "l") or "en", string_at(packed, "z") or "UTC", owed, plan)
 
 
-def _decimal(written: str) -> Decimal:
+def block_id_of(view: Json, name: str) -> str:
+    """The block_id of an input: ``name``, or "name.number" after a template replaced the input's text."""
+    block_ids = (str(block_id) for block_id in object_at(view, "state", "values"))
+    return next((block_id for block_id in block_ids if block_id.partition(".")[0] == name), name)
+
+
+def refill_count(view: Json) -> int:
+    """How often a template has replaced the text of a form."""
+    count = block_id_of(view, TEXT_INPUT).partition(".")[2]
+    return int(count) if count.isascii() and count.isdecimal() and len(count) < MAX_REFILL_DIGITS else 0
+
+
+def input_values(view: Json) -> dict[str, str]:
+    """What was typed or chosen, by input name; empty inputs are missing."""
+    values: dict[str, str] = {}
+    for block_id, block in object_at(view, "state", "values").items():
+        element = object_at(next(iter(object_at(block).values()), None))
+        typed = [string_at(element, key) for key in ("value", "selected_date", "selected_user")]
+        chosen = string_at(object_at(element, "selected_option"), "value")
+        if value := next(filter(None, (*typed, chosen)), None):
+            values[str(block_id).partition(".")[0]] = value
+    return values
+
+
+def _private_metadata(view: Json) -> Json:
     try:
-        return Decimal(written)
+        return object_at(json.loads(string_at(view, "private_metadata") or ""))
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
     except InvalidOperation as error:
         raise ValueError("no amount") from error
 
 
-def block_of(view: Json, name: str) -> str:
-    """The id of the block with this name: Slack keeps what was typed in a block, so a refilled one gets a new id."""
-    return next((str(one) for one in part(view, "state", "values") if str(one).partition(".")[0] == name), name)
-
-
-def turn_of(view: Json) -> int:
-    """How often the text of a form was filled in."""
-    turn = block_of(view, WORDS).partition(".")[2]
-    return int(turn) if turn.isascii() and turn.isdecimal() and len(turn) < MAX_TURN else 0
-
-
-def filled(view: Json) -> dict[str, str]:
-    """What was typed or chosen, by the name of its block; only what is there."""
-    found: dict[str, str] = {}
-    for name, given in part(view, "state", "values").items():
-        element = part({"one": given}, "one")
-        inner = next(iter(element.values()), None)
-        one = part({"one": inner}, "one")
-        value = text(one, "value") or text(one, "selected_date") or text(one, "selected_user")
-        value = value or text(part(one, "selected_option"), "value")
-        if value:
-            found[str(name).partition(".")[0]] = value
-    return found
-
-
-def _metadata(view: Json) -> Json:
-    try:
-        return part({"held": json.loads(text(view, "private_metadata") or "")}, "held")
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
-
-
-def _press(value: str | None, channel: str | None, ts: str | None) -> Press:
+def _parse_value(value: str | None, channel: str | None, ts: str | None) -> ItemAction:
     match = _VALUE.fullmatch(value or "")
     if match is None or match[3] not in VERBS:
-        raise ValueError("not the value of a button of ours")
-    return Press(match[1], int(match[2]), match[3], channel, ts)
+        raise ValueError("not the value of a Casebell button")
+    return ItemAction(match[1], int(match[2]), match[3], channel, ts)
 
 
-def _place(payload: Json) -> tuple[str | None, str | None]:
-    container = part(payload, "container")
-    if container.get("type") == "view":  # their own page: what is to be said goes to themselves
-        return _checked(part(payload, "user").get("id"), _CHANNEL), None
-    if is_whispered(payload):  # no message that could be redrawn
+def _message_of(payload: Json) -> tuple[str | None, str | None]:
+    """Channel and ts of the clicked message; replies to a click in the Home tab go to the user's own channel."""
+    container = object_at(payload, "container")
+    if container.get("type") == "view":
+        return _matching(object_at(payload, "user").get("id"), _CHANNEL), None
+    if is_ephemeral(payload):  # an ephemeral message cannot be updated by its ts
         container = {"channel_id": container.get("channel_id")}
         payload = {"channel": payload.get("channel")}
-    channel = container.get("channel_id") or part(payload, "channel").get("id")
-    ts = container.get("message_ts") or part(payload, "message").get("ts")
-    return _checked(channel, _CHANNEL), _checked(ts, _TS)
+    channel = container.get("channel_id") or object_at(payload, "channel").get("id")
+    ts = container.get("message_ts") or object_at(payload, "message").get("ts")
+    return _matching(channel, _CHANNEL), _matching(ts, _TS)
 
 
-def _checked(value: object, shape: re.Pattern[str]) -> str | None:
-    return value if isinstance(value, str) and shape.fullmatch(value) else None
+def _matching(value: object, pattern: re.Pattern[str]) -> str | None:
+    return value if isinstance(value, str) and pattern.fullmatch(value) else None

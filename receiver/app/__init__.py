@@ -131,7 +131,7 @@ def slack_challenge(settings: Settings, word: str, now: datetime) -> tuple[bytes
     """What Slack would ask our address, for ``casebell doctor``; None without [slack]."""
     if settings.slack is None:
         return None
-    return slack_signature.challenge(settings.slack.signing_secrets[0].get_secret_value(), word, now)
+    return slack_signature.url_verification_request(settings.slack.signing_secrets[0].get_secret_value(), word, now)
 
 
 def render_slack(notice: Notice, nudge: Reminder | None = None) -> tuple[str, list[dict[str, Any]]]:
@@ -266,12 +266,12 @@ def _slack_client(slack: sections.Slack) -> SlackClient:
 def _listeners(
     settings: Settings, slack: sections.Slack, client: SlackClient, adapters: Adapters
 ) -> tuple[Clicks, Surfaces]:
-    return slack_app.listeners(
+    return slack_app.build_receivers(
         [secret.get_secret_value() for secret in slack.signing_secrets],
         client=client,
         translator=adapters.translator,
         now=adapters.now,
-        board=StoreQueries(adapters),
+        queries=StoreQueries(adapters),
         public_url=adapters.rules.public_url,
         locale_at=lambda place: first_route_at(place, adapters.rules.routes).locale,
         team_ids=tuple(filter(None, [slack.team_id])),

@@ -1,4 +1,4 @@
-"""Our Slack client over a real socket: what each answer of Slack makes us do."""
+"""The Slack client over a real socket: the delivery error for each answer of Slack."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from notifiers.slack.client import MAX_ANSWER, SlackClient
-from notifiers.slack.errors import CODES, CURES, meaning_of
+from notifiers.slack.errors import CODES, CURES, error_for
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError, UncertainError
 from tests.adapters.slack_wire import HANG, HANG_UP, client_of, http, no, slack
 
@@ -85,7 +85,7 @@ async def test_an_answer_says_whether_the_request_may_be_repeated(
         with pytest.raises(updating):
             await update(client)
 
-        assert len(wire.calls) == 2  # nothing is ever sent twice by the client itself
+        assert len(wire.calls) == 2  # the client itself never repeats a request
 
 
 @pytest.mark.parametrize(("ask", "expected"), [(post, UncertainError), (update, RetryLaterError)])
@@ -124,12 +124,11 @@ async def test_a_message_whose_place_slack_does_not_tell_is_uncertain() -> None:
             await post(client)
 
 
-# Every code in docs/vendors/slack.md#messages-and-threads, and those of blocks and tickets.
+# docs/vendors/slack.md#error-codes
 PERMANENT = """message_not_found cant_update_message edit_window_closed channel_not_found is_archived is_inactive
 not_in_channel invalid_blocks msg_blocks_too_long invalid_attachments expired_trigger_id"""
-WORKSPACE = (
-    "token_revoked account_inactive invalid_auth not_authed missing_scope"  # final for all, so for no one message
-)
+# retried, because they concern every message
+WORKSPACE = "token_revoked account_inactive invalid_auth not_authed missing_scope"
 RETRYABLE = f"ratelimited message_limit_exceeded internal_error fatal_error {WORKSPACE}"
 
 
@@ -138,7 +137,7 @@ RETRYABLE = f"ratelimited message_limit_exceeded internal_error fatal_error {WOR
     [(code, PermanentError) for code in PERMANENT.split()] + [(code, RetryLaterError) for code in RETRYABLE.split()],
 )
 def test_every_code_the_contract_names_has_a_class(code: str, expected: type[DeliveryError]) -> None:
-    error = meaning_of("chat.update", code, 3)
+    error = error_for("chat.update", code, 3)
 
     assert code in CODES
     assert type(error) is expected
@@ -157,7 +156,7 @@ def test_every_code_the_contract_names_has_a_class(code: str, expected: type[Del
     ],
 )
 def test_a_code_says_who_else_will_hear_it(code: str, reach: str) -> None:
-    assert meaning_of("chat.postMessage", code, None).reach == reach
+    assert error_for("chat.postMessage", code, None).reach == reach
 
 
 def test_every_fault_of_the_workspace_names_its_cure() -> None:
@@ -166,9 +165,9 @@ def test_every_fault_of_the_workspace_names_its_cure() -> None:
 
 async def test_what_one_person_sees_is_taken_away_at_slack_only_and_without_the_token() -> None:
     async with slack() as wire, client_of(wire) as client, slack() as elsewhere:
-        await client.take_away(f"{elsewhere.url}/response/1")
-        await client.take_away("https://hooks.slack.com.evil.example/1")
-        await client.take_away(f"{wire.url}/response/1")
+        await client.delete_ephemeral(f"{elsewhere.url}/response/1")
+        await client.delete_ephemeral("https://hooks.slack.com.evil.example/1")
+        await client.delete_ephemeral(f"{wire.url}/response/1")
 
         assert elsewhere.calls == []
         assert [told for _, told in wire.calls] == [{"delete_original": True}]

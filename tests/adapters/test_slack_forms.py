@@ -1,4 +1,4 @@
-"""Forms open within the three seconds of a press, or say why there is none."""
+"""Forms open within the three seconds of a trigger_id, or say why the action is not possible."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""One message per item: posted, redrawn, posted anew, said more simply; over a real socket."""
+"""The notifier over a real socket: one message an item is posted, updated, replaced, or sent without blocks."""
 
 import json
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ import pytest
 
 from notifiers.i18n.translator import Translator
 from notifiers.slack.client import SlackClient
-from notifiers.slack.errors import REFUSED_BLOCKS
+from notifiers.slack.errors import INVALID_BLOCKS
 from notifiers.slack.notifier import SlackNotifier
 from receiver.domain.notice import Reminder
 from receiver.domain.people import Person
@@ -57,7 +57,7 @@ async def test_an_item_resolved_before_anybody_saw_it_is_not_posted() -> None:
         assert wire.calls == []
 
 
-@pytest.mark.parametrize("code", sorted(REFUSED_BLOCKS))
+@pytest.mark.parametrize("code", sorted(INVALID_BLOCKS))
 @pytest.mark.parametrize("reference", [None, "C1/171.2"])
 async def test_a_drawing_slack_refuses_becomes_plain_words_instead_of_silence(code: str, reference: str | None) -> None:
     async with slack(no(code)) as wire, notifier_of(wire) as notifier:
@@ -67,7 +67,7 @@ async def test_a_drawing_slack_refuses_becomes_plain_words_instead_of_silence(co
         assert delivered == Delivered("C1/171.2")
         assert not wire.calls[1][1].get("blocks")
         assert "https://app.getbill.example/todo/enc_234" in wire.calls[1][1]["text"]
-        assert [row.name for row in rows if not row.is_well] == ["slack drawings"]
+        assert [row.name for row in rows if not row.is_well] == ["slack blocks"]
 
 
 async def test_an_item_that_opens_again_is_redrawn_and_rings_once() -> None:
@@ -77,7 +77,7 @@ async def test_an_item_that_opens_again_is_redrawn_and_rings_once() -> None:
         assert delivered == Delivered("C1/171.2")
         assert wire.methods == ["chat.update", "chat.postMessage"]
         assert wire.calls[1][1]["thread_ts"] == "171.2"
-        assert wire.calls[1][1]["reply_broadcast"] is True  # a thread that nobody follows rings nobody
+        assert wire.calls[1][1]["reply_broadcast"] is True  # a thread notifies only its followers
         assert wire.calls[1][1]["text"].startswith("This is open again. Jane Roe disputes")
 
 
@@ -140,7 +140,7 @@ STILL_OPEN = make_item(version=5, problem="still_open")
 
 
 async def test_a_request_that_came_to_nothing_rings_in_the_channel_again_and_once() -> None:
-    """An edit notifies nobody, and a thread that nobody follows neither."""
+    """An edit notifies nobody, and a thread only its followers (docs/vendors/slack.md#messages-and-threads)."""
     async with slack() as wire, notifier_of(wire) as notifier:
         await notifier.deliver(make_notice(STILL_OPEN), "C1", "C1/171.2", "acting")
         again = len(wire.calls)
@@ -152,7 +152,7 @@ async def test_a_request_that_came_to_nothing_rings_in_the_channel_again_and_onc
         assert "this is still open there. Please look at it again." in loud["text"]
 
 
-# Words below, offers, and what quiet hours held back
+# Reminders, undo offers and grouped alerts
 
 
 async def test_a_reminder_goes_into_the_thread_of_its_message_and_mentions_one_person() -> None:

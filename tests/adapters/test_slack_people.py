@@ -1,4 +1,4 @@
-"""Who pressed a button: Slack vouches for colleagues, and for nobody else."""
+"""Who clicked a button: only members of the workspace get an identity."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Notifier and presses against the stand-in for Slack, over real sockets in both directions."""
+"""Notifier and interactions against the Slack stand-in, over real sockets in both directions."""
 
 import asyncio
 import socket
@@ -34,7 +34,7 @@ ITEM_PAGE = Link("item", "https://casebell.example.com/items/k7f3q9x2m4ab")
 
 @dataclass
 class Adapters:
-    """The part of the service between Slack and the store: verify, keep, answer, then what may wait."""
+    """The service's endpoint for interactions: verify, keep, answer, then do the work that may wait."""
 
     stand: SlackStand
     notifier: SlackNotifier
@@ -60,7 +60,7 @@ class Adapters:
         return JSONResponse(received.answer) if received.answer else Response()
 
     async def show(self, notice: Notice) -> str:
-        """Post the notice; the ts of its message."""
+        """Post the notice; returns the ts of its message."""
         self.notice = notice
         delivered = await self.notifier.deliver(notice, CHANNEL, None, None)
         assert delivered.reference is not None

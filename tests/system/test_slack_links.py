@@ -1,4 +1,4 @@
-"""What a posted link to an item shows, and to whom, with the real service and the sandbox's Slack."""
+"""Previews of posted item links, with the real service and the Slack stand-in."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def link_to(here: World, reference: str) -> str:
-    """The address of the item's page, in the words of the configuration."""
+    """The URL of the item's page, below the configured public_url."""
     here.dispute(reference=reference)
     posted(here, CHANNEL, reference)
     found = next(one for one in here.service.items() if one["snapshot"]["reference"] == reference)
@@ -94,9 +94,9 @@ def test_without_the_scope_nothing_is_shown_and_alerts_go_on(here: World) -> Non
     url = link_to(here, "INV-L-4")
     here.slack.scopes = here.slack.scopes.removesuffix(FURTHER)
     try:
-        for _ in range(12):  # more refusals than a breaker stands
+        for _ in range(12):  # more failures than open a breaker
             share(here, url)
-        eventually(lambda: here.service.log.read_text().count("links not shown") >= 12, "the refusals to be noted")
+        eventually(lambda: here.service.log.read_text().count("link preview failed") >= 12, "the refusals to be noted")
         link_to(here, "INV-L-5")
     finally:
         here.slack.scopes += FURTHER

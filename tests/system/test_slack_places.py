@@ -1,4 +1,4 @@
-"""The slash command and the Home tab, with the real service, the sandbox's Slack and what people would see."""
+"""The slash command and the Home tab, with the real service and the Slack stand-in."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ CHANNEL = "C0DISPUTES"
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Its own: a Home tab shows what waits first, and others leave much that waits."""
+    """Not shared with other files: their open items would fill the Home tab."""
     with world(tmp_path_factory.mktemp("places"), getbill_poll="1h", debitura_poll="1h") as one:
         yield one
 
@@ -28,7 +28,7 @@ def whispers(here: World, user: str = "U0ANNA") -> list[Any]:
 
 
 def type_command(here: World, text: str, user: str = "U0ANNA") -> Any:
-    """The word that only who typed sees, once it is there."""
+    """Type a command; returns its ephemeral answer."""
     before = len(whispers(here, user))
     answer = asyncio.run(here.slack.type_command(CHANNEL, text, user))
     assert answer.status_code == 200
@@ -48,7 +48,7 @@ def open_home(here: World, user: str = "U0ANNA") -> None:
 
 
 def button(blocks: list[Any], verb: str, reference: str) -> tuple[str, str | None]:
-    """Action id and option of a verb in the row about this reference, from the menu if it is not in sight."""
+    """action_id and menu option (None for a button) of a verb in the row of this reference."""
     said = ""
     for block in blocks:
         said = block["text"]["text"] if block["type"] == "section" and "text" in block else said

@@ -1,4 +1,4 @@
-"""A reply that begins with a template, with the real service and the sandbox's Slack and Debitura."""
+"""Reply templates, with the real service and the stand-ins of Slack and Debitura."""
 
 import asyncio
 import sqlite3
@@ -10,7 +10,7 @@ from tests.person import posted, press
 
 
 def form(here: World, reference: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The task, and the form of its reply in front of Anna."""
+    """The task, and its reply form, opened for Anna."""
     task = here.debitura.add_task("ReplyToChat", "Can you send us the signed order?", reference=reference)
     press(here, posted(here, "C0TASKS", reference), "reply")
     eventually(lambda: "Your reply" in str(here.slack.views.get("U0ANNA")), "the form")
@@ -18,7 +18,7 @@ def form(here: World, reference: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def choose(here: World, name: str, typed: str = "") -> str:
-    """Choose a template; the id of the block that holds its text then."""
+    """Choose a template; returns the block_id of the text afterwards."""
     view = here.slack.views["U0ANNA"]
     before = text_block(view)["block_id"]
     sent = here.slack.choose(view["id"], "template", name, typed={before: typed} if typed else None)
@@ -33,7 +33,7 @@ def text_block(view: dict[str, Any]) -> dict[str, Any]:
 
 
 def stored(here: World) -> int:
-    """How many presses are in the inbox."""
+    """How many clicks are stored."""
     with closing(sqlite3.connect(here.service.config.with_name("casebell.db"))) as beside:
         count: int = beside.execute("SELECT count(*) FROM event WHERE source = 'slack'").fetchone()[0]
     return count
@@ -64,7 +64,7 @@ def test_a_template_may_be_changed_chosen_again_and_edited(here: World) -> None:
     task, _ = form(here, "INV-T-3")
 
     blocks = [choose(here, "Order"), choose(here, "Wait"), choose(here, "Order")]
-    assert len(set(blocks)) == 3  # Slack would keep the text of a block it knows
+    assert len(set(blocks)) == 3  # with a known block_id Slack would keep the old text
     asyncio.run(here.slack.submit(here.slack.views["U0ANNA"]["id"], {blocks[-1]: "My own words."}))
 
     eventually(lambda: "My own words." in chats(here, task), "the edited reply")

@@ -1,11 +1,11 @@
-"""Slack's words for no: what each means for the message, and what a person can do about it."""
+"""Slack's error codes: the delivery error and the cure for each."""
 
 import pytest
 
-from notifiers.slack.errors import CODES, cure_for, meaning_of
+from notifiers.slack.errors import CODES, cure_for, error_for
 from receiver.errors import PermanentError, RetryLaterError
 
-# docs/vendors/slack.md#messages-and-threads
+# docs/vendors/slack.md#error-codes
 OF_A_MESSAGE = ("message_not_found", "cant_update_message", "edit_window_closed")
 OF_A_CHANNEL = ("channel_not_found", "is_archived", "is_inactive", "not_in_channel")
 OF_A_WORKSPACE = ("token_revoked", "account_inactive", "invalid_auth", "not_authed", "missing_scope")
@@ -16,28 +16,28 @@ NONE_NAMED = cure_for("a_code_of_tomorrow").replace("a_code_of_tomorrow", "{code
 
 @pytest.mark.parametrize("code", [*OF_A_MESSAGE, *OF_A_DRAWING])
 def test_what_is_said_of_a_message_is_final_for_it_alone(code: str) -> None:
-    error = meaning_of("chat.update", code, None)
+    error = error_for("chat.update", code, None)
 
     assert (type(error), error.reach) == (PermanentError, "item")
 
 
 @pytest.mark.parametrize("code", OF_A_CHANNEL)
 def test_what_is_said_of_a_channel_is_final_for_what_goes_there(code: str) -> None:
-    error = meaning_of("chat.postMessage", code, None)
+    error = error_for("chat.postMessage", code, None)
 
     assert (type(error), error.reach) == (PermanentError, "place")
 
 
 @pytest.mark.parametrize("code", OF_A_WORKSPACE)
 def test_what_is_said_of_the_workspace_costs_no_message_its_life(code: str) -> None:
-    error = meaning_of("chat.postMessage", code, None)
+    error = error_for("chat.postMessage", code, None)
 
     assert (type(error), error.reach) == (RetryLaterError, "system")
 
 
 @pytest.mark.parametrize("code", FOR_LATER)
 def test_what_will_pass_is_tried_again(code: str) -> None:
-    assert isinstance(meaning_of("chat.postMessage", code, 3.0), RetryLaterError)
+    assert isinstance(error_for("chat.postMessage", code, 3.0), RetryLaterError)
 
 
 @pytest.mark.parametrize("code", sorted(CODES))

@@ -1,4 +1,4 @@
-"""Presses in Slack: only signed ones count, each once, and garbage is refused instead of failing."""
+"""Interactions: signature and origin are verified, each click has one identity, invalid bodies are rejected."""
 
 import hashlib
 import hmac
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from notifiers.i18n.translator import Translator
 from notifiers.slack.client import SlackClient
 from notifiers.slack.inbound import SlackClicks, identity_of
-from notifiers.slack.signature import challenge
+from notifiers.slack.signature import url_verification_request
 from receiver.domain.action import MAX_NOTE
 from receiver.domain.notice import Notice
 from receiver.domain.people import Person
@@ -206,7 +206,7 @@ def test_signed_garbage_never_raises_at_the_door_and_at_most_a_value_error_in_th
     try:
         assert clicks.read(body) is None or received.is_click
     except ValueError:
-        assert received.is_click  # stored for the quarantine
+        assert received.is_click  # stored in quarantine
 
 
 def test_an_endless_identity_is_hashed() -> None:
@@ -231,7 +231,7 @@ def test_a_certificate_check_is_known_wherever_its_word_stands() -> None:
 
 
 def test_an_address_is_verified_by_giving_its_word_back() -> None:
-    body, headers = challenge(SECRET, "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P", NOW)
+    body, headers = url_verification_request(SECRET, "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P", NOW)
     clicks = make_clicks(team_ids=["T1"], app_ids=["A1"])
 
     assert clicks.verify(body, headers, NOW)
@@ -242,7 +242,7 @@ def test_an_address_is_verified_by_giving_its_word_back() -> None:
 
 
 def test_an_address_is_not_verified_for_a_stranger() -> None:
-    body, headers = challenge("another secret", "word", NOW)
+    body, headers = url_verification_request("another secret", "word", NOW)
 
     with pytest.raises(RejectedError):
         make_clicks().verify(body, headers, NOW)
@@ -317,7 +317,7 @@ def test_a_button_that_is_none_of_ours_goes_to_the_quarantine(action: dict[str, 
     clicks = make_clicks()
 
     assert clicks.receive(body).is_click
-    with pytest.raises(ValueError, match=r"of ours|disagree"):
+    with pytest.raises(ValueError, match=r"Casebell button|different verbs"):
         clicks.read(body)
 
 
@@ -364,7 +364,7 @@ def test_a_form_that_is_none_of_ours_goes_to_the_quarantine(held: dict[str, Any]
     clicks = make_clicks()
 
     assert clicks.receive(body).is_click
-    with pytest.raises(ValueError, match=r"of ours|disagree"):
+    with pytest.raises(ValueError, match=r"Casebell button|no form"):
         clicks.read(body)
 
 
@@ -378,5 +378,5 @@ def test_what_is_no_press_is_acknowledged_and_forgotten(kind: object) -> None:
 
 
 def test_a_press_nobody_made_goes_to_the_quarantine() -> None:
-    with pytest.raises(ValueError, match="nobody"):
+    with pytest.raises(ValueError, match="no user id"):
         make_clicks().read(body_of(press(user={})))

@@ -1,4 +1,4 @@
-"""Every limit of Slack holds, whatever a debtor, a source or a language writes."""
+"""Messages and forms keep Slack's limits for any text of a debtor, a source or a translation."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from casebell_sandbox.slack_rules import view_violations, violations
 from notifiers.slack import escaping, forms, modals, wire
-from notifiers.slack.render import minimal, render
+from notifiers.slack.render import render, render_text_only
 from receiver.domain.item import Item
 from receiver.domain.money import Money
 from receiver.domain.notice import Link, Story
@@ -43,7 +43,7 @@ def test_no_words_however_hostile_break_a_limit_or_cost_a_button(
     notice = make_notice(named, links=links, verbs=ALL_VERBS, maybe_duplicate=is_repeated)
 
     message = render(notice, story, TRANSLATOR.say)
-    plainest = minimal(notice, story)
+    plainest = render_text_only(notice, story)
 
     assert judge(message) == []
     assert violations(message.blocks, message.text) == []
@@ -74,40 +74,42 @@ def test_a_language_with_endless_words_breaks_no_limit() -> None:
     notice = make_notice(links=LINKS, verbs=ALL_VERBS)
     story = TRANSLATOR.story(notice)
     message = render(notice, story, say)
-    view = modals.form(wire.Press("i", 1, "reply"), notice, story, say)
+    view = modals.form(wire.ItemAction("i", 1, "reply"), notice, story, say)
 
     assert judge(message) == []
     assert violations(message.blocks, message.text) == []
     assert view_violations(view) == []
-    assert max(escaping.weight(view[part]["text"]) for part in ("title", "submit", "close")) <= 24
+    assert max(escaping.length(view[part]["text"]) for part in ("title", "submit", "close")) <= 24
 
 
 @given(story=STORIES, locale=st.sampled_from(LOCALES), verb=st.sampled_from(sorted(forms.WITH_FORM)))
 def test_slack_takes_every_form(story: Story, locale: str, verb: str) -> None:
     notice = make_notice(chat_item(), route=Route("r", locale=locale))
-    press = wire.Press("k7f3q9x2m4ab", 1, verb, "C1", "171.2")
+    action = wire.ItemAction("k7f3q9x2m4ab", 1, verb, "C1", "171.2")
 
-    view = modals.form(press, notice, story, TRANSLATOR.say)
+    view = modals.form(action, notice, story, TRANSLATOR.say)
 
     assert view_violations(view) == []
     assert not [part for part in ("title", "submit", "close") if view[part]["text"].endswith("…")]
-    assert (wire.unpack(view), wire.held(view).locale) == (press, locale)
-    assert sum(map(escaping.weight, texts(view["blocks"]))) < 12_000
+    assert (wire.form_action(view), wire.form_metadata(view).locale) == (action, locale)
+    assert sum(map(escaping.length, texts(view["blocks"]))) < 12_000
 
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_slack_takes_what_stands_in_for_a_form(locale: str) -> None:
     words = partial(TRANSLATOR.say, locale)
-    views = [modals.loading(words), modals.sorry("Too late & over. " * 1_000, LINKS, words)]
+    views = [modals.loading(words), modals.unavailable("Too late & over. " * 1_000, LINKS, words)]
 
     assert [view_violations(view) for view in views] == [[], []]
     assert not [view for view in views if view["title"]["text"].endswith("…")]
 
 
 def test_a_reply_form_shows_the_conversation_and_a_rejection_the_debtors_words() -> None:
-    reply = modals.form(wire.Press("i", 1, "reply"), CASES["chat"], TRANSLATOR.story(CASES["chat"]), TRANSLATOR.say)
+    reply = modals.form(
+        wire.ItemAction("i", 1, "reply"), CASES["chat"], TRANSLATOR.story(CASES["chat"]), TRANSLATOR.say
+    )
     dispute = CASES["open_dispute"]
-    reject = modals.form(wire.Press("i", 1, "reject"), dispute, TRANSLATOR.story(dispute), TRANSLATOR.say)
+    reject = modals.form(wire.ItemAction("i", 1, "reject"), dispute, TRANSLATOR.story(dispute), TRANSLATOR.say)
 
     assert {"Earlier messages: 1", "Message number 2", "Message number 6"} <= set(texts(reply["blocks"]))
     assert "I already paid this bill last month" in texts(reject["blocks"])

@@ -1,4 +1,4 @@
-"""Slack's limits hold for every kind, state, language and form, with a stranger's words in every field of the item."""
+"""Messages and forms keep Slack's limits for every kind, state and language, with hostile text in every field."""
 
 import itertools
 import json
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from casebell_sandbox.slack_rules import view_violations, violations
 from notifiers.i18n.translator import Translator
 from notifiers.slack import burst, forms, grouped, modals, wire
-from notifiers.slack.render import Message, minimal, offer, render
+from notifiers.slack.render import Message, render, render_text_only, render_undo_offer
 from receiver.domain.burst import Burst
 from receiver.domain.item import Attempt, Item, Line, Medium, Proposal, Snapshot
 from receiver.domain.notice import Link, Notice, Reminder, verbs_for
@@ -38,7 +38,7 @@ MENTION = re.compile(r"<[!@#]")
 
 
 def hostile(said: Snapshot, words: str) -> Snapshot:
-    """The same with these words wherever somebody else may write."""
+    """The snapshot with this text in every field that comes from outside."""
     lines = tuple(Line(line.side, words, words, line.at) for line in said.conversation)
     details = tuple(replace(one, text=words) if one.text is not None else one for one in said.details)
     names = ("title", "question", "quote", "reference", "case_reference", "debtor", "severity", "theme", "status")
@@ -95,7 +95,7 @@ def notices(draw: st.DrawFn) -> Notice:
 
 
 def faults(message: Message) -> list[str]:
-    """What Slack would refuse of a message, and what would mislead whoever reads it."""
+    """What Slack would reject in a message, and what would mislead its readers."""
     found = [*judge(message), *violations(message.blocks, message.text)]
     shown = json.dumps(message.blocks, ensure_ascii=False) + message.text
     found += ["hidden characters"] if HIDDEN.search(shown) else []
@@ -112,7 +112,7 @@ def url_buttons(message: Message) -> Iterator[dict[str, Any]]:
 @given(notice=notices())
 def test_slack_takes_every_kind_in_every_state_and_language_whatever_anybody_wrote(notice: Notice) -> None:
     story = TRANSLATOR.story(notice)
-    message, plainest = render(notice, story, TRANSLATOR.say), minimal(notice, story).text
+    message, plainest = render(notice, story, TRANSLATOR.say), render_text_only(notice, story).text
 
     assert faults(message) == []
     assert violations([], plainest) == []
@@ -127,7 +127,7 @@ def test_slack_takes_every_kind_in_every_state_and_language_whatever_anybody_wro
 @given(notice=notices())
 @settings(max_examples=times(20, 800))
 def test_what_is_said_below_a_message_or_to_one_person_mentions_nobody(notice: Notice) -> None:
-    shown = offer(replace(notice, verbs=("undo", "reopen")), TRANSLATOR.story(notice), TRANSLATOR.say)
+    shown = render_undo_offer(replace(notice, verbs=("undo", "reopen")), TRANSLATOR.story(notice), TRANSLATOR.say)
     below = [
         TRANSLATOR.format_reminder(notice, Reminder(what, by=notice.item.claimed_by))
         for what in ("reminder", "assigned", "woken")
@@ -150,13 +150,13 @@ def test_slack_takes_what_is_told_together_whatever_anybody_wrote(told: list[Not
 @given(notice=notices(), verb=st.sampled_from(sorted(forms.WITH_FORM)))
 @settings(max_examples=times(20, 800))
 def test_slack_takes_every_form_of_every_kind_whatever_anybody_wrote(notice: Notice, verb: str) -> None:
-    press = wire.Press("k7f3q9x2m4ab", 999_999_999, verb, "C" + "1" * 31, "1" * 12 + "." + "2" * 12)
-    view = modals.form(press, notice, TRANSLATOR.story(notice), TRANSLATOR.say)
+    action = wire.ItemAction("k7f3q9x2m4ab", 999_999_999, verb, "C" + "1" * 31, "1" * 12 + "." + "2" * 12)
+    view = modals.form(action, notice, TRANSLATOR.story(notice), TRANSLATOR.say)
 
     assert view_violations(view) == []
     assert not HIDDEN.search(json.dumps(view, ensure_ascii=False))
     assert len(view["private_metadata"]) <= 3_000
-    assert wire.unpack(view) == press
+    assert wire.form_action(view) == action
     assert not [part for part in walk(view["blocks"]) if part.get("type") in {"mrkdwn", "user", "usergroup"}]
 
 
@@ -169,8 +169,8 @@ def test_slack_takes_every_refusal_in_place_of_a_form(words: str, code: str, loc
     names = ("who", "verb", "outcome", "most", "digits")
     sentence = say(SENTENCES[code], **dict.fromkeys(names, words))
     shown = [
-        modals.sorry(sentence, (Link("item", "https://casebell.example.com/i"),), say),  # type: ignore[arg-type]  # a partial is a function too
-        modals.failed(wire.Press("i", 1, "reject"), sentence, say),  # type: ignore[arg-type]
+        modals.unavailable(sentence, (Link("item", "https://casebell.example.com/i"),), say),  # type: ignore[arg-type]  # a partial is a function too
+        modals.load_error(wire.ItemAction("i", 1, "reject"), sentence, say),  # type: ignore[arg-type]
     ]
 
     assert [view_violations(view) for view in shown] == [[], []]

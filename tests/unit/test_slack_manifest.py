@@ -1,4 +1,4 @@
-"""The manifest is what Slack takes, and asks for no more than is used."""
+"""The app manifest is valid and requests only the scopes and events that are used."""
 
 import json
 import re
@@ -9,8 +9,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from notifiers.slack.manifest import MAX_URL, PLACES, SCOPES, manifest
-from notifiers.slack.notifier import NEEDED_SCOPES
+from notifiers.slack.manifest import MAX_URL, SCOPES, SURFACES, manifest
 from receiver.cli import casebell
 from tests.harness import ROOT
 
@@ -21,7 +20,7 @@ INSTALL = ROOT / "tests" / "slackschema" / "install.sh"
 
 @pytest.fixture
 def schema() -> dict[str, Any]:
-    """Slack's own, as tests/slackschema/install.sh fetches it at one commit; no other file will do."""
+    """Slack's own JSON Schema, at the commit that tests/slackschema/install.sh pins."""
     named = re.search(r"^commit=([0-9a-f]{40})$", INSTALL.read_text(encoding="utf-8"), re.MULTILINE)
     assert named, "install.sh names no commit"
     found = SCHEMAS / f"{named[1]}.json"
@@ -36,7 +35,7 @@ def run(*words: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("places", [(), ("home",), ("command",), ("links",), PLACES])
+@pytest.mark.parametrize("places", [(), ("home",), ("command",), ("links",), SURFACES])
 def test_slack_itself_would_take_the_manifest(schema: dict[str, Any], places: tuple[str, ...]) -> None:
     jsonschema.Draft7Validator.check_schema(schema)
 
@@ -48,14 +47,14 @@ def test_slack_itself_would_take_the_manifest(schema: dict[str, Any], places: tu
 def test_without_more_it_asks_for_the_three_scopes_that_alerts_need_and_hears_no_events() -> None:
     told = manifest(f"{URL}/")
 
-    assert told["oauth_config"]["scopes"]["bot"] == list(SCOPES) == list(NEEDED_SCOPES)
+    assert told["oauth_config"]["scopes"]["bot"] == list(SCOPES)
     assert told["settings"]["interactivity"] == {"is_enabled": True, "request_url": f"{URL}/slack/interactions"}
     assert "event_subscriptions" not in told["settings"]
     assert set(told["features"]) == {"bot_user"}
 
 
 def test_each_further_place_adds_what_it_needs_and_no_more() -> None:
-    home, command, links = (json.loads(run("--public-url", URL, f"--{place}")[1]) for place in PLACES)
+    home, command, links = (json.loads(run("--public-url", URL, f"--{place}")[1]) for place in SURFACES)
 
     assert home["oauth_config"]["scopes"]["bot"] == list(SCOPES)
     assert home["settings"]["event_subscriptions"] == {
@@ -71,7 +70,10 @@ def test_each_further_place_adds_what_it_needs_and_no_more() -> None:
 
 
 def test_all_places_together_hear_both_events() -> None:
-    assert manifest(URL, PLACES)["settings"]["event_subscriptions"]["bot_events"] == ["app_home_opened", "link_shared"]
+    assert manifest(URL, SURFACES)["settings"]["event_subscriptions"]["bot_events"] == [
+        "app_home_opened",
+        "link_shared",
+    ]
 
 
 def test_an_address_longer_than_slack_takes_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""docs/slack.md: each of the twenty failure modes has its guard and its test, and every picture is there and small."""
+"""docs/slack.md: each of the twenty failure modes names its guard and its test; every picture exists and is small."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "slack.md").read_text()
 NAMED = re.compile(r"`tests/[\w/]+\.py::\w+`")
-MODES = 20  # of the table this one answers to
+MODES = 20
 MOST_BYTES = 60_000
 
 
@@ -17,7 +17,7 @@ def rows() -> dict[int, list[str]]:
 
 
 def test_each_of_the_twenty_failure_modes_has_a_guard_and_a_test() -> None:
-    # that the tests exist is held by test_pages_name_tests.py
+    # test_pages_name_tests.py checks that the tests exist
     assert list(rows()) == list(range(1, MODES + 1))
     assert [number for number, cells in rows().items() if len(cells) != 3 or not all(cells)] == []
     assert [number for number, (_, _, proof) in rows().items() if not NAMED.search(proof)] == []

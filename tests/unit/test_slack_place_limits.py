@@ -1,4 +1,4 @@
-"""Every limit of Slack holds in its optional places too, whatever a debtor, a source or a colleague writes."""
+"""The Home tab, command answers, previews and templates keep Slack's limits for any text from outside."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from casebell_sandbox.slack_rules import view_violations, violations
 from notifiers.slack import app_home, command, modals, templates, unfurl, wire
-from notifiers.slack.tables import Told
+from notifiers.slack.tables import Entry
 from receiver.domain.item import Item
 from receiver.domain.money import Money
 from receiver.domain.notice import Story
@@ -28,7 +28,7 @@ SAY = TRANSLATOR.say
 EVERY_CURRENCY = tuple(AtRisk(Money(Decimal(10**14), one), 1, ()) for one in sorted(list_currencies()))
 
 
-def told(item: Item, story: Story, name: str, locale: str = "en") -> Told:
+def told(item: Item, story: Story, name: str, locale: str = "en") -> Entry:
     named = replace(item, snapshot=replace(item.snapshot, reference=name, source=name, debtor=name))
     return make_notice(named, links=LINKS, verbs=ALL_VERBS, route=Route("r", locale=locale)), story
 
@@ -43,9 +43,9 @@ def test_a_full_home_tab_and_a_full_list_are_taken_by_slack(item: Item, story: S
     overview = Overview(*notices, totals, 0, 10**9, route=one[0].route, now=NOW)
     words = partial(SAY, locale)
 
-    listed = command.found([one] * MOST_FOUND, name[: command.MAX_REFERENCE], words, SAY)
+    listed = command.render_matches([one] * MOST_FOUND, name[: command.MAX_REFERENCE], words, SAY)
 
-    assert view_violations(app_home.home(overview, mine, waiting, SAY)) == []
+    assert view_violations(app_home.render_home(overview, mine, waiting, SAY)) == []
     assert violations(listed.blocks, listed.text) == []
     assert listed.text.strip()
 
@@ -53,9 +53,9 @@ def test_a_full_home_tab_and_a_full_list_are_taken_by_slack(item: Item, story: S
 @given(item=ITEMS, story=STORIES, name=HOSTILE)
 def test_one_item_found_or_linked_is_taken_by_slack(item: Item, story: Story, name: str) -> None:
     one = told(item, story, name)
-    nothing = command.found([], name, partial(SAY, "en"), SAY)
+    nothing = command.render_matches([], name, partial(SAY, "en"), SAY)
 
-    assert violations(unfurl.card(one, SAY)["blocks"], "") == []
+    assert violations(unfurl.render_preview(one, SAY)["blocks"], "") == []
     assert violations(nothing.blocks, nothing.text) == []
     assert "<!" not in nothing.text
 
@@ -64,9 +64,9 @@ def test_one_item_found_or_linked_is_taken_by_slack(item: Item, story: Story, na
 def test_a_reply_begun_with_any_template_is_taken_by_slack(story: Story, name: str, text: str, times: int) -> None:
     notice, _ = told(chat_item(), story, name)
     chosen = [ReplyTemplate(f"{n} {name[:70]}", "{debtor}" * 200 + text, "da") for n in range(120)]
-    press = wire.Press(notice.item.id, 1, "reply")
-    form = modals.form(press, notice, story, SAY)
+    action = wire.ItemAction(notice.item.id, 1, "reply")
+    form = modals.form(action, notice, story, SAY)
 
-    for begun in (None, (chosen[0], times)):
-        drawn = templates.offered(form, chosen, notice, partial(SAY, "en"), begun)
+    for refill in (None, templates.Refill(chosen[0], times)):
+        drawn = templates.add_menu(form, chosen, notice, partial(SAY, "en"), refill)
         assert view_violations(drawn) == []

@@ -1,4 +1,4 @@
-"""What people read in Slack: the state at a glance, what is asked, and the verbs that may be pressed."""
+"""Slack messages: state, question and buttons, compared with golden files."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 
 from casebell_sandbox.slack_rules import violations
 from notifiers.slack import grouped
-from notifiers.slack.render import minimal, offer, render
+from notifiers.slack.render import render, render_text_only, render_undo_offer
 from receiver.domain.money import Money
 from receiver.domain.notice import Link
 from tests.factories import NOW, make_item, make_notice, make_snapshot
@@ -132,7 +132,7 @@ def test_only_whoever_decided_gets_the_way_back(locale: str) -> None:
         undo_until=NOW + timedelta(minutes=10),
     )
     notice = make_notice(item, links=LINKS, route=replace(make_notice().route, locale=locale))
-    message = offer(notice, TRANSLATOR.story(notice), TRANSLATOR.say)
+    message = render_undo_offer(notice, TRANSLATOR.story(notice), TRANSLATOR.say)
 
     assert verbs_of(message) == ["undo", "reopen"]
     assert "10:10" in message.text
@@ -226,7 +226,7 @@ def test_a_link_nobody_should_open_is_not_shown(url: str) -> None:
 def test_a_signed_action_link_never_reaches_slack() -> None:
     notice = make_notice(links=(*LINKS, Link("validate", "https://casebell.example.com/act/secret")))
 
-    assert "secret" not in json.dumps(told(notice).blocks) + minimal(notice, TRANSLATOR.story(notice)).text
+    assert "secret" not in json.dumps(told(notice).blocks) + render_text_only(notice, TRANSLATOR.story(notice)).text
 
 
 def test_a_mention_in_the_debtors_words_stays_text() -> None:
@@ -236,4 +236,6 @@ def test_a_mention_in_the_debtors_words_stays_text() -> None:
     (quote,) = [part for part in walk(message.blocks) if part.get("type") == "rich_text_quote"]
 
     assert quote["elements"] == [{"type": "text", "text": hostile}]
-    assert not re.search(r"<[!@#h]", message.text + minimal(notice, TRANSLATOR.story(notice)).text.partition("\n")[0])
+    assert not re.search(
+        r"<[!@#h]", message.text + render_text_only(notice, TRANSLATOR.story(notice)).text.partition("\n")[0]
+    )

@@ -1,4 +1,4 @@
-"""The message about a storm: within every limit, in every language, whatever debtors write."""
+"""The message for a burst keeps Slack's limits in every language, for any text of a debtor."""
 
 import json
 import re

@@ -1,10 +1,10 @@
-"""What is typed after the slash command is understood, or looked for; never anything else."""
+"""The text after the slash command is a subcommand or a reference to find."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifiers.slack.command import MAX_REFERENCE, SlashCommand, read
+from notifiers.slack.command import MAX_REFERENCE, SlashCommand, parse
 
 
 @pytest.mark.parametrize(
@@ -28,13 +28,13 @@ from notifiers.slack.command import MAX_REFERENCE, SlashCommand, read
     ],
 )
 def test_a_typed_line_is_understood(typed: str, asked: SlashCommand) -> None:
-    assert read(typed) == asked
+    assert parse(typed) == asked
 
 
 @given(st.text(max_size=400))
 def test_whatever_is_typed_is_one_of_four_words_about_something_short(typed: str) -> None:
-    asked = read(typed)
+    asked = parse(typed)
 
-    assert asked.word in {"find", "list", "snooze", "help"}
-    assert len(asked.about) <= MAX_REFERENCE + 20
-    assert "\n" not in asked.about
+    assert asked.subcommand in {"find", "list", "snooze", "help"}
+    assert len(asked.reference) <= MAX_REFERENCE + 20
+    assert "\n" not in asked.reference

@@ -9,7 +9,7 @@ import pytest
 
 from notifiers.email.render import render as render_mail
 from notifiers.i18n.translator import Translator
-from notifiers.slack.render import minimal, render
+from notifiers.slack.render import render, render_text_only
 from receiver.cli.preview import notice_of_sample
 from receiver.cli.samples import sample
 from receiver.domain.item import Attempt, Detail, Line, Medium
@@ -83,14 +83,14 @@ def test_a_resolved_item_does_not_claim_that_collection_is_still_paused() -> Non
 def test_a_debtors_name_styles_nothing_where_slack_reads_markup(debtor: str) -> None:
     notice = make_notice(make_item(make_snapshot(debtor=debtor)))
 
-    for text in (minimal(notice, story(notice)).text, render(notice, story(notice), Translator().say).text):
+    for text in (render_text_only(notice, story(notice)).text, render(notice, story(notice), Translator().say).text):
         assert not re.search("(?<!\N{COMBINING GRAPHEME JOINER})[*_~`]", text.splitlines()[0])
 
 
 def test_a_reference_with_underscores_stays_what_can_be_searched_for() -> None:
     notice = make_notice(make_item(make_snapshot(reference="INV_2024_001")))
 
-    assert "INV_2024_001" in minimal(notice, story(notice)).text
+    assert "INV_2024_001" in render_text_only(notice, story(notice)).text
 
 
 @pytest.mark.parametrize("name", ["recording", "document"])
