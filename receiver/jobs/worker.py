@@ -19,7 +19,7 @@ from receiver.observability import log
 from receiver.operations.digests import make_if_due
 from receiver.operations.retention import heal_clock, purge_all
 from receiver.pipeline.deliver.claims import Dispatcher
-from receiver.pipeline.deliver.grouped import follow
+from receiver.pipeline.deliver.grouped import update_bursts
 from receiver.pipeline.ingest import drain, drain_clicks
 from receiver.sync.matching import match_receivables
 from receiver.sync.reconcile import give_back_stuck
@@ -54,10 +54,10 @@ def loops(adapters: Adapters, dispatcher: Dispatcher) -> list[Loop]:
     a = adapters
     table = [
         Loop("outbox", lambda: dispatcher.dispatch_due, 1, OUTBOX_WAKEUP, until_idle=True),
-        Loop("overdue deliveries", lambda: dispatcher.bury_overdue, 30),
+        Loop("overdue deliveries", lambda: dispatcher.mark_overdue_dead, 30),
         Loop("clicks", lambda: partial(drain_clicks, a), 1, CLICKS_WAKEUP, until_idle=True),
         Loop("reminders", lambda: partial(remind_due, a), 2, until_idle=True, on_one_replica=True),
-        Loop("bursts", lambda: partial(follow, a), 1, on_one_replica=True),
+        Loop("bursts", lambda: partial(update_bursts, a), 1, on_one_replica=True),
         Loop("digests", lambda: partial(_make_digests, a), 15, delay_s=_seconds(15), on_one_replica=True),
         Loop("monitor", lambda: partial(watch, a, a.now()), 5, delay_s=_seconds(5), on_one_replica=True),
         Loop("app home", lambda: AppHomes(a).redraw, 1, APP_HOME_WAKEUP, on_one_replica=True),

@@ -16,7 +16,7 @@ from receiver.domain.refusal import SENTENCES
 from receiver.domain.routing import Route, first_route_at
 from receiver.domain.totals import Totals
 from receiver.pipeline.actions import Refused, take_action
-from receiver.pipeline.deliver.followups import route_of
+from receiver.pipeline.deliver.attempt import route_of
 from receiver.pipeline.notices import notice_of
 from receiver.store import app_home, items, messages
 from receiver.store.stakes import AllTotals

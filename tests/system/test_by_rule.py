@@ -116,7 +116,7 @@ def test_a_dry_run_says_so_and_changes_nothing(tmp_path: Path) -> None:
 DEATHS = [
     ("before", "automations.apply_with_automations"),
     ("after", "automations.apply_with_automations"),
-    ("before", "messages._carried_out"),  # Getbill has done it, the row does not know
+    ("before", "commands._finish"),  # Getbill has done it, the row does not know
 ]
 
 

@@ -22,8 +22,8 @@ WAY = [
     ("after", "automations.apply_with_automations"),  # applied, the inbox row still claimed
     ("before", "events.finish"),
     ("after", "claim_policy.claim_batch"),  # claimed, nothing sent
-    ("before", "messages._shown"),  # Slack has answered, the row does not know
-    ("after", "messages._shown"),
+    ("before", "messages._finish"),  # Slack has answered, the row does not know
+    ("after", "messages._finish"),
 ]
 
 
@@ -48,8 +48,8 @@ CLICKS = [
     ("after", "events.append"),
     ("before", "ingest._take_and_finish"),
     ("after", "ingest._take_and_finish"),
-    ("before", "messages._carried_out"),  # Getbill has done it, the row does not know
-    ("after", "messages._carried_out"),
+    ("before", "commands._finish"),  # Getbill has done it, the row does not know
+    ("after", "commands._finish"),
 ]
 
 

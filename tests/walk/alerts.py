@@ -6,7 +6,7 @@ from receiver.domain.fact import SourceGone, SourceSaid
 from receiver.domain.money import Money
 from receiver.pipeline.apply import apply_fact, apply_facts
 from receiver.pipeline.deliver.claims import Dispatcher
-from receiver.pipeline.deliver.grouped import follow
+from receiver.pipeline.deliver.grouped import update_bursts
 from tests.factories import NOW, make_snapshot
 from tests.office import Office
 
@@ -36,7 +36,7 @@ async def turn(here: Office, rounds: int = 40) -> None:
     """What the loops do until there is nothing to do at this moment."""
     dispatcher = Dispatcher(here.adapters)
     for _ in range(rounds):
-        await follow(here.adapters)
+        await update_bursts(here.adapters)
         started = await dispatcher.dispatch_due()
         await dispatcher.drain(30)
         if not started:

@@ -20,8 +20,7 @@ from receiver.domain.item import Item
 from receiver.domain.people import Person
 from receiver.pipeline.actions import Taken, take_action
 from receiver.pipeline.apply import apply_fact
-from receiver.pipeline.deliver.claims import Dispatcher
-from receiver.pipeline.deliver.messages import deliver
+from receiver.pipeline.deliver.claims import Dispatcher, deliver
 from receiver.settings import load
 from receiver.store import actions, breakers, items, messages, outbox, payloads
 from receiver.store.claim_policy import Capacity, claim_batch
@@ -96,7 +95,7 @@ async def test_a_message_that_was_posted_is_remembered_although_the_lease_was_lo
 
     ended = await deliver(adapters, late, "late")
 
-    assert ended.word == "lost"
+    assert ended.result == "lost"
     assert len(await adapters.database.read(messages.of_item, item.id, late.destination)) == 1
     row = next(
         r for r in await adapters.database.read(outbox.list_of_item, item.id) if r.destination == late.destination
@@ -116,7 +115,7 @@ async def test_what_the_source_did_is_true_although_the_lease_was_lost(
     after_first = await current(adapters, item.key)
     second = await deliver(adapters, again, "next")
 
-    assert (first.word, second.word) == ("lost", "done")
+    assert (first.result, second.result) == ("lost", "done")
     assert (after_first.state, after_first.outcome, after_first.resolved_by) == ("resolved", "validated", "Anna")
     done = await adapters.database.read(actions.find, action_id)
     assert done is not None
@@ -136,8 +135,8 @@ async def test_a_refusal_is_left_to_who_has_the_row_by_now(adapters: Adapters, s
     second = await deliver(adapters, again, "next")
     after_second = await current(adapters, item.key)
 
-    assert (first.word, after_first.state) == ("lost", "acting")
-    assert (second.word, after_second.state, after_second.problem) == ("dead", "open", "closed")
+    assert (first.result, after_first.state) == ("lost", "acting")
+    assert (second.result, after_second.state, after_second.problem) == ("dead", "open", "closed")
 
 
 async def test_a_fault_of_our_own_opens_no_breaker(adapters: Adapters, stand_ins: SandboxThread) -> None:
@@ -167,7 +166,7 @@ async def test_an_order_that_nobody_may_try_gives_the_buttons_back_after_four_ho
     real_now = adapters.now
     adapters.now = lambda: real_now() + timedelta(hours=5)
 
-    buried = await Dispatcher(adapters).bury_overdue()
+    buried = await Dispatcher(adapters).mark_overdue_dead()
     after = await current(adapters, item.key)
 
     assert buried == 1

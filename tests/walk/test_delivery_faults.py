@@ -16,7 +16,7 @@ from receiver.domain.people import Person
 from receiver.errors import RetryLaterError
 from receiver.pipeline.actions import take_action
 from receiver.pipeline.apply import apply_fact
-from receiver.pipeline.deliver.messages import deliver
+from receiver.pipeline.deliver.claims import deliver
 from receiver.ports import Delivered, Notifier
 from receiver.store import items, messages, outbox
 from receiver.store.database import Database
@@ -96,7 +96,7 @@ async def deliver_all(adapters: Adapters, claim_id: str, seconds: float = 0) -> 
 async def test_a_post_is_written_down_as_soon_as_the_store_is_back_and_not_repeated(database: Database) -> None:
     item = await opened(database)
     (row,) = await claimed(database, "c1")
-    async with slack() as wire, adapters_of(FailsOnce(database, "_shown"), wire) as adapters:
+    async with slack() as wire, adapters_of(FailsOnce(database, "_finish"), wire) as adapters:
         await deliver(adapters, row, "c1")
         again = await claimed(database, "c2", seconds=1_000)
 
@@ -110,7 +110,7 @@ async def test_a_post_that_could_not_be_written_down_before_the_end_is_repeated_
 ) -> None:
     await opened(database)
     (row,) = await claimed(database, "c1")
-    async with slack() as wire, adapters_of(FailsOnce(database, "_shown"), wire) as adapters:
+    async with slack() as wire, adapters_of(FailsOnce(database, "_finish"), wire) as adapters:
         adapters.is_draining = True
         await deliver(adapters, row, "c1")
         (again,) = await claimed(database, "c2", seconds=60)
@@ -167,7 +167,7 @@ async def test_what_was_posted_anew_is_kept_when_another_message_cannot_be_drawn
 async def test_a_message_that_may_be_a_second_copy_still_says_so_when_it_is_redrawn(database: Database) -> None:
     await opened(database)
     (row,) = await claimed(database, "c1")
-    async with slack() as wire, adapters_of(FailsOnce(database, "_shown"), wire) as adapters:
+    async with slack() as wire, adapters_of(FailsOnce(database, "_finish"), wire) as adapters:
         adapters.is_draining = True
         await deliver(adapters, row, "c1")  # posted, and not written down
         await deliver_all(adapters, "c2", seconds=60)

@@ -24,8 +24,8 @@ from receiver.errors import DeliveryError, PermanentError, RetryLaterError
 from receiver.observability import Metrics
 from receiver.operations.digests import make_if_due, make_now
 from receiver.pipeline.apply import apply_fact
+from receiver.pipeline.deliver.claims import deliver
 from receiver.pipeline.deliver.digests import subscription_id
-from receiver.pipeline.deliver.messages import deliver
 from receiver.store import accounts, outbox, payloads, suppression
 from receiver.store.database import Database
 from receiver.web.app import build_app
@@ -98,7 +98,7 @@ class Morning:
 
     async def deliver_all(self) -> list[str]:
         claimed = await self.database.write(outbox.claim, self.at, "c1", 50, (), 4)
-        return [(await deliver(self.adapters, one, "c1")).word for one in claimed if one.what == payloads.DIGEST]
+        return [(await deliver(self.adapters, one, "c1")).result for one in claimed if one.what == payloads.DIGEST]
 
     async def opens(self, n: int, **said: Any) -> str:
         self.at += timedelta(seconds=1)

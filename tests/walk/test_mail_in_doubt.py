@@ -15,7 +15,8 @@ from receiver.domain.fact import SourceSaid
 from receiver.domain.routing import Route
 from receiver.observability import Metrics
 from receiver.pipeline.apply import apply_fact
-from receiver.pipeline.deliver.messages import MOST_COPIES, Ended, deliver
+from receiver.pipeline.deliver.attempt import MOST_COPIES, Outcome
+from receiver.pipeline.deliver.claims import deliver
 from receiver.store import outbox
 from receiver.store.database import Database
 from receiver.store.schema import outbox as outbox_table
@@ -34,7 +35,7 @@ async def adapters_of(database: Database, mailbox: Mailbox) -> AsyncIterator[Ada
         yield adapters
 
 
-async def tried(adapters: Adapters, n: int) -> Ended:
+async def tried(adapters: Adapters, n: int) -> Outcome:
     """The one delivery there is, as often as it came due."""
     later = NOW + timedelta(hours=n)
     adapters.now = lambda: later
@@ -50,7 +51,7 @@ async def test_an_alert_that_was_never_confirmed_goes_again_and_says_so(database
         mailbox.answers = {}
         second = await tried(adapters, 1)
 
-    assert (first.word, second.word) == ("uncertain", "done")
+    assert (first.result, second.result) == ("uncertain", "done")
     (mail,) = mailbox.taken
     for part in mail.walk():
         if part.get_content_maintype() == "text":
@@ -69,7 +70,7 @@ async def test_an_alert_that_arrived_says_nothing_of_the_kind(database: Database
 async def test_after_three_copies_that_nobody_confirmed_it_is_given_up_with_the_reason(database: Database) -> None:
     await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
     async with adapters_of(database, Mailbox(answers={"DATA": HANG_UP})) as adapters:
-        words = [(await tried(adapters, n)).word for n in range(MOST_COPIES)]
+        words = [(await tried(adapters, n)).result for n in range(MOST_COPIES)]
 
     def look(connection: Connection) -> Any:
         return connection.execute(select(outbox_table.c.state, outbox_table.c.reason)).one()
@@ -90,4 +91,4 @@ async def test_tries_that_surely_did_not_arrive_are_no_copies(database: Database
         mailbox.answers = {}
         done = await tried(adapters, MOST_COPIES + 1)
 
-    assert (doubted.word, done.word, len(mailbox.taken)) == ("uncertain", "done", 1)
+    assert (doubted.result, done.result, len(mailbox.taken)) == ("uncertain", "done", 1)

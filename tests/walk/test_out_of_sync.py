@@ -13,7 +13,8 @@ from receiver.domain.people import People, Person
 from receiver.jobs.repair import repair
 from receiver.pipeline.actions import Taken, take_action
 from receiver.pipeline.apply import apply_fact
-from receiver.pipeline.deliver.messages import Ended, deliver
+from receiver.pipeline.deliver.attempt import Outcome
+from receiver.pipeline.deliver.claims import deliver
 from receiver.store import items, messages, outbox
 from receiver.store.database import Database
 from receiver.store.messages import PostedMessage
@@ -42,7 +43,7 @@ async def resolved(database: Database) -> None:
     await database.write(apply_fact, SourceGone(KEY, NOW, outcome="validated"), NOW, ROUTES)
 
 
-async def leave(adapters: Adapters, minutes: float = 0) -> list[Ended]:
+async def leave(adapters: Adapters, minutes: float = 0) -> list[Outcome]:
     """All that is due by then is tried once."""
     now = NOW + timedelta(minutes=minutes)
     adapters.now = lambda: now
@@ -93,7 +94,7 @@ async def test_an_edit_that_died_is_tried_again_later_in_its_own_row_until_it_pa
         at_last = await repair(adapters)
         passed = await leave(adapters, 40.1)
 
-    assert [ended.word for ended in (*died, *again, *passed)] == ["dead", "dead", "done"]
+    assert [ended.result for ended in (*died, *again, *passed)] == ["dead", "dead", "done"]
     assert (behind, soon, later, too_soon, at_last) == (1, 0, 1, 0, 1)
     assert await database.read(messages.out_of_sync) == 0
     assert await states(database) == ["done", "done"]
@@ -145,7 +146,7 @@ async def test_a_message_somebody_deleted_is_not_posted_again_to_say_it_is_over(
         await resolved(database)
         ended = await leave(adapters, 1)
 
-    assert [one.word for one in ended] == ["done"]
+    assert [one.result for one in ended] == ["done"]
     assert wire.methods == ["chat.postMessage", "chat.update"]
     assert await database.read(messages.of_item, item.id) == []
     assert await database.read(messages.out_of_sync) == 0
@@ -177,7 +178,7 @@ async def test_what_is_posted_anew_for_a_deleted_message_says_so_when_it_may_be_
         first = await leave(adapters, 1)
         second = await leave(adapters, 10)
 
-    assert [ended.word for ended in (*first, *second)] == ["uncertain", "done"]
+    assert [ended.result for ended in (*first, *second)] == ["uncertain", "done"]
     posts = [str(call) for method, call in wire.calls if method == "chat.postMessage"]
     assert ["may appear twice" in post for post in posts] == [False, False, True]
     (shown,) = await database.read(messages.of_item, item.id)

@@ -15,7 +15,7 @@ from receiver.domain.routing import Route
 from receiver.errors import PermanentError, RetryLaterError
 from receiver.observability import Metrics
 from receiver.pipeline.apply import apply_fact
-from receiver.pipeline.deliver.messages import deliver
+from receiver.pipeline.deliver.claims import deliver
 from receiver.pipeline.ingest import accept, drain
 from receiver.ports import ChangeHint, Delivered, Health, ReceivableBatch, SyncPass
 from receiver.store import events, items, outbox
@@ -140,7 +140,7 @@ async def test_a_store_that_is_away_for_longer_than_a_delivery_may_take_does_not
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("receiver.context.STORE_RETRY_S", 0.1)
-    routes, channel, away = (Route("all", slack=("C1",)),), Channel(), Away(database, "_shown")
+    routes, channel, away = (Route("all", slack=("C1",)),), Channel(), Away(database, "_finish")
     adapters = Adapters(
         away,
         make_rules(routes=routes, channels=frozenset({"slack"})),
@@ -156,6 +156,6 @@ async def test_a_store_that_is_away_for_longer_than_a_delivery_may_take_does_not
     await asyncio.sleep(1.2 * channel.longest_s)
     away.is_away = False
 
-    assert (await delivering).word == "done"
+    assert (await delivering).result == "done"
     assert channel.posted == 1
     assert await database.write(outbox.claim, NOW + timedelta(hours=1), "c2", 5, (), 4) == []

@@ -13,7 +13,7 @@ from receiver.domain.action import Click
 from receiver.domain.pace import Paces
 from receiver.domain.people import People, Person
 from receiver.pipeline.actions import Taken, take_action
-from receiver.pipeline.deliver.grouped import follow
+from receiver.pipeline.deliver.grouped import update_bursts
 from receiver.store import messages
 from tests.faults.much import times
 from tests.office import Office, office
@@ -105,7 +105,7 @@ async def test_when_all_is_decided_the_message_says_so_and_names_nobody(small: O
     told = words(summary(small))
     assert "All of them are decided" in told
     assert "INV-" not in told
-    assert await follow(small.adapters) == 0
+    assert await update_bursts(small.adapters) == 0
 
 
 async def test_what_was_decided_before_its_turn_came_is_counted_and_not_posted(small: Office) -> None:

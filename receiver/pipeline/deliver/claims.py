@@ -1,4 +1,4 @@
-"""Step 7: claims what is due and keeps it running, a few of each destination, until it is done or the service ends."""
+"""Claims due deliveries and runs them, a few for each destination at a time."""
 
 import asyncio
 import random
@@ -12,65 +12,66 @@ from receiver.context import OUTBOX_WAKEUP, Adapters
 from receiver.domain.breaker import names_over
 from receiver.errors import CasebellError, DeliveryError, UncertainError
 from receiver.observability import log
-from receiver.pipeline.deliver.messages import Ended, bury_overdue, deliver
-from receiver.store import breakers, claim_policy, outbox
+from receiver.pipeline.deliver import commands, digests, followups, grouped, messages
+from receiver.pipeline.deliver.attempt import Attempt, Outcome, Run, attempt_delivery, mark_overdue_dead
+from receiver.store import breakers, claim_policy, outbox, payloads
 from receiver.store.outbox import Delivery
 
 MOST_RUNNING = 64
-KEPT_BACK = 16  # places that first-time alerts never take from what a person's click caused
+RESERVED = 16  # of MOST_RUNNING, for deliveries that a person's click has caused
 RENEW_EVERY_S = 20.0
-LETS_GO_S = 2.0
+CANCEL_WITHIN_S = 2.0
 
 Running = dict[asyncio.Task[None], tuple[Delivery, str]]
 
 
 class Dispatcher:
-    """Keeps due deliveries running; ``drain`` waits for those under way and lets go of the rest."""
+    """Runs due deliveries. ``drain`` waits for those that are running and releases the others."""
 
     def __init__(self, adapters: Adapters) -> None:
         _check_leases(adapters)
         self._adapters = adapters
         self._running: Running = {}
-        self._turn = asyncio.Lock()  # so that the end does not come between a claim and its start
+        self._lock = asyncio.Lock()  # the end must not come between a claim and its start
         self._renewed_at = time.monotonic()
 
     async def dispatch_due(self) -> int:
-        """Claim what may leave now and start it; how many were started."""
-        async with self._turn:
+        """Claim deliveries that may be sent now and start them; return how many."""
+        async with self._lock:
             await self._renew()
-            room = self._room()
-            return await self._take(room) if room.interactive > 0 and not self._adapters.is_draining else 0
+            capacity = self._capacity()
+            return await self._claim(capacity) if capacity.interactive > 0 and not self._adapters.is_draining else 0
 
-    async def _take(self, room: claim_policy.Capacity) -> int:
+    async def _claim(self, capacity: claim_policy.Capacity) -> int:
         adapters = self._adapters
-        turn = await adapters.database.write(
-            claim_policy.claim_batch, adapters.now(), secrets.token_hex(8), room, adapters.rules.paces
+        batch = await adapters.database.write(
+            claim_policy.claim_batch, adapters.now(), secrets.token_hex(8), capacity, adapters.rules.paces
         )
-        if turn.reaped:
-            adapters.metrics.leases_reaped_total.inc(turn.reaped)
-            log.warning("outbox.leases.reaped", count=turn.reaped)
-        if turn.wake_at is not None:
-            wait_s = max((turn.wake_at - adapters.now()).total_seconds(), 0.0)
+        if batch.reaped:
+            adapters.metrics.leases_reaped_total.inc(batch.reaped)
+            log.warning("outbox.leases.reaped", count=batch.reaped)
+        if batch.wake_at is not None:
+            wait_s = max((batch.wake_at - adapters.now()).total_seconds(), 0.0)
             asyncio.get_running_loop().call_later(wait_s, adapters.wakeups.notify_local, OUTBOX_WAKEUP)
-        for delivery, claim_id in turn.claimed:
+        for delivery, claim_id in batch.claimed:
             task = asyncio.create_task(self._run(delivery, claim_id))
             self._running[task] = (delivery, claim_id)
             task.add_done_callback(self._ended)
-        return len(turn.claimed)
+        return len(batch.claimed)
 
-    async def bury_overdue(self) -> int:
-        """Give up what nobody may try any more; how many."""
-        buried = await self._adapters.database.write(bury_overdue, self._adapters.rules, self._adapters.now())
-        for delivery in buried:
+    async def mark_overdue_dead(self) -> int:
+        """Mark deliveries dead that have waited too long; return how many."""
+        dead = await self._adapters.database.write(mark_overdue_dead, self._adapters.rules, self._adapters.now())
+        for delivery in dead:
             log.error("outbox.delivery.dead", id=delivery.id, what=delivery.what, reason="given_up")
             self._adapters.metrics.deliveries_total.labels(_channel(delivery), "dead").inc()
-        if buried:
+        if dead:
             self._adapters.wakeups.notify(OUTBOX_WAKEUP)
-        return len(buried)
+        return len(dead)
 
     async def drain(self, grace_s: float) -> None:
-        """Let what is under way finish; what does not is put back at once, in doubt, for whoever comes next."""
-        async with self._turn:
+        """Wait ``grace_s`` seconds for running deliveries; cancel the others and release their rows as uncertain."""
+        async with self._lock:
             pass
         if self._running:
             await asyncio.wait(self._running, timeout=grace_s)
@@ -79,30 +80,30 @@ class Dispatcher:
             task.cancel()
         if not left:
             return
-        await asyncio.wait(left, timeout=LETS_GO_S)
+        await asyncio.wait(left, timeout=CANCEL_WITHIN_S)
         for delivery, claim_id in left.values():
-            await self._let_go(delivery, claim_id)
+            await self._release(delivery, claim_id)
         log.warning("outbox.claims.released", count=len(left))
 
-    async def _let_go(self, delivery: Delivery, claim_id: str) -> None:
+    async def _release(self, delivery: Delivery, claim_id: str) -> None:
         adapters = self._adapters
         stopped = UncertainError("stopped", "the service was stopped meanwhile", reach="ours")
         try:
             reason = f"{stopped.code}: {stopped.message}"
             release = partial(outbox.release, maybe_delivered=True)
             await adapters.database.write(release, delivery.id, claim_id, adapters.now(), reason)
-            await self._tell_breakers(delivery, claim_id, stopped)
-        except CasebellError as error:  # then its lease runs out
-            log.warning("outbox.claim.kept", id=delivery.id, reason=error.code)
+            await self._record_in_breakers(delivery, claim_id, stopped)
+        except CasebellError as error:  # then the lease expires
+            log.warning("outbox.claim.not_released", id=delivery.id, reason=error.code)
 
-    def _room(self) -> claim_policy.Capacity:
+    def _capacity(self) -> claim_policy.Capacity:
         running = [delivery for delivery, _ in self._running.values()]
         interactive = Counter(delivery.destination for delivery in running if delivery.is_interactive)
         normal = Counter(delivery.destination for delivery in running if not delivery.is_interactive)
         free = MOST_RUNNING - len(running)
         return claim_policy.Capacity(
             interactive=free,
-            normal=free - KEPT_BACK,
+            normal=free - RESERVED,
             busy=[destination for destination, n in interactive.items() if n >= claim_policy.INTERACTIVE_EACH],
             busy_normal=[
                 destination for destination, n in normal.items() if n >= claim_policy.normal_each(destination)
@@ -110,7 +111,7 @@ class Dispatcher:
         )
 
     async def _renew(self) -> None:
-        """Hold on to what takes long. Who lost a lease goes on all the same: what it did must be written down."""
+        """Renew the leases of long deliveries. One that has lost its lease goes on: its outcome must be stored."""
         if time.monotonic() - self._renewed_at < RENEW_EVERY_S:
             return
         self._renewed_at = time.monotonic()
@@ -122,34 +123,34 @@ class Dispatcher:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
-        self._adapters.wakeups.notify_local(OUTBOX_WAKEUP)  # a place is free, here
+        self._adapters.wakeups.notify_local(OUTBOX_WAKEUP)  # this process has capacity again
         if not task.cancelled() and (error := task.exception()):
-            log.error("outbox.delivery.broke", error=repr(error), exc_info=error)
+            log.error("outbox.delivery.failed", error=repr(error), exc_info=error)
 
     async def _run(self, delivery: Delivery, claim_id: str) -> None:
         channel = _channel(delivery)
         started = time.perf_counter()
-        ended: Ended = await deliver(self._adapters, delivery, claim_id)
-        self._adapters.metrics.deliveries_total.labels(channel, ended.word).inc()
+        outcome = await deliver(self._adapters, delivery, claim_id)
+        self._adapters.metrics.deliveries_total.labels(channel, outcome.result).inc()
         self._adapters.metrics.delivery_seconds.labels(channel).observe(time.perf_counter() - started)
-        if ended.was_silent:
-            await self._give_back_probe(delivery, claim_id)
+        if outcome.was_silent:
+            await self._release_probe(delivery, claim_id)
         else:
-            await self._tell_breakers(delivery, claim_id, ended.error)
+            await self._record_in_breakers(delivery, claim_id, outcome.error)
 
-    async def _give_back_probe(self, delivery: Delivery, claim_id: str) -> None:
-        """Nobody was asked, so nothing is known: the next delivery may find out."""
+    async def _release_probe(self, delivery: Delivery, claim_id: str) -> None:
+        """Nothing was sent, so the breaker learned nothing: the next delivery may be its probe."""
         names = names_over(delivery.destination, is_interactive=delivery.is_interactive)
         if await self._adapters.database.read(breakers.is_troubled, names):
             await self._adapters.database.write(breakers.take_back_probes, names, claim_id)
 
-    async def _tell_breakers(self, delivery: Delivery, claim_id: str, error: DeliveryError | None) -> None:
+    async def _record_in_breakers(self, delivery: Delivery, claim_id: str, error: DeliveryError | None) -> None:
         database, now = self._adapters.database, self._adapters.now()
         names = names_over(delivery.destination, is_interactive=delivery.is_interactive)
         if error is None and not await database.read(breakers.is_troubled, names):
             return
         chance = random.random()  # noqa: S311 - spreads load, guards nothing
-        heard = (
+        report = (
             delivery.destination,
             delivery.is_interactive,
             error,
@@ -158,12 +159,21 @@ class Dispatcher:
             chance,
             self._adapters.rules.paces,
         )
-        turned = await database.write(claim_policy.record_outcome, *heard)
-        for one in turned:
+        changed = await database.write(claim_policy.record_outcome, *report)
+        for one in changed:
             if one.open_until is None:
                 log.info("outbox.breaker.closed", name=one.name)
             else:
                 log.error("outbox.breaker.opened", name=one.name, until=one.open_until, reason=one.reason)
+
+
+async def deliver(adapters: Adapters, delivery: Delivery, claim_id: str) -> Outcome:
+    """One try at one delivery, whatever its kind."""
+    return await attempt_delivery(adapters, delivery, claim_id, _run_by_kind)
+
+
+async def _run_by_kind(attempt: Attempt) -> bool | None:
+    return await _RUN[attempt.delivery.what](attempt)  # KeyError: a kind of a newer version, which retries it
 
 
 def _channel(delivery: Delivery) -> str:
@@ -171,9 +181,23 @@ def _channel(delivery: Delivery) -> str:
 
 
 def _check_leases(adapters: Adapters) -> None:
-    """A lease outlives two deliveries, so that nobody takes over what is still under way (reliability.md, part C)."""
+    """A lease lasts longer than two deliveries, so that no other process takes over one that is still running."""
     for lease, deadlines in (
         (outbox.LEASE, [notifier.longest_s for notifier in adapters.notifiers.values()]),
         (outbox.COMMAND_LEASE, [upstream.longest_s for upstream in adapters.upstreams.values()]),
     ):
         assert lease > 2 * timedelta(seconds=max(deadlines, default=0.0)), "a lease is shorter than two deliveries"
+
+
+_RUN: dict[str, Run] = {
+    payloads.SHOW: messages.deliver_message,
+    payloads.REPLY: messages.deliver_reply,
+    payloads.FRESH_LINK: messages.deliver_fresh_link,
+    payloads.COMMAND: commands.deliver_command,
+    payloads.DIGEST: digests.deliver_digest,
+    payloads.REMINDER: followups.deliver_reminder,
+    payloads.UNDO_OFFER: followups.deliver_undo_offer,
+    payloads.ADMIN_ALERT: followups.deliver_admin_alert,
+    payloads.GROUPED: grouped.deliver_grouped,
+    payloads.BURST: grouped.deliver_burst,
+}

@@ -1,7 +1,7 @@
-"""Step 7 for storms: one message tells of many alerts, and is redrawn as they come and are decided.
+"""Delivers one message for many alerts: those of a burst, and those that quiet hours have deferred.
 
-It is drawn from the store, whatever happened in between, so any number of changes need one edit. Its edits take no
-token of the channel and are few, so that they never come before what a person's press has changed.
+The message of a burst shows the state of the store, so many changes need one update. Its updates do not use the
+channel's rate and are few, so they never delay what a person's click has changed.
 """
 
 from collections.abc import Sequence
@@ -13,38 +13,40 @@ from sqlalchemy import Connection
 from receiver.context import OUTBOX_WAKEUP, Adapters, Rules
 from receiver.domain.burst import Burst
 from receiver.domain.item import Item
+from receiver.domain.notice import announcement_of
 from receiver.domain.routing import Route, route_at
 from receiver.errors import PermanentError
-from receiver.pipeline.deliver.attempt import Attempt, require_lease
-from receiver.pipeline.deliver.followups import notifier_of
-from receiver.ports import BurstNotifier, Delivered
-from receiver.store import groups, outbox, payloads
+from receiver.pipeline.deliver.attempt import Attempt, notice_for, notifier_of, require_lease
+from receiver.ports import BurstNotifier, Delivered, GroupedDelivery
+from receiver.store import groups, messages, outbox, payloads
+from receiver.store import items as items_store
 from receiver.store.groups import GroupRow
+from receiver.store.messages import PostedMessage
 from receiver.store.outbox import Delivery
 
 
-async def follow(adapters: Adapters) -> int:
-    """Have redrawn what does not show its storm as it is; how many."""
-    late = await adapters.database.write(groups.follow, adapters.now())
-    if late:
+async def update_bursts(adapters: Adapters) -> int:
+    """Queue an update for every burst whose message is out of date; return how many."""
+    count = await adapters.database.write(groups.follow, adapters.now())
+    if count:
         adapters.wakeups.notify(OUTBOX_WAKEUP)
-    return late
+    return count
 
 
-async def draw(attempt: Attempt) -> None:
-    """Post or redraw the message; what waited for it is then due below it."""
+async def deliver_burst(attempt: Attempt) -> None:
+    """Post or update the burst's message; the alerts that waited for it are then due in its thread."""
     adapters, delivery = attempt.adapters, attempt.delivery
     channel, address = attempt.channel, attempt.address
-    stored, items = await adapters.database.read(_whole, delivery.payload_as(payloads.Burst).group_id)
+    stored, items = await adapters.database.read(_group_and_items, delivery.payload_as(payloads.Burst).group_id)
     notifier = notifier_of(adapters, channel)
-    if not items:  # erased meanwhile
+    if not items:  # deleted by retention meanwhile
         await attempt.finish()
         return
     if not isinstance(notifier, BurstNotifier):
-        raise PermanentError("unknown_channel", f"[{channel}] cannot tell of many alerts at once", reach="ours")
+        raise PermanentError("unknown_channel", f"[{channel}] cannot show many alerts in one message", reach="ours")
     if stored.reference is None and not delivery.maybe_delivered and all(one.state == "resolved" for one in items):
         require_lease(
-            await attempt.write_outcome(_forgone, delivery, attempt.claim_id, adapters.now())
+            await attempt.write_outcome(_skip, delivery, attempt.claim_id, adapters.now())
         )  # as a single alert would stay silent
         return
     maybe_duplicate = stored.maybe_delivered or (delivery.maybe_delivered and stored.reference is None)
@@ -62,31 +64,31 @@ async def draw(attempt: Attempt) -> None:
     is_anew = delivered.reference != stored.reference
     maybe_delivered = maybe_duplicate or (is_anew and delivery.maybe_delivered)
     is_ours = await attempt.write_outcome(
-        _drawn, delivery, attempt.claim_id, delivered, groups.content_key_of(items), maybe_delivered, adapters.now()
+        _finish, delivery, attempt.claim_id, delivered, groups.content_key_of(items), maybe_delivered, adapters.now()
     )
     adapters.wakeups.notify(OUTBOX_WAKEUP)
     require_lease(is_ours)
 
 
-def _route(rules: Rules, stored: GroupRow, place: str, items: Sequence[Item]) -> Route:
-    """The storm's own; one message for many masks all debtors when any of them must be masked at this place."""
-    own = rules.route_for(stored.route, place, items[0].snapshot)
-    is_masked = any(route_at(place, item.snapshot, rules.routes).mask_debtor for item in items)
+def _route(rules: Rules, stored: GroupRow, destination: str, items: Sequence[Item]) -> Route:
+    """The burst's route. All debtors are masked when the destination must not see one of them."""
+    own = rules.route_for(stored.route, destination, items[0].snapshot)
+    is_masked = any(route_at(destination, item.snapshot, rules.routes).mask_debtor for item in items)
     return replace(own, mask_debtor=own.mask_debtor or is_masked)
 
 
-def _forgone(connection: Connection, delivery: Delivery, claim_id: str, now: datetime) -> bool:
+def _skip(connection: Connection, delivery: Delivery, claim_id: str, now: datetime) -> bool:
     groups.forgo(connection, delivery.payload_as(payloads.Burst).group_id, now)
     return outbox.finish(connection, delivery.id, claim_id, now)
 
 
-def _whole(connection: Connection, group_id: int) -> tuple[GroupRow, list[Item]]:
+def _group_and_items(connection: Connection, group_id: int) -> tuple[GroupRow, list[Item]]:
     stored = groups.find(connection, group_id)
     assert stored is not None, f"an outbox row for storm {group_id}, which is not in the store"
     return stored, groups.items_of(connection, group_id)
 
 
-def _drawn(
+def _finish(
     connection: Connection,
     delivery: Delivery,
     claim_id: str,
@@ -95,10 +97,63 @@ def _drawn(
     maybe_delivered: bool,
     now: datetime,
 ) -> bool:
-    """Also when the lease was lost: the message is there, and what waited for it goes on."""
+    """Also after a lost lease: the message exists, and the alerts that waited for it go on."""
     group_id = delivery.payload_as(payloads.Burst).group_id
     if delivered.reference is None:
         groups.forgo(connection, group_id, now)
     else:
         groups.drawn(connection, group_id, delivered.reference, shows, now, maybe_delivered=maybe_delivered)
+    return outbox.finish(connection, delivery.id, claim_id, now)
+
+
+async def deliver_grouped(attempt: Attempt) -> None:
+    """Post one message for the alerts that quiet hours have deferred, without those that were decided meanwhile."""
+    adapters, delivery = attempt.adapters, attempt.delivery
+    channel, address = attempt.channel, attempt.address
+    name = delivery.payload_as(payloads.Grouped).route
+    found = await adapters.database.read(_find_unposted, delivery)
+    sent = GroupedDelivery()
+    if len(found) > 1:
+        routed = [(item, adapters.rules.route_for(name, delivery.destination, item.snapshot)) for item in found]
+        notices = [
+            await notice_for(adapters, *one, delivery, maybe_duplicate=delivery.maybe_delivered) for one in routed
+        ]
+        sent = await notifier_of(adapters, channel).deliver_grouped(notices, address)
+    is_ours = await attempt.write_outcome(
+        _finish_grouped, delivery, attempt.claim_id, found, name, sent, adapters.now()
+    )
+    adapters.wakeups.notify(OUTBOX_WAKEUP)
+    require_lease(is_ours)
+
+
+def _find_unposted(connection: Connection, delivery: Delivery) -> list[Item]:
+    """Open items of the delivery without a message at its destination."""
+    found = (items_store.find(connection, item_id) for item_id in delivery.payload_as(payloads.Grouped).items)
+    return [
+        item
+        for item in found
+        if item and item.state != "resolved" and not messages.of_item(connection, item.id, delivery.destination)
+    ]
+
+
+def _finish_grouped(
+    connection: Connection,
+    delivery: Delivery,
+    claim_id: str,
+    found: Sequence[Item],
+    route: str,
+    sent: GroupedDelivery,
+    now: datetime,
+) -> bool:
+    """Store the items that the message shows, and queue the others for its thread."""
+    for item in found:
+        reference = sent.references.get(item.id)
+        if reference is None:
+            outbox.enqueue_show(connection, item.id, delivery.destination, route, now, below=sent.below)
+        else:
+            state = announcement_of(item)
+            message = PostedMessage(
+                delivery.destination, reference, route, item.version, state, delivery.maybe_delivered
+            )
+            messages.save(connection, item.id, message, now)
     return outbox.finish(connection, delivery.id, claim_id, now)
