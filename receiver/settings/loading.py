@@ -4,25 +4,22 @@ The only reader of the environment and of secret files.
 """
 
 import os
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import tomli
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from receiver.errors import ConfigError
 from receiver.settings.checks import Fault, cross_faults, nearest, warnings_about
 from receiver.settings.document import Location, Settings, field_at, keys_of, table_at
-from receiver.settings.inline_tables import join_inline_tables
 from receiver.settings.toml_text import quoted, toml_key, toml_value
 from receiver.settings.values import Resolved, Url
 
 DEFAULT_PATH = "casebell.toml"
 _BIGGEST_SECRET = 65_536
-_SYNTAX_PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 _WRONG_TYPES = {
     "string_type": "is not a text in quotes",
     "int_type": "is not a whole number",
@@ -43,11 +40,8 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Settings
 
 def load_public_url(path: str | Path) -> str:
     """Only ``public_url``, for what comes before there are secrets to fill in. Raises ConfigError."""
-    text, file = _text_of(Path(path)), str(path)
-    try:
-        raw = tomllib.loads(join_inline_tables(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(_syntax_fault(file, str(error), text)) from None
+    file = str(path)
+    raw = _read_toml(_text_of(Path(path)), file)
     if "public_url" not in raw:
         raise ConfigError(f"{file}: public_url: is missing{_cure(('public_url',))}")
     try:
@@ -73,10 +67,7 @@ def _text_of(path: Path) -> str:
 
 def parse(text: str, file: str, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
     """The settings in ``text``; ``file`` names it in faults, relative ``file:`` secrets stand in ``folder``."""
-    try:
-        raw = tomllib.loads(join_inline_tables(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(_syntax_fault(file, str(error), text)) from None
+    raw = _read_toml(text, file)
     faults: list[Fault] = []
     source = _Secrets(os.environ if environ is None else environ, folder or Path(), faults)
     filled = source.fill(raw, ())
@@ -90,12 +81,11 @@ def parse(text: str, file: str, environ: Mapping[str, str] | None = None, folder
     return settings
 
 
-def _syntax_fault(file: str, message: str, text: str) -> str:
-    found = _SYNTAX_PLACE.search(message)
-    what = message[: found.start()] if found else message
-    line = found[1] if found and found[1] else text.count("\n") + 1
-    column = f", column {found[2]}" if found and found[2] else ""
-    return f"{file}: line {line}{column}: not TOML: {what}"
+def _read_toml(text: str, file: str) -> dict[str, Any]:
+    try:
+        return tomli.loads(text)  # tomllib has no TOML 1.1 (tables over several lines) and no error positions
+    except tomli.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: line {error.lineno}, column {error.colno}: not TOML: {error.msg}") from None
 
 
 def _validated(filled: Mapping[str, Any], faults: list[Fault]) -> Settings | None:

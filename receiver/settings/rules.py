@@ -1,11 +1,10 @@
 """The sections that decide who gets what: [[routes]], [[digests]], [[automations]] and others; and their tables."""
 
 from datetime import time, timedelta
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from receiver.settings.cron import check_cron
 from receiver.settings.sections import Section
 from receiver.settings.values import (
     Address,
@@ -14,6 +13,7 @@ from receiver.settings.values import (
     Clock,
     Count,
     Country,
+    Cron,
     Currency,
     Duration,
     Label,
@@ -189,7 +189,7 @@ class Digest(Section):
     slack: tuple[Channel, ...] = Field(
         default=(), description="Slack channels that get the digest, by id and not by name.", examples=[["C0123456789"]]
     )
-    schedule: Annotated[str, AfterValidator(check_cron)] = Field(
+    schedule: Cron = Field(
         description="Cron expression of five fields, in `timezone`.", examples=["30 8 * * 1-5"]
     )
     timezone: Timezone = Field(

@@ -8,12 +8,13 @@ import binascii
 import re
 import zoneinfo
 from collections.abc import Callable
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from string import Formatter
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from babel.numbers import is_currency
+from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, Strict
 
 from receiver.settings.toml_text import quoted
@@ -33,6 +34,8 @@ _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _TOKEN = re.compile(r"[!-~]+")  # what an HTTP header may hold
 _SHORTEST_KEY = 16
+_CRON_FIELDS = 5
+_CRON_EXAMPLE = 'write "30 8 * * 1-5" for weekdays at 08:30'
 
 
 class Resolved(str):  # noqa: SLOT000 - mypy knows no attribute behind empty slots of a str
@@ -225,6 +228,21 @@ def _check_timezone(name: str) -> str:
     return name
 
 
+def check_cron(expression: str) -> str:
+    """``expression`` unchanged. Raises ValueError if it is not a cron expression of five fields, or is never due."""
+    if len(expression.split()) != _CRON_FIELDS:
+        raise ValueError(f"{quoted(expression)} is not a cron expression of five fields; {_CRON_EXAMPLE}")
+    try:
+        first = next(CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC)), None)
+    except CronSimError as error:
+        raise ValueError(
+            f"{quoted(expression)} is not a cron expression ({str(error).lower()}); {_CRON_EXAMPLE}"
+        ) from None
+    if first is None:
+        raise ValueError(f"{quoted(expression)} is never due; {_CRON_EXAMPLE}")
+    return expression
+
+
 def _check_country(code: str) -> str:
     import holidays  # here, since few configurations name a country
 
@@ -295,6 +313,7 @@ LowerAddress = Annotated[Address, AfterValidator(str.lower)]
 Channel = Annotated[str, AfterValidator(_check_channel)]
 Host = Annotated[str, AfterValidator(_check_host)]
 Currency = Annotated[str, AfterValidator(_check_currency)]
+Cron = Annotated[str, AfterValidator(check_cron)]
 Country = Annotated[str, AfterValidator(_check_country)]
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Template = Annotated[Words, AfterValidator(_check_template)]

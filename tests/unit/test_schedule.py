@@ -1,5 +1,6 @@
 """When a digest is due, against a plain model: a clock that is looked at every minute."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.domain.schedule import Schedule
-from receiver.settings.cron import check_cron
+from receiver.settings.values import check_cron
 
 MINUTE = timedelta(minutes=1)
 ZONES = (
@@ -159,9 +160,19 @@ def test_years_away_cost_one_slot_and_no_time() -> None:
     )
 
 
-@pytest.mark.parametrize("cron", ["0 8 30 2 *", "0 8 31 2,4,6,9,11 *"])
-def test_a_schedule_that_is_never_due_is_a_fault_of_the_configuration(cron: str) -> None:
-    with pytest.raises(ValueError, match="never due"):
+@pytest.mark.parametrize(
+    ("cron", "fault"),
+    [
+        ("0 8 30 2 *", "(bad day-of-month)"),
+        ("0 8 31 2,4,6,9,11 *", "(bad day-of-month)"),
+        ("0 25 * * *", "(bad hour)"),
+        ("0 8 * * 1-", "(bad day-of-week)"),
+        ("*/0 8 * * *", "(bad minute)"),
+        ("0 8 */31 * 5#2", "is never due"),
+    ],
+)
+def test_a_cron_expression_that_is_wrong_or_never_due_is_a_fault_of_the_configuration(cron: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(fault)):
         check_cron(cron)
 
 
@@ -170,7 +181,7 @@ def test_what_the_settings_accept_can_be_scheduled(cron: str) -> None:
     try:
         checked = check_cron(cron)
     except ValueError as error:
-        assert "never due" in str(error)  # noqa: PT017 - both answers are right, but none may be another
+        assert "(bad day-of-month)" in str(error)  # noqa: PT017 - both answers are right, but none may be another
         return
 
     assert Schedule(checked, "Europe/Paris").next_after(datetime(2026, 1, 1, tzinfo=UTC)) is not None
