@@ -46,13 +46,13 @@ bench: $(VENV)/.ready-dev ## run the benchmarks; ARGS="idle clicks" selects some
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 words: $(VENV)/.ready-dev ## collect new sentences for translation
-	@$(BIN)/python -m notifiers.i18n.locale_refresh
+	@$(BIN)/python -m tools.catalogs
 
 pictures: $(VENV)/.ready-dev .build/tools ## make docs/pictures/ again
 	@$(BIN)/python -m tests.pictures $(ARGS)
 
 docs: $(VENV)/.ready-dev ## write docs/configuration.md again
-	@$(BIN)/python -m receiver.cli.configuration_page
+	@$(BIN)/python -m tools.configuration_page
 
 lock: $(UV) ## pin requirements/*.txt again, with hashes
 	@for name in run dev; do \

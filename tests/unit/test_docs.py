@@ -9,11 +9,11 @@ import click
 import pytest
 
 from receiver.cli import casebell
-from receiver.cli.configuration_page import page
 from receiver.domain.refusal import SENTENCES
+from tools.configuration_page import render_page
 
 ROOT = Path(__file__).parents[2]
-CODE = ("receiver", "notifiers", "tests")
+CODE = ("receiver", "notifiers", "tools", "tests")
 LONGEST = 400
 NOT_OURS = {".git", ".venv", ".build", "node_modules", "__pycache__"}
 RAISED = re.compile(r"(Casebell|Rejected|Refused|RetryLater|Permanent|Uncertain)Error|Refused")
@@ -58,11 +58,11 @@ def commands(group: click.Group, words: str) -> Iterator[tuple[str, click.Comman
 
 
 def test_the_page_of_settings_is_the_one_the_settings_write() -> None:
-    assert text_of("docs/configuration.md") == page(), "run: make docs"
+    assert text_of("docs/configuration.md") == render_page(), "run: make docs"
 
 
 def test_every_setting_says_what_it_is() -> None:
-    rows = [line.split(" | ") for line in page().splitlines() if line.startswith("| `")]
+    rows = [line.split(" | ") for line in render_page().splitlines() if line.startswith("| `")]
 
     assert len(rows) > 80
     assert [row[0] for row in rows if not row[2].strip()] == []

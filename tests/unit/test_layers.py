@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("receiver", "notifiers", "casebell_sandbox")
+PACKAGES = ("receiver", "notifiers", "casebell_sandbox", "tools")
 
 FORBIDDEN = (
     ("receiver.domain.item", "receiver.store.items"),
@@ -35,6 +35,8 @@ FORBIDDEN = (
     ("receiver.app", "casebell_sandbox.demo"),
     ("casebell_sandbox.getbill", "receiver.domain.money"),
     ("casebell_sandbox.slack", "notifiers.text"),
+    ("receiver.cli.run", "tools.catalogs"),
+    ("tools.catalogs", "receiver.context"),
 )
 
 

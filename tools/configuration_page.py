@@ -1,4 +1,7 @@
-"""Writes docs/configuration.md from the types of the settings: ``python -m receiver.cli.configuration_page``."""
+"""Writes docs/configuration.md from the types of the settings: ``python -m tools.configuration_page``.
+
+A test compares the page with what this module writes, so the page is never edited by hand.
+"""
 
 import inspect
 import sys
@@ -13,7 +16,7 @@ from receiver.settings import Settings
 from receiver.settings.document import INLINE, keys_of, table_in
 from receiver.settings.toml_text import toml_value
 
-PAGE = Path("docs/configuration.md")
+PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 _INTRODUCTION = """\
 # Configuration
 
@@ -32,7 +35,7 @@ which lists all errors in one run.
 """
 
 
-def page() -> str:
+def render_page() -> str:
     """The whole page as Markdown."""
     return _INTRODUCTION + "".join(_section("The top of the file", Settings))
 
@@ -41,17 +44,17 @@ def _section(title: str, table: type[BaseModel], level: int = 2) -> Iterator[str
     """A heading, the docstring of the table, a row for each key, then the tables inside it."""
     yield f"\n{'#' * level} {title}\n\n{inspect.getdoc(table)}\n\n"
     yield "| key | default | what it is | example |\n|---|---|---|---|\n"
-    below: list[tuple[str, type[BaseModel]]] = []
+    nested: list[tuple[str, type[BaseModel]]] = []
     for key, field in keys_of(table).items():
         inner, is_list = table_in(field.annotation)
         is_section = inner is not None and table is Settings and key not in INLINE
         if not is_section:
             yield _row(key, field)
         if inner and is_section:
-            below.append((f"`[[{key}]]`" if is_list else f"`[{key}]`", inner))
+            nested.append((f"`[[{key}]]`" if is_list else f"`[{key}]`", inner))
         elif inner:
-            below.append((f"`{key}`" if table is Settings else f"`{key}` in {title}", inner))
-    for name, inner in below:
+            nested.append((f"`{key}`" if table is Settings else f"`{key}` in {title}", inner))
+    for name, inner in nested:
         yield from _section(name, inner, level if table is Settings else level + 1)
 
 
@@ -71,7 +74,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def main() -> None:
-    PAGE.write_text(page(), encoding="utf-8")
+    PAGE.write_text(render_page(), encoding="utf-8")
     sys.stderr.write(f"{PAGE} written\n")
 
 
