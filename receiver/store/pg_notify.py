@@ -7,13 +7,14 @@ one that stores, NOTIFY would make all commits of the server wait for each other
 import asyncio
 import random
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
-from psycopg import AsyncConnection
 from sqlalchemy import URL, Connection, text
 
 from receiver.observability import log
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
 
 CHANNEL = "casebell"
 LOOK_AFTER_S = 30.0  # of silence: is the line still there?
@@ -31,12 +32,14 @@ async def listen(url: URL, reaching: Mapping[str, str], me: str, heard: Callable
 
     ``reaching``: how to connect, beside what the address says.
     """
+    import psycopg  # a service on SQLite does not load it
+
     _, address = url.get_dialect()().create_connect_args(url)
     words = {**reaching, **address}
     pause_s = FIRST_PAUSE_S
     while True:
         try:
-            async with await AsyncConnection.connect(**words, autocommit=True) as line:
+            async with await psycopg.AsyncConnection.connect(**words, autocommit=True) as line:
                 await line.execute(f"LISTEN {CHANNEL}")
                 pause_s = FIRST_PAUSE_S
                 await _hear(line, me, heard)
@@ -46,7 +49,7 @@ async def listen(url: URL, reaching: Mapping[str, str], me: str, heard: Callable
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
-async def _hear(line: AsyncConnection[Any], me: str, heard: Callable[[str], None]) -> None:
+async def _hear(line: "AsyncConnection[Any]", me: str, heard: Callable[[str], None]) -> None:
     while True:
         async for notify in line.notifies(timeout=LOOK_AFTER_S):
             who, _, name = notify.payload.partition(" ")

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, TypeVar
 
-import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -153,6 +152,8 @@ def _patiently(run: Callable[[], T]) -> T:
 
 
 def _engine(url: URL, size: int, *, is_writer: bool) -> Engine:
+    from psycopg import IsolationLevel  # a service on SQLite does not load psycopg
+
     engine = create_engine(
         url,
         pool_size=size,
@@ -169,7 +170,7 @@ def _engine(url: URL, size: int, *, is_writer: bool) -> Engine:
         raw.execute(_SET_LIMITS)
         raw.autocommit = False
         if not is_writer:
-            raw.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            raw.isolation_level = IsolationLevel.REPEATABLE_READ
             raw.read_only = True
 
     return engine
