@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-run: $(VENV)/.ready-run ## start the service with casebell.toml, or else the demo; ARGS="--port 9000" is passed on
+run: $(VENV)/$(if $(wildcard $(CONFIG)),.ready-run,.ready-demo) ## start the service with casebell.toml, or else the demo; ARGS="--port 9000" is passed on
 	@if [ -e "$(CONFIG)" ]; then exec $(BIN)/casebell serve $(ARGS); else exec $(BIN)/casebell demo $(ARGS); fi
 
 test: $(VENV)/.ready-dev .build/tools .build/prism .build/mailcheck .build/slackschema ## run all tests; ARGS="-k clicks" is passed on
@@ -55,10 +55,10 @@ docs: $(VENV)/.ready-dev ## write docs/configuration.md again
 	@$(BIN)/python -m tools.configuration_page
 
 lock: $(UV) ## pin requirements/*.txt again, with hashes
-	@for name in run dev; do \
-	  also=$$([ $$name = run ] || echo "--constraint requirements/run.txt"); \
+	@also=; for name in run demo dev; do \
 	  $(UV) pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
 	    $$also requirements/$$name.in -o requirements/$$name.txt; \
+	  also="--constraint requirements/$$name.txt"; \
 	done
 
 clean: ## remove what make has installed
@@ -74,14 +74,10 @@ $(VENV)/.ready-venv:
 	@chmod +x $(BIN)/casebell
 	@touch $@
 
-$(VENV)/.ready-run: requirements/run.txt | $(VENV)/.ready-venv
-	@echo "Installing what Casebell needs"
-	@$(PIP) install --require-hashes -r requirements/run.txt
-	@touch $@
-
-$(VENV)/.ready-dev: requirements/dev.txt | $(VENV)/.ready-venv
-	@echo "Installing what its tests need"
-	@$(PIP) install --require-hashes -r requirements/dev.txt
+# run: the service; demo: with the sandbox; dev: with the tests.
+$(foreach name,run demo dev,$(VENV)/.ready-$(name)): $(VENV)/.ready-%: requirements/%.txt | $(VENV)/.ready-venv
+	@echo "Installing $<"
+	@$(PIP) install --require-hashes -r $<
 	@touch $@
 
 # Optional tools: tests that need a browser, the mock of Debitura's API, the checks of mails or Slack's manifest schema

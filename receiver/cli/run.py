@@ -14,8 +14,10 @@ import click
 import uvloop
 
 from receiver.cli.options import with_config
+from receiver.errors import ConfigError
 
 if TYPE_CHECKING:
+    from casebell_sandbox.server import Sandbox
     from receiver.settings import Settings
 
 NAMES_AT_ONCE = "16"  # threads that look up names; of four, as libuv has it, one system's bad DNS would take all
@@ -58,6 +60,7 @@ async def _serve_and_leave(settings: "Settings", host: str, port: int) -> None:
 def demo_command(config: Path, port: int) -> None:
     """Run the service against the built-in sandbox: no credentials, nothing to set up."""
     del config  # a demo writes its own
+    _import_sandbox()
     with tempfile.TemporaryDirectory(prefix="casebell-demo-") as folder:
         uvloop.run(_demo(Path(folder), port))
 
@@ -70,10 +73,20 @@ def demo_command(config: Path, port: int) -> None:
 def sandbox_command(config: Path, host: str, port: int, casebell: str) -> None:
     """Run only the stand-ins for Getbill, Debitura, Slack and a mailbox, with the page that drives them."""
     del config  # the stand-ins have no configuration
-    from casebell_sandbox.server import Sandbox
-
+    sandbox = _import_sandbox()
     click.echo(f"The sandbox is at http://{host}:{port}/ and catches mail on port {port + 1}")
-    uvloop.run(Sandbox(casebell_url=casebell).serve(host, port, smtp_port=port + 1))
+    uvloop.run(sandbox(casebell_url=casebell).serve(host, port, smtp_port=port + 1))
+
+
+def _import_sandbox() -> "type[Sandbox]":
+    """The sandbox's class. Raises ConfigError if the extra ``demo`` is not installed."""
+    try:
+        from casebell_sandbox.server import Sandbox
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "aiosmtpd":
+            raise
+        raise ConfigError("the sandbox needs aiosmtpd: pip install 'casebell[demo]'") from None
+    return Sandbox
 
 
 async def _demo(folder: Path, port: int) -> None:
@@ -97,10 +110,7 @@ async def _demo(folder: Path, port: int) -> None:
 @asynccontextmanager
 async def _stand_ins(casebell_url: str, port: int) -> AsyncIterator[None]:
     """The demo's sandbox, which answers before anything asks it. Raises ConfigError when its port is taken."""
-    from casebell_sandbox.server import Sandbox
-    from receiver.errors import ConfigError
-
-    sandbox, ready = Sandbox(casebell_url), asyncio.Event()
+    sandbox, ready = _import_sandbox()(casebell_url), asyncio.Event()
     sandbox.slack.scopes += ",links:read,links:write"  # of the optional places, the one that asks for more scopes
     serving = asyncio.create_task(
         sandbox.serve("127.0.0.1", port, smtp_port=port + 1, on_ready=lambda _url: ready.set())

@@ -2,8 +2,12 @@
 
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from casebell_sandbox.server import SandboxThread
 from casebell_sandbox.slack_view import SHOWN_BELOW
@@ -52,6 +56,25 @@ def test_a_demo_whose_page_has_no_port_says_so_on_one_line(tmp_path: Path) -> No
     assert said.startswith(f"the demo's sandbox needs ports {port + 10} and {port + 11}: ")
     assert said.endswith("take others with --port")
     assert out.read_text() == ""
+
+
+@pytest.mark.parametrize("command", ["demo", "sandbox"])
+def test_without_its_extra_the_sandbox_says_what_to_install(command: str) -> None:
+    done = without_aiosmtpd(command)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "the sandbox needs aiosmtpd: pip install 'casebell[demo]'\n"
+
+
+def test_previews_need_no_extra() -> None:
+    assert without_aiosmtpd("preview", "slack").returncode == 0
+
+
+def without_aiosmtpd(*words: str) -> subprocess.CompletedProcess[str]:
+    """``casebell WORDS`` in an installation without the extra ``demo``."""
+    code = "import sys; sys.modules['aiosmtpd'] = None; from receiver.__main__ import main; main()"
+    command = [sys.executable, "-c", code, *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
 
 
 def test_the_page_answers_while_a_burst_is_under_way_and_says_how_far_it_is() -> None:

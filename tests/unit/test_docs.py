@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,3 +123,10 @@ def test_no_package_registry_is_named() -> None:
     ]
 
     assert named == []
+
+
+def test_the_package_and_its_lock_ask_for_the_same_libraries() -> None:
+    project = tomllib.loads(text_of("pyproject.toml"))["project"]
+
+    assert text_of("requirements/run.in").split() == sorted(project["dependencies"])
+    assert text_of("requirements/demo.in").split() == ["-r", "run.in", *project["optional-dependencies"]["demo"]]
