@@ -8,10 +8,10 @@ from functools import cache
 from notifiers.email import admin_mail, grouped
 from notifiers.i18n.translator import Translator
 from receiver.app import render_mail, render_mail_digest
-from receiver.cli.preview import notice_of_sample
-from receiver.cli.sample_digest import edition, sample_digest
-from receiver.cli.samples import SAMPLES, sample
 from receiver.domain.admin_alert import SENTENCES
+from receiver.samples.digest import sample_digest, sample_edition
+from receiver.samples.items import SAMPLES, sample_item
+from receiver.samples.notice import sample_notice
 from tests.faults.much import IS_LONG
 
 LOCALES = ("en", "fr", "da", "de")
@@ -23,18 +23,20 @@ COMBINED = ("grouped", "digest")  # these show texts of many items
 
 @cache
 def mails_in(locale: str) -> dict[str, EmailMessage]:
-    mails = {kind: render_mail(notice_of_sample(sample(kind), locale)) for kind in SAMPLES}
+    mails = {kind: render_mail(sample_notice(sample_item(kind), locale)) for kind in SAMPLES}
     resolved = replace(
-        sample("portal_dispute"), state="resolved", resolved_at=MORNING, outcome="validated", resolved_by="Anna"
+        sample_item("portal_dispute"), state="resolved", resolved_at=MORNING, outcome="validated", resolved_by="Anna"
     )
-    mails["resolved"] = render_mail(notice_of_sample(resolved, locale))
-    refused = replace(sample("hardship"), problem="The debt was closed in the meantime.")
-    mails["refused"] = render_mail(notice_of_sample(refused, locale))
-    mails["maybe duplicate"] = render_mail(replace(notice_of_sample(sample("hardship"), locale), maybe_duplicate=True))
-    notices = [notice_of_sample(sample(kind), locale) for kind in SAMPLES]
+    mails["resolved"] = render_mail(sample_notice(resolved, locale))
+    refused = replace(sample_item("hardship"), problem="The debt was closed in the meantime.")
+    mails["refused"] = render_mail(sample_notice(refused, locale))
+    mails["maybe duplicate"] = render_mail(
+        replace(sample_notice(sample_item("hardship"), locale), maybe_duplicate=True)
+    )
+    notices = [sample_notice(sample_item(kind), locale) for kind in SAMPLES]
     stories = [(notice, TRANSLATOR.story(notice)) for notice in notices]
     mails["grouped"] = grouped.render(stories, TRANSLATOR.say, SENDER, ADDRESS, HOST)
-    mails["digest"] = render_mail_digest(edition(sample_digest(locale, MORNING)))
+    mails["digest"] = render_mail_digest(sample_edition(sample_digest(locale, MORNING)))
     return mails
 
 

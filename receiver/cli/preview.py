@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from dataclasses import replace
-from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -11,13 +9,11 @@ import click
 
 from receiver.cli.ledger import read_store
 from receiver.cli.options import with_config
-from receiver.cli.samples import SAMPLES, nudge_of, sample
-from receiver.domain.action import DECIDED_BY_LINK
 from receiver.domain.item import Item
-from receiver.domain.notice import Link, Notice, Reminder, verbs_for
-from receiver.domain.routing import Route
+from receiver.domain.notice import Notice, Reminder
 from receiver.errors import ConfigError
-from receiver.pipeline.notices import twin_links
+from receiver.samples.items import SAMPLES, sample_item, sample_reminder
+from receiver.samples.notice import sample_notice
 from receiver.settings import Settings, load
 from receiver.store import items as ledger
 
@@ -40,8 +36,11 @@ def preview_command(config: Path, what: str, kind: str | None, key: str | None, 
             raise click.UsageError("a digest is made of many items; --sample and --item are for slack and alert")
         title, files = f"digest.{locale}", _rendered_digest(locale)
     else:
-        item = _stored(load(config), key) if key else sample(kind or "portal_dispute")
-        title, files = f"{kind or item.kind}.{locale}", _rendered(what, notice_of_sample(item, locale), nudge_of(kind))
+        item = _stored(load(config), key) if key else sample_item(kind or "portal_dispute")
+        title, files = (
+            f"{kind or item.kind}.{locale}",
+            _rendered(what, sample_notice(item, locale), sample_reminder(kind)),
+        )
     for name, content in files.items():
         _put_out(content, out, f"{title}.{name}")
 
@@ -60,9 +59,9 @@ def _put_out(content: str, out: Path | None, name: str) -> None:
 def _rendered_digest(locale: str) -> dict[str, str]:
     """Every form of an invented digest."""
     from receiver.app import render_mail_digest, render_slack_digest
-    from receiver.cli.sample_digest import edition, sample_digest
+    from receiver.samples.digest import sample_digest, sample_edition
 
-    shown = edition(sample_digest(locale))
+    shown = sample_edition(sample_digest(locale))
     mail = render_mail_digest(shown)
     message, blocks = render_slack_digest(shown)
     slack = json.dumps({"text": message, "blocks": blocks}, indent=2, ensure_ascii=False)
@@ -82,17 +81,6 @@ def _rendered(what: str, notice: Notice, nudge: Reminder | None) -> dict[str, st
         return {"slack.json": json.dumps({"text": text, "blocks": blocks}, indent=2, ensure_ascii=False)}
     mail = render_mail(notice, nudge)
     return {"html": _body(mail, "html"), "txt": _body(mail, "plain")}
-
-
-def notice_of_sample(item: Item, locale: str) -> Notice:
-    route = Route("preview", locale=locale, timezone="Europe/Paris")
-    said = item.snapshot
-    media = tuple(Link("media", f"https://casebell.example.com/media/{n}", m.name) for n, m in enumerate(said.media))
-    solution = (Link("solution", said.solution_url),) if said.solution_url else ()
-    verbs = verbs_for(item)
-    decide = (Link("decide", "https://casebell.example.com/act/preview"),) if set(verbs) & DECIDED_BY_LINK else ()
-    links = (*decide, *media, *solution, *twin_links(item))
-    return replace(Notice(item, route, verbs, (), datetime.now(UTC)), links=links)
 
 
 def _stored(settings: Settings, key: str) -> Item:

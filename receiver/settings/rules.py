@@ -189,9 +189,7 @@ class Digest(Section):
     slack: tuple[Channel, ...] = Field(
         default=(), description="Slack channels that get the digest, by id and not by name.", examples=[["C0123456789"]]
     )
-    schedule: Cron = Field(
-        description="Cron expression of five fields, in `timezone`.", examples=["30 8 * * 1-5"]
-    )
+    schedule: Cron = Field(description="Cron expression of five fields, in `timezone`.", examples=["30 8 * * 1-5"])
     timezone: Timezone = Field(
         default="UTC", description="Time zone of the schedule and of all dates.", examples=["Europe/Paris"]
     )

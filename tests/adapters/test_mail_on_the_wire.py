@@ -22,13 +22,13 @@ from notifiers.story.context import StoryContext
 from notifiers.story.digest_text import format_digest
 from notifiers.story.headline import format_headline
 from notifiers.text import one_line
-from receiver.cli.preview import notice_of_sample
-from receiver.cli.sample_digest import edition, sample_digest
-from receiver.cli.samples import ANNA, SAMPLES, sample
 from receiver.domain.admin_alert import SENTENCES
 from receiver.domain.item import Item
 from receiver.domain.money import Money
 from receiver.domain.notice import Notice, Reminder
+from receiver.samples.digest import sample_digest, sample_edition
+from receiver.samples.items import ANNA, SAMPLES, sample_item
+from receiver.samples.notice import sample_notice
 from tests.checkers import parsed_by_mailparser, tools
 from tests.factories import NOW
 
@@ -66,9 +66,9 @@ def resolved(item: Item) -> Item:
 
 def accented(kind: str, locale: str) -> Notice:
     """A sample with a reference that Python's own policies fold wrongly."""
-    item = sample(kind)
+    item = sample_item(kind)
     snapshot = replace(item.snapshot, reference="№ 17/б", amount=Money(Decimal(1500), "EUR"))
-    return replace(notice_of_sample(replace(item, snapshot=snapshot), locale), now=NOW)
+    return replace(sample_notice(replace(item, snapshot=snapshot), locale), now=NOW)
 
 
 def subject_of(notice: Notice) -> str:
@@ -104,7 +104,7 @@ class Post:
             self.sent[f"{kind}.{locale}"] = subject_of(notice)
         await self.notifier.deliver_grouped(notices, TO)
         self.sent[f"grouped.{locale}"] = None
-        digest = replace(edition(sample_digest(locale, NOW)), unsubscribe_url=UNSUBSCRIBE)
+        digest = replace(sample_edition(sample_digest(locale, NOW)), unsubscribe_url=UNSUBSCRIBE)
         await self.notifier.deliver_digest(digest, TO)
         self.sent[f"digest.{locale}"] = format_digest(digest.digest).subject
 
@@ -184,7 +184,7 @@ async def test_another_parser_reads_every_mail_unchanged(delivered: Delivered, t
 
 
 async def test_all_mails_about_an_item_refer_to_one_message_id(delivered: Delivered) -> None:
-    root = root_id(sample("portal_dispute"), TO, SENDER)
+    root = root_id(sample_item("portal_dispute"), TO, SENDER)
 
     for name in ("opened.da", "resolved.da", "reopened.da", "followup.da"):
         head = header_fields(delivered[name][1].raw)

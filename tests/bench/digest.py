@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 
 from notifiers.email.digest import render_digest
 from notifiers.i18n.translator import Translator
-from receiver.cli.sample_digest import RULE, edition
 from receiver.domain.item import Item, Line, Medium
 from receiver.domain.money import Money
 from receiver.operations.digests import build_from_store
+from receiver.samples.digest import RULE, sample_edition
 from receiver.store import items
 from receiver.store.database import open_database
 from receiver.store.sqlite import SqliteDatabase
@@ -68,7 +68,7 @@ async def measure(path: Path) -> dict[str, float]:
     told = await database.read(build_from_store, RULE, NOW - timedelta(days=1), NOW, ())
     built = time.perf_counter() - started
     mail = render_digest(
-        edition(told), Translator().say, "Casebell <c@creditor.example>", "cfo@creditor.example", "c.example"
+        sample_edition(told), Translator().say, "Casebell <c@creditor.example>", "cfo@creditor.example", "c.example"
     )
     took = time.perf_counter() - started
     await database.close()

@@ -17,11 +17,11 @@ from notifiers.email.digest import render_digest
 from notifiers.i18n.translator import Translator
 from notifiers.slack import digest as slack_digest
 from notifiers.story.digest_text import format_digest
-from receiver.cli.sample_digest import RULE, edition, sample_digest
 from receiver.domain.digest import Digest, Edition
 from receiver.domain.digest_build import build_digest
 from receiver.domain.money import Money
 from receiver.domain.totals import Totals
+from receiver.samples.digest import RULE, sample_digest, sample_edition
 from tests.factories import NOW, make_item, make_snapshot
 
 SENDER, TO, HOST = "Casebell <casebell@creditor.example>", "cfo@creditor.example", "casebell.example.com"
@@ -55,7 +55,7 @@ def with_snapshot(digest: Digest, **changes: object) -> Digest:
 @pytest.mark.parametrize("locale", LOCALES)
 def test_every_section_is_in_both_bodies_in_every_language(locale: str) -> None:
     digest = sample_digest(locale, NOW)
-    mail = mail_of(edition(digest))
+    mail = mail_of(sample_edition(digest))
     digest_text = format_digest(digest)
 
     for text in (body(mail, "plain"), body(mail, "html")):
@@ -91,7 +91,7 @@ def test_a_digest_has_two_bodies_and_no_image(digest: Digest) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 def test_every_bar_has_a_label_and_a_figure(locale: str) -> None:
     digest = sample_digest(locale, NOW)
-    digest_text, mail = format_digest(digest), mail_of(edition(digest))
+    digest_text, mail = format_digest(digest), mail_of(sample_edition(digest))
     html, text = text_of(body(mail, "html")), body(mail, "plain")
 
     ages = " ".join(f"{bar.label} {bar.short}" for bar in digest_text.ages[0].bars)
@@ -104,7 +104,7 @@ def test_every_bar_has_a_label_and_a_figure(locale: str) -> None:
 
 
 def test_the_width_of_a_bar_is_its_share() -> None:
-    digest_text, bars = format_digest(MORNING), bars_of(body(mail_of(edition(MORNING)), "html"))
+    digest_text, bars = format_digest(MORNING), bars_of(body(mail_of(sample_edition(MORNING)), "html"))
     most = max(max(opened, resolved) for _, opened, resolved in digest_text.flow.weeks)
     counts = [count for _, *both in digest_text.flow.weeks for count in both]
     shares = [bar.share for bar in digest_text.ages[0].bars] + [count / most for count in counts]
@@ -142,7 +142,7 @@ def test_an_invalid_currency_is_no_markup_in_a_chart() -> None:
 
 
 def test_a_long_digest_stays_below_gmails_limit_and_counts_the_rest() -> None:
-    mail = mail_of(edition(CROWDED))
+    mail = mail_of(sample_edition(CROWDED))
     html = body(mail, "html")
 
     assert len(html.encode()) <= 80_000
@@ -153,7 +153,7 @@ def test_a_long_digest_stays_below_gmails_limit_and_counts_the_rest() -> None:
 
 def test_the_count_of_the_rest_links_to_the_inbox_where_the_recipient_may_open_it() -> None:
     inbox = f"https://{HOST}/"
-    with_link, without = (mail_of(replace(edition(CROWDED), inbox_url=url)) for url in (inbox, None))
+    with_link, without = (mail_of(replace(sample_edition(CROWDED), inbox_url=url)) for url in (inbox, None))
 
     assert f'href="{inbox}"' in body(with_link, "html")
     assert inbox in body(with_link, "plain")
@@ -177,11 +177,11 @@ def test_long_texts_reduce_the_rows_and_never_exceed_the_limit() -> None:
         ),
     )
 
-    assert len(body(mail_of(edition(long)), "html").encode()) <= 80_000
+    assert len(body(mail_of(sample_edition(long)), "html").encode()) <= 80_000
 
 
 def test_a_digest_has_the_headers_of_a_list_and_of_an_automatic_mail() -> None:
-    mail = mail_of(edition(MORNING))
+    mail = mail_of(sample_edition(MORNING))
 
     assert mail["List-Unsubscribe"] == "<https://casebell.example.com/unsubscribe/preview>"
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -192,16 +192,16 @@ def test_a_digest_has_the_headers_of_a_list_and_of_an_automatic_mail() -> None:
 
 
 def test_the_message_id_depends_on_digest_time_and_address() -> None:
-    first, again = mail_of(edition(MORNING)), mail_of(edition(MORNING))
-    other = render_digest(edition(MORNING), Translator().say, SENDER, "coo@creditor.example", HOST)
-    tomorrow = mail_of(edition(sample_digest("en", NOW.replace(day=3))))
+    first, again = mail_of(sample_edition(MORNING)), mail_of(sample_edition(MORNING))
+    other = render_digest(sample_edition(MORNING), Translator().say, SENDER, "coo@creditor.example", HOST)
+    tomorrow = mail_of(sample_edition(sample_digest("en", NOW.replace(day=3))))
 
     assert first["Message-ID"] == again["Message-ID"]
     assert len({first["Message-ID"], other["Message-ID"], tomorrow["Message-ID"]}) == 3
 
 
 def test_people_who_may_decide_get_action_links_and_others_links_to_the_source() -> None:
-    decider = edition(MORNING)
+    decider = sample_edition(MORNING)
     reader = replace(decider, decide_links={})
 
     assert "/act/" in body(mail_of(decider), "html")
@@ -211,7 +211,7 @@ def test_people_who_may_decide_get_action_links_and_others_links_to_the_source()
 
 @pytest.mark.parametrize("title", ["<script>alert(1)</script>", "Dispute\r\nBcc: eve@elsewhere.example", "a\u202eb"])
 def test_a_hostile_title_is_neither_markup_nor_a_header(title: str) -> None:
-    mail = mail_of(edition(with_snapshot(MORNING, title=title)))
+    mail = mail_of(sample_edition(with_snapshot(MORNING, title=title)))
 
     assert "<script" not in body(mail, "html")
     assert mail["Bcc"] is None
@@ -231,14 +231,14 @@ def test_a_masked_debtor_is_masked() -> None:
     first = digest.parts[0]
     masked = replace(first, entries=(replace(first.entries[0], is_masked=True),))
 
-    text = body(mail_of(edition(replace(digest, parts=(masked,)))), "plain")
+    text = body(mail_of(sample_edition(replace(digest, parts=(masked,)))), "plain")
     assert "J. R." in text
     assert "Jane Roe" not in text
 
 
 def test_amounts_of_several_currencies_are_never_added() -> None:
     at_risk = MORNING.totals.at_risk
-    subject = mail_of(edition(MORNING))["Subject"]
+    subject = mail_of(sample_edition(MORNING))["Subject"]
 
     assert len(at_risk) == 2
     for one in at_risk:
@@ -294,8 +294,8 @@ def test_currencies_that_do_not_fit_a_subject_are_counted(locale: str) -> None:
     sums, more, unknown = digest_text.subject.partition(" · ")[2].rsplit(" + ", 2)
     assert len(sums.split(" + ")) + int(more.split()[0]) == 40
     assert unknown.startswith("1 ")
-    assert mail_of(edition(many))["Subject"] == digest_text.subject
-    assert violations(slack_digest.render_digest(edition(many)).blocks, "x") == []
+    assert mail_of(sample_edition(many))["Subject"] == digest_text.subject
+    assert violations(slack_digest.render_digest(sample_edition(many)).blocks, "x") == []
 
 
 def test_the_summary_counts_snoozed_items() -> None:
@@ -307,7 +307,7 @@ def test_the_summary_counts_snoozed_items() -> None:
 
 @pytest.mark.parametrize("digest", [*(sample_digest(locale, NOW) for locale in LOCALES), CROWDED, EMPTY])
 def test_slack_accepts_the_same_digest(digest: Digest) -> None:
-    message = slack_digest.render_digest(edition(digest))
+    message = slack_digest.render_digest(sample_edition(digest))
 
     assert violations(message.blocks, message.text) == []
     assert "/act/" not in str(message.blocks)
@@ -317,7 +317,7 @@ def test_slack_accepts_the_same_digest(digest: Digest) -> None:
 def test_slack_accepts_a_digest_with_the_longest_texts() -> None:
     digest = with_snapshot(CROWDED, title="&" * 300, debtor="<!channel>" * 30, amount=Money(Decimal(10**15), "EUR"))
 
-    message = slack_digest.render_digest(edition(digest))
+    message = slack_digest.render_digest(sample_edition(digest))
 
     assert violations(message.blocks, message.text) == []
     assert "<!channel>" not in message.text

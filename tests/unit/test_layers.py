@@ -33,6 +33,8 @@ FORBIDDEN = (
     ("notifiers.email.render", "receiver.store.items"),
     ("notifiers.slack.render", "notifiers.email.render"),
     ("receiver.app", "casebell_sandbox.demo"),
+    ("receiver.app", "receiver.samples.items"),
+    ("receiver.samples.items", "receiver.settings"),
     ("casebell_sandbox.getbill", "receiver.domain.money"),
     ("casebell_sandbox.slack", "notifiers.text"),
     ("receiver.cli.run", "tools.catalogs"),

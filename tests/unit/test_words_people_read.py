@@ -10,11 +10,12 @@ import pytest
 from notifiers.email.render import render as render_mail
 from notifiers.i18n.translator import Translator
 from notifiers.slack.render import render, render_text_only
-from receiver.cli.preview import notice_of_sample
-from receiver.cli.samples import sample
+from receiver.cli.preview import sample_notice
 from receiver.domain.item import Attempt, Detail, Line, Medium
 from receiver.domain.notice import Link, Notice, Story
 from receiver.domain.routing import Route
+from receiver.samples.items import sample_item
+from receiver.samples.notice import sample_notice
 from tests.factories import NOW, make_item, make_notice, make_snapshot
 
 DETAILS = tuple(Detail(f"fact_{n}", text="yes") for n in range(20))
@@ -124,7 +125,7 @@ def test_a_french_text_mail_sets_its_colons_as_french_does() -> None:
 
 
 def test_a_links_colon_is_set_as_french_does_too() -> None:
-    conflict = notice_of_sample(sample("conflict"), "fr")
+    conflict = sample_notice(sample_item("conflict"), "fr")
 
     assert "Ouvrir dans Getbill\N{NO-BREAK SPACE}:" in mailed(conflict).splitlines()
 
@@ -139,7 +140,7 @@ def test_an_amount_is_never_parted_from_its_currency() -> None:
 
 
 def test_a_proposals_preview_has_the_button_that_confirms_it() -> None:
-    assert "/act/" in mailed(notice_of_sample(sample("proposal"), "en"))
+    assert "/act/" in mailed(sample_notice(sample_item("proposal"), "en"))
 
 
 def test_what_only_the_source_can_do_has_the_mails_button_lead_there() -> None:

@@ -1,4 +1,4 @@
-"""Invented items of every kind, made the way real ones are: from a source's answer, through its translation."""
+"""Invented items of every kind, translated from the sandbox's answers by the same code as real ones."""
 
 import json
 from dataclasses import replace
@@ -24,17 +24,17 @@ DEBITURA_KINDS = (
     "Generic",
     "UploadKycDocument",
 )
-STATES = ("proposal", "snoozed", "escalated", "reminder")  # of a dispute
+STATES = ("proposal", "snoozed", "escalated", "reminder")  # each as a dispute
 DUE_KINDS = {"overdue_installment": "agreement", "check_in": "hardship"}
-TWIN = "twin"  # a dispute of a receivable that both systems know
+TWIN = "twin"  # a dispute about a receivable that is in both systems
 SAMPLES = (*GETBILL_KINDS, *DEBITURA_KINDS, *DUE_KINDS, "webhook_disabled", conflict.KIND, TWIN, *STATES)
 ANNA = Person(email="anna@creditor.example", name="Anna Krogh")
 
 
-def sample(name: str) -> Item:
-    """An open item of this kind, or a dispute in this state; one of SAMPLES."""
+def sample_item(name: str) -> Item:
+    """An open item: ``name`` is one of SAMPLES, a kind or the state of a dispute."""
     now = datetime.now(UTC)
-    item = Item("preview00000", _snapshot("portal_dispute" if name in STATES else name), "open", 1, now, now, now)
+    item = Item("preview00000", _snapshot_of("portal_dispute" if name in STATES else name), "open", 1, now, now, now)
     match name:
         case "proposal":
             proposal = Proposal(1, "validate", ANNA, "slack", now, "The bank confirms the payment of 3 March.")
@@ -46,44 +46,46 @@ def sample(name: str) -> Item:
         case "reminder":
             return replace(item, opened_at=now - timedelta(days=1), claimed_by=ANNA.label, claimer=ANNA)
         case _ if name == TWIN:
-            own, other = _in_both()
+            own, other = _shared_receivable()
             return replace(item, twin=twin_of([own], [other]))
         case _:
             return item
 
 
-def nudge_of(name: str | None) -> Reminder | None:
-    """The word below the message that this sample is about, if it is about one."""
+def sample_reminder(name: str | None) -> Reminder | None:
+    """The reminder below the alert, for the sample_item that shows one."""
     return Reminder("reminder", ANNA) if name == "reminder" else None
 
 
-def _snapshot(kind: str) -> Snapshot:
+def _snapshot_of(kind: str) -> Snapshot:
     if kind in DUE_KINDS:
-        return _falling_due(DUE_KINDS[kind])
+        return _overdue_snapshot(DUE_KINDS[kind])
     if kind == "webhook_disabled":
-        return _switched_off()
+        return _disabled_webhook()
     if kind == conflict.KIND:
-        (pair,) = pairs(_in_both())
-        said = conflict.snapshot(pair)
-        assert said is not None, "the invented ones disagree"
-        return said
+        (pair,) = pairs(_shared_receivable())
+        snapshot = conflict.snapshot(pair)
+        assert snapshot is not None, "the invented receivables disagree"
+        return snapshot
     if kind == TWIN:
-        return _from_getbill("portal_dispute")
-    return _from_getbill(kind) if kind in GETBILL_KINDS else _from_debitura(kind)
+        return _getbill_snapshot("portal_dispute")
+    return _getbill_snapshot(kind) if kind in GETBILL_KINDS else _debitura_snapshot(kind)
 
 
-def _from_getbill(kind: str) -> Snapshot:
+def _getbill_snapshot(kind: str) -> Snapshot:
     from casebell_sandbox.getbill import GetbillStand
     from receiver.upstream.getbill import translate, wire
 
     stand = GetbillStand()
     todo = stand.add(kind)
     debt = stand.debts[todo["debt"]["id"]]
-    return translate.snapshot(wire.Todo.model_validate(_sent(todo)), wire.Debt.model_validate(_sent(debt)), "main")
+    return translate.snapshot(
+        wire.Todo.model_validate(_as_received(todo)), wire.Debt.model_validate(_as_received(debt)), "main"
+    )
 
 
-def _in_both() -> tuple[Receivable, Receivable]:
-    """One receivable as both systems show it: disputed in Getbill, collected by Debitura's partner."""
+def _shared_receivable() -> tuple[Receivable, Receivable]:
+    """One receivable in both systems: disputed in Getbill, collected by Debitura's partner."""
     from casebell_sandbox.debitura import DebituraStand
     from casebell_sandbox.getbill import GetbillStand
     from receiver.upstream.debitura import cases
@@ -92,16 +94,16 @@ def _in_both() -> tuple[Receivable, Receivable]:
     from receiver.upstream.getbill import wire as getbill
 
     stand = GetbillStand()
-    todo = getbill.Todo.model_validate(_sent(stand.add("portal_dispute")))
-    debt = getbill.Debt.model_validate(_sent(next(iter(stand.debts.values()))))
-    case = debitura.Case.model_validate(_sent(DebituraStand().add_case()))
+    todo = getbill.Todo.model_validate(_as_received(stand.add("portal_dispute")))
+    debt = getbill.Debt.model_validate(_as_received(next(iter(stand.debts.values()))))
+    case = debitura.Case.model_validate(_as_received(DebituraStand().add_case()))
     today, page = datetime.now(UTC).date(), "https://app.{}.example/{{id}}"
-    (own,) = debts.receivables("sample:1", todo, debt, "main", today, todo_url=page.format("getbill"))
+    (own,) = debts.receivables("sample_item:1", todo, debt, "main", today, todo_url=page.format("getbill"))
     (other,) = cases.receivables(case.id or "", case, "main", page.format("debitura"))
     return own, other
 
 
-def _falling_due(kind: str) -> Snapshot:
+def _overdue_snapshot(kind: str) -> Snapshot:
     from casebell_sandbox.getbill import GetbillStand
     from receiver.upstream.getbill import installment_alerts, translate, wire
 
@@ -110,20 +112,20 @@ def _falling_due(kind: str) -> Snapshot:
     record["check_in_date"], record["check_in_due"] = due_on.date().isoformat(), True
     for part in record.get("installments", [])[:1]:
         part["payment_date"] = due_on.isoformat()
-    todo = wire.Todo.model_validate(_sent(record))
-    debt = wire.Debt.model_validate(_sent(stand.debts[record["debt"]["id"]]))
+    todo = wire.Todo.model_validate(_as_received(record))
+    debt = wire.Debt.model_validate(_as_received(stand.debts[record["debt"]["id"]]))
     return next(installment_alerts.alert_snapshots(translate.snapshot(todo, debt, "main"), todo, now.date()))
 
 
-def _switched_off() -> Snapshot:
+def _disabled_webhook() -> Snapshot:
     from receiver.upstream.debitura import subscriptions, wire
 
     url = "https://casebell.example.com/webhooks/debitura/main"
     reason = "Exceeded maximum retry attempts (8 failures)"
-    return subscriptions.snapshot("sample:1", "main", wire.Subscription(url=url, disabled_reason=reason))
+    return subscriptions.snapshot("sample_item:1", "main", wire.Subscription(url=url, disabled_reason=reason))
 
 
-def _from_debitura(kind: str) -> Snapshot:
+def _debitura_snapshot(kind: str) -> Snapshot:
     from casebell_sandbox.debitura import DebituraStand
     from receiver.upstream.debitura import translate, wire
 
@@ -131,15 +133,15 @@ def _from_debitura(kind: str) -> Snapshot:
     task = stand.add_task(kind)
     case, chats = stand.cases.get(task["caseId"] or ""), stand.chats.get(task["caseId"] or "", [])
     return translate.snapshot(
-        wire.Task.model_validate(_sent(task)),
-        wire.Case.model_validate(_sent(case)) if case else None,
-        [wire.Chat.model_validate(_sent(chat)) for chat in chats],
+        wire.Task.model_validate(_as_received(task)),
+        wire.Case.model_validate(_as_received(case)) if case else None,
+        [wire.Chat.model_validate(_as_received(chat)) for chat in chats],
         "main",
     )
 
 
-def _sent(record: dict[str, Any]) -> Any:
-    """The record as it arrives over the wire: fractions are Decimals."""
+def _as_received(record: dict[str, Any]) -> Any:
+    """The record as a client reads it from JSON: fractions are Decimals."""
     from receiver.upstream.strict_json import read_json
 
     return read_json(json.dumps(record).encode())
