@@ -16,10 +16,10 @@ _KEY_BYTES = 32
 @with_config
 def check_command(config: Path) -> None:
     """Read the configuration; tell every fault, or print what is in force with secrets masked."""
-    from receiver.settings import load, masked
+    from receiver.settings import load, to_masked_toml
 
     settings = load(config)
-    click.echo(masked(settings), nl=False)
+    click.echo(to_masked_toml(settings), nl=False)
     for sentence in settings.warnings:
         warn(sentence)
 

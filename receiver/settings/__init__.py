@@ -1,12 +1,12 @@
 """The configuration file as types, and the only reader of the environment (docs/configuration.md).
 
-``load`` reads and checks everything at the start and tells every fault at once; nothing is read or checked later.
-Only ``cli`` and ``main`` come here; everybody else is handed what they need.
+``load`` reads and checks the whole file at the start and reports every fault at once; nothing is read later.
+Only ``app``, ``cli`` and ``tools`` import this package; other packages get the values they need.
 """
 
 from receiver.settings.document import Settings
 from receiver.settings.loading import DEFAULT_PATH, load, load_public_url, parse
-from receiver.settings.masking import masked
+from receiver.settings.masking import to_masked_toml
 from receiver.settings.rules import (
     Automation,
     AutomationMatch,
@@ -42,6 +42,6 @@ __all__ = [
     "SmtpServer",
     "load",
     "load_public_url",
-    "masked",
     "parse",
+    "to_masked_toml",
 ]

@@ -1,4 +1,4 @@
-"""The whole file as one type, and its shape as data: which keys a table has and which tables they hold."""
+"""The whole file as one type, and its structure as data: the keys of each table and the tables inside it."""
 
 import types
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from receiver.settings.toml_text import quoted
 from receiver.settings.values import Duration, Keys, Secret, Url
 
 Location = tuple[str | int, ...]
-INLINE = frozenset({"retention"})  # tables usually written on one line at the top of the file
+INLINE = frozenset({"retention"})  # written on one line at the top of the file
 
 
 def _check_database_url(url: str) -> str:
@@ -25,7 +25,7 @@ def _check_database_url(url: str) -> str:
     if not separator or scheme.partition("+")[0] not in {"sqlite", "postgresql"}:
         raise ValueError('this is not a database address; write "sqlite:///casebell.db" or "postgresql://user@host/db"')
     if scheme.startswith("sqlite") and not rest.startswith("/"):
-        raise ValueError(f'{quoted(url)} has a slash too few; write "sqlite:///casebell.db"')
+        raise ValueError(f'{quoted(url)} needs a third slash; write "sqlite:///casebell.db"')
     return url
 
 
@@ -77,7 +77,7 @@ class Settings(Section):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Warnings, one sentence each: valid but probably a mistake."""
+        """One sentence for each thing that is valid but probably a mistake."""
         return self._warnings
 
     def secrets(self) -> frozenset[str]:
@@ -95,28 +95,28 @@ def _secrets_in(value: object) -> Iterator[Secret]:
         for name in type(value).model_fields:
             yield from _secrets_in(getattr(value, name))
     elif isinstance(value, tuple):
-        for held in value:
-            yield from _secrets_in(held)
+        for entry in value:
+            yield from _secrets_in(entry)
 
 
 def keys_of(table: type[BaseModel]) -> dict[str, FieldInfo]:
-    """The fields of a table under the keys they have in the file."""
+    """The fields of a table by their keys in the file."""
     return {field.alias or name: field for name, field in table.model_fields.items()}
 
 
 def table_in(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """The table a field's type holds, if any, and whether it holds a list of them."""
+    """The table type inside a field's type, if any, and whether the field is a list of tables."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
     if get_origin(annotation) is tuple:
         return table_in(get_args(annotation)[0])[0], True
     if get_origin(annotation) in {Union, types.UnionType}:
-        return next((found for arm in get_args(annotation) if (found := table_in(arm))[0]), (None, False))
+        return next((inner for arm in get_args(annotation) if (inner := table_in(arm))[0]), (None, False))
     return None, False
 
 
 def field_at(location: Sequence[str | int]) -> FieldInfo | None:
-    """The field a location of the file belongs to; numbers of list entries are passed over."""
+    """The field at a location of the file; positions in lists are skipped."""
     table: type[BaseModel] | None = Settings
     field = None
     for key in (part for part in location if isinstance(part, str)):
@@ -128,6 +128,6 @@ def field_at(location: Sequence[str | int]) -> FieldInfo | None:
 
 
 def table_at(location: Sequence[str | int]) -> type[BaseModel]:
-    """The table at a location that holds one."""
+    """The table type at a location; ``Settings`` if there is none."""
     field = field_at(location)
     return (table_in(field.annotation)[0] if field else None) or Settings

@@ -1,4 +1,4 @@
-"""From the file to ``Settings``: read, fill in the secrets, check, and tell every fault at once.
+"""Reads the configuration file: parses it, fills in the secrets, checks it, and reports every fault at once.
 
 The only reader of the environment and of secret files.
 """
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from receiver.errors import ConfigError
-from receiver.settings.checks import Fault, cross_faults, nearest, warnings_about
+from receiver.settings.checks import Fault, find_cross_faults, find_warnings, nearest
 from receiver.settings.document import Location, Settings, field_at, keys_of, table_at
 from receiver.settings.toml_text import quoted, toml_key, toml_value
 from receiver.settings.values import Resolved, Url
@@ -35,23 +35,23 @@ _WRONG_TYPES = {
 def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings of the file at ``path``. Raises ConfigError with every fault, one a line."""
     path = Path(path)
-    return parse(_text_of(path), str(path), environ, folder=path.parent)
+    return parse(_read_text(path), str(path), environ, folder=path.parent)
 
 
 def load_public_url(path: str | Path) -> str:
-    """Only ``public_url``, for what comes before there are secrets to fill in. Raises ConfigError."""
+    """Only ``public_url``: ``casebell slack manifest`` runs before there are secrets. Raises ConfigError."""
     file = str(path)
-    raw = _read_toml(_text_of(Path(path)), file)
+    raw = _read_toml(_read_text(Path(path)), file)
     if "public_url" not in raw:
-        raise ConfigError(f"{file}: public_url: is missing{_cure(('public_url',))}")
+        raise ConfigError(f"{file}: public_url: is missing{_correction(('public_url',))}")
     try:
         return TypeAdapter(Url).validate_python(raw["public_url"])
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise ConfigError(f"{file}: public_url: {_sentence(('public_url',), first)}") from None
+        raise ConfigError(f"{file}: public_url: {_describe(('public_url',), first)}") from None
 
 
-def _text_of(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
@@ -66,18 +66,23 @@ def _text_of(path: Path) -> str:
 
 
 def parse(text: str, file: str, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
-    """The settings in ``text``; ``file`` names it in faults, relative ``file:`` secrets stand in ``folder``."""
+    """The settings in ``text``. ``file`` is named in faults; relative paths of secrets are below ``folder``.
+
+    Raises ConfigError.
+    """
     raw = _read_toml(text, file)
     faults: list[Fault] = []
-    source = _Secrets(os.environ if environ is None else environ, folder or Path(), faults)
+    source = _SecretReader(os.environ if environ is None else environ, folder or Path(), faults)
     filled = source.fill(raw, ())
-    settings = _validated(filled, faults)
-    faults += cross_faults(filled)
+    settings = _validate(filled, faults)
+    faults += find_cross_faults(filled)
     if faults or settings is None:
         order = list(raw)
-        faults.sort(key=lambda fault: _place(fault[0], order))
-        raise ConfigError("\n".join(dict.fromkeys(f"{file}: {_spell(at)}{message}" for at, message in faults)))
-    settings._warnings = tuple(warnings_about(settings, filled))  # noqa: SLF001 - ours, set once before anybody sees it
+        faults.sort(key=lambda fault: _file_order(fault[0], order))
+        raise ConfigError(
+            "\n".join(dict.fromkeys(f"{file}: {_format_location(at)}{message}" for at, message in faults))
+        )
+    settings._warnings = tuple(find_warnings(settings, filled))  # noqa: SLF001 - the loader alone sets it
     return settings
 
 
@@ -88,59 +93,59 @@ def _read_toml(text: str, file: str) -> dict[str, Any]:
         raise ConfigError(f"{file}: line {error.lineno}, column {error.colno}: not TOML: {error.msg}") from None
 
 
-def _validated(filled: Mapping[str, Any], faults: list[Fault]) -> Settings | None:
-    told = [at for at, _ in faults]
+def _validate(filled: Mapping[str, Any], faults: list[Fault]) -> Settings | None:
+    reported = [at for at, _ in faults]
     try:
         return Settings.model_validate(filled)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             at = tuple(part for part in detail["loc"] if part != "[key]")
-            is_told_below = detail["type"] == "too_short" and any(other[: len(at)] == at for other in told)
-            if not is_told_below and not any(at[: len(other)] == other for other in told):
-                faults.append((at, _sentence(at, detail)))
+            is_reported_below = detail["type"] == "too_short" and any(other[: len(at)] == at for other in reported)
+            if not is_reported_below and not any(at[: len(other)] == other for other in reported):
+                faults.append((at, _describe(at, detail)))
     return None
 
 
-def _place(at: Location, order: list[str]) -> tuple[int, int]:
-    """Where in the file a fault belongs; what is missing at the top comes first."""
+def _file_order(at: Location, order: list[str]) -> tuple[int, int]:
+    """Sorts faults as the file is ordered; what is missing at the top comes first."""
     section = order.index(str(at[0])) if at and at[0] in order else -1
     return section, next((part for part in at if isinstance(part, int)), -1)
 
 
-def _spell(at: Location) -> str:
+def _format_location(at: Location) -> str:
     words = ""
     for part in at:
         words += f"[{part}]" if isinstance(part, int) else f"{'.' if words else ''}{toml_key(part)}"
     return f"{words}: " if words else ""
 
 
-def _sentence(at: Location, detail: ErrorDetails) -> str:
+def _describe(at: Location, detail: ErrorDetails) -> str:
     kind = detail["type"]
     match kind:
         case "extra_forbidden":
-            return _unknown_key(at)
+            return _describe_unknown_key(at)
         case "missing":
-            return f"is missing{_cure(at)}"
+            return f"is missing{_correction(at)}"
         case "model_type" | "model_attributes_type":
             header = str(at[0])
             is_listed = len(at) == 1 and isinstance(detail["input"], list)
-            return f"write [{header}] with single brackets, once" if is_listed else f"is not a table{_cure(at)}"
+            return f"write [{header}] with single brackets, once" if is_listed else f"is not a table{_correction(at)}"
         case "tuple_type" if isinstance(detail["input"], Mapping):
             return f"write [[{at[-1]}]] with double brackets, once for each"
         case "value_error":
             error = str(detail["ctx"]["error"])
             if error == "literal_secret":
-                return f"a secret is never written in this file{_cure(at)}"
+                return f"a secret is never written in this file{_correction(at)}"
             return error
         case "literal_error":
             return f"{quoted(detail['input'])} is not one of {detail['ctx']['expected'].replace(chr(39), chr(34))}"
     if kind in _WRONG_TYPES:
         shown = "" if "short" in kind else f"{quoted(detail['input'])} "
-        return f"{shown}{_WRONG_TYPES[kind]}{_cure(at)}"
-    return f"{quoted(detail['input'])}: {detail['msg'][:1].lower()}{detail['msg'][1:]}{_cure(at)}"
+        return f"{shown}{_WRONG_TYPES[kind]}{_correction(at)}"
+    return f"{quoted(detail['input'])}: {detail['msg'][:1].lower()}{detail['msg'][1:]}{_correction(at)}"
 
 
-def _unknown_key(at: Location) -> str:
+def _describe_unknown_key(at: Location) -> str:
     key, table = str(at[-1]), table_at(at[:-1])
     if table is not Settings and key in keys_of(Settings):
         return "unknown key here; it belongs at the top of the file, before the first [section]"
@@ -148,25 +153,25 @@ def _unknown_key(at: Location) -> str:
     return f'unknown key; the nearest known one is "{known}"'
 
 
-def _cure(at: Location) -> str:
-    """What to write instead, from the field's own example."""
+def _correction(at: Location) -> str:
+    """What to write instead, from the field's example; empty if there is none."""
     field, key = field_at(at), next((part for part in reversed(at) if isinstance(part, str)), "")
     if field is None or not field.examples:
         return ""
     return f"; write {toml_key(key)} = {toml_value(field.examples[0])}"
 
 
-class _Secrets:
-    """Replaces "env:NAME" and "file:/path" by what stands there, wherever a text is; faults are added to ``faults``."""
+class _SecretReader:
+    """Replaces every "env:NAME" and "file:/path" by its value; adds what cannot be read to ``faults``."""
 
     def __init__(self, environ: Mapping[str, str], folder: Path, faults: list[Fault]) -> None:
         self._environ, self._folder, self._faults = environ, folder, faults
 
     def fill(self, value: Any, at: Location) -> Any:
         if isinstance(value, dict):
-            return {key: self.fill(held, (*at, key)) for key, held in value.items()}
+            return {key: self.fill(entry, (*at, key)) for key, entry in value.items()}
         if isinstance(value, list):
-            return [self.fill(held, (*at, index)) for index, held in enumerate(value)]
+            return [self.fill(entry, (*at, index)) for index, entry in enumerate(value)]
         if isinstance(value, str) and value.startswith(("env:", "file:")):
             return self._resolve(value, at)
         return value
@@ -174,21 +179,21 @@ class _Secrets:
     def _resolve(self, origin: str, at: Location) -> str:
         scheme, _, name = origin.partition(":")
         try:
-            found = self._variable(name) if scheme == "env" else self._file(name)
+            text = self._variable(name) if scheme == "env" else self._file(name)
         except ValueError as fault:
             self._faults.append((at, str(fault)))
             return origin
-        return Resolved(found, origin)
+        return Resolved(text, origin)
 
     def _variable(self, name: str) -> str:
         if not name:
             raise ValueError('"env:" names no variable; write "env:NAME"')
-        found = self._environ.get(name)
-        if found is None:
+        text = self._environ.get(name)
+        if text is None:
             raise ValueError(f"the environment variable {name} is not set")
-        if not found.strip():
+        if not text.strip():
             raise ValueError(f"the environment variable {name} is empty")
-        return found.strip()
+        return text.strip()
 
     def _file(self, name: str) -> str:
         try:
@@ -199,9 +204,9 @@ class _Secrets:
         if len(content) > _BIGGEST_SECRET:
             raise ValueError(f"the file {name} is too large for a secret")
         try:
-            found = content.decode("utf-8").strip()
+            text = content.decode("utf-8").strip()
         except UnicodeDecodeError:
             raise ValueError(f"the file {name} is not UTF-8 text") from None
-        if not found:
+        if not text:
             raise ValueError(f"the file {name} is empty")
-        return found
+        return text

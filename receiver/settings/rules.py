@@ -21,9 +21,9 @@ from receiver.settings.values import (
     Percent,
     ReplyText,
     RisingDurations,
+    ShortText,
     Template,
     Timezone,
-    Words,
     YesNo,
 )
 
@@ -40,7 +40,7 @@ class Match(Section):
         description="`getbill`, `debitura`, or `casebell` for conflicts between the two.",
         examples=[["getbill"]],
     )
-    kind: tuple[Words, ...] = Field(
+    kind: tuple[ShortText, ...] = Field(
         default=(),
         description="`agreement`, `portal_dispute`, `hardship`, `payment_plan`, `ai_dispute`, `objection`, "
         "`overdue_installment`, `check_in`, `webhook_disabled`, `conflict`, or a Debitura task type such as "
@@ -48,14 +48,14 @@ class Match(Section):
         examples=[["portal_dispute", "hardship", "payment_plan"]],
     )
     account: tuple[Name, ...] = Field(default=(), description="Names of accounts.", examples=[["main"]])
-    severity: tuple[Words, ...] = Field(
+    severity: tuple[ShortText, ...] = Field(
         default=(), description="Severity as the source calls it, in upper or lower case.", examples=[["urgent"]]
     )
     urgency: tuple[Urgency, ...] = Field(
         default=(), description="`blocking`, `review` or `info`.", examples=[["blocking"]]
     )
     currency: tuple[Currency, ...] = Field(default=(), description="ISO 4217 codes.", examples=[["EUR"]])
-    reference: tuple[Words, ...] = Field(
+    reference: tuple[ShortText, ...] = Field(
         default=(), description="Shell patterns (`*`, `?`, `[…]`) of invoice or case references.", examples=[["INV-*"]]
     )
     min_amount: Amount | None = Field(
@@ -66,7 +66,7 @@ class Match(Section):
     )
 
     @property
-    def takes_all(self) -> bool:
+    def matches_all(self) -> bool:
         """Whether every item matches; a ``min_amount`` of 0 excludes none."""
         return not any(getattr(self, name) for name in type(self).model_fields if name != "max_amount") and (
             self.max_amount is None
@@ -121,7 +121,7 @@ class Burst(Section):
 
 
 class Route(Section):
-    """Who hears of which items. In order; the first that matches wins, unless it says `continue`."""
+    """Who gets alerts about which items. The first route that matches is used; with `continue`, the next ones too."""
 
     name: Name = Field(description="Name of the route.", examples=["disputes"])
     match: Match = Field(

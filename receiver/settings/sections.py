@@ -1,6 +1,6 @@
 """The sections that name the outside systems and the people: [[getbill]], [[debitura]], [slack], [email], [people].
 
-Each field's description and example are what docs/configuration.md prints.
+docs/configuration.md is made from the descriptions and examples of the fields.
 """
 
 from datetime import timedelta
@@ -23,22 +23,22 @@ from receiver.settings.values import (
     PersonEntry,
     Rate,
     Sender,
+    ShortText,
     TeamId,
     TodoUrl,
     Token,
     Url,
-    Words,
 )
 
 
 class Section(BaseModel):
-    """A table of the file: nothing unknown in it, never changed after the start."""
+    """A table of the file: unknown keys are refused, values never change after the start."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Getbill(Section):
-    """One per Getbill company. Either `api_token`, or `client_id` and `client_secret`."""
+    """One per Getbill company, with either `api_token`, or `client_id` and `client_secret`."""
 
     name: Name = Field(
         description="Name of the account; part of its webhook URL, `/webhooks/getbill/main`.", examples=["main"]
@@ -89,7 +89,7 @@ class Getbill(Section):
         description="Page of a todo in Getbill's web app, with `{id}` for its id. If set, alerts link to it.",
         examples=["https://app.getbill.io/todos/{id}"],
     )
-    plan_status_id: Words | None = Field(
+    plan_status_id: ShortText | None = Field(
         default=None,
         description="Getbill's id of the status that a debt gets when its plan is changed in Casebell. Without it "
         "the status stays as it is.",
@@ -175,7 +175,7 @@ class Slack(Section):
 
 
 class SmtpServer(NamedTuple):
-    """``security``: "tls" from the first byte, "starttls" demanded, or "plain"."""
+    """``security``: "tls" from the first byte, "starttls" required, or "plain"."""
 
     host: str
     port: int
@@ -191,7 +191,7 @@ _SMTP: dict[str, tuple[Literal["tls", "starttls", "plain"], int]] = {
 
 
 def read_smtp_url(url: str) -> SmtpServer:
-    """The parts of ``smtp_url``. Raises ValueError saying what would be right."""
+    """The parts of ``smtp_url``. Raises ValueError with what to write instead."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

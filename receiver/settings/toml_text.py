@@ -1,4 +1,4 @@
-"""Settings written back as TOML: for messages, for ``casebell check`` and for the page of the documentation."""
+"""Writes values as TOML: for messages, for ``casebell check`` and for docs/configuration.md."""
 
 import json
 import re
@@ -12,7 +12,7 @@ _LONGEST_ECHO = 60
 
 
 def quoted(value: object) -> str:
-    """A value as its author wrote it, cut short when it is long."""
+    """A value as it stands in the file, shortened if it is long."""
     text = toml_value(value)
     return text if len(text) <= _LONGEST_ECHO else text[: _LONGEST_ECHO - 1] + "…"
 
@@ -22,7 +22,7 @@ def toml_key(key: str) -> str:
 
 
 def duration(length: timedelta) -> str:
-    """In the largest unit that says it exactly: 90s, 5m, 4h, 2d."""
+    """In the largest unit that is exact: 90s, 5m, 4h, 2d."""
     seconds = int(length.total_seconds())
     size, unit = next((step for step in _STEPS if seconds % step[0] == 0), _STEPS[-1])
     return f"{seconds // size}{unit}"
@@ -41,7 +41,7 @@ def toml_value(value: Any) -> str:
         case time():
             return f'"{value:%H:%M}"'
         case Mapping():
-            inside = ", ".join(f"{toml_key(str(key))} = {toml_value(held)}" for key, held in value.items())
+            inside = ", ".join(f"{toml_key(str(key))} = {toml_value(entry)}" for key, entry in value.items())
             return f"{{ {inside} }}" if inside else "{}"
         case list() | tuple():
             return "[" + ", ".join(map(toml_value, value)) + "]"

@@ -1,6 +1,6 @@
-"""The kinds of value a setting can hold, each with the sentence a person reads when it is wrong.
+"""The types of values in the file, each with the message for a wrong value.
 
-A validator raises ValueError with what would be right; it never repeats a secret.
+A validator raises ValueError with what to write instead; it never repeats a secret.
 """
 
 import base64
@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Sec
 
 from receiver.settings.toml_text import quoted
 
-# As in domain.reply_template, which settings may not import; a test holds them together.
+# As in domain.reply_template, which settings may not import; a test compares them.
 REPLY_PLACEHOLDERS = ("reference", "case_reference", "debtor", "amount", "deadline")
 
 _DURATION = re.compile(r"(\d{1,9})([smhd])")
@@ -39,7 +39,7 @@ _CRON_EXAMPLE = 'write "30 8 * * 1-5" for weekdays at 08:30'
 
 
 class Resolved(str):  # noqa: SLOT000 - mypy knows no attribute behind empty slots of a str
-    """A text that stood in the environment or in a file; ``origin`` is what the configuration says instead."""
+    """A text read from the environment or a file; ``origin`` is the reference to it in the configuration."""
 
     origin: str
 
@@ -50,7 +50,7 @@ class Resolved(str):  # noqa: SLOT000 - mypy knows no attribute behind empty slo
 
 
 class Secret(SecretStr):
-    """A secret that remembers where it was read, so that it can be spoken of without being shown."""
+    """A secret with its origin, so that messages can name it without showing it."""
 
     def __init__(self, value: str, origin: str) -> None:
         super().__init__(value)
@@ -67,24 +67,24 @@ def _read_secret(value: Any) -> Secret:
     return Secret(str(value), value.origin)
 
 
-def _long_enough(key: Secret) -> Secret:
+def _check_key_length(key: Secret) -> Secret:
     length = len(key.get_secret_value())
     if length < _SHORTEST_KEY:
         raise ValueError(
-            f"a key from {key.origin} is {length} characters long, {_SHORTEST_KEY} are the least; "
+            f"a key from {key.origin} is {length} characters long, the minimum is {_SHORTEST_KEY}; "
             "make one with: casebell keys new"
         )
     return key
 
 
-def _fits_a_header(secret: Secret) -> Secret:
-    """A typographic quote or a blank, copied along, would only show at the first call."""
+def _check_token(secret: Secret) -> Secret:
+    """Refuse typographic quotes and spaces here; else only the first request would fail."""
     if not _TOKEN.fullmatch(secret.get_secret_value()):
-        raise ValueError(f"{secret.origin} has a character that no token has; copy it again")
+        raise ValueError(f"{secret.origin} has a character that a token cannot have; copy it again")
     return secret
 
 
-def _is_base64(secret: Secret) -> Secret:
+def _check_base64(secret: Secret) -> Secret:
     try:
         base64.b64decode(secret.get_secret_value(), validate=True)
     except (binascii.Error, ValueError):
@@ -93,7 +93,7 @@ def _is_base64(secret: Secret) -> Secret:
 
 
 def _split_keys(value: Any) -> Any:
-    """One variable may hold several keys, newest first, with commas between them."""
+    """Split a variable that holds several keys, newest first, separated by commas."""
     if not isinstance(value, list):
         return value
     parts: list[Any] = []
@@ -108,35 +108,35 @@ def _split_keys(value: Any) -> Any:
 def _read_duration(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value  # a default
-    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if not found or not int(found[1]):
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if not match or not int(match[1]):
         raise ValueError(f'{quoted(value)} is not a duration; write "90s", "5m", "4h" or "2d"')
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def _must_rise(steps: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+def _check_rising(steps: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     if list(steps) != sorted(set(steps)):
         raise ValueError('each duration must be longer than the one before; write ["4h", "1d"]')
     return steps
 
 
 def _read_clock(value: Any) -> Any:
-    found = _CLOCK.fullmatch(value) if isinstance(value, str) else None
-    if not found:
+    match = _CLOCK.fullmatch(value) if isinstance(value, str) else None
+    if not match:
         raise ValueError(f'{quoted(value)} is not a time of day; write "08:00" or "19:30"')
-    return time(int(found[1]), int(found[2]))
+    return time(int(match[1]), int(match[2]))
 
 
 def _check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError(f'{quoted(name)} cannot stand in a web address; use letters, digits, "-", "_" and "."')
+        raise ValueError(f'{quoted(name)} cannot be part of a web address; use letters, digits, "-", "_" and "."')
     return name
 
 
 def check_url(url: str, *, is_whole: bool = False) -> str:
     """``url`` without a trailing slash; https, or http to this machine, without credentials.
 
-    ``is_whole``: nothing is put behind it, so that it may have a query or a fragment.
+    ``is_whole``: nothing is appended to it, so it may have a query or a fragment.
     """
     if any(c.isspace() or not c.isprintable() for c in url):
         raise ValueError(f"{quoted(url)} is not a web address")
@@ -146,7 +146,7 @@ def check_url(url: str, *, is_whole: bool = False) -> str:
     except ValueError as error:
         raise ValueError(f"this is not a web address: {error}") from None
     if parts.username or parts.password:
-        raise ValueError("a web address here holds no user name and no password")
+        raise ValueError("a web address here has no user name and no password")
     if parts.scheme not in {"http", "https"} or not host or (not is_whole and (parts.query or parts.fragment)):
         raise ValueError(f"{quoted(url)} is not a web address; it looks like https://host/path")
     if parts.scheme == "http" and not is_local(host):
@@ -168,8 +168,8 @@ def _check_address(address: str) -> str:
 
 
 def _check_sender(sender: str) -> str:
-    found = _SENDER.fullmatch(sender)
-    if not found or not _ADDRESS.fullmatch((found["address"] or found["bare"]).strip()):
+    match = _SENDER.fullmatch(sender)
+    if not match or not _ADDRESS.fullmatch((match["address"] or match["bare"]).strip()):
         raise ValueError(f'{quoted(sender)} is not a sender; write "Casebell <casebell@creditor.example>"')
     return sender
 
@@ -179,7 +179,7 @@ def _check_person(entry: str) -> str:
         return entry
     if not _ADDRESS.fullmatch(entry) and not _DOMAIN.fullmatch(entry):
         raise ValueError(
-            f'{quoted(entry)} is nobody; write an address "anna@creditor.example", everybody of a domain '
+            f'{quoted(entry)} is not a person; write an address "anna@creditor.example", all addresses of a domain '
             '"@creditor.example", or a Slack user id "U0123ABCD"'
         )
     return entry.lower()
@@ -203,20 +203,20 @@ def _check_host(host: str) -> str:
 
 
 def _check_currency(code: str) -> str:
-    found = code.strip().upper()
-    if not is_currency(found):
+    upper = code.strip().upper()
+    if not is_currency(upper):
         raise ValueError(f'{quoted(code)} is not an ISO 4217 currency; write "EUR", "DKK" or "USD"')
-    return found
+    return upper
 
 
-def _once_each(limits: Any) -> Any:
-    """Two spellings of one currency would leave open which limit counts."""
+def _check_distinct_currencies(limits: Any) -> Any:
+    """Refuse two spellings of one currency: it would be unclear which limit applies."""
     seen: dict[str, str] = {}
     for code in limits if isinstance(limits, dict) else ():
-        found = str(code).strip().upper()
-        if found in seen:
-            raise ValueError(f"{quoted(seen[found])} and {quoted(code)} are one currency; keep one of the two")
-        seen[found] = str(code)
+        upper = str(code).strip().upper()
+        if upper in seen:
+            raise ValueError(f"{quoted(seen[upper])} and {quoted(code)} are one currency; keep one of the two")
+        seen[upper] = str(code)
     return limits
 
 
@@ -244,12 +244,12 @@ def check_cron(expression: str) -> str:
 
 
 def _check_country(code: str) -> str:
-    import holidays  # here, since few configurations name a country
+    import holidays  # slow to import, and few configurations name a country
 
-    found = code.strip().upper()
-    if found not in holidays.list_supported_countries(include_aliases=False):
-        raise ValueError(f'{quoted(code)} is no country whose holidays are known; write "FR", "DK" or "DE"')
-    return found
+    upper = code.strip().upper()
+    if upper not in holidays.list_supported_countries(include_aliases=False):
+        raise ValueError(f'{quoted(code)} is not a country with known holidays; write "FR", "DK" or "DE"')
+    return upper
 
 
 PLACEHOLDERS = ("ai_confidence", "reference", "theme", "severity", "rule")
@@ -262,8 +262,8 @@ def _check_template(text: str) -> str:
         fields = [("", "", None)]
     for name, spec, how in fields:
         if name.isidentifier() and name not in PLACEHOLDERS:
-            known = ", ".join(f"{{{one}}}" for one in PLACEHOLDERS)
-            raise ValueError(f"{quoted(text)} has the unknown placeholder {{{name}}}; there are {known}")
+            places = ", ".join(f"{{{known}}}" for known in PLACEHOLDERS)
+            raise ValueError(f"{quoted(text)} has the unknown placeholder {{{name}}}; there are {places}")
         if name.isidentifier() and not spec and not how:
             continue
         raise ValueError(f"{quoted(text)} has a brace that is no placeholder; write {{ai_confidence}}, or {{{{ for {{")
@@ -280,7 +280,7 @@ def _check_reply(text: str) -> str:
     return text
 
 
-def _id_like(letter: str, what: str) -> Callable[[str], str]:
+def _id_checker(letter: str, what: str) -> Callable[[str], str]:
     shape = re.compile(rf"{letter}[A-Z0-9]+")
 
     def check(value: str) -> str:
@@ -292,15 +292,17 @@ def _id_like(letter: str, what: str) -> Callable[[str], str]:
 
 
 AnySecret = Annotated[Secret, PlainValidator(_read_secret)]
-Token = Annotated[AnySecret, AfterValidator(_fits_a_header)]
-Base64Secret = Annotated[AnySecret, AfterValidator(_is_base64)]
+Token = Annotated[AnySecret, AfterValidator(_check_token)]
+Base64Secret = Annotated[AnySecret, AfterValidator(_check_base64)]
 Keys = Annotated[
-    tuple[Annotated[AnySecret, AfterValidator(_long_enough)], ...], BeforeValidator(_split_keys), Field(min_length=1)
+    tuple[Annotated[AnySecret, AfterValidator(_check_key_length)], ...],
+    BeforeValidator(_split_keys),
+    Field(min_length=1),
 ]
 Duration = Annotated[timedelta, BeforeValidator(_read_duration)]
-RisingDurations = Annotated[tuple[Duration, ...], AfterValidator(_must_rise)]
+RisingDurations = Annotated[tuple[Duration, ...], AfterValidator(_check_rising)]
 Clock = Annotated[time, BeforeValidator(_read_clock)]
-Words = Annotated[str, Field(min_length=1, max_length=500)]
+ShortText = Annotated[str, Field(min_length=1, max_length=500)]
 Label = Annotated[str, Field(min_length=1, max_length=75)]
 ReplyText = Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_check_reply)]
 Name = Annotated[str, AfterValidator(_check_name)]
@@ -316,12 +318,12 @@ Currency = Annotated[str, AfterValidator(_check_currency)]
 Cron = Annotated[str, AfterValidator(check_cron)]
 Country = Annotated[str, AfterValidator(_check_country)]
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
-Template = Annotated[Words, AfterValidator(_check_template)]
-TeamId = Annotated[str, AfterValidator(_id_like("T", "a Slack workspace id"))]
-AppId = Annotated[str, AfterValidator(_id_like("A", "a Slack app id"))]
+Template = Annotated[ShortText, AfterValidator(_check_template)]
+TeamId = Annotated[str, AfterValidator(_id_checker("T", "a Slack workspace id"))]
+AppId = Annotated[str, AfterValidator(_id_checker("A", "a Slack app id"))]
 Count = Annotated[int, Strict(), Field(ge=1)]
 Percent = Annotated[int, Strict(), Field(ge=0, le=100)]
 Amount = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
-Limits = Annotated[dict[Currency, Amount], BeforeValidator(_once_each)]
+Limits = Annotated[dict[Currency, Amount], BeforeValidator(_check_distinct_currencies)]
 Rate = Annotated[float, Strict(), Field(gt=0, le=1000, allow_inf_nan=False)]
 YesNo = Annotated[bool, Strict()]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.errors import ConfigError
-from receiver.settings import Settings, load, masked, parse
+from receiver.settings import Settings, load, parse, to_masked_toml
 from receiver.settings.document import INLINE, keys_of, table_in
 from receiver.settings.toml_text import toml_value
 from tests.unit.settings_text import ENVIRON, GETBILL, ROUTE, SLACK, TOP, read
@@ -65,7 +65,7 @@ def test_a_token_that_no_header_can_hold_is_told_before_the_first_call(token: st
         environ=ENVIRON | {"BAD": token},
     )
 
-    cure = "env:BAD has a character that no token has; copy it again"
+    cure = "env:BAD has a character that a token cannot have; copy it again"
     assert [fault.removeprefix("casebell.toml: ") for fault in told] == [
         f"getbill[0].api_token: {cure}", f"debitura[0].api_key: {cure}", f"slack.bot_token: {cure}",
     ]  # fmt: skip
@@ -73,16 +73,16 @@ def test_a_token_that_no_header_can_hold_is_told_before_the_first_call(token: st
 
 EVERY_FAULT = """\
 public_url: "http://casebell.example.com" must begin with https:// (plain http only to localhost or 127.0.0.1)
-secret_keys[0]: a key from env:SHORT is 5 characters long, 16 are the least; make one with: casebell keys new
+secret_keys[0]: a key from env:SHORT is 5 characters long, the minimum is 16; make one with: casebell keys new
 getbill[0].api_token: a secret is never written in this file; write api_token = "env:GETBILL_API_TOKEN"
 getbill[0].poll_every: "5 minutes" is not a duration; write "90s", "5m", "4h" or "2d"
 getbill[0].pol_every: unknown key; the nearest known one is "poll_every"
 getbill[1].api_token: the environment variable NOT_SET is not set
 getbill[1].reads_per_hour: "5" is not a whole number; write reads_per_hour = 1000
-getbill[1].name: "main" is there twice; each [[getbill]] needs a name of its own
+getbill[1].name: "main" is used twice; each [[getbill]] needs its own name
 routes[0].slack[0]: "disputes" is not a Slack channel id; it looks like "C0123456789"
 routes[0].timezone: "Mars" is not a time zone; write "Europe/Paris" or "UTC"
-routes[0].slack: needs the section [slack], which is not there
+routes[0].slack: needs the section [slack], which is missing
 """
 
 
@@ -101,20 +101,20 @@ def test_every_fault_is_told_in_one_run_each_with_file_key_and_cure() -> None:
     ("line", "told"),
     [
         ('public_url = "x"', "public_url"),
-        ('public_url = "https://u:p@x.example"', "holds no user name"),
+        ('public_url = "https://u:p@x.example"', "has no user name"),
         ('public_url = "https://x.example:99999"', "public_url: this is not a web address"),
         ('publik_url = "https://x.example"', 'publik_url: unknown key; the nearest known one is "public_url"'),
         ('database_url = "postgres://db/x"', '"postgresql://", not "postgres://"'),
         ('database_url = "mysql://db/x"', "database_url: this is not a database address"),
-        ('database_url = "sqlite://casebell.db"', "a slash too few"),
+        ('database_url = "sqlite://casebell.db"', "needs a third slash"),
         ('drain_grace = "0s"', '"0s" is not a duration'),
         ("drain_grace = 20", "20 is not a duration"),
         ('retention = { events = "90 d" }', "retention.events"),
-        ('[[getbill]]\nname = "a b"\napi_token = "env:TOKEN"', '"a b" cannot stand in a web address'),
+        ('[[getbill]]\nname = "a b"\napi_token = "env:TOKEN"', '"a b" cannot be part of a web address'),
         ('[[getbill]]\napi_token = "env:TOKEN"', 'getbill[0].name: is missing; write name = "main"'),
         ('[[getbill]]\nname = "main"', "getbill[0]: has no credentials"),
         ('[[getbill]]\nname = "main"\nclient_id = "x"', "getbill[0].client_secret: is missing beside client_id"),
-        ('[[getbill]]\nname = "m"\napi_token = "env:TOKEN"\nclient_id = "x"', "keep one of the two ways"),
+        ('[[getbill]]\nname = "m"\napi_token = "env:TOKEN"\nclient_id = "x"', "keep one of them"),
         ('[[getbill]]\nname = "m"\napi_token = "env:EMPTY"', "the environment variable EMPTY is empty"),
         ('[[getbill]]\nname = "m"\napi_token = "file:/nowhere"', "the file /nowhere cannot be read: No such file"),
         ('[[getbill]]\nname = "m"\napi_token = 5', "a secret is never written in this file"),
@@ -136,11 +136,11 @@ def test_every_fault_is_told_in_one_run_each_with_file_key_and_cure() -> None:
         ('[email]\nsmtp_url = "http://h"\nsender = "a@b.example"', "this is not a mail server's address"),
         ('[email]\nsmtp_url = "smtps://u:pw@h"\nsender = "a@b.example"', "a secret is never written in this file"),
         ('[email]\nsmtp_url = "smtps://u@h"\nsender = "a@b.example"', "email.password: is missing"),
-        ('[people]\nresolvers = ["bob"]', '"bob" is nobody'),
+        ('[people]\nresolvers = ["bob"]', '"bob" is not a person'),
         ("[people]\nfour_eyes_above = { EURO = 1 }", '"EURO" is not an ISO 4217 currency'),
         ("[people]\nfour_eyes_above = { EUR = 900, eur = 1 }", '"EUR" and "eur" are one currency; keep one of the two'),
         ('[people]\ndebitura_users = { bob = "x@y.example" }', '"bob" is not an e-mail address'),
-        ('[[routes]]\nname = "all"', "routes[0]: reaches nobody"),
+        ('[[routes]]\nname = "all"', "routes[0]: has no destination"),
         ('[[routes]]\nname = "all"\nemail = ["a@b.example"]', "routes[0].email: needs the section [email]"),
         ('[[routes]]\nname = "all"\nlocale = "es"', '"es" is not one of "en", "fr", "da" or "de"'),
         ('[[routes]]\nname = "all"\nmatch = { min_amount = 5, max_amount = 2 }', "5 is more than max_amount 2"),
@@ -148,8 +148,8 @@ def test_every_fault_is_told_in_one_run_each_with_file_key_and_cure() -> None:
         ('[[routes]]\nname = "all"\nmatch = { account = ["mian"] }', 'there is no account "mian"'),
         ('[[routes]]\nname = "all"\nremind_after = ["1d", "4h"]', "longer than the one before"),
         ('[[routes]]\nname = "all"\nquiet_hours = { from = "8", to = "08:00" }', '"8" is not a time of day'),
-        ('[[routes]]\nname = "all"\nquiet_hours = { from = "08:00", to = "08:00" }', "begins when it ends"),
-        ('[[routes]]\nname = "all"\nescalate_to = { after = "2d" }', "routes[0].escalate_to: reaches nobody"),
+        ('[[routes]]\nname = "all"\nquiet_hours = { from = "08:00", to = "08:00" }', "starts when it ends"),
+        ('[[routes]]\nname = "all"\nescalate_to = { after = "2d" }', "routes[0].escalate_to: has no destination"),
         ('[[routes]]\nname = "all"\nburst = { over = 20 }', 'within: is missing; write within = "1m"'),
         ('[[routes]]\nname = "all"\ncontinue = 1', "continue: 1 is neither true nor false"),
         ('[[routes]]\nname = "all"\nslack = ["#disputes"]', "is a channel's name, which can change; write its id"),
@@ -161,9 +161,12 @@ def test_every_fault_is_told_in_one_run_each_with_file_key_and_cure() -> None:
         ('[[automations]]\nname = "a"\nverb = "validate"\nmatch = {}\nnote = "{"', "a brace that is no placeholder"),
         (f'{RULE}match = {{}}\nnote = "{{amount}}"', "the unknown placeholder {amount}; there are {ai_confidence}, "),
         (f'{RULE}match = {{}}\nnote = "{{theme:>9999999}}"', "a brace that is no placeholder"),
-        (f'{RULE}match = {{ kind = ["ReplyToChat"] }}', '"ReplyToChat" takes no "validate"; write "portal_dispute", '),
-        (f'{RULE}match = {{ kind = ["replytochat "] }}', '"replytochat " takes no "validate"'),
-        (f'{RULE}match = {{ source = ["debitura"] }}', '"debitura" takes no "validate"; write "getbill"'),
+        (
+            f'{RULE}match = {{ kind = ["ReplyToChat"] }}',
+            '"ReplyToChat" does not support "validate"; write "portal_dispute", ',
+        ),
+        (f'{RULE}match = {{ kind = ["replytochat "] }}', '"replytochat " does not support "validate"'),
+        (f'{RULE}match = {{ source = ["debitura"] }}', '"debitura" does not support "validate"; write "getbill"'),
         (f"{RULE}match = {{}}\nat_most = 0", "automations[0].at_most: "),
         ('[[automations]]\nname = "a"\nverb = "reply"\nmatch = {}', 'automations[0].verb: "reply"'),
     ],
@@ -262,7 +265,7 @@ def test_a_currency_is_written_in_any_case() -> None:
 def test_the_masked_configuration_is_toml_and_holds_no_secret() -> None:
     settings = read(TOP, 'database_url = "env:DATABASE_URL"\n', GETBILL, SLACK, EMAIL, ROUTE)
 
-    text = masked(settings)
+    text = to_masked_toml(settings)
     table = tomllib.loads(text)
     assert table["secret_keys"] == ["•••• (env:KEYS)", "•••• (env:KEYS)"]
     assert table["getbill"][0]["api_token"] == "•••• (env:TOKEN)"
@@ -297,7 +300,7 @@ def test_every_documented_example_is_accepted() -> None:
 
     settings = parse(text, "examples", dict.fromkeys(variables, ENVIRON["B64"]))
 
-    assert [warning.partition(":")[0] for warning in settings.warnings] == ["no route takes everything"]
+    assert [warning.partition(":")[0] for warning in settings.warnings] == ["no route matches everything"]
 
 
 def test_the_example_file_is_a_good_configuration() -> None:

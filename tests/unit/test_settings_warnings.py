@@ -15,11 +15,11 @@ def test_what_is_hardly_meant_is_a_warning_and_not_a_fault() -> None:
     )
 
     assert settings.warnings == (
-        "[people] names nobody: every button will answer that this person may not",
-        "public_url is this machine: neither webhooks nor links in alerts reach it from elsewhere",
-        "getbill 'main' has no webhook_secrets: its webhooks are refused, only polling brings news",
-        "route 'second' is never reached: 'first' before it takes everything",
-        'route \'second\' matches the kind "portal_disputes", unknown today; the nearest known is "portal_dispute"',
+        "[people] names nobody: nobody may press a button",
+        "public_url is this machine: webhooks and links in alerts do not reach it from elsewhere",
+        "getbill 'main' has no webhook_secrets: its webhooks are refused, and only polling finds changes",
+        "route 'second' is never reached: 'first' before it matches everything",
+        'route \'second\' matches the unknown kind "portal_disputes"; the nearest known is "portal_dispute"',
     )
 
 
@@ -35,20 +35,20 @@ def test_a_rule_that_asks_for_a_confidence_that_nobody_tells_is_warned_of() -> N
 
     for least in (90, 0):
         (told,) = about_rule(f"{kinds}, min_confidence = {least}")
-        assert "'sure' takes no hardship: Getbill tells no confidence" in told
+        assert "'sure' never matches hardship: Getbill reports no confidence" in told
     assert about_rule(kinds) == []
 
 
 def test_a_known_kind_in_another_case_is_known() -> None:
     assert about_rule('kind = ["AI_Dispute "]') == []
     (told,) = about_rule('kind = ["Hardship"], min_confidence = 90')
-    assert "'sure' takes no hardship" in told
+    assert "'sure' never matches hardship" in told
 
 
 def test_a_rule_for_an_account_that_takes_no_decision_is_warned_of() -> None:
     (told,) = about_rule('account = ["nordic"]', DEBITURA)
 
-    assert "'sure' never acts: only accounts of [[getbill]]" in told
+    assert "'sure' never acts: only items of [[getbill]]" in told
     assert about_rule('account = ["nordic", "main"]', DEBITURA) == []
 
 
@@ -57,7 +57,7 @@ def test_a_rule_for_nothing_but_what_takes_two_people_is_warned_of() -> None:
 
     for match in ('currency = ["DKK"]', 'currency = ["EUR"], min_amount = 501', "min_amount = 5001"):
         (told,) = about_rule(match, people)
-        assert "'sure' never acts: four_eyes_above" in told
+        assert "'sure' never acts: every item it matches needs two people" in told
     for match in ("max_amount = 9000", "min_amount = 501", 'currency = ["DKK", "EUR"], min_amount = 500'):
         assert about_rule(match, people) == []
 
@@ -68,7 +68,7 @@ def test_a_currency_that_a_route_or_a_rule_names_and_that_has_no_limit_is_warned
     rule = '[[automations]]\nname = "sure"\nverb = "validate"\nmatch = { currency = ["SEK", "DKK", "JPY"] }\n'
     told = [one for one in read(TOP, GETBILL, SLACK, people, route, rule).warnings if "four_eyes_above" in one]
 
-    above = "above 5000, its smallest, people need a second one; automations leave it to them"
+    above = "above its smallest limit, 5000, a second person must confirm, and automations never act"
     assert told == [
         f"four_eyes_above has no limit for DKK (route 'all', automation 'sure'): {above}",
         f"four_eyes_above has no limit for JPY (automation 'sure'): {above}",
@@ -90,7 +90,7 @@ def test_nothing_configured_is_warned_of() -> None:
     warnings = read(TOP).warnings
 
     assert any("nothing to watch" in warning for warning in warnings)
-    assert any("no route takes everything" in warning for warning in warnings)
+    assert any("no route matches everything" in warning for warning in warnings)
 
 
 def test_a_password_in_the_database_address_is_warned_of_unless_it_comes_from_the_environment() -> None:
@@ -109,5 +109,5 @@ def test_an_address_of_a_route_that_people_does_not_name_is_warned_of() -> None:
     told = [warning for warning in read(TOP, GETBILL, mail, people, route).warnings if "does not name" in warning]
 
     assert told == [
-        "route 'all': [people] does not name law@partner.example, so its mails have no links to decide, nor to files"
+        "route 'all': [people] does not name law@partner.example, so its mails have no links to decide or to open files"
     ]
