@@ -19,7 +19,7 @@ from sqlalchemy import create_engine
 
 from casebell_sandbox.demo import write_configuration
 from casebell_sandbox.server import Sandbox, SandboxThread
-from receiver.cli.ledger import document_of
+from receiver.cli.items import as_document
 from receiver.store import items
 from tests import sqlite_file
 from tests.forked import Forked, casebell
@@ -148,7 +148,7 @@ class Service:
         engine = create_engine(self.database_url)
         try:
             with engine.connect() as connection:
-                return [document_of(item) for item in items.listed(connection)]
+                return [as_document(item) for item in items.listed(connection)]
         finally:
             engine.dispose()
 

@@ -1,4 +1,4 @@
-"""``casebell audit``: who did what, through which channel, and what the source answered. It only reads."""
+"""``casebell audit``: prints who did what, through which channel, and what the source answered. It only reads."""
 
 import asyncio
 import csv
@@ -11,13 +11,12 @@ from typing import Any
 
 import click
 
-from receiver.cli.ledger import reading
-from receiver.cli.options import with_config
-from receiver.cli.redo import Moment
+from receiver.cli.options import TimeParam, with_config
+from receiver.cli.service import open_reader
 from receiver.settings import Settings, load
 from receiver.store import audit
 
-AT_ONCE = 1_000
+PAGE = 1_000  # rows in one read
 COLUMNS = (
     "at", "who", "email", "slack_id", "verb", "key", "reference", "via", "version", "note", "text", "outcome", "answer",
     "answered_at",
@@ -26,19 +25,19 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @click.command("audit")
-@click.option("--since", type=Moment(), help="Only since then: 2026-03-02T09:00 (UTC), or 90m, 4h, 2d ago.")
+@click.option("--since", type=TimeParam(), help="Only since then: 2026-03-02T09:00 (UTC), or 90m, 4h, 2d ago.")
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
 @with_config
 def audit_command(config: Path, since: datetime | None, form: str) -> None:
-    """Tell who did what, through what, and what the source answered, oldest first; refused presses too."""
-    asyncio.run(_tell(load(config), since, form))
+    """Print who did what, through which channel, and what the source answered, oldest first; refused clicks too."""
+    asyncio.run(_print_entries(load(config), since, form))
 
 
-async def _tell(settings: Settings, since: datetime | None, form: str) -> None:
+async def _print_entries(settings: Settings, since: datetime | None, form: str) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if form == "csv":
         writer.writerow(COLUMNS)
-    async for lines in _parts(settings, since):
+    async for lines in _read_pages(settings, since):
         if form == "csv":
             writer.writerows([_cell(value) for value in row.values()] for row in _rows(lines))
         else:
@@ -46,10 +45,10 @@ async def _tell(settings: Settings, since: datetime | None, form: str) -> None:
                 click.echo(json.dumps(row))
 
 
-async def _parts(settings: Settings, since: datetime | None) -> AsyncIterator[Iterable[audit.Line]]:
+async def _read_pages(settings: Settings, since: datetime | None) -> AsyncIterator[Iterable[audit.Line]]:
     after_id = 0
-    async with reading(settings) as read:
-        while lines := await read(audit.lines, since, after_id, AT_ONCE):
+    async with open_reader(settings) as read:
+        while lines := await read(audit.lines, since, after_id, PAGE):
             yield lines
             after_id = lines[-1].id
 
@@ -65,6 +64,6 @@ def _rows(lines: Iterable[audit.Line]) -> Iterable[dict[str, Any]]:
 
 
 def _cell(value: object) -> object:
-    """What a spreadsheet would take for a formula stays text: notes are what people, and names what strangers wrote."""
+    """The value for a spreadsheet: an apostrophe keeps text from outside from being run as a formula."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text

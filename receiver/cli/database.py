@@ -1,4 +1,4 @@
-"""``casebell db``: migrate, back up, move and tidy the store."""
+"""``casebell db``: migrates, backs up, copies and purges the database."""
 
 import asyncio
 from collections import Counter
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from receiver.cli.ledger import through_the_service
 from receiver.cli.options import with_config
-from receiver.cli.output import Step, progress
+from receiver.cli.output import Step, progress_bar
+from receiver.cli.service import send_to_service
 from receiver.settings import Settings, load
 from receiver.store import backup
 from receiver.store.copying import Told
@@ -23,7 +23,7 @@ def db_command() -> None:
 @db_command.command()
 @with_config
 def upgrade(config: Path) -> None:
-    """Bring the tables forward to this version; `serve` does it too."""
+    """Migrate the database to this version; `serve` does it too."""
     settings = load(config)
     with held(settings.database_url, None):
         migrate(settings.database_url)
@@ -34,10 +34,10 @@ def upgrade(config: Path) -> None:
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
 @with_config
 def backup_command(config: Path, path: Path) -> None:
-    """Write everything into one SQLite file at PATH while the service runs; checked before it is called done."""
+    """Copy the database into one SQLite file at PATH while the service runs, and check the copy."""
     settings = load(config)
-    with progress("backing up") as step:
-        counted = backup.back_up(settings.database_url, path, _telling(step))
+    with progress_bar("backing up") as step:
+        counted = backup.back_up(settings.database_url, path, _sum_progress(step))
     click.echo(f"{path}: whole, {_rows(counted)}. To restore, let database_url name a copy of it: sqlite:///{path}")
 
 
@@ -45,19 +45,19 @@ def backup_command(config: Path, path: Path) -> None:
 @click.option("--to", "target", required=True, metavar="URL", help="An empty database, e.g. postgresql://user@host/db.")
 @with_config
 def copy_command(config: Path, target: str) -> None:
-    """Carry everything into another database. Stop the service first; what was cut off is finished by a second call."""
+    """Copy everything into another database. Stop the service first; repeat the command if it was interrupted."""
     settings = load(config)
-    with held(settings.database_url, None), progress("copying") as step:
-        counted = backup.copy_to(settings.database_url, target, _telling(step))
+    with held(settings.database_url, None), progress_bar("copying") as step:
+        counted = backup.copy_to(settings.database_url, target, _sum_progress(step))
     click.echo(f"Copied and counted on both sides: {_rows(counted)}. Now let database_url name it, and start.")
 
 
 @db_command.command("purge")
 @with_config
 def purge_command(config: Path) -> None:
-    """Erase now what `retention` does not keep; the service does it by itself, every hour."""
+    """Erase now what `retention` does not keep; the service does it every hour."""
     settings = load(config)
-    with progress("erasing") as step:
+    with progress_bar("erasing") as step:
         counted = asyncio.run(_purge(settings, step))
     erased = ", ".join(f"{n} {what}" for what, n in counted.items() if n)
     click.echo(f"Erased {erased}." if erased else "Nothing is older than what is kept.")
@@ -68,7 +68,7 @@ async def _purge(settings: Settings, step: Step) -> Counter[str]:
     from receiver.operations.retention import purge
 
     counted: Counter[str] = Counter()
-    while answer := await through_the_service(settings, {"do": "purge"}):
+    while answer := await send_to_service(settings, {"do": "purge"}):
         counted.update(answer["erased"])
         step(counted.total())
         if answer["is_all"]:
@@ -77,16 +77,16 @@ async def _purge(settings: Settings, step: Step) -> Counter[str]:
         return counted + Counter((await purge(adapters))[0])
 
 
-def _telling(step: Step) -> Told:
-    """One bar for all tables together: how far each is, is added up."""
+def _sum_progress(step: Step) -> Told:
+    """Reports the progress of all tables as one."""
     done: dict[str, int] = {}
     total: dict[str, int] = {}
 
-    def told(table: str, so_far: int, of: int) -> None:
+    def report(table: str, so_far: int, of: int) -> None:
         done[table], total[table] = so_far, of
         step(sum(done.values()), sum(total.values()))
 
-    return told
+    return report
 
 
 def _rows(counted: dict[str, int]) -> str:

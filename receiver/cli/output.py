@@ -1,4 +1,4 @@
-"""How commands speak: results on stdout, progress on stderr and only to a terminal."""
+"""The output of commands: results on stdout, warnings and progress on stderr, progress only on a terminal."""
 
 import json
 import sys
@@ -8,17 +8,17 @@ from typing import Any, Protocol
 
 import click
 
-_WIDE = 10_000  # into a pipe nothing is cut; the reader has grep
+_WIDE = 10_000  # columns; lines in a pipe are not wrapped
 
 
-def plain(value: object) -> str:
-    """``value`` on one line, without anything that could steer a terminal: what strangers wrote is shown as text."""
+def as_printable(value: object) -> str:
+    """``value`` on one line without control characters: text from outside cannot control the terminal."""
     text = "" if value is None else str(value)
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str = "Nothing.") -> None:
-    """Rows under their columns; ``empty`` is the sentence said instead of a table without rows."""
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str = "Nothing.") -> None:
+    """Print rows under their columns, or the sentence ``empty`` if there are none."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -30,38 +30,38 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empt
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(plain(value)) for value in row))
+        table.add_row(*(Text(as_printable(value)) for value in row))
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDE, highlight=False).print(table)
 
 
-def show_json(value: object) -> None:
-    """``value`` as indented JSON; instants and amounts become text, what could steer a terminal its number."""
+def print_json(value: object) -> None:
+    """Print ``value`` as indented JSON; times and amounts become text, control characters become escapes."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
-def show_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, empty: str) -> None:
-    """A list for people (``columns`` only) or, ``as_json``, for programs (everything there is)."""
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, empty: str) -> None:
+    """Print a table of ``columns``, or with ``as_json`` every field."""
     if as_json:
-        show_json(rows)
+        print_json(rows)
     else:
-        show_table(columns, [[row.get(column) for column in columns] for row in rows], empty=empty)
+        print_table(columns, [[row.get(column) for column in columns] for row in rows], empty=empty)
 
 
-def warn(sentence: str) -> None:
-    """Something to mend that does not stop the command, on stderr."""
-    click.secho(f"warning: {plain(sentence)}", fg="yellow", err=True)
+def print_warning(sentence: str) -> None:
+    """Print a warning on stderr; the command continues."""
+    click.secho(f"warning: {as_printable(sentence)}", fg="yellow", err=True)
 
 
 class Step(Protocol):
-    """Tells how far the work is: ``done`` of ``total`` (None: nobody knows yet)."""
+    """Reports progress: ``done`` of ``total``; None if the total is unknown."""
 
     def __call__(self, done: int, total: int | None = None) -> None: ...
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Step]:
-    """A progress bar on stderr while the work inside goes on; nothing at all when nobody watches."""
+def progress_bar(what: str) -> Iterator[Step]:
+    """A progress bar on stderr while the block runs; nothing if stderr is not a terminal."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -1,4 +1,4 @@
-"""``casebell preview``: what people will see, rendered offline from invented data or from an item of the ledger."""
+"""``casebell preview``: renders messages, mails and digests offline, from invented data or from a stored item."""
 
 import asyncio
 import json
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from receiver.cli.ledger import read_store
 from receiver.cli.options import with_config
+from receiver.cli.service import read_store
 from receiver.domain.item import Item
 from receiver.domain.notice import Notice, Reminder
 from receiver.errors import ConfigError
@@ -21,32 +21,32 @@ from receiver.store import items as ledger
 @click.command("preview")
 @click.argument("what", type=click.Choice(["slack", "alert", "digest"]))
 @click.option(
-    "--sample", "kind", type=click.Choice(sorted(SAMPLES)), help="An invented item of this kind, or in this state."
+    "--sample", "kind", type=click.Choice(sorted(SAMPLES)), help="An invented item of this kind or in this state."
 )
-@click.option("--item", "key", help="An item of the ledger.")
+@click.option("--item", "key", help="A stored item.")
 @click.option("--locale", type=click.Choice(["en", "fr", "da", "de"]), default="en", show_default=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write files there instead of stdout.")
 @with_config
 def preview_command(config: Path, what: str, kind: str | None, key: str | None, locale: str, out: Path | None) -> None:
     """Render a Slack message (Block Kit JSON), an alert or a digest (HTML and text) offline."""
     if key and kind:
-        raise click.UsageError("say either --sample or --item")
+        raise click.UsageError("give either --sample or --item")
     if what == "digest":
         if key or kind:
             raise click.UsageError("a digest is made of many items; --sample and --item are for slack and alert")
-        title, files = f"digest.{locale}", _rendered_digest(locale)
+        title, files = f"digest.{locale}", _render_digest(locale)
     else:
-        item = _stored(load(config), key) if key else sample_item(kind or "portal_dispute")
+        item = _read_item(load(config), key) if key else sample_item(kind or "portal_dispute")
         title, files = (
             f"{kind or item.kind}.{locale}",
-            _rendered(what, sample_notice(item, locale), sample_reminder(kind)),
+            _render(what, sample_notice(item, locale), sample_reminder(kind)),
         )
     for name, content in files.items():
         _put_out(content, out, f"{title}.{name}")
 
 
 def _put_out(content: str, out: Path | None, name: str) -> None:
-    """Into a file of the folder; without one onto the terminal."""
+    """Write ``content`` into a file of the folder ``out``, or to stdout without a folder."""
     if out is None:
         click.echo(content)
         return
@@ -56,14 +56,14 @@ def _put_out(content: str, out: Path | None, name: str) -> None:
     click.echo(str(path))
 
 
-def _rendered_digest(locale: str) -> dict[str, str]:
-    """Every form of an invented digest."""
+def _render_digest(locale: str) -> dict[str, str]:
+    """An invented digest as HTML, text and Slack message."""
     from receiver.app import render_mail_digest, render_slack_digest
     from receiver.samples.digest import sample_digest, sample_edition
 
-    shown = sample_edition(sample_digest(locale))
-    mail = render_mail_digest(shown)
-    message, blocks = render_slack_digest(shown)
+    edition = sample_edition(sample_digest(locale))
+    mail = render_mail_digest(edition)
+    message, blocks = render_slack_digest(edition)
     slack = json.dumps({"text": message, "blocks": blocks}, indent=2, ensure_ascii=False)
     return {"html": _body(mail, "html"), "txt": _body(mail, "plain"), "slack.json": slack}
 
@@ -73,7 +73,7 @@ def _body(mail: EmailMessage, kind: str) -> str:
     return str(part.get_content()) if part else ""
 
 
-def _rendered(what: str, notice: Notice, nudge: Reminder | None) -> dict[str, str]:
+def _render(what: str, notice: Notice, nudge: Reminder | None) -> dict[str, str]:
     from receiver.app import render_mail, render_slack
 
     if what == "slack":
@@ -83,7 +83,7 @@ def _rendered(what: str, notice: Notice, nudge: Reminder | None) -> dict[str, st
     return {"html": _body(mail, "html"), "txt": _body(mail, "plain")}
 
 
-def _stored(settings: Settings, key: str) -> Item:
+def _read_item(settings: Settings, key: str) -> Item:
     found: Item | None = asyncio.run(read_store(settings, lambda connection: ledger.by_key(connection, key)))
     if found is None:
         raise ConfigError(f"no item has the key {key}; `casebell items` lists them")

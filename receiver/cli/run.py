@@ -1,4 +1,4 @@
-"""``casebell serve``, ``demo`` and ``sandbox``: the commands that keep running."""
+"""``casebell serve``, ``demo`` and ``sandbox``: the commands that run until they are stopped."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from casebell_sandbox.server import Sandbox
     from receiver.settings import Settings
 
-NAMES_AT_ONCE = "16"  # threads that look up names; of four, as libuv has it, one system's bad DNS would take all
+DNS_THREADS = "16"  # libuv has 4: the slow lookups of one system could block those of all others
 
 
 @click.command("serve")
@@ -28,7 +28,7 @@ NAMES_AT_ONCE = "16"  # threads that look up names; of four, as libuv has it, on
 @click.option("--port", default=8080, show_default=True, help="Port to listen on.")
 @with_config
 def serve_command(config: Path, host: str, port: int) -> None:
-    """Run the service: receiver, reconciler, dispatcher and pages, in one process."""
+    """Run the service: webhooks, reconciliation, deliveries and web pages in one process."""
     from receiver import observability
     from receiver.settings import load
 
@@ -37,14 +37,14 @@ def serve_command(config: Path, host: str, port: int) -> None:
     observability.set_up(level=settings.log_level, as_json=as_json, secrets=settings.secrets())
     for sentence in settings.warnings:
         observability.log.warning("settings.warning", about=sentence)
-    os.environ.setdefault("UV_THREADPOOL_SIZE", NAMES_AT_ONCE)
-    uvloop.run(_serve_and_leave(settings, host, port))
+    os.environ.setdefault("UV_THREADPOOL_SIZE", DNS_THREADS)
+    uvloop.run(_serve_and_exit(settings, host, port))
 
 
-async def _serve_and_leave(settings: "Settings", host: str, port: int) -> None:
-    """Everything is written and closed when ``serve`` returns; a name that is still being looked up is not waited for.
+async def _serve_and_exit(settings: "Settings", host: str, port: int) -> None:
+    """Serve, then exit without waiting for a DNS lookup that is still running.
 
-    Nothing can interrupt the system's resolver, and an orderly end would last as long as it does.
+    Nothing can interrupt the system's resolver. Everything is written and closed when ``serve`` returns.
     """
     from receiver.app import serve
 
@@ -55,11 +55,11 @@ async def _serve_and_leave(settings: "Settings", host: str, port: int) -> None:
 
 
 @click.command("demo")
-@click.option("--port", default=8080, show_default=True, help="Port of the service; the sandbox's is ten above.")
+@click.option("--port", default=8080, show_default=True, help="Port of the service; the sandbox has this port plus 10.")
 @with_config
 def demo_command(config: Path, port: int) -> None:
-    """Run the service against the built-in sandbox: no credentials, nothing to set up."""
-    del config  # a demo writes its own
+    """Run the service with the built-in sandbox; needs no credentials and no configuration."""
+    del config  # the demo writes its own
     _import_sandbox()
     with tempfile.TemporaryDirectory(prefix="casebell-demo-") as folder:
         uvloop.run(_demo(Path(folder), port))
@@ -67,12 +67,12 @@ def demo_command(config: Path, port: int) -> None:
 
 @click.command("sandbox")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8090, show_default=True, help="Port of the page; mail is caught one port above.")
+@click.option("--port", default=8090, show_default=True, help="Port of the page; SMTP is on the next port.")
 @click.option("--casebell", default="http://127.0.0.1:8080", show_default=True, help="Where the service listens.")
 @with_config
 def sandbox_command(config: Path, host: str, port: int, casebell: str) -> None:
-    """Run only the stand-ins for Getbill, Debitura, Slack and a mailbox, with the page that drives them."""
-    del config  # the stand-ins have no configuration
+    """Run only the sandbox: stand-ins for Getbill, Debitura, Slack and a mail server, and their page."""
+    del config  # the sandbox has none
     sandbox = _import_sandbox()
     click.echo(f"The sandbox is at http://{host}:{port}/ and catches mail on port {port + 1}")
     uvloop.run(sandbox(casebell_url=casebell).serve(host, port, smtp_port=port + 1))
@@ -101,17 +101,17 @@ async def _demo(folder: Path, port: int) -> None:
     settings = load(config)
     with log.open("w") as stream:
         observability.set_up(level=settings.log_level, secrets=settings.secrets(), stream=stream)
-        async with _stand_ins(url, page_port):
+        async with _run_sandbox(url, page_port):
             click.echo(f"Open {page}/ in a browser: press a button there and watch it ring.")
             click.echo(f"Commands on this demo take --config {config}; its log is {log}")
             await serve(settings, "127.0.0.1", port)
 
 
 @asynccontextmanager
-async def _stand_ins(casebell_url: str, port: int) -> AsyncIterator[None]:
-    """The demo's sandbox, which answers before anything asks it. Raises ConfigError when its port is taken."""
+async def _run_sandbox(casebell_url: str, port: int) -> AsyncIterator[None]:
+    """The demo's sandbox, ready when the block begins. Raises ConfigError when its port is taken."""
     sandbox, ready = _import_sandbox()(casebell_url), asyncio.Event()
-    sandbox.slack.scopes += ",links:read,links:write"  # of the optional places, the one that asks for more scopes
+    sandbox.slack.scopes += ",links:read,links:write"  # previews of links need these scopes
     serving = asyncio.create_task(
         sandbox.serve("127.0.0.1", port, smtp_port=port + 1, on_ready=lambda _url: ready.set())
     )

@@ -1,4 +1,4 @@
-"""``casebell slack manifest``: the Slack app, for Slack's "From a manifest". It asks nobody and needs no secret."""
+"""``casebell slack manifest``: prints the app for Slack's "From a manifest". It needs no network and no secret."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from receiver.cli.options import with_config
-from receiver.cli.output import warn
+from receiver.cli.output import print_warning
 
 
 @click.group("slack")
@@ -15,8 +15,8 @@ def slack_command() -> None:
 
 
 @slack_command.command("manifest")
-@click.option("--public-url", help="Where the world reaches the service, instead of the configuration's public_url.")
-@click.option("--home", is_flag=True, help="With a Home tab: what is yours, what waits longest.")
+@click.option("--public-url", help="Public address of the service, instead of the configuration's public_url.")
+@click.option("--home", is_flag=True, help="With a Home tab: your items, and those that wait longest.")
 @click.option("--command", is_flag=True, help="With the slash command /casebell (one more scope: commands).")
 @click.option("--links", is_flag=True, help="With previews of posted links to items (scopes links:read, links:write).")
 @with_config
@@ -29,9 +29,9 @@ def manifest_command(config: Path, public_url: str | None, **places: bool) -> No
     if not url.startswith(("https://", "http://")):
         raise click.UsageError("--public-url: must be a URL, such as https://casebell.example.com")
     try:
-        told = describe_slack_app(url, [name for name, is_wanted in places.items() if is_wanted])
+        manifest = describe_slack_app(url, [name for name, is_wanted in places.items() if is_wanted])
     except ValueError as error:
         raise click.UsageError(f"the public URL: {error}") from None
-    click.echo(json.dumps(told, indent=2))
+    click.echo(json.dumps(manifest, indent=2))
     if not url.startswith("https://"):
-        warn("Slack sends presses to https only; put the address of your proxy into public_url")
+        print_warning("Slack sends clicks to https only; set public_url to the address of your proxy")

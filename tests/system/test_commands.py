@@ -156,7 +156,7 @@ def test_act_on_postgresql_leaves_the_press_for_the_replica_that_comes(tmp_path:
         here.service.start()
 
         assert (stored.returncode, before) == (0, "suggested")
-        assert "as soon as one runs" in stored.stderr
+        assert "no replica has claimed it yet" in stored.stderr
         eventually(lambda: here.getbill.todos[todo["id"]]["status"] == "validated", "the replica to act")
 
 

@@ -68,7 +68,7 @@ def test_sent_now_it_reaches_mail_and_slack_and_one_click_ends_it(here: World) -
         ("cfo@creditor.example", "daily", "unsubscribed")
     ]
     assert "unsubscribed from the digest daily" in doctor.stdout
-    assert "mail goes there again" in allowed.stdout
+    assert "mail is sent there again" in allowed.stdout
     assert json.loads(here.service.command("addresses", "--json").stdout) == []
 
 

@@ -87,7 +87,7 @@ def test_an_event_that_is_replayed_rings_no_second_time(here: World) -> None:
     here.dispute(reference="INV-AGAIN-2")
     posted(here, "C0DISPUTES", "INV-AGAIN-2")
 
-    assert (once.returncode, once.stdout) == (0, "1 to be understood again\n")
+    assert (once.returncode, once.stdout) == (0, "1 to be processed again\n")
     assert int(since.stdout.split()[0]) > 1
     assert len(about(here, "C0DISPUTES", "INV-AGAIN-1")) == 1
 
@@ -99,7 +99,7 @@ def test_what_nobody_can_read_is_listed_with_its_reason_and_can_be_tried_again(h
     again = here.service.command("replay", "--quarantined")
 
     assert "not a JSON object" in event["reason"]
-    assert again.stdout == "1 to be understood again\n"
+    assert again.stdout == "1 to be processed again\n"
     eventually(lambda: events(here, "quarantined"), "it to be set aside again", every_s=LOOKS_AGAIN_S)
 
 

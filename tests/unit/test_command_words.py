@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from receiver.cli import LazyGroup, casebell
-from receiver.cli import ledger as commands
-from receiver.cli.output import show_json
+from receiver.cli import items as commands
+from receiver.cli.output import print_json
 from receiver.errors import CasebellError, ConfigError
 from receiver.settings.loading import parse
 from tests.factories import NOW, make_item, make_snapshot
@@ -26,7 +26,7 @@ slack = ["C0123456789"]
 
 
 def test_json_of_what_strangers_wrote_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    show_json({"title": HOSTILE + "\nZoë"})
+    print_json({"title": HOSTILE + "\nZoë"})
 
     shown = capsys.readouterr().out
     assert all(c.isprintable() or c == "\n" for c in shown)
@@ -52,9 +52,9 @@ def test_a_refusal_of_the_source_is_told_as_a_sentence_on_one_safe_line() -> Non
     refused = make_item(make_snapshot(source="getbill"), problem=HOSTILE)
     still_open = make_item(make_snapshot(source="debitura"), problem="still_open")
 
-    assert commands.why_not(refused) == "getbill refused: a ]0;owned b 2Jc d e"
-    assert commands.why_not(still_open) == "debitura took the request, but this is still open there"
-    assert commands.why_not(make_item()) is None
+    assert commands.format_problem(refused) == "getbill refused: a ]0;owned b 2Jc d e"
+    assert commands.format_problem(still_open) == "debitura took the request, but this is still open there"
+    assert commands.format_problem(make_item()) is None
 
 
 def test_one_item_shows_what_a_person_decides_by(capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +72,7 @@ def test_one_item_shows_what_a_person_decides_by(capsys: pytest.CaptureFixture[s
 
 
 def test_a_listed_item_names_its_key_where_a_script_looks_for_it() -> None:
-    assert commands.document_of(make_item())["key"] == "getbill:main:debtor_request:enc_234"
+    assert commands.as_document(make_item())["key"] == "getbill:main:debtor_request:enc_234"
 
 
 def test_a_missing_secret_is_told_once() -> None:

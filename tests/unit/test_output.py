@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from receiver.cli.output import plain, progress, show_json, show_table
+from receiver.cli.output import as_printable, print_json, print_table, progress_bar
 
 
 def test_what_strangers_wrote_cannot_steer_the_terminal() -> None:
-    assert plain("a\x1b[2Jb\r\nc\u202ed\x9b") == "a [2Jb  c d "
+    assert as_printable("a\x1b[2Jb\r\nc\u202ed\x9b") == "a [2Jb  c d "
 
 
 def test_a_table_in_a_pipe_is_whole_and_shows_markup_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    show_table(("key", "title"), [("getbill:main:agreement:1", "[red]x[/red] " + "y" * 200), (None, "z")])
+    print_table(("key", "title"), [("getbill:main:agreement:1", "[red]x[/red] " + "y" * 200), (None, "z")])
 
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
@@ -20,15 +20,15 @@ def test_a_table_in_a_pipe_is_whole_and_shows_markup_as_text(capsys: pytest.Capt
 
 
 def test_an_empty_list_is_a_sentence_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    show_table(("key",), [], empty="Nothing is open.")
+    print_table(("key",), [], empty="Nothing is open.")
 
     assert capsys.readouterr().out == "Nothing is open.\n"
 
 
 def test_json_goes_to_stdout_and_progress_nowhere_when_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress("asking") as step:
+    with progress_bar("asking") as step:
         step(1, 2)
-        show_json({"name": "Zoë"})
+        print_json({"name": "Zoë"})
 
     seen = capsys.readouterr()
     assert (json.loads(seen.out), "Zoë" in seen.out, seen.err) == ({"name": "Zoë"}, True, "")

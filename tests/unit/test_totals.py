@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from receiver.cli.ledger import summary
+from receiver.cli.items import format_totals
 from receiver.domain.digest import TO_DECIDE, DigestRule
 from receiver.domain.digest_build import build_digest
 from receiver.domain.item import Item
@@ -109,12 +109,12 @@ def test_what_is_only_to_be_known_waits_and_is_not_at_risk_before_it_is_due() ->
 def test_the_terminal_says_what_waits_and_what_it_comes_to() -> None:
     found = [dispute(), question(), item(2, amount=None), replace(item(3), snoozed_until=NOW + timedelta(days=1))]
 
-    line = summary(add_up(found, NOW))
+    line = format_totals(add_up(found, NOW))
 
     assert line == (
         "3 open, 3 hold up collection, 1 snoozed; at risk: €1,500.00 + 1 with an amount or currency not known yet"
     )
-    assert summary(Totals()) == "0 open, 0 hold up collection"
+    assert format_totals(Totals()) == "0 open, 0 hold up collection"
 
 
 def _made(make: Any, n: int, debt: int, state: Any, asleep: timedelta | None, age: int, said: dict[str, Any]) -> Item:

@@ -1,0 +1,61 @@
+"""``casebell events`` and ``replay``: lists stored events (webhooks and clicks), and processes them again.
+
+``replay`` goes to the running service, which continues at once; without one it changes the database, and the next
+``casebell serve`` processes them.
+"""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from receiver.cli.deliveries import format_when
+from receiver.cli.options import LIMIT, TimeParam, with_config, with_json
+from receiver.cli.output import print_rows, progress_bar
+from receiver.cli.service import read_store, send_to_service
+from receiver.settings import Settings, load
+from receiver.store import events
+
+COLUMNS = ("id", "state", "source", "account", "event_id", "received_at", "attempts", "reason")
+
+
+@click.command("events")
+@click.option("--state", type=click.Choice(["new", "done", "quarantined"]), help="Only events in this state.")
+@click.option("--limit", **LIMIT)
+@with_json
+@with_config
+def events_command(config: Path, state: str | None, limit: int, as_json: bool) -> None:
+    """List stored events, newest first; those that cannot be processed are quarantined, with the reason."""
+    listed = asyncio.run(read_store(load(config), lambda connection: events.listed(connection, state, limit)))
+    rows = [{name: getattr(event, name) for name in events.Listed.__slots__} for event in listed]
+    print_rows(rows, COLUMNS, as_json=as_json, empty="No events.")
+
+
+@click.command("replay")
+@click.option("--event", metavar="ID", help="This event: its id at the sender, as `casebell events` lists it.")
+@click.option("--since", type=TimeParam(), help="All webhooks since then: 2026-03-02T09:00 (UTC), or 90m, 4h, 2d ago.")
+@click.option("--quarantined", is_flag=True, help="Only quarantined events, clicks included.")
+@with_config
+def replay_command(config: Path, event: str | None, since: datetime | None, quarantined: bool) -> None:
+    """Process stored events again; this never sends a second alert."""
+    if event is None and since is None and not quarantined:
+        raise click.UsageError("give --event ID, --since TIME or --quarantined")
+    settings = load(config)
+    with progress_bar("putting events back"):
+        count = asyncio.run(_replay(settings, event, since, quarantined))
+    if event is not None and not count:
+        raise click.ClickException(f"no finished event has the id {event}; `casebell events` lists them")
+    click.echo(f"{count} to be processed again{format_when(settings) if count else ''}")
+
+
+async def _replay(settings: Settings, event: str | None, since: datetime | None, is_quarantined: bool) -> int:
+    wanted = {"event": event, "since": since.isoformat() if since else None, "quarantined": is_quarantined}
+    answer = await send_to_service(settings, {"do": "replay", **wanted})
+    if answer is not None:
+        return int(answer["count"])
+    from receiver.app import open_adapters
+    from receiver.operations.replay import replay
+
+    async with open_adapters(settings) as adapters:
+        return await replay(adapters, event_id=event, since=since, is_quarantined=is_quarantined)
