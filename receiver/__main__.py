@@ -1,4 +1,4 @@
-"""``python -m receiver`` and the installed ``casebell`` are the same."""
+"""The entry point of ``python -m receiver`` and of the installed command ``casebell``."""
 
 from receiver.cli import casebell
 

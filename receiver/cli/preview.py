@@ -15,7 +15,7 @@ from receiver.errors import ConfigError
 from receiver.samples.items import SAMPLES, sample_item, sample_reminder
 from receiver.samples.notice import sample_notice
 from receiver.settings import Settings, load
-from receiver.store import items as ledger
+from receiver.store import items
 
 
 @click.command("preview")
@@ -84,7 +84,7 @@ def _render(what: str, notice: Notice, nudge: Reminder | None) -> dict[str, str]
 
 
 def _read_item(settings: Settings, key: str) -> Item:
-    found: Item | None = asyncio.run(read_store(settings, lambda connection: ledger.by_key(connection, key)))
-    if found is None:
+    item: Item | None = asyncio.run(read_store(settings, lambda connection: items.by_key(connection, key)))
+    if item is None:
         raise ConfigError(f"no item has the key {key}; `casebell items` lists them")
-    return found
+    return item

@@ -53,7 +53,7 @@ def sample_item(name: str) -> Item:
 
 
 def sample_reminder(name: str | None) -> Reminder | None:
-    """The reminder below the alert, for the sample_item that shows one."""
+    """The reminder below the alert, for the sample with one."""
     return Reminder("reminder", ANNA) if name == "reminder" else None
 
 

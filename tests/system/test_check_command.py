@@ -38,19 +38,19 @@ def test_a_good_configuration_is_printed_with_its_secrets_masked(tmp_path: Path)
     assert "warning: [people] names nobody" in done.stderr
 
 
-def test_every_fault_is_told_at_once_and_the_exit_code_is_2(tmp_path: Path) -> None:
+def test_every_fault_is_reported_at_once_and_the_exit_code_is_2(tmp_path: Path) -> None:
     (tmp_path / "other.toml").write_text(GOOD.replace("api_token", "api_tokn").replace("https:", "ftp:"))
 
     done = casebell("check", "--config", "other.toml", folder=tmp_path, **VARIABLES)
 
     assert (done.returncode, done.stdout) == (2, "")
-    told = done.stderr.splitlines()
-    assert [line.split(": ")[:2] for line in told] == [
+    faults = done.stderr.splitlines()
+    assert [line.split(": ")[:2] for line in faults] == [
         ["other.toml", "public_url"],
         ["other.toml", "getbill[0].api_tokn"],
         ["other.toml", "getbill[0]"],
     ]
-    assert 'the nearest known one is "api_token"' in told[1]
+    assert 'the nearest known one is "api_token"' in faults[1]
 
 
 def test_the_file_is_also_found_through_the_environment(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_wrong_use_is_exit_code_2(tmp_path: Path, words: list[str]) -> None:
     assert casebell(*words, folder=tmp_path).returncode == 2
 
 
-def test_a_fresh_key_is_good_for_secret_keys(tmp_path: Path) -> None:
+def test_a_new_key_is_accepted_in_secret_keys(tmp_path: Path) -> None:
     (tmp_path / "casebell.toml").write_text(GOOD)
 
     keys = [casebell("keys", "new", folder=tmp_path).stdout.strip() for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Commands and configuration as a person meets them in a terminal."""
+"""The output of commands and faults of the configuration in a terminal."""
 
 import json
 
@@ -25,7 +25,7 @@ slack = ["C0123456789"]
 """
 
 
-def test_json_of_what_strangers_wrote_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_of_text_from_outside_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"title": HOSTILE + "\nZoë"})
 
     shown = capsys.readouterr().out
@@ -35,7 +35,7 @@ def test_json_of_what_strangers_wrote_cannot_steer_the_terminal(capsys: pytest.C
 
 
 @pytest.mark.parametrize("error", [CasebellError("refused", HOSTILE), ConfigError(f"one\n{HOSTILE}")])
-def test_an_error_that_quotes_strangers_cannot_steer_the_terminal(
+def test_an_error_that_quotes_text_from_outside_cannot_control_the_terminal(
     error: CasebellError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -48,7 +48,7 @@ def test_an_error_that_quotes_strangers_cannot_steer_the_terminal(
     assert all(c.isprintable() or c == "\n" for c in outcome.output)
 
 
-def test_a_refusal_of_the_source_is_told_as_a_sentence_on_one_safe_line() -> None:
+def test_a_refusal_of_the_source_is_a_sentence_on_one_printable_line() -> None:
     refused = make_item(make_snapshot(source="getbill"), problem=HOSTILE)
     still_open = make_item(make_snapshot(source="debitura"), problem="still_open")
 
@@ -57,7 +57,7 @@ def test_a_refusal_of_the_source_is_told_as_a_sentence_on_one_safe_line() -> Non
     assert commands.format_problem(make_item()) is None
 
 
-def test_one_item_shows_what_a_person_decides_by(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_item_is_shown_with_what_people_need_for_a_decision(capsys: pytest.CaptureFixture[str]) -> None:
     item = make_item(make_snapshot(deadline_at=NOW), note="Ask Jane again")
     commands.print_item(item, [], [])
 
@@ -71,11 +71,11 @@ def test_one_item_shows_what_a_person_decides_by(capsys: pytest.CaptureFixture[s
         assert fact in shown
 
 
-def test_a_listed_item_names_its_key_where_a_script_looks_for_it() -> None:
+def test_the_json_of_an_item_has_its_key_at_the_top() -> None:
     assert commands.as_document(make_item())["key"] == "getbill:main:debtor_request:enc_234"
 
 
-def test_a_missing_secret_is_told_once() -> None:
+def test_a_missing_secret_is_reported_once() -> None:
     with pytest.raises(ConfigError) as caught:
         parse(CONFIG, "casebell.toml", {"KEYS": "k" * 40, "TOKEN": "xoxb-1"})
 
@@ -84,7 +84,7 @@ def test_a_missing_secret_is_told_once() -> None:
     ]
 
 
-def test_an_empty_list_is_still_told() -> None:
+def test_an_empty_list_is_reported() -> None:
     with pytest.raises(ConfigError) as caught:
         parse(CONFIG.replace('["env:NOPE"]', "[]"), "casebell.toml", {"KEYS": "k" * 40, "TOKEN": "xoxb-1"})
 

@@ -1,4 +1,4 @@
-"""What a terminal shows of what strangers wrote."""
+"""The output of commands on a terminal and in a pipe."""
 
 import json
 
@@ -7,11 +7,11 @@ import pytest
 from receiver.cli.output import as_printable, print_json, print_table, progress_bar
 
 
-def test_what_strangers_wrote_cannot_steer_the_terminal() -> None:
+def test_text_from_outside_cannot_control_the_terminal() -> None:
     assert as_printable("a\x1b[2Jb\r\nc\u202ed\x9b") == "a [2Jb  c d "
 
 
-def test_a_table_in_a_pipe_is_whole_and_shows_markup_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_in_a_pipe_is_not_wrapped_and_shows_markup_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("key", "title"), [("getbill:main:agreement:1", "[red]x[/red] " + "y" * 200), (None, "z")])
 
     lines = capsys.readouterr().out.splitlines()
@@ -25,7 +25,7 @@ def test_an_empty_list_is_a_sentence_for_people(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == "Nothing is open.\n"
 
 
-def test_json_goes_to_stdout_and_progress_nowhere_when_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_goes_to_stdout_and_progress_only_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with progress_bar("asking") as step:
         step(1, 2)
         print_json({"name": "Zoë"})

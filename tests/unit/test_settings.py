@@ -1,4 +1,4 @@
-"""A configuration that is wrong says everything that is wrong; one that is right says what it means."""
+"""Reading the configuration: every fault is reported with a correction, and every key is read."""
 
 import tomllib
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ def faults(*parts: str, environ: Mapping[str, str] = ENVIRON) -> list[str]:
     return caught.value.message.splitlines()
 
 
-def test_the_smallest_configuration_has_calm_defaults() -> None:
+def test_a_minimal_configuration_gets_defaults() -> None:
     settings = read(TOP, GETBILL)
 
     account = settings.getbill[0]
@@ -57,8 +57,8 @@ def test_a_secret_is_read_from_a_file_beside_the_configuration(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("token", ["tok\u00a0en", "\u201ctoken\u201d", "two words", "k\u00e9y", "two\nlines", "\x7f"])
-def test_a_token_that_no_header_can_hold_is_told_before_the_first_call(token: str) -> None:
-    told = faults(
+def test_a_token_that_no_header_can_hold_is_a_fault(token: str) -> None:
+    reported = faults(
         TOP,
         '[[getbill]]\nname = "g"\napi_token = "env:BAD"\n[[debitura]]\nname = "d"\napi_key = "env:BAD"\n',
         '[slack]\nbot_token = "env:BAD"\nsigning_secrets = ["env:BAD"]\n',
@@ -66,7 +66,7 @@ def test_a_token_that_no_header_can_hold_is_told_before_the_first_call(token: st
     )
 
     cure = "env:BAD has a character that a token cannot have; copy it again"
-    assert [fault.removeprefix("casebell.toml: ") for fault in told] == [
+    assert [fault.removeprefix("casebell.toml: ") for fault in reported] == [
         f"getbill[0].api_token: {cure}", f"debitura[0].api_key: {cure}", f"slack.bot_token: {cure}",
     ]  # fmt: skip
 
@@ -86,19 +86,19 @@ routes[0].slack: needs the section [slack], which is missing
 """
 
 
-def test_every_fault_is_told_in_one_run_each_with_file_key_and_cure() -> None:
-    told = faults(
+def test_every_fault_is_reported_in_one_run_with_file_key_and_correction() -> None:
+    reported = faults(
         'public_url = "http://casebell.example.com"\nsecret_keys = ["env:SHORT"]\n',
         '[[getbill]]\nname = "main"\napi_token = "tok"\npoll_every = "5 minutes"\npol_every = "5m"\n',
         '[[getbill]]\nname = "main"\napi_token = "env:NOT_SET"\nreads_per_hour = "5"\n',
         '[[routes]]\nname = "all"\nslack = ["disputes"]\ntimezone = "Mars"\n',
     )
 
-    assert [fault.removeprefix("casebell.toml: ") for fault in told] == EVERY_FAULT.splitlines()
+    assert [fault.removeprefix("casebell.toml: ") for fault in reported] == EVERY_FAULT.splitlines()
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "expected"),
     [
         ('public_url = "x"', "public_url"),
         ('public_url = "https://u:p@x.example"', "has no user name"),
@@ -171,16 +171,16 @@ def test_every_fault_is_told_in_one_run_each_with_file_key_and_cure() -> None:
         ('[[automations]]\nname = "a"\nverb = "reply"\nmatch = {}', 'automations[0].verb: "reply"'),
     ],
 )
-def test_a_fault_names_its_key_and_what_would_be_right(line: str, told: str) -> None:
+def test_a_fault_names_its_key_and_what_to_write(line: str, expected: str) -> None:
     top = "" if line.startswith("public_url") else TOP  # a key may not be there twice
 
-    assert any(told in fault for fault in faults(f"{top}\n{line}\n"))
+    assert any(expected in fault for fault in faults(f"{top}\n{line}\n"))
 
 
 def test_faults_never_show_a_secret() -> None:
-    told = faults(TOP, '[[debitura]]\nname = "m"\napi_key = "hunter2-literal"\nwebhook_secrets = ["env:SHORT"]\n')
+    reported = faults(TOP, '[[debitura]]\nname = "m"\napi_key = "hunter2-literal"\nwebhook_secrets = ["env:SHORT"]\n')
 
-    assert not any("hunter2" in fault or "short" in fault for fault in told)
+    assert not any("hunter2" in fault or "short" in fault for fault in reported)
 
 
 def test_a_syntax_error_names_its_line() -> None:
@@ -205,7 +205,7 @@ def test_an_unreadable_file_is_a_fault_and_no_traceback(tmp_path: Path, content:
         load(path, {})
 
 
-def test_everything_the_interface_promises_is_understood() -> None:
+def test_every_key_of_a_full_configuration_is_read() -> None:
     settings = read(
         TOP,
         GETBILL,
@@ -273,7 +273,7 @@ def test_the_masked_configuration_is_toml_and_holds_no_secret() -> None:
     assert not any(secret in text or secret in repr(settings) for secret in (*ENVIRON["KEYS"].split(", "), "t0ken"))
 
 
-def test_every_secret_is_known_to_whoever_redacts_logs() -> None:
+def test_the_redaction_of_logs_gets_every_secret() -> None:
     settings = read(TOP, 'database_url = "env:DATABASE_URL"\n', GETBILL, SLACK)
 
     assert settings.secrets() >= {"t0ken-of-getbill", "an-older-key-of-24-chars", "p4ss%2Fword", "p4ss/word"}
@@ -316,7 +316,7 @@ def test_the_example_file_is_a_good_configuration() -> None:
 @pytest.mark.parametrize(
     "junk", ['"x"', "5", "-1.5", "true", "nan", "[]", "[5]", "{}", "[{}]", "1979-05-27", '"\\u0000"']
 )
-def test_any_value_of_any_type_is_a_fault_at_worst(junk: str) -> None:
+def test_a_value_of_any_type_causes_a_fault_and_no_traceback(junk: str) -> None:
     for section, field in keys_of(Settings).items():
         table, is_list = table_in(field.annotation)
         header = f"[[{section}]]" if is_list else f"[{section}]"
@@ -331,7 +331,7 @@ def test_an_inline_table_may_run_over_several_lines() -> None:
 
 
 @given(st.integers(min_value=1, max_value=10**7))
-def test_a_duration_is_written_as_it_can_be_read(seconds: int) -> None:
+def test_a_duration_survives_writing_and_reading(seconds: int) -> None:
     settings = read(TOP, f"drain_grace = {toml_value(timedelta(seconds=seconds))}\n")
 
     assert settings.drain_grace == timedelta(seconds=seconds)

@@ -1,11 +1,11 @@
-"""What `casebell check` warns of: valid but probably a mistake."""
+"""Warnings of `casebell check`: valid but probably a mistake."""
 
 from tests.unit.settings_text import GETBILL, ROUTE, SLACK, TOP, read
 
 DEBITURA = '[[debitura]]\nname = "nordic"\napi_key = "env:TOKEN"\n'
 
 
-def test_what_is_hardly_meant_is_a_warning_and_not_a_fault() -> None:
+def test_a_probable_mistake_is_a_warning_and_not_a_fault() -> None:
     settings = read(
         TOP.replace("https://casebell.example.com", "http://localhost:8080"),
         GETBILL,
@@ -26,74 +26,76 @@ def test_what_is_hardly_meant_is_a_warning_and_not_a_fault() -> None:
 def about_rule(match: str, *sections: str) -> list[str]:
     rule = f'[[automations]]\nname = "sure"\nverb = "validate"\nmatch = {{ {match} }}\n'
     return [
-        told for told in read(TOP, GETBILL, SLACK, ROUTE, *sections, rule).warnings if told.startswith("automation")
+        warning
+        for warning in read(TOP, GETBILL, SLACK, ROUTE, *sections, rule).warnings
+        if warning.startswith("automation")
     ]
 
 
-def test_a_rule_that_asks_for_a_confidence_that_nobody_tells_is_warned_of() -> None:
+def test_a_minimum_confidence_for_kinds_without_one_is_a_warning() -> None:
     kinds = 'kind = ["hardship", "ai_dispute"]'
 
     for least in (90, 0):
-        (told,) = about_rule(f"{kinds}, min_confidence = {least}")
-        assert "'sure' never matches hardship: Getbill reports no confidence" in told
+        (warning,) = about_rule(f"{kinds}, min_confidence = {least}")
+        assert "'sure' never matches hardship: Getbill reports no confidence" in warning
     assert about_rule(kinds) == []
 
 
-def test_a_known_kind_in_another_case_is_known() -> None:
+def test_the_case_of_a_kind_does_not_matter() -> None:
     assert about_rule('kind = ["AI_Dispute "]') == []
-    (told,) = about_rule('kind = ["Hardship"], min_confidence = 90')
-    assert "'sure' never matches hardship" in told
+    (warning,) = about_rule('kind = ["Hardship"], min_confidence = 90')
+    assert "'sure' never matches hardship" in warning
 
 
-def test_a_rule_for_an_account_that_takes_no_decision_is_warned_of() -> None:
-    (told,) = about_rule('account = ["nordic"]', DEBITURA)
+def test_a_rule_for_an_account_without_decisions_is_a_warning() -> None:
+    (warning,) = about_rule('account = ["nordic"]', DEBITURA)
 
-    assert "'sure' never acts: only items of [[getbill]]" in told
+    assert "'sure' never acts: only items of [[getbill]]" in warning
     assert about_rule('account = ["nordic", "main"]', DEBITURA) == []
 
 
-def test_a_rule_for_nothing_but_what_takes_two_people_is_warned_of() -> None:
+def test_a_rule_whose_items_all_need_two_people_is_a_warning() -> None:
     people = '[people]\nresolvers = ["@creditor.example"]\nfour_eyes_above = { EUR = 500, SEK = 5000 }\n'
 
     for match in ('currency = ["DKK"]', 'currency = ["EUR"], min_amount = 501', "min_amount = 5001"):
-        (told,) = about_rule(match, people)
-        assert "'sure' never acts: every item it matches needs two people" in told
+        (warning,) = about_rule(match, people)
+        assert "'sure' never acts: every item it matches needs two people" in warning
     for match in ("max_amount = 9000", "min_amount = 501", 'currency = ["DKK", "EUR"], min_amount = 500'):
         assert about_rule(match, people) == []
 
 
-def test_a_currency_that_a_route_or_a_rule_names_and_that_has_no_limit_is_warned_of() -> None:
+def test_a_currency_of_a_route_or_a_rule_without_a_limit_is_a_warning() -> None:
     people = '[people]\nresolvers = ["@creditor.example"]\nfour_eyes_above = { EUR = 10000, SEK = 5000 }\n'
     route = ROUTE + 'match = { currency = ["EUR", "DKK"] }\n'
     rule = '[[automations]]\nname = "sure"\nverb = "validate"\nmatch = { currency = ["SEK", "DKK", "JPY"] }\n'
-    told = [one for one in read(TOP, GETBILL, SLACK, people, route, rule).warnings if "four_eyes_above" in one]
+    warnings = [each for each in read(TOP, GETBILL, SLACK, people, route, rule).warnings if "four_eyes_above" in each]
 
     above = "above its smallest limit, 5000, a second person must confirm, and automations never act"
-    assert told == [
+    assert warnings == [
         f"four_eyes_above has no limit for DKK (route 'all', automation 'sure'): {above}",
         f"four_eyes_above has no limit for JPY (automation 'sure'): {above}",
     ]
 
 
-def test_four_eyes_that_no_second_person_can_have_are_warned_of() -> None:
+def test_four_eyes_without_a_possible_second_person_is_a_warning() -> None:
     mail = '[email]\nsmtp_url = "smtp://localhost"\nsender = "a@creditor.example"\n'
     limits = "four_eyes_above = { EUR = 10000 }\n"
     one = f'[people]\nresolvers = ["@creditor.example", "anna@creditor.example", "U1"]\n{limits}'
     two = f'[people]\nresolvers = ["anna@creditor.example"]\nadmins = ["ben@creditor.example"]\n{limits}'
 
-    assert any("nobody can confirm" in told for told in read(TOP, GETBILL, mail, one).warnings)
-    assert not any("nobody can confirm" in told for told in read(TOP, GETBILL, mail, two).warnings)
-    assert not any("nobody can confirm" in told for told in read(TOP, GETBILL, SLACK, one).warnings)
+    assert any("nobody can confirm" in warning for warning in read(TOP, GETBILL, mail, one).warnings)
+    assert not any("nobody can confirm" in warning for warning in read(TOP, GETBILL, mail, two).warnings)
+    assert not any("nobody can confirm" in warning for warning in read(TOP, GETBILL, SLACK, one).warnings)
 
 
-def test_nothing_configured_is_warned_of() -> None:
+def test_an_empty_configuration_is_a_warning() -> None:
     warnings = read(TOP).warnings
 
     assert any("nothing to watch" in warning for warning in warnings)
     assert any("no route matches everything" in warning for warning in warnings)
 
 
-def test_a_password_in_the_database_address_is_warned_of_unless_it_comes_from_the_environment() -> None:
+def test_a_password_in_the_database_url_is_a_warning_unless_it_comes_from_the_environment() -> None:
     literal = read(TOP, 'database_url = "postgresql://u:pw@db.example/x"\n')
     from_environment = read(TOP, 'database_url = "env:DATABASE_URL"\n')
 
@@ -101,13 +103,13 @@ def test_a_password_in_the_database_address_is_warned_of_unless_it_comes_from_th
     assert not any("database_url" in warning for warning in from_environment.warnings)
 
 
-def test_an_address_of_a_route_that_people_does_not_name_is_warned_of() -> None:
+def test_an_address_of_a_route_outside_people_is_a_warning() -> None:
     mail = '[email]\nsmtp_url = "smtp://mail.creditor.example"\nsender = "casebell@creditor.example"\n'
     route = '[[routes]]\nname = "all"\nemail = ["AR@creditor.example", "law@partner.example"]\n'
     people = '[people]\nresolvers = ["@Creditor.example"]\n'
 
-    told = [warning for warning in read(TOP, GETBILL, mail, people, route).warnings if "does not name" in warning]
+    warnings = [warning for warning in read(TOP, GETBILL, mail, people, route).warnings if "does not name" in warning]
 
-    assert told == [
+    assert warnings == [
         "route 'all': [people] does not name law@partner.example, so its mails have no links to decide or to open files"
     ]
