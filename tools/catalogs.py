@@ -38,8 +38,9 @@ KEYWORDS = {  # function: positions of its sentences among the arguments, from 1
     "N_": (1,),  # marks a sentence that is translated elsewhere
     "say": (2,),  # Translator.say(locale, message)
     "plural": (2, 3),  # Translator.plural(locale, one, many)
-    "words": (1,),  # the same two, bound to a locale
-    "numbered": (1, 2),
+    "words": (1,),  # the same, bound to a locale
+    "gettext": (1,),
+    "ngettext": (1, 2),
 }
 
 Call = tuple[int, str | None, tuple[str | None, ...], list[str]]

@@ -49,7 +49,7 @@ def test_the_extraction_finds_sentences_of_every_package() -> None:
 def test_the_extraction_finds_calls_that_babels_own_misses() -> None:
     code = b"""a = f"<b>{say(locale, 'in an f-string')}</b>"
 b = say(locale, "one" if x else "other", who=say(locale, "in an argument"))
-c = numbered("one item", "items")
+c = ngettext("one item", "items")
 d = say(locale, variable)
 """
 

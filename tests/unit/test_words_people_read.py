@@ -10,7 +10,6 @@ import pytest
 from notifiers.email.render import render as render_mail
 from notifiers.i18n.translator import Translator
 from notifiers.slack.render import render, render_text_only
-from receiver.cli.preview import sample_notice
 from receiver.domain.item import Attempt, Detail, Line, Medium
 from receiver.domain.notice import Link, Notice, Story
 from receiver.domain.routing import Route
