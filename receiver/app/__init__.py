@@ -52,7 +52,7 @@ from receiver.upstream.getbill.client import Getbill
 from receiver.upstream.http import OnReply
 from receiver.web.app import build_app
 from receiver.web.connection_limits import ConnectionLimits
-from receiver.web.server import Server, listen, stopping, url_of
+from receiver.web.server import Server, listen, stop_on_signals, url_of
 
 Wrap = Callable[[Database], Database]
 READY_LINE = "casebell is listening on {url}"
@@ -180,7 +180,7 @@ async def serve(
             prepare_interpreter()
             refused = adapters.metrics.connections_refused_total
             server = Server(build_app(adapters, beside), ConnectionLimits(lambda why: refused.labels(why).inc()))
-            with stopping(stop):
+            with stop_on_signals(stop):
                 web = asyncio.create_task(server.serve([listening]))
                 loops = asyncio.create_task(worker.run(adapters, stop, grace_s=settings.drain_grace.total_seconds()))
                 announcing = asyncio.create_task(_announce(server, url))

@@ -1,4 +1,4 @@
-"""Every URL of Casebell on one screen (interfaces.md, HTTP)."""
+"""The web application: every route on one screen."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from receiver.context import Adapters
-from receiver.web import health, slack_surfaces, webhooks
-from receiver.web.action_pages import link_routes
-from receiver.web.action_service import LinkActionService
-from receiver.web.admin_pages import running_routes
+from receiver.web import health, slack, webhooks
+from receiver.web.action_pages import action_routes
+from receiver.web.action_service import ActionService
+from receiver.web.admin_pages import admin_routes
 from receiver.web.control import control
 from receiver.web.inbox import inbox_routes
 from receiver.web.item import item_routes
@@ -21,18 +21,18 @@ from receiver.web.session_pages import session_routes
 from receiver.web.unsubscribe import unsubscribe_routes
 
 
-def build_app(adapters: Adapters, beside: Sequence[BaseRoute] = ()) -> Starlette:
-    """The web application over these adapters, with further routes ``beside`` its own; it starts nothing by itself."""
-    decide = LinkActionService(adapters)
+def build_app(adapters: Adapters, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """Build the application. It starts no loop. ``extra_routes``: for tests and benchmarks."""
+    service = ActionService(adapters)
     app = Starlette(
         routes=[
-            *beside,
+            *extra_routes,
             Route("/webhooks/{source}/{account}", webhooks.receive, methods=["POST"]),
-            Route("/slack/interactions", webhooks.interact, methods=["POST"]),
-            Route("/slack/commands", slack_surfaces.command, methods=["POST"]),
-            Route("/slack/events", slack_surfaces.event, methods=["POST"]),
-            *link_routes(decide),
-            *media_routes(decide),
+            Route("/slack/interactions", slack.interact, methods=["POST"]),
+            Route("/slack/commands", slack.command, methods=["POST"]),
+            Route("/slack/events", slack.event, methods=["POST"]),
+            *action_routes(service),
+            *media_routes(service),
             *unsubscribe_routes(adapters),
             Route("/control", control, methods=["POST"]),
             Route("/healthz", health.healthz),
@@ -43,7 +43,7 @@ def build_app(adapters: Adapters, beside: Sequence[BaseRoute] = ()) -> Starlette
             *item_routes(adapters),
             *login_routes(adapters),
             *session_routes(adapters),
-            *running_routes(adapters),
+            *admin_routes(adapters),
         ],
         exception_handlers=error_handlers(adapters.translator),
     )

@@ -1,7 +1,7 @@
-"""Step 1, below HTTP: how long and how much a stranger may send before a request is whole (reliability.md, A.8).
+"""Limits on the time and the size of requests, below HTTP: they apply before a request is complete.
 
-uvicorn has no such limits of its own; this is its protocol with them. Bodies have theirs in ``intake.py``. What it
-relies on in uvicorn is named in ``RELIES_ON``, and a test holds the two together.
+uvicorn has no such limits (docs/vendors/webhooks.md#ingest); this is its protocol with them. ``request_body.py`` limits
+bodies. ``UVICORN_METHODS`` names what this module needs of uvicorn, and a test checks that they exist.
 """
 
 import asyncio
@@ -12,15 +12,15 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-RELIES_ON: Final = (
+UVICORN_METHODS: Final = (
     *("connection_made", "connection_lost", "data_received", "pause_writing", "resume_writing", "send_400_response"),
     *("on_message_begin", "on_url", "on_header", "on_body", "on_message_complete", "on_response_complete"),
     "timeout_keep_alive_handler",
 )
-SLICE: Final = 8 * 1024  # of what arrived, so that an endless header is noticed before it is all in memory
-FILES_FOR_THE_REST: Final = 128  # the database, what leaves, the log
+HEAD_SLICE: Final = 8 * 1024  # parsed at a time, so that an endless head is refused before it is in memory
+RESERVED_FILES: Final = 128  # for the database, outgoing connections, the log
 
-_ANSWERS: Final = {
+_STATUS_LINES: Final = {
     "slow": b"408 Request Timeout",
     "long_line": b"414 URI Too Long",
     "long_head": b"431 Request Header Fields Too Large",
@@ -30,78 +30,88 @@ _ANSWERS: Final = {
 
 
 class _RefusedError(Exception):
-    """Ends the parsing of a request; the reason is in ``LimitedProtocol._why``."""
+    """Ends the parsing of a request; the reason is in ``LimitedProtocol._reason``."""
 
 
 @dataclass(slots=True)
 class ConnectionLimits:
-    """The limits, and who is waited for: connections whose next or present request is not whole, oldest first."""
+    """The limits, shared by all connections.
+
+    ``on_refusal`` gets the reason of each refusal. ``idle_timeout_s``: between two requests. ``head_timeout_s``: from
+    the connection, or the last response, to the end of the next head. ``stall_timeout_s``: in which a client must read
+    from a response. ``max_discarded_body``: bytes of a body that are still read after the response, because a
+    connection closed earlier would lose the response. ``incomplete``: connections without a complete request, the
+    oldest first.
+    """
 
     on_refusal: Callable[[str], None]
-    most_connections: int = 2048
-    idle_s: int = 5
-    head_s: float = 10.0  # from the connection, or the last answer, to the end of the next head
-    reads_within_s: float = 30.0  # that somebody takes not to read an answer
-    most_line: int = 8 * 1024
-    most_head: int = 32 * 1024
-    most_headers: int = 100
-    most_after_answer: int = 4 * 1024 * 1024  # of a body nobody wants any more: read and dropped, so the answer arrives
-    waited_for: dict["LimitedProtocol", None] = field(default_factory=dict)
+    max_connections: int = 2048
+    idle_timeout_s: int = 5
+    head_timeout_s: float = 10.0
+    stall_timeout_s: float = 30.0
+    max_request_line: int = 8 * 1024
+    max_head: int = 32 * 1024
+    max_headers: int = 100
+    max_discarded_body: int = 4 * 1024 * 1024
+    incomplete: dict["LimitedProtocol", None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.most_connections = min(self.most_connections, _files_to_be_had(self.most_connections + FILES_FOR_THE_REST))
+        self.max_connections = _raise_connection_limit(self.max_connections)
 
 
 class LimitedProtocol(HttpToolsProtocol):
     """One connection."""
 
-    def __init__(self, *args: Any, doorway: ConnectionLimits, **named: Any) -> None:
-        super().__init__(*args, **named)
-        self._doorway = doorway
-        self._why = ""
-        self._deadline: asyncio.TimerHandle | None = None
-        self._reader_deadline: asyncio.TimerHandle | None = None
+    def __init__(self, *args: Any, limits: ConnectionLimits, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._limits = limits
+        self._reason = ""  # why the request was refused
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._stall_timer: asyncio.TimerHandle | None = None
         self._is_in_head = False
         self._has_begun = False
         self._head_bytes = 0
-        self._after_answer = 0
+        self._discarded_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        if len(self.connections) >= self._doorway.most_connections and not self._make_room():
+        if len(self.connections) >= self._limits.max_connections and not self._abort_oldest_incomplete():
             self.transport = transport
             self._refuse("full")
             return
         super().connection_made(transport)
-        self._wait()
+        self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        self._cancel_reader_deadline()
+        self._end_await_request()
+        self._cancel_stall_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Heads are taken a slice at a time; after a refusal nothing is looked at any more."""
-        while data and not self._why and not self.transport.is_closing():
-            part, data = (data[:SLICE], data[SLICE:]) if self._is_before_body else (data, b"")
+        """Parse a head in slices. After a refusal all data is ignored."""
+        while data and not self._reason and not self.transport.is_closing():
+            part, data = (data[:HEAD_SLICE], data[HEAD_SLICE:]) if self._is_before_body else (data, b"")
             self._head_bytes += len(part) if self._is_before_body else 0
             super().data_received(part)
-            if self._is_before_body and self._head_bytes > self._doorway.most_head and not self._why:
-                self._why = "long_head"
+            if self._is_before_body and self._head_bytes > self._limits.max_head and not self._reason:
+                self._reason = "long_head"
                 self.send_400_response("")
 
     def send_400_response(self, msg: str) -> None:
-        """Where uvicorn refuses what is no HTTP, and we what is too much; after answers that are still to be given."""
+        """Refuse the request. uvicorn calls this for invalid HTTP, this class for a limit that was exceeded.
+
+        Responses to earlier requests of the connection are sent first.
+        """
         del msg
-        self._why = self._why or "not_http"
-        present: RequestResponseCycle | None = self.cycle
-        if present and not present.response_complete and not present.more_body:
-            present.keep_alive = False  # an earlier request of this connection is whole: it is answered, then over
-            self._doorway.on_refusal(self._why)
-        elif present and present.response_started and not present.response_complete:
-            self._doorway.on_refusal(self._why)
+        self._reason = self._reason or "not_http"
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle and not cycle.response_complete and not cycle.more_body:
+            cycle.keep_alive = False  # an earlier request is complete: answer it, then close
+            self._limits.on_refusal(self._reason)
+        elif cycle and cycle.response_started and not cycle.response_complete:
+            self._limits.on_refusal(self._reason)
             self.transport.abort()
         else:
-            self._refuse(self._why)
+            self._refuse(self._reason)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -109,134 +119,135 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
-        if len(self.url) > self._doorway.most_line:
-            self._why = "long_line"
+        if len(self.url) > self._limits.max_request_line:
+            self._reason = "long_line"
             raise _RefusedError
 
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
-        if len(self.headers) > self._doorway.most_headers:
-            self._why = "long_head"
+        if len(self.headers) > self._limits.max_headers:
+            self._reason = "long_head"
             raise _RefusedError
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
         self._head_bytes = 0
-        self._cancel_deadline()  # the body has one of its own, in intake.py
+        self._cancel_head_timer()  # request_body.py limits the time of the body
         if self.parser.should_upgrade() and self.parser.get_method() not in {b"GET", b"HEAD"}:
-            raise _RefusedError  # the parser would leave the body out, and what it said would seem forged
+            raise _RefusedError  # the parser would drop the body, and its signature would then be wrong
         super().on_headers_complete()
-        if self.expect_100_continue:  # answered without it, nobody could tell a body from the next request
+        if self.expect_100_continue:  # if the response comes first, a body cannot be told from the next request
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
         if self.cycle.response_complete:
-            self._after_answer += len(body)
-            if self._after_answer > self._doorway.most_after_answer:
-                self._hang_up()
+            self._discarded_bytes += len(body)
+            if self._discarded_bytes > self._limits.max_discarded_body:
+                self._close()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._has_begun = False
         if not self.cycle.response_complete:
-            self._stop_waiting()
+            self._end_await_request()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._after_answer = 0
+        self._discarded_bytes = 0
         if self.transport.get_write_buffer_size():
-            self._watch_reader()
+            self._start_stall_timer()
         if not self.transport.is_closing() and self.cycle.response_complete:
-            self._wait()
+            self._await_request()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._watch_reader()
+        self._start_stall_timer()
 
     def resume_writing(self) -> None:
-        self._cancel_reader_deadline()
+        self._cancel_stall_timer()
         super().resume_writing()
 
     def timeout_keep_alive_handler(self) -> None:
-        self._hang_up()
+        self._close()
+
+    def abort(self) -> None:
+        """End this connection at once."""
+        self._end_await_request()
+        self.connections.discard(self)
+        self.transport.abort()
 
     @property
     def _is_before_body(self) -> bool:
         return self._is_in_head or not self._has_begun
 
-    def _wait(self) -> None:
-        """From here on the next head must be whole in time; until the request is, its connection may have to go."""
-        self._stop_waiting()
-        self._doorway.waited_for[self] = None
-        self._deadline = self.loop.call_later(self._doorway.head_s, self._too_slow)
+    def _await_request(self) -> None:
+        """Start the time for the next head. Until the request is complete, ``full`` may end this connection."""
+        self._end_await_request()
+        self._limits.incomplete[self] = None
+        self._head_timer = self.loop.call_later(self._limits.head_timeout_s, self._on_head_timeout)
 
-    def _stop_waiting(self) -> None:
-        self._doorway.waited_for.pop(self, None)
-        self._cancel_deadline()
+    def _end_await_request(self) -> None:
+        self._limits.incomplete.pop(self, None)
+        self._cancel_head_timer()
 
-    def _cancel_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def _cancel_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
-    def _watch_reader(self) -> None:
-        self._cancel_reader_deadline()
-        self._reader_deadline = self.loop.call_later(self._doorway.reads_within_s, self._look_at_reader)
+    def _start_stall_timer(self) -> None:
+        self._cancel_stall_timer()
+        self._stall_timer = self.loop.call_later(self._limits.stall_timeout_s, self._on_stall_timeout)
 
-    def _cancel_reader_deadline(self) -> None:
-        if self._reader_deadline is not None:
-            self._reader_deadline.cancel()
-            self._reader_deadline = None
+    def _cancel_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
-    def _too_slow(self) -> None:
-        if not self._is_in_head:  # silent, or still sending a body that was refused
-            self._hang_up()
+    def _on_head_timeout(self) -> None:
+        if not self._is_in_head:  # no request, or the rest of a body after its response
+            self._close()
             return
-        self._why = "slow"
+        self._reason = "slow"
         self.send_400_response("")
 
-    def _look_at_reader(self) -> None:
+    def _on_stall_timeout(self) -> None:
         if self.transport.get_write_buffer_size():
-            self._doorway.on_refusal("slow_reader")
+            self._limits.on_refusal("slow_reader")
             self.transport.abort()
 
-    def _make_room(self) -> bool:
-        """Full: whoever has taken longest over a request goes. A good sender's is whole within milliseconds."""
-        slowest = next(iter(self._doorway.waited_for), None)
-        if slowest is None:
+    def _abort_oldest_incomplete(self) -> bool:
+        """Make room: a legitimate sender completes a request within milliseconds. False if all are complete."""
+        oldest = next(iter(self._limits.incomplete), None)
+        if oldest is None:
             return False
-        self._doorway.on_refusal("full")
-        slowest.give_way()
+        self._limits.on_refusal("full")
+        oldest.abort()
         return True
 
-    def give_way(self) -> None:
-        """End this connection, whatever it was about."""
-        self._stop_waiting()
-        self.connections.discard(self)
-        self.transport.abort()
-
-    def _refuse(self, why: str) -> None:
-        self._why = why
-        self._doorway.on_refusal(why)
-        head = b"HTTP/1.1 " + _ANSWERS[why] + b"\r\nContent-Length: 0\r\nConnection: close\r\n"
-        self.transport.write(head + (b"Retry-After: 5\r\n\r\n" if why == "full" else b"\r\n"))
+    def _refuse(self, reason: str) -> None:
+        self._reason = reason
+        self._limits.on_refusal(reason)
+        head = b"HTTP/1.1 " + _STATUS_LINES[reason] + b"\r\nContent-Length: 0\r\nConnection: close\r\n"
+        self.transport.write(head + (b"Retry-After: 5\r\n\r\n" if reason == "full" else b"\r\n"))
         self.transport.close()
-        self._watch_reader()
+        self._start_stall_timer()
 
-    def _hang_up(self) -> None:
-        """Close; somebody who has not read the last answer by now is not waited for."""
+    def _close(self) -> None:
+        """Close the connection, without waiting for a client that has not read the last response."""
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
             self.transport.close()
 
 
-def _files_to_be_had(wanted: int) -> int:
-    """How many connections this process can hold; asks for as many files as ``wanted`` and is content with fewer."""
+def _raise_connection_limit(connections: int) -> int:
+    """Raise the process's limit of open files for so many connections. Returns how many it allows, at least 16."""
+    files = connections + RESERVED_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        soft = files if hard == resource.RLIM_INFINITY else min(files, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    most = wanted if soft == resource.RLIM_INFINITY else min(soft, wanted)
-    return max(most - FILES_FOR_THE_REST, 16)
+    allowed = files if soft == resource.RLIM_INFINITY else min(soft, files)
+    return min(connections, max(allowed - RESERVED_FILES, 16))

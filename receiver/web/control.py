@@ -1,8 +1,7 @@
-"""``POST /control``: the service's own commands reach it here while it owns the database.
+"""``POST /control``: commands reach the running service here, because it alone may open its SQLite database.
 
-The request is a token signed with ``secret_keys`` and good for a minute, so that whoever can read the configuration can
-use it and nobody else. SQLite serves one process; this is how ``casebell act``, ``reconcile``, ``retry`` and ``replay``
-get in.
+The body is a token signed with ``secret_keys`` and valid for a minute: who can read the configuration may send
+commands (docs/decisions/0005).
 """
 
 from datetime import datetime
@@ -21,23 +20,23 @@ from receiver.operations.retention import purge
 from receiver.store import suppression
 from receiver.sync.reconcile import reconcile_each
 from receiver.web.login import make_link
-from receiver.web.request_body import STATUS, raw_body
+from receiver.web.request_body import STATUS_OF_ERROR, read_body
 from receiver.web.submit_action import submit_action
 
-LIVES_S = 60
-PURGE_S = 10.0  # then the command asks again
+TOKEN_LIFETIME_S = 60
+MAX_PURGE_S = 10.0  # for one request; the command sends another
 _click = TypeAdapter(Click)
 
 
 async def control(request: Request) -> Response:
-    """Do what the signed command says and answer with what came of it."""
+    """Run the command and answer with its result."""
     adapters: Adapters = request.app.state.adapters
     try:
-        token = (await raw_body(request)).decode("ascii", "replace")
-        wanted = adapters.rules.tokens.open("control.v1", token, LIVES_S)
-        return JSONResponse(await _do(adapters, wanted))
+        token = (await read_body(request)).decode("ascii", "replace")
+        command = adapters.rules.tokens.open("control.v1", token, TOKEN_LIFETIME_S)
+        return JSONResponse(await _run(adapters, command))
     except RejectedError as error:
-        return JSONResponse({"error": error.code}, STATUS.get(error.code, 400))
+        return JSONResponse({"error": error.code}, STATUS_OF_ERROR.get(error.code, 400))
     except ValidationError:
         return JSONResponse({"error": "bad_request"}, 400)
     except RetryLaterError as error:
@@ -46,8 +45,8 @@ async def control(request: Request) -> Response:
         return JSONResponse({"error": error.code, "message": error.message}, 409)
 
 
-async def _do(adapters: Adapters, wanted: Any) -> dict[str, Any]:
-    match wanted:
+async def _run(adapters: Adapters, command: Any) -> dict[str, Any]:
+    match command:
         case {"do": "act", "click": str(click)}:
             refusal = await submit_action(adapters, _click.validate_json(click), locale="en")
             return {"refusal": refusal}
@@ -60,8 +59,8 @@ async def _do(adapters: Adapters, wanted: Any) -> dict[str, Any]:
         case {"do": "ping", "word": str(word)}:
             return {"pong": word}
         case {"do": "purge"}:
-            counted, is_all = await purge(adapters, longest_s=PURGE_S)
-            return {"erased": counted, "is_all": is_all}
+            erased, is_all = await purge(adapters, longest_s=MAX_PURGE_S)
+            return {"erased": erased, "is_all": is_all}
         case {"do": "reconcile", "account": account, "full": bool(full)}:
             return dict(await reconcile_each(adapters, account, is_full=full))
         case {"do": "digest", "name": str(name)}:

@@ -1,4 +1,4 @@
-"""What machines ask: does it live, may it get traffic, what does it count."""
+"""Liveness, readiness and metrics."""
 
 import asyncio
 
@@ -12,35 +12,35 @@ from receiver.errors import CasebellError
 from receiver.store.database import is_ready
 from receiver.store.probe import store_and_take_back
 
-LOOK_EVERY_S = 2.0
-PATIENCE_S = 2.0
+PROBE_INTERVAL_S = 2.0
+PROBE_TIMEOUT_S = 2.0
 
 
 async def healthz(_request: Request) -> Response:
-    """200 while the process lives."""
+    """200 while the process runs."""
     return PlainTextResponse("alive\n")
 
 
 class Readiness:
-    """Whether a webhook would be stored now. Found out by storing something, once in a while for all who ask."""
+    """Whether the store takes an event now. It stores a probe, at most one per interval for all requests."""
 
     def __init__(self, adapters: Adapters) -> None:
         self._adapters = adapters
-        self._look: asyncio.Task[str | None] | None = None
-        self._looked_at = 0.0
+        self._probe: asyncio.Task[str | None] | None = None
+        self._probe_started_at = 0.0
 
-    async def reason(self) -> str | None:
-        """Why not, in a line; None when it would be."""
+    async def find_problem(self) -> str | None:
+        """Why the store takes no event, in one line; None if it does."""
         now = asyncio.get_running_loop().time()
-        if self._look is None or (self._look.done() and now - self._looked_at > LOOK_EVERY_S):
-            self._look, self._looked_at = asyncio.create_task(self._try()), now
+        if self._probe is None or (self._probe.done() and now - self._probe_started_at > PROBE_INTERVAL_S):
+            self._probe, self._probe_started_at = asyncio.create_task(self._run_probe()), now
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                return await asyncio.shield(self._look)
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                return await asyncio.shield(self._probe)
         except TimeoutError:
-            return f"store_slow: the database has not answered for {PATIENCE_S:.0f} s"
+            return f"store_slow: the database has not answered for {PROBE_TIMEOUT_S:.0f} s"
 
-    async def _try(self) -> str | None:
+    async def _run_probe(self) -> str | None:
         try:
             is_migrated = await self._adapters.database.read(is_ready)
             await self._adapters.database.write(store_and_take_back, self._adapters.now())
@@ -50,12 +50,12 @@ class Readiness:
 
 
 async def readyz(request: Request) -> Response:
-    """200 when an event would be stored now; else 503 with the reason."""
+    """200 if an event would be stored now, else 503 with the reason."""
     adapters: Adapters = request.app.state.adapters
-    reason = "draining" if adapters.is_draining else await request.app.state.readiness.reason()
-    if reason is None:
+    problem = "draining" if adapters.is_draining else await request.app.state.readiness.find_problem()
+    if problem is None:
         return PlainTextResponse("ready\n")
-    return PlainTextResponse(f"{reason}\n", 503, headers={"Retry-After": "5"})
+    return PlainTextResponse(f"{problem}\n", 503, headers={"Retry-After": "5"})
 
 
 async def metrics(request: Request) -> Response:

@@ -1,26 +1,27 @@
-"""``/media/{token}``: from a link that lasts to one the source signs afresh on each visit (getbill.md: one hour)."""
+"""``/media/{token}``: redirects to a recording or a file, by a link that the source signs at that moment.
 
-from typing import Final, Protocol
+A source's own link expires after an hour (docs/vendors/getbill.md#todos), ours after thirty days.
+"""
+
+from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from receiver.domain.item import Item, Medium
 from receiver.domain.refusal import N_
-from receiver.domain.token import Tokens
 from receiver.errors import DeliveryError, PermanentError, RefusedError, RetryLaterError
 from receiver.pipeline.notices import SIGNED_IN
-from receiver.ports import Translator
-from receiver.web.pages import HEADERS, NO_SUCH_LINK, message, preferred_locale, words_of
-from receiver.web.sessions import to_login
+from receiver.web.action_service import ActionService
+from receiver.web.pages import HEADERS, NO_SUCH_LINK, preferred_language, render_message
+from receiver.web.sessions import redirect_to_login
 
-LIVES_S: Final = 30 * 86_400
-RETRY_AFTER_S: Final = 30
-LONGEST_RETRY_S: Final = 3600
+LINK_LIFETIME_S: Final = 30 * 86_400
+DEFAULT_RETRY_S: Final = 30
+MAX_RETRY_S: Final = 3600
 
-_SAYS: Final = {
+_ERROR_PAGES: Final = {
     "bad_link": (404, *NO_SUCH_LINK),
     "expired_link": (
         410,
@@ -40,65 +41,44 @@ _SAYS: Final = {
 }
 
 
-class MediaService(Protocol):
-    """What this page needs of the store and the sources."""
-
-    @property
-    def tokens(self) -> Tokens: ...
-
-    @property
-    def translator(self) -> Translator: ...
-
-    async def may_open(self, request: Request, reader: str) -> bool:
-        """Whether the person a link was made for may still decide here."""
-
-    async def find_item(self, item_id: str) -> Item | None: ...
-
-    async def media_url(self, item: Item, medium: Medium) -> str:
-        """A fresh link. Raises DeliveryError."""
-
-
-def media_routes(service: MediaService) -> list[Route]:
-    return [Route("/media/{token}", MediaPages(service).answer)]
+def media_routes(service: ActionService) -> list[Route]:
+    return [Route("/media/{token}", MediaPages(service).handle)]
 
 
 class MediaPages:
-    """302 to the file, or a page that says why not."""
+    """302 to the file, or a page with the reason."""
 
-    def __init__(self, service: MediaService) -> None:
+    def __init__(self, service: ActionService) -> None:
         self._service = service
 
-    async def answer(self, request: Request) -> Response:
+    async def handle(self, request: Request) -> Response:
         try:
-            said = self._service.tokens.open("media.v1", request.path_params["token"], LIVES_S)
-            item_id, number, reader = _payload(said)
+            payload = self._service.tokens.open("media.v1", request.path_params["token"], LINK_LIFETIME_S)
+            item_id, number, reader = _parse_payload(payload)
         except RefusedError as error:
-            return self._say(request, error.code)
-        if reader is not None and not await self._service.may_open(request, reader):
-            return to_login(request) if reader == SIGNED_IN else self._say(request, "bad_link")
+            return self._render_error(request, error.code)
+        if reader is not None and not await self._service.may_open_file(request, reader):
+            return redirect_to_login(request) if reader == SIGNED_IN else self._render_error(request, "bad_link")
         item = await self._service.find_item(item_id)
         if item is None or not 0 <= number < len(item.snapshot.media):
-            return self._say(request, "gone")
+            return self._render_error(request, "gone")
         try:
             url = await self._service.media_url(item, item.snapshot.media[number])
         except PermanentError:
-            return self._say(request, "gone")
+            return self._render_error(request, "gone")
         except DeliveryError as error:
-            return self._say(request, "later", _retry_after_s(error))
+            return self._render_error(request, "later", {"Retry-After": str(_retry_after_s(error))})
         if urlsplit(url).scheme not in {"http", "https"}:
-            return self._say(request, "gone")
+            return self._render_error(request, "gone")
         return RedirectResponse(url, 302, headers=HEADERS)
 
-    def _say(self, request: Request, code: str, retry_after_s: int | None = None) -> Response:
-        status, title, text = _SAYS[code]
-        locale = preferred_locale(request)
-        headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-        words = words_of(self._service.translator, locale)
-        return message(status, title, text, words=words, locale=locale, headers=headers)
+    def _render_error(self, request: Request, code: str, headers: dict[str, str] | None = None) -> Response:
+        status, title, text = _ERROR_PAGES[code]
+        return render_message(preferred_language(self._service.translator, request), status, title, text, headers)
 
 
-def _payload(payload: object) -> tuple[str, int, str | None]:
-    """Item id, number of the file, and whose link it is, None for a channel's. Raises RefusedError for the rest."""
+def _parse_payload(payload: object) -> tuple[str, int, str | None]:
+    """Item id, number of the file, and the reader; None for a link in a channel. Raises RefusedError."""
     match payload:
         case [str(item_id), int(number)]:
             return item_id, number, None
@@ -109,5 +89,5 @@ def _payload(payload: object) -> tuple[str, int, str | None]:
 
 
 def _retry_after_s(error: DeliveryError) -> int:
-    asked = error.after_s if isinstance(error, RetryLaterError) else None
-    return max(1, min(round(asked or RETRY_AFTER_S), LONGEST_RETRY_S))
+    after_s = error.after_s if isinstance(error, RetryLaterError) else None
+    return max(1, min(round(after_s or DEFAULT_RETRY_S), MAX_RETRY_S))

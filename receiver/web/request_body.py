@@ -1,4 +1,7 @@
-"""Step 1: raw bytes from strangers, capped in size and time before anybody looks at them."""
+"""Reads a request body within a limit of bytes and seconds, before anything looks at it.
+
+uvicorn has no such limits (docs/vendors/webhooks.md#ingest).
+"""
 
 import asyncio
 from typing import Final
@@ -7,9 +10,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from receiver.errors import RejectedError
 
-MOST_BYTES: Final = 1024 * 1024  # interfaces.md: 413 over 1 MiB
-SLOWEST_S: Final = 10.0  # uvicorn has no deadline of its own (reliability.md, A.8)
-STATUS: Final = {
+MAX_BODY_BYTES: Final = 1024 * 1024
+BODY_TIMEOUT_S: Final = 10.0
+STATUS_OF_ERROR: Final = {
     "too_large": 413,
     "too_slow": 408,
     "gone_away": 400,
@@ -20,20 +23,20 @@ STATUS: Final = {
 }
 
 
-async def raw_body(request: Request, most_bytes: int = MOST_BYTES, slowest_s: float = SLOWEST_S) -> bytes:
-    """The body as it came. Raises RejectedError: encoded, too_large, too_slow, gone_away."""
+async def read_body(request: Request, max_bytes: int = MAX_BODY_BYTES, timeout_s: float = BODY_TIMEOUT_S) -> bytes:
+    """The raw body. Raises RejectedError: encoded, too_large, too_slow, gone_away."""
     if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
-        raise RejectedError("encoded")  # a signature is over bytes, and a bomb is not worth unpacking
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > most_bytes:
+        raise RejectedError("encoded")  # signatures cover the raw bytes, and a compressed body may be a zip bomb
+    content_length = request.headers.get("content-length", "")
+    if content_length.isdecimal() and int(content_length) > max_bytes:
         raise RejectedError("too_large")
     chunks: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(slowest_s):
+        async with asyncio.timeout(timeout_s):
             async for chunk in request.stream():
                 size += len(chunk)
-                if size > most_bytes:
+                if size > max_bytes:
                     raise RejectedError("too_large")
                 chunks.append(chunk)
     except TimeoutError:

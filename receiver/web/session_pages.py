@@ -1,4 +1,4 @@
-"""``/sessions`` and ``/logout``: where somebody is signed in, and the way out of one browser or of all."""
+"""``/sessions`` lists a person's sessions and ends one or all; ``/logout`` ends the session of this browser."""
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -6,41 +6,37 @@ from starlette.routing import Route
 
 from receiver.context import Adapters
 from receiver.domain.refusal import N_
-from receiver.domain.routing import DEFAULT_ROUTE
 from receiver.store import sessions as store
 from receiver.web import sessions
-from receiver.web.action_pages import when
-from receiver.web.pages import HEADERS, message, page, preferred_locale, words_of
+from receiver.web.pages import HEADERS
 from receiver.web.sessions import Session
+from receiver.web.signed_in_pages import SignedInPages
 
 PAGE = "sessions"
-EVERYWHERE = "all"
+ALL = "all"
 
 
 def session_routes(adapters: Adapters) -> list[Route]:
     pages = SessionPages(adapters)
     return [
-        Route("/sessions", pages.answer, methods=["GET", "POST"]),
-        Route("/logout", pages.leave, methods=["POST"]),
+        Route("/sessions", pages.handle, methods=["GET", "POST"]),
+        Route("/logout", pages.log_out, methods=["POST"]),
     ]
 
 
-class SessionPages:
+class SessionPages(SignedInPages):
     """A person sees and ends their own sessions only."""
 
-    def __init__(self, adapters: Adapters) -> None:
-        self._adapters = adapters
-
-    async def answer(self, request: Request) -> Response:
+    async def handle(self, request: Request) -> Response:
         session = await sessions.session_of(self._adapters, request)
         if session is None:
-            return sessions.to_login(request)
+            return sessions.redirect_to_login(request)
         if request.method == "POST":
             return await self._end(request, session)
         return await self._list(request, session)
 
-    async def leave(self, request: Request) -> Response:
-        """End the session of this browser. A form of another site brings no cookie, and ends nothing."""
+    async def log_out(self, request: Request) -> Response:
+        """End the session of this browser. A form of another site sends no cookie, so it ends nothing."""
         response = RedirectResponse("/login", 303, headers=HEADERS)
         session = await sessions.session_of(self._adapters, request)
         if session is not None:
@@ -49,38 +45,25 @@ class SessionPages:
         return response
 
     async def _list(self, request: Request, session: Session) -> Response:
-        adapters, locale = self._adapters, preferred_locale(request)
-        timezone = next(iter(adapters.rules.routes), DEFAULT_ROUTE).timezone
         rows = [
             {
                 "id": row.id,
-                "since": when(row.created_at, timezone, locale),
-                "until": when(row.expires_at, timezone, locale),
-                "is_this": row.id == session.id,
+                "since": self._format_time(row.created_at, request),
+                "until": self._format_time(row.expires_at, request),
+                "is_current": row.id == session.id,
             }
-            for row in await adapters.database.read(store.of_person, session.person.email, adapters.now())
+            for row in await self._adapters.database.read(store.of_person, session.person.email, self._adapters.now())
         ]
-        words, nonce = words_of(adapters.translator, locale), sessions.make_nonce(adapters, session, PAGE)
-        return page(
-            "sessions.html",
-            words=words,
-            locale=locale,
-            session=session,
-            here=request.url.path,
-            rows=rows,
-            nonce=nonce,
-            everywhere=EVERYWHERE,
-        )
+        nonce = sessions.make_nonce(self._adapters, session, PAGE)
+        return self._render("sessions.html", request, session, rows=rows, nonce=nonce, all_sessions=ALL)
 
     async def _end(self, request: Request, session: Session) -> Response:
-        fields = await sessions.fields_of(self._adapters, request, session, PAGE)
-        chosen = fields.get("end", [""])[0] if fields else ""
-        if not chosen:
-            locale = preferred_locale(request)
+        fields = await sessions.read_form(self._adapters, request, session, PAGE)
+        choice = fields.get("end", [""])[0] if fields else ""
+        if not choice:
             text = N_("This page was open for more than an hour, or is not yours. Please look again, then choose.")
-            words = words_of(self._adapters.translator, locale)
-            return message(403, N_("Nothing was done"), text, words=words, locale=locale)
-        id_ = None if chosen == EVERYWHERE else chosen
+            return self._render_message(request, 403, N_("Nothing was done"), text)
+        id_ = None if choice == ALL else choice
         await self._adapters.database.write(store.end, session.person.email, id_)
         response = RedirectResponse("/sessions", 303, headers=HEADERS)
         if id_ in {None, session.id}:

@@ -1,7 +1,7 @@
-"""Who is in front of a page: the cookie carries a secret, the store knows whose session it is, [people] who may.
+"""Sessions of the web pages: the cookie carries a secret, the store finds its session, [people] decides on access.
 
-The cookie is sent to nobody else and read by no script; a page's form carries a nonce that belongs to its session.
-Nothing is kept in this process: any replica knows every session, and a session that was ended is over everywhere.
+Scripts and other sites cannot use the cookie; each form carries a nonce that is bound to its session. The process keeps
+nothing, so every replica knows every session and a session that ended is invalid everywhere.
 """
 
 from collections.abc import Mapping
@@ -17,43 +17,43 @@ from receiver.domain.people import Person
 from receiver.errors import RefusedError, RejectedError
 from receiver.store import sessions
 from receiver.web.pages import HEADERS
-from receiver.web.request_body import raw_body
+from receiver.web.request_body import read_body
 
 COOKIE: Final = "casebell_session"
-MOST_TOKEN: Final = 1_000
-MOST_PATH: Final = 500
-MOST_BYTES: Final = 4_096
-SLOWEST_S: Final = 10.0
-NONCE_LIVES_S: Final = 3600
-NONCE_BROWSER: Final = 32  # letters of a session's id, as many as ``press_form`` takes
+MAX_TOKEN: Final = 1_000
+MAX_PATH: Final = 500
+MAX_FORM_BYTES: Final = 4_096
+FORM_TIMEOUT_S: Final = 10.0
+NONCE_LIFETIME_S: Final = 3600
+BROWSER_ID_LENGTH: Final = 32  # as ``action_form.py`` requires
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Somebody signed in. ``id`` is no secret: the cookie cannot be derived from it."""
+    """The session of a person. ``id`` is no secret: the cookie cannot be derived from it."""
 
     id: str
     person: Person
     is_admin: bool
 
     @property
-    def browser(self) -> str:
-        """What the nonces of this session's pages belong to."""
-        return self.id[:NONCE_BROWSER]
+    def browser_id(self) -> str:
+        """What the nonces of this session's pages are bound to."""
+        return self.id[:BROWSER_ID_LENGTH]
 
 
 async def session_of(adapters: Adapters, request: Request) -> Session | None:
-    """The session of this request, read once; None for strangers, and for whoever may not decide any more."""
+    """The session of this request, read from the store once. None without one, or if [people] gives no access."""
     if not hasattr(request.state, "session"):
         request.state.session = await _find(adapters, secret_of(request))
-    found: Session | None = request.state.session
-    return found
+    session: Session | None = request.state.session
+    return session
 
 
 def secret_of(request: Request) -> str:
-    """What the browser proves its session with; empty when it has none."""
+    """The secret in the session's cookie, or an empty string."""
     cookie = request.cookies.get(COOKIE, "")
-    return cookie if len(cookie) <= MOST_TOKEN else ""
+    return cookie if len(cookie) <= MAX_TOKEN else ""
 
 
 async def _find(adapters: Adapters, secret: str) -> Session | None:
@@ -65,42 +65,40 @@ async def _find(adapters: Adapters, secret: str) -> Session | None:
 
 
 def set_cookie(adapters: Adapters, response: Response, secret: str) -> None:
-    """Let this browser in."""
-    lasts_s = round(sessions.LASTS.total_seconds())
+    max_age_s = round(sessions.LASTS.total_seconds())
     is_secure = adapters.rules.public_url.startswith("https:")
-    response.set_cookie(COOKIE, secret, max_age=lasts_s, path="/", secure=is_secure, httponly=True, samesite="lax")
+    response.set_cookie(COOKIE, secret, max_age=max_age_s, path="/", secure=is_secure, httponly=True, samesite="lax")
 
 
 def delete_cookie(adapters: Adapters, response: Response) -> None:
-    response.delete_cookie(
-        COOKIE, path="/", secure=adapters.rules.public_url.startswith("https:"), httponly=True, samesite="lax"
-    )
+    is_secure = adapters.rules.public_url.startswith("https:")
+    response.delete_cookie(COOKIE, path="/", secure=is_secure, httponly=True, samesite="lax")
 
 
 def make_nonce(adapters: Adapters, session: Session, page: str) -> str:
-    """For the form of a page that is shown to this session."""
-    return adapters.rules.tokens.make("nonce.v1", [page, session.browser])
+    """A nonce for a form on this page, for this session."""
+    return adapters.rules.tokens.make("nonce.v1", [page, session.browser_id])
 
 
-async def fields_of(
+async def read_form(
     adapters: Adapters, request: Request, session: Session, page: str
 ) -> Mapping[str, list[str]] | None:
-    """What the form of this page sent; None when it is not from this session, or was open for more than an hour."""
+    """The fields of a form on this page. None if its nonce is missing, older than an hour or of another session."""
     try:
-        fields = parse_qs((await raw_body(request, MOST_BYTES, SLOWEST_S)).decode("ascii", "replace"))
-        said = adapters.rules.tokens.open("nonce.v1", fields.get("nonce", [""])[0], NONCE_LIVES_S)
+        fields = parse_qs((await read_body(request, MAX_FORM_BYTES, FORM_TIMEOUT_S)).decode("ascii", "replace"))
+        payload = adapters.rules.tokens.open("nonce.v1", fields.get("nonce", [""])[0], NONCE_LIFETIME_S)
     except (RefusedError, RejectedError, ValueError):
         return None
-    return fields if said == [page, session.browser] else None
+    return fields if payload == [page, session.browser_id] else None
 
 
-def to_login(request: Request) -> Response:
-    """To the way in, and from there back to where somebody wanted to go."""
-    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return RedirectResponse(f"/login?{urlencode({'next': wanted})}", 303, headers=HEADERS)
+def redirect_to_login(request: Request) -> Response:
+    """To ``/login``, which returns to this page afterwards."""
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/login?{urlencode({'next': target})}", 303, headers=HEADERS)
 
 
-def local(path: str) -> str:
-    """``path`` if it leads to a page of ours, else the list: nobody is sent elsewhere."""
-    is_ours = path.startswith("/") and not path.startswith("//") and path.isascii() and path.isprintable()
-    return path if is_ours and "\\" not in path and len(path) <= MOST_PATH else "/"
+def local_path(path: str) -> str:
+    """``path`` if it is a path of this site, else ``/``: a link must not redirect to another site."""
+    is_local = path.startswith("/") and not path.startswith("//") and path.isascii() and path.isprintable()
+    return path if is_local and "\\" not in path and len(path) <= MAX_PATH else "/"

@@ -1,4 +1,4 @@
-"""A press on one of our own pages or in a terminal: stored like any other, then awaited for a moment."""
+"""Submits a click from a page or a terminal: stores it like any other click, then waits a moment for its result."""
 
 import asyncio
 import time
@@ -14,33 +14,33 @@ from receiver.pipeline.ingest import accept, click_arrival
 from receiver.store import actions, events, items
 
 WAIT_S = 3.0
-LOOK_AGAIN_S = 0.03
-LATE = frozenset({"already_acting", "already_resolved", "resolved_elsewhere", "stale"})
+POLL_INTERVAL_S = 0.03
+STALE_REASONS = frozenset({"already_acting", "already_resolved", "resolved_elsewhere", "stale"})
 
 
 async def submit_action(adapters: Adapters, click: Click, locale: str) -> str | None:
-    """Store the press; None once it was taken, or is still being looked at after three seconds; else why not."""
+    """Store the click. None if it was taken or has no result after three seconds; else why it was refused."""
     await accept(adapters, click_arrival(click, adapters))
-    until = time.monotonic() + WAIT_S
-    while time.monotonic() < until:
-        is_settled, reason, item = await adapters.database.read(_what_came_of, click)
-        if is_settled:
-            return None if reason is None else _sentence(adapters, locale, reason, item, click)
-        await asyncio.sleep(LOOK_AGAIN_S)
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        is_finished, reason, item = await adapters.database.read(_find_result, click)
+        if is_finished:
+            return None if reason is None else _format_refusal(adapters, locale, reason, item, click)
+        await asyncio.sleep(POLL_INTERVAL_S)
     return None
 
 
-def _sentence(adapters: Adapters, locale: str, reason: str, item: Item | None, click: Click) -> str:
+def _format_refusal(adapters: Adapters, locale: str, reason: str, item: Item | None, click: Click) -> str:
     if reason not in SENTENCES:
         return reason
-    if reason in LATE and item is not None:  # it may have moved on again since, and says now who was first
+    if reason in STALE_REASONS and item is not None:  # the item may have changed again since the refusal
         code, values = why_stale(item)
         return adapters.translator.say(locale, SENTENCES[code], **values)
-    return adapters.translator.say(locale, SENTENCES[reason], **_values(reason, item, click))
+    return adapters.translator.say(locale, SENTENCES[reason], **_refusal_values(reason, item, click))
 
 
-def _values(reason: str, item: Item | None, click: Click) -> dict[str, str]:
-    """What fills the sentence of a refusal; only its code was written down."""
+def _refusal_values(reason: str, item: Item | None, click: Click) -> dict[str, str]:
+    """The values of the sentence; the store keeps only its code."""
     who = item.claimed_by if item else None
     if reason == "not_a_resolver":
         who = click.terms.to.label if click.terms.to else None
@@ -51,8 +51,8 @@ def _values(reason: str, item: Item | None, click: Click) -> dict[str, str]:
     return {"who": who or "", "most": str(most), "digits": str(digits), "verb": "", "outcome": ""}
 
 
-def _what_came_of(connection: Connection, click: Click) -> tuple[bool, str | None, Item | None]:
-    """Whether the press was looked at, why it was refused if it was, and the item as it is now."""
+def _find_result(connection: Connection, click: Click) -> tuple[bool, str | None, Item | None]:
+    """Whether the click was processed, why it was refused (None: it was not), and the item as it is now."""
     item = items.find(connection, click.item_id)
     action = actions.by_identity(connection, click.identity)
     if action is not None:

@@ -1,6 +1,6 @@
-"""``/unsubscribe/{token}``: no more of one digest to one address. RFC 8058: a POST does it, without cookie or question.
+"""``/unsubscribe/{token}``: ends one digest for one address. A POST does it at once, as RFC 8058 requires.
 
-GET shows a button and changes nothing. Scanners press buttons too; whoever holds this link can only ever unsubscribe.
+GET shows a button and changes nothing. There is no nonce: a mail scanner that submits the form can only unsubscribe.
 """
 
 from typing import Final
@@ -13,40 +13,40 @@ from receiver.context import Adapters
 from receiver.domain.refusal import N_
 from receiver.errors import RefusedError
 from receiver.operations.digests import unsubscribe
-from receiver.web.pages import message, page, preferred_locale, words_of
+from receiver.web.pages import preferred_language, render_message, render_page
 
-SIGNED_FOR_S: Final = 10 * 366 * 86_400  # a mail may lie for years, and still its link must work
-MOST_TOKEN: Final = 500
+LINK_LIFETIME_S: Final = 10 * 366 * 86_400  # the link of an old mail must still work
+MAX_TOKEN: Final = 500
 
 
 def unsubscribe_routes(adapters: Adapters) -> list[Route]:
-    return [Route("/unsubscribe/{token}", UnsubscribePage(adapters).answer, methods=["GET", "POST"])]
+    return [Route("/unsubscribe/{token}", UnsubscribePage(adapters).handle, methods=["GET", "POST"])]
 
 
 class UnsubscribePage:
-    """GET and HEAD show; POST unsubscribes, and says the same however often it comes."""
+    """GET and HEAD show a button; POST unsubscribes, with the same answer each time."""
 
     def __init__(self, adapters: Adapters) -> None:
         self._adapters = adapters
 
-    async def answer(self, request: Request) -> Response:
-        locale = preferred_locale(request)
-        words = words_of(self._adapters.translator, locale)
-        subscription = self._open(request.path_params["token"])
+    async def handle(self, request: Request) -> Response:
+        language = preferred_language(self._adapters.translator, request)
+        subscription = self._open_token(request.path_params["token"])
         if subscription is None:
             text = N_("It may be incomplete: please open it from the message again.")
-            return message(404, N_("This link leads nowhere"), text, words=words, locale=locale)
+            return render_message(language, 404, N_("This link leads nowhere"), text)
         if request.method != "POST":
-            return page("unsubscribe.html", words=words, locale=locale)
+            return render_page("unsubscribe.html", language)
         await unsubscribe(self._adapters, subscription)
         text = N_("No further digest of this kind goes to your address. Whoever looks after Casebell can undo this.")
-        return message(200, N_("You are unsubscribed"), text, words=words, locale=locale)
+        return render_message(language, 200, N_("You are unsubscribed"), text)
 
-    def _open(self, token: str) -> str | None:
-        if len(token) > MOST_TOKEN:
+    def _open_token(self, token: str) -> str | None:
+        """The id of the subscription."""
+        if len(token) > MAX_TOKEN:
             return None
         try:
-            payload = self._adapters.rules.tokens.open("unsubscribe.v1", token, SIGNED_FOR_S)
+            payload = self._adapters.rules.tokens.open("unsubscribe.v1", token, LINK_LIFETIME_S)
         except RefusedError:
             return None
         return payload if isinstance(payload, str) else None

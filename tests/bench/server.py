@@ -18,7 +18,7 @@ from receiver.web import webhooks
 async def verified_only(request: Request) -> Response:
     """Read, verify, answer."""
     adapters: Adapters = request.app.state.adapters
-    await webhooks.verified(request, adapters, request.path_params["source"], request.path_params["account"])
+    await webhooks.read_event(request, adapters, request.path_params["source"], request.path_params["account"])
     adapters.metrics.webhooks_total.labels("getbill", "main", "verified").inc()
     return PlainTextResponse("verified\n", 202)
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from receiver.web.sessions import local
+from receiver.web.sessions import local_path
 from tests.harness import World, eventually
 from tests.office import text_of
 from tests.person import choose, mails_about, nonce_in, posted, words
@@ -109,7 +109,7 @@ def test_nobody_is_sent_more_than_a_few_links_at_a_time(here: World, visitor: ht
 )
 def test_nobody_is_sent_elsewhere_after_signing_in(visitor: httpx.Client, wanted: str) -> None:
 
-    assert local(wanted) == "/"
+    assert local_path(wanted) == "/"
     assert "evil" not in visitor.get("/login", params={"next": wanted}).text
 
 

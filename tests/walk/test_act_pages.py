@@ -11,48 +11,48 @@ import pytest
 from receiver.domain import routing
 from receiver.domain.action import MAX_NOTE, MAX_REPLY, utf16_units
 from receiver.errors import RetryLaterError
-from receiver.web.action_pages import Used
-from tests.act_site import ADDRESS, TOKEN_ID, FakeAdapters, Visitor, site
+from receiver.web.action_service import LinkUse
+from tests.act_site import ADDRESS, TOKEN_ID, FakeActionService, Visitor, site
 from tests.factories import NOW, make_item, make_snapshot
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def adapters() -> FakeAdapters:
-    return FakeAdapters()
+def service() -> FakeActionService:
+    return FakeActionService()
 
 
 @pytest.fixture
-async def url(adapters: FakeAdapters) -> AsyncIterator[str]:
-    async with site(adapters) as listening:
+async def url(service: FakeActionService) -> AsyncIterator[str]:
+    async with site(service) as listening:
         yield listening
 
 
 @pytest.fixture
-async def visitor(url: str, adapters: FakeAdapters) -> AsyncIterator[Visitor]:
-    opened = Visitor(url, adapters)
+async def visitor(url: str, service: FakeActionService) -> AsyncIterator[Visitor]:
+    opened = Visitor(url, service)
     yield opened
     await opened.close()
 
 
 async def test_a_person_looks_chooses_and_sees_that_the_source_is_asked(
-    visitor: Visitor, adapters: FakeAdapters
+    visitor: Visitor, service: FakeActionService
 ) -> None:
     shown = await visitor.open()
-    adapters.later(seconds=8)
+    service.later(seconds=8)
     pressed = await visitor.send(verb="validate", note="Paid, I checked.")
     after = await visitor.open(pressed.headers["location"])
 
     assert shown.status_code == 200
     assert "Payment Already Made · INV-2024-001" in shown.text
     assert pressed.status_code == 303
-    assert pressed.headers["location"] == adapters.path
+    assert pressed.headers["location"] == service.path
     assert f"{ADDRESS} asked Getbill to validate; waiting." in after.text
     assert f"{ADDRESS} chose “Validate” through this link on 2 March 2026, 10:00" in after.text
     assert 'http-equiv="refresh"' in after.text
-    (click,) = adapters.clicks
-    assert (click.item_id, click.version, click.verb) == (adapters.item.id, 1, "validate")
+    (click,) = service.clicks
+    assert (click.item_id, click.version, click.verb) == (service.item.id, 1, "validate")
     assert (click.person.email, click.via, click.token_id) == (ADDRESS, "mail", TOKEN_ID)
     assert (click.note, click.text) == ("Paid, I checked.", None)
 
@@ -61,89 +61,91 @@ OWN = ["claim", "assign", "snooze"]  # Casebell's own verbs are offered with eve
 
 
 async def test_only_what_can_be_done_now_is_offered_and_nothing_is_chosen_beforehand(
-    visitor: Visitor, adapters: FakeAdapters
+    visitor: Visitor, service: FakeActionService
 ) -> None:
     shown = await visitor.open()
 
     assert re.findall(r'name="verb" value="(\w+)"', shown.text) == ["validate", "reject", *OWN]
     assert "checked" not in shown.text
 
-    adapters.item = make_item(make_snapshot(verbs=("reply", "update_plan")))
+    service.item = make_item(make_snapshot(verbs=("reply", "update_plan")))
     assert re.findall(r'name="verb" value="(\w+)"', (await visitor.open()).text) == ["reply", "update_plan", *OWN]
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "日", "🙂"], ids=["Latin", "accent", "Chinese", "emoji"])
 async def test_a_reply_of_the_greatest_length_arrives_in_every_script(
-    visitor: Visitor, adapters: FakeAdapters, letter: str
+    visitor: Visitor, service: FakeActionService, letter: str
 ) -> None:
-    adapters.item = make_item(make_snapshot(verbs=("reply",)))
+    service.item = make_item(make_snapshot(verbs=("reply",)))
     longest, note = (letter * (most // utf16_units(letter)) for most in (MAX_REPLY, MAX_NOTE))
     await visitor.open()
-    adapters.later(seconds=8)
+    service.later(seconds=8)
 
     pressed = await visitor.send(verb="reply", text=longest, note=note)
 
     assert pressed.status_code == 303
-    assert [click.text for click in adapters.clicks] == [longest]
+    assert [click.text for click in service.clicks] == [longest]
 
 
-async def test_a_reply_goes_as_text_and_a_claim_without_words(visitor: Visitor, adapters: FakeAdapters) -> None:
-    adapters.item = make_item(make_snapshot(verbs=("reply",)))
-    adapters.is_slow = True
+async def test_a_reply_goes_as_text_and_a_claim_without_words(visitor: Visitor, service: FakeActionService) -> None:
+    service.item = make_item(make_snapshot(verbs=("reply",)))
+    service.is_slow = True
     for verb in ("reply", "claim"):
         await visitor.open()
-        adapters.later(seconds=5)
+        service.later(seconds=5)
         await visitor.send(verb=verb, note="a note", text="Here it is.\r\nRegards 🙂")
 
-    assert [(c.verb, c.note, c.text) for c in adapters.clicks] == [
+    assert [(c.verb, c.note, c.text) for c in service.clicks] == [
         ("reply", None, "Here it is.\nRegards 🙂"),
         ("claim", None, None),
     ]
 
 
-async def test_a_page_left_open_sends_the_version_it_showed(visitor: Visitor, adapters: FakeAdapters) -> None:
+async def test_a_page_left_open_sends_the_version_it_showed(visitor: Visitor, service: FakeActionService) -> None:
     await visitor.open()
-    adapters.later(minutes=30)
-    adapters.item = replace(adapters.item, version=4)
-    adapters.refusal = "This changed while you looked at it."
+    service.later(minutes=30)
+    service.item = replace(service.item, version=4)
+    service.refusal = "This changed while you looked at it."
 
     refused = await visitor.send(verb="reject", note="Not paid & <never> was.")
 
-    assert adapters.clicks[0].version == 1
+    assert service.clicks[0].version == 1
     assert refused.status_code == 409
-    assert adapters.refusal in refused.text
+    assert service.refusal in refused.text
     assert "Not paid &amp; &lt;never&gt; was.</textarea>" in refused.text
 
 
-async def test_whoever_was_refused_may_look_again_and_choose_again(visitor: Visitor, adapters: FakeAdapters) -> None:
+async def test_whoever_was_refused_may_look_again_and_choose_again(
+    visitor: Visitor, service: FakeActionService
+) -> None:
     await visitor.open()
-    adapters.later(seconds=5)
-    adapters.refusal = "This changed while you looked at it."
+    service.later(seconds=5)
+    service.refusal = "This changed while you looked at it."
     await visitor.send(verb="validate")
-    adapters.later(seconds=5)
-    adapters.refusal = None
+    service.later(seconds=5)
+    service.refusal = None
     pressed = await visitor.send(verb="validate")
 
     assert pressed.status_code == 303
-    assert len({click.identity for click in adapters.clicks}) == 2
+    assert len({click.identity for click in service.clicks}) == 2
 
 
-async def test_a_form_sent_twice_is_the_same_press(visitor: Visitor, adapters: FakeAdapters) -> None:
-    adapters.is_slow = True
+async def test_a_form_sent_twice_is_the_same_press(visitor: Visitor, service: FakeActionService) -> None:
+    service.is_slow = True
     await visitor.open()
-    adapters.later(seconds=5)
+    service.later(seconds=5)
     answers = [await visitor.send(verb="validate") for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [303, 303]
-    assert len({click.identity for click in adapters.clicks}) == 1
+    assert len({click.identity for click in service.clicks}) == 1
 
 
 async def test_a_press_nobody_took_up_yet_says_so_instead_of_asking_again(
-    visitor: Visitor, adapters: FakeAdapters
+    visitor: Visitor, service: FakeActionService
 ) -> None:
-    adapters.is_slow = True
+    service.is_slow = True
     await visitor.open()
-    adapters.later(seconds=5)
+    service.later(seconds=5)
     pressed = await visitor.send(verb="validate")
     waiting = await visitor.open(pressed.headers["location"])
 
@@ -151,7 +153,7 @@ async def test_a_press_nobody_took_up_yet_says_so_instead_of_asking_again(
     assert 'http-equiv="refresh"' in waiting.text
     assert "<form" not in waiting.text
 
-    adapters.later(minutes=2)
+    service.later(minutes=2)
     assert "<form" in (await visitor.open(pressed.headers["location"])).text
 
 
@@ -166,11 +168,11 @@ REFUSED_CHOICES: dict[str, tuple[dict[str, str], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED_CHOICES)
 async def test_an_incomplete_choice_is_asked_for_again_and_the_words_are_kept(
-    name: str, visitor: Visitor, adapters: FakeAdapters
+    name: str, visitor: Visitor, service: FakeActionService
 ) -> None:
     fields, sentence = REFUSED_CHOICES[name]
     await visitor.open()
-    adapters.later(seconds=5)
+    service.later(seconds=5)
 
     refused = await visitor.send(**fields)
 
@@ -178,14 +180,14 @@ async def test_an_incomplete_choice_is_asked_for_again_and_the_words_are_kept(
     assert sentence in refused.text
     assert ("Kept words</textarea>" in refused.text) == (fields.get("note") == "Kept words")
     assert "<script" not in refused.text
-    assert adapters.clicks == []
+    assert service.clicks == []
 
-    adapters.later(seconds=5)
+    service.later(seconds=5)
     assert (await visitor.send(verb="reject", note="Kept words")).status_code == 303
 
 
-async def test_everything_is_in_the_routes_language(visitor: Visitor, adapters: FakeAdapters) -> None:
-    adapters.route = routing.Route("litiges", locale="fr")
+async def test_everything_is_in_the_routes_language(visitor: Visitor, service: FakeActionService) -> None:
+    service.route = routing.Route("litiges", locale="fr")
     shown = await visitor.open()
 
     assert '<html lang="fr">' in shown.text
@@ -197,9 +199,9 @@ async def test_everything_is_in_the_routes_language(visitor: Visitor, adapters: 
 
 
 async def test_a_resolved_item_says_what_came_of_it_and_offers_nothing(
-    visitor: Visitor, adapters: FakeAdapters
+    visitor: Visitor, service: FakeActionService
 ) -> None:
-    adapters.item = make_item(state="resolved", version=5, outcome="rejected", resolved_by="Ben")
+    service.item = make_item(state="resolved", version=5, outcome="rejected", resolved_by="Ben")
     shown = await visitor.open()
 
     assert shown.status_code == 200
@@ -209,9 +211,9 @@ async def test_a_resolved_item_says_what_came_of_it_and_offers_nothing(
 
 
 async def test_an_expired_link_offers_a_fresh_one_to_the_same_address_only(
-    visitor: Visitor, adapters: FakeAdapters
+    visitor: Visitor, service: FakeActionService
 ) -> None:
-    adapters.later(days=15)
+    service.later(days=15)
     shown = await visitor.open()
     await visitor.send(verb="validate", fresh="")
     sent = await visitor.send()
@@ -221,46 +223,46 @@ async def test_an_expired_link_offers_a_fresh_one_to_the_same_address_only(
     assert re.findall("Jane Roe|INV-2024-001|already paid|Getbill", shown.text) == []
     assert sent.status_code == 202
     assert ADDRESS not in sent.text
-    assert adapters.resent == [TOKEN_ID]
-    assert adapters.clicks == []
+    assert service.sent_links == [TOKEN_ID]
+    assert service.clicks == []
 
 
-async def test_a_link_signed_years_ago_still_offers_a_fresh_one(visitor: Visitor, adapters: FakeAdapters) -> None:
-    adapters.later(days=800)
+async def test_a_link_signed_years_ago_still_offers_a_fresh_one(visitor: Visitor, service: FakeActionService) -> None:
+    service.later(days=800)
 
     assert (await visitor.open()).status_code == 410
     await visitor.send()
-    assert adapters.resent == [TOKEN_ID]
+    assert service.sent_links == [TOKEN_ID]
 
 
 async def test_nobody_is_mailed_while_the_link_still_works_or_the_item_is_done(
-    visitor: Visitor, adapters: FakeAdapters
+    visitor: Visitor, service: FakeActionService
 ) -> None:
     assert (await visitor.post({"fresh": "1"})).status_code == 303
-    adapters.item = make_item(state="resolved")
-    adapters.later(days=15)
+    service.item = make_item(state="resolved")
+    service.later(days=15)
     assert (await visitor.post({"fresh": "1"})).status_code == 303
     done = await visitor.open()
 
     assert (done.status_code, "nothing left to decide" in done.text) == (200, True)
-    assert adapters.resent == []
+    assert service.sent_links == []
 
 
 async def test_a_link_that_was_used_offers_a_fresh_one_when_the_source_refused(
-    visitor: Visitor, adapters: FakeAdapters
+    visitor: Visitor, service: FakeActionService
 ) -> None:
-    adapters.used = Used(ADDRESS, NOW, "validate")
-    adapters.item = make_item(version=3, problem="Getbill says no.")
+    service.link_use = LinkUse(ADDRESS, NOW, "validate")
+    service.item = make_item(version=3, problem="Getbill says no.")
     shown = await visitor.open()
     await visitor.send()
 
     assert "Getbill says no." in shown.text
     assert "This link was used already" in shown.text
-    assert adapters.resent == [TOKEN_ID]
+    assert service.sent_links == [TOKEN_ID]
 
 
-async def test_an_item_only_the_source_can_decide_says_so(visitor: Visitor, adapters: FakeAdapters) -> None:
-    adapters.item = make_item(make_snapshot(verbs=()), claimed_by="Anna")
+async def test_an_item_only_the_source_can_decide_says_so(visitor: Visitor, service: FakeActionService) -> None:
+    service.item = make_item(make_snapshot(verbs=()), claimed_by="Anna")
     shown = await visitor.open()
 
     assert "Please decide in Getbill." in shown.text
@@ -283,26 +285,26 @@ def offered(shown: httpx.Response) -> list[str]:
 
 
 async def test_a_decision_is_taken_back_through_the_mail_that_told_of_it(
-    visitor: Visitor, adapters: FakeAdapters
+    visitor: Visitor, service: FakeActionService
 ) -> None:
-    adapters.item = replace(RESOLVED, version=1)
+    service.item = replace(RESOLVED, version=1)
     shown = await visitor.open()
-    adapters.later(seconds=5)
+    service.later(seconds=5)
     without_reason = await visitor.send(verb="reopen")
-    adapters.later(seconds=5)
+    service.later(seconds=5)
     taken = await visitor.send(verb="reopen", note="wrong debtor")
 
     assert offered(shown) == ["undo", "reopen"]
     assert (without_reason.status_code, taken.status_code) == (422, 303)
-    assert [(click.verb, click.note) for click in adapters.clicks] == [("reopen", "wrong debtor")]
+    assert [(click.verb, click.note) for click in service.clicks] == [("reopen", "wrong debtor")]
 
 
 async def test_an_older_link_takes_nothing_back_and_a_used_one_only_what_it_did(
-    visitor: Visitor, adapters: FakeAdapters
+    visitor: Visitor, service: FakeActionService
 ) -> None:
-    adapters.item = RESOLVED
+    service.item = RESOLVED
     older = await visitor.open()
-    adapters.used = Used(ADDRESS, NOW, "validate")
+    service.link_use = LinkUse(ADDRESS, NOW, "validate")
     used = await visitor.open()
 
     assert (offered(older), offered(used)) == ([], ["undo"])
@@ -325,11 +327,11 @@ async def test_a_fault_of_ours_is_a_500_without_its_details(visitor: Visitor) ->
     assert "ZeroDivision" not in answer.text
 
 
-async def test_whoever_is_lost_is_told_in_the_browsers_language(visitor: Visitor, adapters: FakeAdapters) -> None:
+async def test_whoever_is_lost_is_told_in_the_browsers_language(visitor: Visitor, service: FakeActionService) -> None:
     french = {"accept-language": "es, fr-CA;q=0.8"}
-    adapters.broken = RetryLaterError("store_unavailable", "disk full", 7)
+    service.broken = RetryLaterError("store_unavailable", "disk full", 7)
     shown = [
-        await visitor._http.get(adapters.path, headers=french),
+        await visitor._http.get(service.path, headers=french),
         await visitor._http.get("/nowhere", headers=french),
         await visitor._http.get("/broken", headers=french),
     ]

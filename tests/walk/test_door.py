@@ -1,4 +1,4 @@
-"""The door on real sockets, with limits short enough for a test: what is slow or too much ends, what is good passes."""
+"""The connection limits on real sockets, with short timeouts: what exceeds them is refused, all else is served."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -11,109 +11,109 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from receiver.web.connection_limits import RELIES_ON, ConnectionLimits
-from receiver.web.request_body import raw_body
+from receiver.web.connection_limits import UVICORN_METHODS, ConnectionLimits
+from receiver.web.request_body import read_body
 from receiver.web.server import Server, listen
 
 pytestmark = pytest.mark.anyio
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-BIG = b"x" * 16_000_000  # more than the kernel holds for a reader that does not read
-Way = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+BIG = b"x" * 16_000_000  # more than the kernel buffers for a client that does not read
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass
-class House:
-    """A server whose application says how long a body was; ``/big`` is a large page, ``/late`` waits."""
+class LimitedApp:
+    """An application that answers with the length of the body; ``/big`` is a large page, ``/late`` waits."""
 
-    doorway: ConnectionLimits
     refused: list[str]
     port: int = 0
-    asked: list[str] = field(default_factory=list)
-    ways: list[Way] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
+    connections: list[Connection] = field(default_factory=list)
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        self.asked.append(request.method)
+        self.methods.append(request.method)
         if request.url.path == "/big":
             answer: Response = PlainTextResponse(BIG)
         elif request.url.path == "/late":
             await self.may_answer.wait()
             answer = PlainTextResponse("late")
         else:
-            body = await raw_body(request) if request.method == "POST" else b""
+            body = await read_body(request) if request.method == "POST" else b""
             answer = PlainTextResponse(str(len(body)))
         await answer(scope, receive, send)
 
-    async def connect(self) -> Way:
-        way = await asyncio.open_connection("127.0.0.1", self.port, limit=64)
-        self.ways.append(way)
-        return way
+    async def connect(self) -> Connection:
+        connection = await asyncio.open_connection("127.0.0.1", self.port, limit=64)
+        self.connections.append(connection)
+        return connection
 
-    async def say(self, *words: bytes) -> bytes:
-        """Everything the server answers until it hangs up."""
+    async def send(self, *parts: bytes) -> bytes:
+        """Send the parts; everything that the server sends until it closes the connection."""
         reader, writer = await self.connect()
-        for word in words:
-            writer.write(word)
+        for part in parts:
+            writer.write(part)
             await asyncio.sleep(0.02)
-        return await all_of(reader, writer)
+        return await read_all(reader, writer)
 
 
-async def all_of(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-    said = b""
+async def read_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    response = b""
     try:
         async with asyncio.timeout(60):
             while part := await reader.read(65536):
-                said += part
+                response += part
     except ConnectionError:
-        said += b"<reset>"
+        response += b"<reset>"
     finally:
         writer.close()
-    return said
+    return response
 
 
 @asynccontextmanager
-async def house(**limits: float) -> AsyncIterator[House]:
+async def running_server(**limits: float) -> AsyncIterator[LimitedApp]:
     refused: list[str] = []
-    doorway = ConnectionLimits(refused.append, **{"idle_s": 1, "head_s": 0.4, "reads_within_s": 0.4, **limits})  # type: ignore[arg-type]  # limits of both types
-    built = House(doorway, refused)
-    listening = listen("127.0.0.1", 0)
-    built.port = listening.getsockname()[1]
-    server = Server(built.app, doorway)
-    serving = asyncio.create_task(server.serve([listening]))
-    while not server.started:  # noqa: ASYNC110 - uvicorn has a flag, no event
+    settings = {"idle_timeout_s": 1, "head_timeout_s": 0.4, "stall_timeout_s": 0.4, **limits}
+    connection_limits = ConnectionLimits(refused.append, **settings)  # type: ignore[arg-type]  # int and float limits
+    limited = LimitedApp(refused)
+    listener = listen("127.0.0.1", 0)
+    limited.port = listener.getsockname()[1]
+    uvicorn_server = Server(limited.app, connection_limits)
+    serving = asyncio.create_task(uvicorn_server.serve([listener]))
+    while not uvicorn_server.started:  # noqa: ASYNC110 - uvicorn has a flag, no event
         await asyncio.sleep(0.01)
     try:
-        yield built
+        yield limited
     finally:
-        for _, writer in built.ways:
+        for _, writer in limited.connections:
             writer.transport.abort()
-        server.should_exit = True
+        uvicorn_server.should_exit = True
         await serving
 
 
-def test_uvicorn_still_has_what_the_door_holds_on_to() -> None:
-    assert [name for name in RELIES_ON if not callable(getattr(HttpToolsProtocol, name, None))] == []
+def test_uvicorn_has_the_methods_that_the_limits_override() -> None:
+    assert [name for name in UVICORN_METHODS if not callable(getattr(HttpToolsProtocol, name, None))] == []
     assert {"keep_alive", "more_body", "response_started", "response_complete"} <= set(
         RequestResponseCycle.__init__.__code__.co_names
     )
 
 
 @pytest.mark.parametrize(
-    "words", [(b"GET / HT",), (b"GET / HTTP/1.1\r\nHost: x\r\n",), (GET, b"GET / HTTP/1.1\r\nA")], ids=["a", "b", "c"]
+    "parts", [(b"GET / HT",), (b"GET / HTTP/1.1\r\nHost: x\r\n",), (GET, b"GET / HTTP/1.1\r\nA")], ids=["a", "b", "c"]
 )
-async def test_a_head_that_never_ends_is_408(words: tuple[bytes, ...]) -> None:
-    async with house() as here:
-        said = await here.say(*words)
+async def test_a_head_that_never_ends_is_408(parts: tuple[bytes, ...]) -> None:
+    async with running_server() as server:
+        response = await server.send(*parts)
 
-    assert b"HTTP/1.1 408" in said
-    assert here.refused == ["slow"]
+    assert b"HTTP/1.1 408" in response
+    assert server.refused == ["slow"]
 
 
 async def test_a_drip_of_single_bytes_does_not_lengthen_the_time_for_a_head() -> None:
-    async with house() as here:
-        reader, writer = await here.connect()
+    async with running_server() as server:
+        reader, writer = await server.connect()
 
         async def drip() -> None:
             for byte in b"GET / HTTP/1.1\r\nX: " + b"y" * 1000:
@@ -121,24 +121,24 @@ async def test_a_drip_of_single_bytes_does_not_lengthen_the_time_for_a_head() ->
                 await asyncio.sleep(0.02)
 
         dripping = asyncio.create_task(drip())
-        said = await all_of(reader, writer)
+        response = await read_all(reader, writer)
         dripping.cancel()
 
-    assert said.startswith(b"HTTP/1.1 408")
-    assert here.asked == []
+    assert response.startswith(b"HTTP/1.1 408")
+    assert server.methods == []
 
 
-async def test_who_says_nothing_is_hung_up_on_without_a_word() -> None:
-    async with house() as here:
-        assert await here.say() == b""
-        assert (await here.say(GET)).endswith(b"\r\n\r\n0")
+async def test_a_silent_connection_is_closed_without_a_response() -> None:
+    async with running_server() as server:
+        assert await server.send() == b""
+        assert (await server.send(GET)).endswith(b"\r\n\r\n0")
 
 
-async def test_a_body_nobody_waits_for_does_not_keep_a_connection() -> None:
-    async with house() as here:
-        said = await here.say(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc", b"d", b"e")
+async def test_an_unread_body_does_not_keep_a_connection() -> None:
+    async with running_server() as server:
+        response = await server.send(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc", b"d", b"e")
 
-    assert said.endswith(b"\r\n\r\n0")
+    assert response.endswith(b"\r\n\r\n0")
 
 
 @pytest.mark.parametrize(
@@ -163,14 +163,14 @@ async def test_a_body_nobody_waits_for_does_not_keep_a_connection() -> None:
         "CONNECT", "two lengths", "length and chunks", "bad chunk", "upgrade with a body",
     ],
 )  # fmt: skip
-async def test_what_is_too_much_or_no_http_gets_one_clear_answer(head: bytes, status: bytes) -> None:
-    async with house() as here:
-        said = await here.say(head)
-        after = await here.say(GET)
+async def test_too_large_or_invalid_requests_get_one_clear_response(head: bytes, status: bytes) -> None:
+    async with running_server() as server:
+        response = await server.send(head)
+        after = await server.send(GET)
 
-    assert said.count(b"HTTP/1.1 ") == 1
-    assert said[9:12] in status.split(b"|")
-    assert len(here.refused) == 1
+    assert response.count(b"HTTP/1.1 ") == 1
+    assert response[9:12] in status.split(b"|")
+    assert len(server.refused) == 1
     assert after.startswith(b"HTTP/1.1 200")
 
 
@@ -187,58 +187,58 @@ async def test_what_is_too_much_or_no_http_gets_one_clear_answer(head: bytes, st
     ids=["plain", "chunked", "HTTP/1.0", "upgrade", "large", "large but legal head"],
 )
 async def test_what_is_unusual_but_right_is_served(request_: bytes, answer: bytes) -> None:
-    async with house() as here:
-        said = await here.say(request_)
+    async with running_server() as server:
+        response = await server.send(request_)
 
-    assert said.startswith(b"HTTP/1.1 200")
-    assert said.endswith(b"\r\n\r\n" + answer)
-    assert here.refused == []
+    assert response.startswith(b"HTTP/1.1 200")
+    assert response.endswith(b"\r\n\r\n" + answer)
+    assert server.refused == []
 
 
 async def test_expect_continue_is_answered_and_ends_the_connection() -> None:
     head = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
-    async with house() as here:
-        reader, writer = await here.connect()
+    async with running_server() as server:
+        reader, writer = await server.connect()
         writer.write(head % 3)
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(b"abc")
-        said = await all_of(reader, writer)
+        response = await read_all(reader, writer)
 
-    assert said.startswith(b"HTTP/1.1 200")
-    assert b"connection: close" in said
+    assert response.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" in response
 
 
 async def test_requests_sent_at_once_are_answered_in_order_and_rubbish_behind_them_takes_no_answer_away() -> None:
     post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s"
-    async with house() as here:
-        said = await here.say(post % (1, b"a") + post % (2, b"ab") + b"RUBBISH\r\n\r\n")
+    async with running_server() as server:
+        response = await server.send(post % (1, b"a") + post % (2, b"ab") + b"RUBBISH\r\n\r\n")
 
-    assert said.count(b"HTTP/1.1 200") == 2
-    assert said.index(b"\r\n\r\n1") < said.index(b"\r\n\r\n2")
+    assert response.count(b"HTTP/1.1 200") == 2
+    assert response.index(b"\r\n\r\n1") < response.index(b"\r\n\r\n2")
 
 
-async def test_when_the_house_is_full_the_slowest_goes_and_the_good_one_is_served() -> None:
-    async with house(most_connections=20, head_s=30) as here:
-        drippers = [await here.connect() for _ in range(60)]
+async def test_at_the_connection_limit_the_oldest_incomplete_request_is_ended() -> None:
+    async with running_server(max_connections=20, head_timeout_s=30) as server:
+        drippers = [await server.connect() for _ in range(60)]
         for _, writer in drippers:
             writer.write(b"G")
 
-        answers = [await here.say(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")) for _ in range(30)]
+        answers = [await server.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")) for _ in range(30)]
 
     assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
-    assert set(here.refused) == {"full"}
+    assert set(server.refused) == {"full"}
 
 
-async def test_a_house_full_of_requests_under_way_says_503_and_when_to_come_again() -> None:
-    async with house(most_connections=16) as here:
-        ways = [await here.connect() for _ in range(16)]
-        for _, writer in ways:
+async def test_at_the_limit_of_complete_requests_the_answer_is_503_with_retry_after() -> None:
+    async with running_server(max_connections=16) as server:
+        connections = [await server.connect() for _ in range(16)]
+        for _, writer in connections:
             writer.write(GET.replace(b"/ ", b"/late ", 1))
-        await until(lambda: len(here.asked) == 16)
+        await wait_for(lambda: len(server.methods) == 16)
 
-        turned_away = await here.say()
-        here.may_answer.set()
-        served = [await all_of(*way) for way in ways]
+        turned_away = await server.send()
+        server.may_answer.set()
+        served = [await read_all(*connection) for connection in connections]
 
     assert turned_away.startswith(b"HTTP/1.1 503")
     assert b"Retry-After: 5" in turned_away
@@ -246,16 +246,16 @@ async def test_a_house_full_of_requests_under_way_says_503_and_when_to_come_agai
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-async def test_who_does_not_read_the_answer_is_hung_up_on(version: bytes) -> None:
-    async with house() as here:
-        _, writer = await here.connect()
+async def test_a_client_that_does_not_read_the_response_is_disconnected(version: bytes) -> None:
+    async with running_server() as server:
+        _, writer = await server.connect()
         writer.write((b"GET /big HTTP/%s\r\nHost: x\r\n\r\n" % version) * (1 if version == b"1.0" else 2))
-        await until(lambda: "slow_reader" in here.refused)
+        await wait_for(lambda: "slow_reader" in server.refused)
 
-    assert here.refused == ["slow_reader"]
+    assert server.refused == ["slow_reader"]
 
 
-async def until(look: Callable[[], bool]) -> None:
+async def wait_for(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
-        while not look():  # noqa: ASYNC110 - what another side sees has no event here
+        while not condition():  # noqa: ASYNC110 - the other side sets no event
             await asyncio.sleep(0.02)

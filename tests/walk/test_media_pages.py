@@ -6,26 +6,26 @@ import pytest
 
 from receiver.domain.item import Medium
 from receiver.errors import PermanentError, RetryLaterError
-from tests.act_site import FILE, SAFE, FakeAdapters, Visitor, site
+from tests.act_site import FILE, SAFE, FakeActionService, Visitor, site
 from tests.factories import make_item, make_snapshot
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def adapters() -> FakeAdapters:
-    return FakeAdapters()
+def service() -> FakeActionService:
+    return FakeActionService()
 
 
 @pytest.fixture
-async def url(adapters: FakeAdapters) -> AsyncIterator[str]:
-    async with site(adapters) as listening:
+async def url(service: FakeActionService) -> AsyncIterator[str]:
+    async with site(service) as listening:
         yield listening
 
 
 @pytest.fixture
-async def visitor(url: str, adapters: FakeAdapters) -> AsyncIterator[Visitor]:
-    opened = Visitor(url, adapters)
+async def visitor(url: str, service: FakeActionService) -> AsyncIterator[Visitor]:
+    opened = Visitor(url, service)
     yield opened
     await opened.close()
 
@@ -34,23 +34,23 @@ CALL, PROOF = Medium("recording", "call.mp3"), Medium("proof", "odd")
 
 
 @pytest.fixture
-def with_media(adapters: FakeAdapters) -> FakeAdapters:
-    adapters.item = make_item(make_snapshot(media=(CALL, PROOF)))
-    return adapters
+def with_media(service: FakeActionService) -> FakeActionService:
+    service.item = make_item(make_snapshot(media=(CALL, PROOF)))
+    return service
 
 
-def media_path(adapters: FakeAdapters, payload: list[str | int]) -> str:
-    return "/media/" + adapters.tokens.make("media.v1", payload)
+def media_path(service: FakeActionService, payload: list[str | int]) -> str:
+    return "/media/" + service.tokens.make("media.v1", payload)
 
 
-async def test_a_media_link_leads_to_a_freshly_signed_one(visitor: Visitor, with_media: FakeAdapters) -> None:
+async def test_a_media_link_leads_to_a_freshly_signed_one(visitor: Visitor, with_media: FakeActionService) -> None:
     answer = await visitor.open(media_path(with_media, [with_media.item.id, 0]))
 
     assert (answer.status_code, answer.headers["location"]) == (302, FILE)
     assert answer.headers.items() >= SAFE.items()
 
 
-async def test_a_media_link_lasts_thirty_days(visitor: Visitor, with_media: FakeAdapters) -> None:
+async def test_a_media_link_lasts_thirty_days(visitor: Visitor, with_media: FakeActionService) -> None:
     path = media_path(with_media, [with_media.item.id, 0])
     with_media.later(days=30)
     assert (await visitor.open(path)).status_code == 302
@@ -63,7 +63,7 @@ async def test_a_media_link_lasts_thirty_days(visitor: Visitor, with_media: Fake
 
 @pytest.mark.parametrize("payload", [["gone", 0], ["k7f3q9x2m4ab", 9], ["k7f3q9x2m4ab", -1], ["k7f3q9x2m4ab", 1]])
 async def test_a_file_that_is_not_there_says_so(
-    payload: list[str | int], visitor: Visitor, with_media: FakeAdapters
+    payload: list[str | int], visitor: Visitor, with_media: FakeActionService
 ) -> None:
     answer = await visitor.open(media_path(with_media, payload))
 
@@ -71,7 +71,7 @@ async def test_a_file_that_is_not_there_says_so(
     assert "not there any more" in answer.text
 
 
-async def test_a_file_the_source_dropped_says_so(visitor: Visitor, with_media: FakeAdapters) -> None:
+async def test_a_file_the_source_dropped_says_so(visitor: Visitor, with_media: FakeActionService) -> None:
     with_media.media_error = PermanentError("gone", "deleted by <b>Eve</b>")
     answer = await visitor.open(media_path(with_media, [with_media.item.id, 0]))
 
@@ -79,7 +79,7 @@ async def test_a_file_the_source_dropped_says_so(visitor: Visitor, with_media: F
     assert "Eve" not in answer.text
 
 
-async def test_a_source_that_is_down_asks_to_come_again(visitor: Visitor, with_media: FakeAdapters) -> None:
+async def test_a_source_that_is_down_asks_to_come_again(visitor: Visitor, with_media: FakeActionService) -> None:
     with_media.media_error = RetryLaterError("upstream_503", after_s=90)
     answer = await visitor.open(media_path(with_media, [with_media.item.id, 0]))
 
@@ -88,7 +88,7 @@ async def test_a_source_that_is_down_asks_to_come_again(visitor: Visitor, with_m
 
 @pytest.mark.parametrize("payload", [["only one"], [1, 2], ["a", "b"]])
 async def test_a_media_link_of_another_shape_leads_nowhere(
-    payload: list[str | int], visitor: Visitor, with_media: FakeAdapters
+    payload: list[str | int], visitor: Visitor, with_media: FakeActionService
 ) -> None:
     assert (await visitor.open(media_path(with_media, payload))).status_code == 404
     assert (await visitor.open("/media/rubbish")).status_code == 404
