@@ -10,14 +10,14 @@ from receiver.context import Adapters
 from receiver.web import health, slack, webhooks
 from receiver.web.action_pages import action_routes
 from receiver.web.action_service import ActionService
-from receiver.web.admin_pages import admin_routes
 from receiver.web.control import control
-from receiver.web.inbox import inbox_routes
-from receiver.web.item import item_routes
+from receiver.web.inbox.admin_pages import admin_routes
+from receiver.web.inbox.item_page import item_routes
+from receiver.web.inbox.list_page import inbox_routes
+from receiver.web.inbox.session_pages import session_routes
 from receiver.web.login import login_routes
 from receiver.web.media import media_routes
 from receiver.web.pages import STATIC, error_handlers
-from receiver.web.session_pages import session_routes
 from receiver.web.unsubscribe import unsubscribe_routes
 
 

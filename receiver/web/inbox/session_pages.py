@@ -8,9 +8,9 @@ from receiver.context import Adapters
 from receiver.domain.refusal import N_
 from receiver.store import sessions as store
 from receiver.web import sessions
+from receiver.web.inbox.base import SignedInPages
 from receiver.web.pages import HEADERS
 from receiver.web.sessions import Session
-from receiver.web.signed_in_pages import SignedInPages
 
 PAGE = "sessions"
 ALL = "all"

@@ -12,9 +12,9 @@ from receiver.domain.refusal import N_
 from receiver.operations.replay import retry
 from receiver.store import accounts, alerts, breakers, outbox
 from receiver.web import sessions
+from receiver.web.inbox.base import SignedInPages
 from receiver.web.pages import HEADERS
 from receiver.web.sessions import Session
-from receiver.web.signed_in_pages import SignedInPages
 
 MAX_ROWS: Final = 100
 MAX_ID_DIGITS: Final = 18

@@ -20,9 +20,9 @@ from receiver.pipeline.notices import notice_of
 from receiver.store import listing
 from receiver.store.listing import Filter, Place
 from receiver.web import sessions
+from receiver.web.inbox.base import SignedInPages
 from receiver.web.pages import format_datetime, preferred_language
 from receiver.web.sessions import Session
-from receiver.web.signed_in_pages import SignedInPages
 
 MAX_PARAMETER: Final = 200
 MAX_POSITION: Final = 500  # it contains an item's key
