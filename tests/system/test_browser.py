@@ -1,4 +1,4 @@
-"""What a person does with a mouse: the sandbox's page rings, Slack's buttons and the mail's link decide."""
+"""A real browser: the sandbox's page causes alerts, and buttons in Slack and links in mails decide."""
 
 import re
 from collections.abc import Iterator
@@ -14,22 +14,22 @@ from tests.person import LOOKS_AGAIN_S, words
 expect.set_options(timeout=PATIENCE_MS)
 
 BURST = 30
-# The page is for people: it takes no press within two seconds.
+# The page takes no form within two seconds.
 OLD_ENOUGH = "performance.now() - performance.getEntriesByType('navigation')[0].responseEnd > 2000"
 
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
     with somebody(chromium) as person:
-        faults: list[str] = []
-        opened = person.new_page()
-        opened.on("pageerror", lambda error: faults.append(str(error)))
-        yield opened
-        assert faults == [], "scripts of the page failed"
+        errors: list[str] = []
+        page = person.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+        assert errors == [], "scripts of the page failed"
 
 
 def slack(page: Page, here: World, channel: str, words: str) -> Locator:
-    """The message with these words in a channel, as Slack shows it."""
+    """The message in the channel that contains these words."""
     page.goto(f"{here.sandbox_url}/slack/?channel={channel}&as=U0ANNA")
     message = page.locator("article.message:not(.ephemeral)", has_text=words)
     expect(message).to_be_visible()
@@ -71,9 +71,9 @@ def test_a_mail_is_opened_and_its_link_decides(page: Page, here: World) -> None:
     todo = here.dispute(reference="INV-MOUSE-3")
     page.goto(f"{here.sandbox_url}/mail/")
     page.get_by_role("link", name="INV-MOUSE-3").first.click()
-    with page.expect_popup() as opened:
+    with page.expect_popup() as popup:
         page.frame_locator("iframe").locator("a[href*='/act/']").first.click()
-    act = opened.value
+    act = popup.value
 
     act.get_by_label("Validate").check()
     eventually(lambda: act.evaluate(OLD_ENOUGH), "the page to be old enough", every_s=LOOKS_AGAIN_S)
@@ -93,12 +93,12 @@ def test_a_burst_from_the_page_ends_with_every_dispute_told_once(page: Page, her
     todos = [todo for key, todo in list(here.getbill.todos.items()) if key not in known]
     references = [here.getbill.debts[todo["debt"]["id"]]["invoice_reference"] for todo in todos]
 
-    def told() -> list[int]:
+    def counts() -> list[int]:
         texts = [words(post) for post in here.posts("C0DISPUTES")]
         return [sum(f"{reference} ·" in text for text in texts) for reference in references]
 
-    eventually(lambda: 0 not in told(), "every dispute in its channel")
-    assert told() == [1] * BURST
+    eventually(lambda: 0 not in counts(), "every dispute in its channel")
+    assert counts() == [1] * BURST
 
 
 def test_a_question_asked_while_debitura_is_down_rings_when_it_is_back(page: Page, here: World) -> None:

@@ -1,4 +1,4 @@
-"""The door of the real process: who cannot be let in is told why, and whoever drips keeps nobody out."""
+"""Connections to the real process: clear errors at start, and slow clients do not keep webhooks out."""
 
 import json
 import resource
@@ -31,10 +31,10 @@ def test_a_port_in_use_is_one_clear_line_and_the_database_is_left_alone(here: Wo
 
     refused = here.service.command("serve", "--port", str(port))
 
-    said = [line for line in refused.stderr.splitlines() if not line.startswith("{")]
+    lines = [line for line in refused.stderr.splitlines() if not line.startswith("{")]
     assert refused.returncode == 2
     cure = "is in use; stop the other process or take another with --port"
-    assert said == [f"port {port} on 127.0.0.1 {cure}"]
+    assert lines == [f"port {port} on 127.0.0.1 {cure}"]
     assert "Exception" not in refused.stderr
 
 
@@ -50,10 +50,8 @@ def test_an_address_of_another_machine_is_one_clear_line(here: World, host: str)
 def test_many_who_drip_keep_no_webhook_from_being_stored(here: World) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, MANY * 2), hard), hard))
-    with ExitStack() as open_ones:
-        drippers = [
-            open_ones.enter_context(socket.create_connection(("127.0.0.1", port_of(here)))) for _ in range(MANY)
-        ]
+    with ExitStack() as stack:
+        drippers = [stack.enter_context(socket.create_connection(("127.0.0.1", port_of(here)))) for _ in range(MANY)]
         statuses = []
         for n in range(20):
             for dripper in drippers:

@@ -1,4 +1,4 @@
-"""What others say of our pages: html-validate in every language, axe-core in a real Chromium by day and by night."""
+"""Every page passes html-validate in every language, and axe-core in Chromium in light and dark mode."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ def here(quiet: World) -> World:
 
 @pytest.fixture(scope="module")
 def paths(here: World) -> dict[str, str]:
-    """Every page that somebody can come to, by name."""
+    """The path of every page, by name."""
     here.dispute(reference="INV-9001")
     posted(here, "C0DISPUTES", "INV-9001")
     item = next(i for i in here.service.items() if i["snapshot"].get("reference") == "INV-9001")
@@ -44,12 +44,12 @@ def paths(here: World) -> dict[str, str]:
     }
 
 
-def opened(here: World, chromium: Browser, locale: str) -> Any:
-    """Whoever looks after it, signed in."""
+def browser_context(here: World, chromium: Browser, locale: str) -> Any:
     return somebody(chromium, base_url=here.service.url, locale=locale)
 
 
-def signs_in(here: World, person: Any) -> Any:
+def sign_in(here: World, person: Any) -> Any:
+    """Sign in as an admin; the page of the inbox."""
     page = person.new_page()
     page.goto(here.service.command("login", OPS).stdout.strip())
     page.get_by_role("button").click()
@@ -61,12 +61,12 @@ def signs_in(here: World, person: Any) -> Any:
 def test_html_validate_finds_nothing_in_any_page(
     here: World, chromium: Browser, tools: Path, paths: dict[str, str], locale: str
 ) -> None:
-    with opened(here, chromium, locale) as person:
-        shown = {"login": person.request.get("/login").text()}
-        signs_in(here, person)
-        shown |= {name: person.request.get(path).text() for name, path in paths.items()}
+    with browser_context(here, chromium, locale) as person:
+        pages = {"login": person.request.get("/login").text()}
+        sign_in(here, person)
+        pages |= {name: person.request.get(path).text() for name, path in paths.items()}
 
-    found = checked(tools, shown)
+    found = checked(tools, pages)
 
     assert {name: answer["valid"] for name, answer in found.items() if answer["valid"]} == {}
     assert len(found) == len(paths) + 1
@@ -78,8 +78,8 @@ def test_axe_finds_nothing_in_any_page_by_day_and_by_night(
     here: World, chromium: Browser, tools: Path, paths: dict[str, str], scheme: str, width: int
 ) -> None:
     found, wide = {}, {}
-    with opened(here, chromium, "en") as person:
-        page = signs_in(here, person)
+    with browser_context(here, chromium, "en") as person:
+        page = sign_in(here, person)
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 900})
         for name, path in paths.items():
@@ -87,5 +87,5 @@ def test_axe_finds_nothing_in_any_page_by_day_and_by_night(
             found[name] = violations(page, tools)
             wide[name] = page.evaluate("document.documentElement.scrollWidth")
 
-    assert {name: said for name, said in found.items() if said} == {}
+    assert {name: faults for name, faults in found.items() if faults} == {}
     assert {name: px for name, px in wide.items() if px > width} == {}, "wider than the screen"

@@ -1,4 +1,4 @@
-"""What strangers, broken senders and the unlucky order of things send: a clear answer, nothing lost, nothing echoed."""
+"""Invalid, hostile and out-of-order requests get a clear response; no event is lost, nothing is echoed."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""The inbox in the web: who gets in and how, what they see, and that a press there is a press like any other."""
+"""The web inbox: signing in, its pages, and clicks that take effect like those in Slack."""
 
 import html
 import json
@@ -27,9 +27,9 @@ def links_for(here: World, address: str) -> list[str]:
     return re.findall(r"http://127\.0\.0\.1:\d+/login/[\w.\-]+", "\n".join(texts))
 
 
-def asks_for_a_link(here: World, browser: httpx.Client, address: str, wanted: str = "/") -> str:
+def request_link(here: World, browser: httpx.Client, address: str, next_path: str = "/") -> str:
     before = len(links_for(here, address))
-    answer = browser.post("/login", data={"address": address, "next": wanted})
+    answer = browser.post("/login", data={"address": address, "next": next_path})
     assert answer.status_code == 202
     return eventually(lambda: links_for(here, address)[before:], f"a link for {address}")[0]
 
@@ -42,15 +42,15 @@ def visitor(here: World) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def anna(here: World) -> Iterator[httpx.Client]:
-    """Signed in by a link that a terminal printed."""
+    """A browser that signed in with a link of ``casebell login``."""
     with httpx.Client(base_url=here.service.url, trust_env=False) as browser:
         link = here.service.command("login", ANNA).stdout.strip()
         assert browser.post(link).status_code == 303
         yield browser
 
 
-def opened(here: World, reference: str, **facts: Any) -> str:
-    """The page of a new dispute's item."""
+def item_page_of(here: World, reference: str, **facts: Any) -> str:
+    """The path of the item of a new dispute."""
     here.dispute(reference=reference, **facts)
     posted(here, "C0DISPUTES", reference)
     found = next(i for i in here.service.items() if i["snapshot"].get("reference") == reference)
@@ -59,8 +59,8 @@ def opened(here: World, reference: str, **facts: Any) -> str:
 
 def test_a_mailed_link_lets_somebody_in_where_they_wanted_to_go(here: World, visitor: httpx.Client) -> None:
     turned_away = visitor.get("/sources")
-    link = asks_for_a_link(here, visitor, "bea@creditor.example", "/sources")
-    looked = [visitor.get(link), visitor.head(link), visitor.get(link)]  # scanners look too, and change nothing
+    link = request_link(here, visitor, "bea@creditor.example", "/sources")
+    looked = [visitor.get(link), visitor.head(link), visitor.get(link)]  # as a mail scanner does
     entered = visitor.post(link)
     cookie = entered.headers["set-cookie"]
 
@@ -74,7 +74,7 @@ def test_a_mailed_link_lets_somebody_in_where_they_wanted_to_go(here: World, vis
 
 
 def test_a_link_lets_in_once(here: World, visitor: httpx.Client) -> None:
-    link = asks_for_a_link(here, visitor, "carl@creditor.example")
+    link = request_link(here, visitor, "carl@creditor.example")
     visitor.post(link)
     with httpx.Client(base_url=here.service.url, trust_env=False) as other:
         again = other.post(link)
@@ -98,7 +98,7 @@ def test_nobody_is_sent_more_than_a_few_links_at_a_time(here: World, visitor: ht
     for _ in range(8):
         visitor.post("/login", data={"address": "finn@creditor.example"})
     eventually(lambda: len(links_for(here, "finn@creditor.example")) >= 3, "the first three")
-    asks_for_a_link(here, visitor, "gus@creditor.example")  # whatever was asked before has been dealt with
+    request_link(here, visitor, "gus@creditor.example")  # so that the earlier requests have been processed
 
     assert len(links_for(here, "finn@creditor.example")) == 3
 
@@ -138,8 +138,8 @@ def test_an_odd_question_is_answered_like_any_other(anna: httpx.Client, query: d
 
 
 def test_the_list_shows_what_waits_and_finds_it_again(here: World, anna: httpx.Client) -> None:
-    page = opened(here, "INV-LIST-1", detected_content="<script>alert(1)</script> 100% crushed")
-    opened(here, "INV-LIST-2")
+    page = item_page_of(here, "INV-LIST-1", detected_content="<script>alert(1)</script> 100% crushed")
+    item_page_of(here, "INV-LIST-2")
 
     everything, found, nothing = (
         anna.get("/", params=query).text for query in ({}, {"q": "inv-list-1 100%"}, {"q": "nobody said this"})
@@ -154,16 +154,16 @@ def test_the_list_shows_what_waits_and_finds_it_again(here: World, anna: httpx.C
 
 
 def test_an_item_s_page_shows_all_of_it_and_takes_a_decision(here: World, anna: httpx.Client) -> None:
-    page = opened(here, "INV-WEB-1", detected_content="Three of ten boxes <b>were crushed</b>")
-    shown = html.unescape(anna.get(page).text)
+    page = item_page_of(here, "INV-WEB-1", detected_content="Three of ten boxes <b>were crushed</b>")
+    content = html.unescape(anna.get(page).text)
 
     answer = choose(anna, page, verb="validate")
     message = posted(here, "C0DISPUTES", "INV-WEB-1")
     eventually(lambda: f"Validated by {ANNA}" in words(message), "Slack to say who decided")
     later = anna.get(page).text
 
-    assert "Three of ten boxes" in shown
-    assert "What happened" in shown
+    assert "Three of ten boxes" in content
+    assert "What happened" in content
     assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, page)
     assert ANNA in later
     audit = here.service.command("audit", "--format", "jsonl").stdout
@@ -171,7 +171,7 @@ def test_an_item_s_page_shows_all_of_it_and_takes_a_decision(here: World, anna: 
 
 
 def test_messages_in_slack_and_mail_lead_to_the_item_s_page(here: World) -> None:
-    page = here.service.url + opened(here, "INV-WEB-6")
+    page = here.service.url + item_page_of(here, "INV-WEB-6")
     mails = eventually(lambda: mails_about(here, "INV-WEB-6"), "the mail")
 
     assert page in json.dumps(posted(here, "C0DISPUTES", "INV-WEB-6").blocks)
@@ -179,7 +179,7 @@ def test_messages_in_slack_and_mail_lead_to_the_item_s_page(here: World) -> None
 
 
 def test_a_note_and_a_release_are_taken_too(here: World, anna: httpx.Client) -> None:
-    page = opened(here, "INV-WEB-2")
+    page = item_page_of(here, "INV-WEB-2")
     choose(anna, page, verb="note", note="Asked the warehouse.")
     choose(anna, page, verb="claim")
     eventually(lambda: 'value="release"' in anna.get(page).text, "the claim")
@@ -190,7 +190,7 @@ def test_a_note_and_a_release_are_taken_too(here: World, anna: httpx.Client) -> 
 
 
 def test_a_page_that_is_not_one_s_own_decides_nothing(here: World, anna: httpx.Client) -> None:
-    page = opened(here, "INV-WEB-3")
+    page = item_page_of(here, "INV-WEB-3")
     nonce = nonce_in(anna.get(page).text)
     with httpx.Client(base_url=here.service.url, trust_env=False) as other:
         other.post(here.service.command("login", OPS).stdout.strip())
@@ -213,9 +213,9 @@ def test_deliveries_are_for_admins_who_can_try_again(here: World, anna: httpx.Cl
     with httpx.Client(base_url=here.service.url, trust_env=False) as admin:
         admin.post(here.service.command("login", OPS).stdout.strip())
         eventually(lambda: "is_archived" in admin.get("/deliveries").text, "the dead delivery", every_s=0.1)
-        shown = admin.get("/deliveries").text
+        content = admin.get("/deliveries").text
         here.slack.channels["C0DISPUTES"]["is_archived"] = False
-        ids, nonce = re.findall(r'name="id" value="(\d+)"', shown), nonce_in(shown)
+        ids, nonce = re.findall(r'name="id" value="(\d+)"', content), nonce_in(content)
         without = admin.post("/deliveries", data={"id": ids[0]})
         by_anna = anna.post("/deliveries", data={"nonce": nonce, "id": ids[0]})
         tried = admin.post("/deliveries", data={"nonce": nonce, "id": ids})
@@ -226,10 +226,10 @@ def test_deliveries_are_for_admins_who_can_try_again(here: World, anna: httpx.Cl
 
 
 def test_the_sources_page_names_every_account(anna: httpx.Client) -> None:
-    shown = anna.get("/sources").text
+    content = anna.get("/sources").text
 
-    assert "Getbill main" in shown
-    assert "Debitura main" in shown
+    assert "Getbill main" in content
+    assert "Debitura main" in content
 
 
 def test_signing_out_ends_it(here: World, visitor: httpx.Client) -> None:
@@ -247,9 +247,9 @@ def test_a_long_list_comes_a_page_at_a_time(here: World, anna: httpx.Client) -> 
     seen: list[str] = []
     page = "/?q=inv-long"
     while page:
-        shown = anna.get(page).text
-        seen += re.findall(r'href="(/items/\w+)"', shown)
-        more = re.search(r'href="([^"]+)" rel="next"', shown)
+        content = anna.get(page).text
+        seen += re.findall(r'href="(/items/\w+)"', content)
+        more = re.search(r'href="([^"]+)" rel="next"', content)
         page = html.unescape(more[1]) if more else ""
 
     assert (len(seen), len(set(seen))) == (60, 60)

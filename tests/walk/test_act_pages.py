@@ -1,4 +1,4 @@
-"""The pages behind links in mails, over a real socket: a person looks, decides once, and sees what came of it."""
+"""The pages behind mailed links on a real socket: a person opens one, decides once and sees the result."""
 
 import re
 from collections.abc import AsyncIterator
@@ -25,29 +25,29 @@ def service() -> FakeActionService:
 
 @pytest.fixture
 async def url(service: FakeActionService) -> AsyncIterator[str]:
-    async with site(service) as listening:
-        yield listening
+    async with site(service) as url:
+        yield url
 
 
 @pytest.fixture
 async def visitor(url: str, service: FakeActionService) -> AsyncIterator[Visitor]:
-    opened = Visitor(url, service)
-    yield opened
-    await opened.close()
+    visitor = Visitor(url, service)
+    yield visitor
+    await visitor.close()
 
 
 async def test_a_person_looks_chooses_and_sees_that_the_source_is_asked(
     visitor: Visitor, service: FakeActionService
 ) -> None:
-    shown = await visitor.open()
+    page = await visitor.open()
     service.later(seconds=8)
-    pressed = await visitor.send(verb="validate", note="Paid, I checked.")
-    after = await visitor.open(pressed.headers["location"])
+    response = await visitor.send(verb="validate", note="Paid, I checked.")
+    after = await visitor.open(response.headers["location"])
 
-    assert shown.status_code == 200
-    assert "Payment Already Made · INV-2024-001" in shown.text
-    assert pressed.status_code == 303
-    assert pressed.headers["location"] == service.path
+    assert page.status_code == 200
+    assert "Payment Already Made · INV-2024-001" in page.text
+    assert response.status_code == 303
+    assert response.headers["location"] == service.path
     assert f"{ADDRESS} asked Getbill to validate; waiting." in after.text
     assert f"{ADDRESS} chose “Validate” through this link on 2 March 2026, 10:00" in after.text
     assert 'http-equiv="refresh"' in after.text
@@ -57,19 +57,19 @@ async def test_a_person_looks_chooses_and_sees_that_the_source_is_asked(
     assert (click.note, click.text) == ("Paid, I checked.", None)
 
 
-OWN = ["claim", "assign", "snooze"]  # Casebell's own verbs are offered with every open item
+OWN_VERBS = ["claim", "assign", "snooze"]  # offered with every open item
 
 
 async def test_only_what_can_be_done_now_is_offered_and_nothing_is_chosen_beforehand(
     visitor: Visitor, service: FakeActionService
 ) -> None:
-    shown = await visitor.open()
+    page = await visitor.open()
 
-    assert re.findall(r'name="verb" value="(\w+)"', shown.text) == ["validate", "reject", *OWN]
-    assert "checked" not in shown.text
+    assert re.findall(r'name="verb" value="(\w+)"', page.text) == ["validate", "reject", *OWN_VERBS]
+    assert "checked" not in page.text
 
     service.item = make_item(make_snapshot(verbs=("reply", "update_plan")))
-    assert re.findall(r'name="verb" value="(\w+)"', (await visitor.open()).text) == ["reply", "update_plan", *OWN]
+    assert re.findall(r'name="verb" value="(\w+)"', (await visitor.open()).text) == ["reply", "update_plan", *OWN_VERBS]
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "日", "🙂"], ids=["Latin", "accent", "Chinese", "emoji"])
@@ -81,9 +81,9 @@ async def test_a_reply_of_the_greatest_length_arrives_in_every_script(
     await visitor.open()
     service.later(seconds=8)
 
-    pressed = await visitor.send(verb="reply", text=longest, note=note)
+    response = await visitor.send(verb="reply", text=longest, note=note)
 
-    assert pressed.status_code == 303
+    assert response.status_code == 303
     assert [click.text for click in service.clicks] == [longest]
 
 
@@ -124,9 +124,9 @@ async def test_whoever_was_refused_may_look_again_and_choose_again(
     await visitor.send(verb="validate")
     service.later(seconds=5)
     service.refusal = None
-    pressed = await visitor.send(verb="validate")
+    response = await visitor.send(verb="validate")
 
-    assert pressed.status_code == 303
+    assert response.status_code == 303
     assert len({click.identity for click in service.clicks}) == 2
 
 
@@ -146,15 +146,15 @@ async def test_a_press_nobody_took_up_yet_says_so_instead_of_asking_again(
     service.is_slow = True
     await visitor.open()
     service.later(seconds=5)
-    pressed = await visitor.send(verb="validate")
-    waiting = await visitor.open(pressed.headers["location"])
+    response = await visitor.send(verb="validate")
+    waiting = await visitor.open(response.headers["location"])
 
     assert "Your choice is stored" in waiting.text
     assert 'http-equiv="refresh"' in waiting.text
     assert "<form" not in waiting.text
 
     service.later(minutes=2)
-    assert "<form" in (await visitor.open(pressed.headers["location"])).text
+    assert "<form" in (await visitor.open(response.headers["location"])).text
 
 
 REFUSED_CHOICES: dict[str, tuple[dict[str, str], str]] = {
@@ -188,39 +188,39 @@ async def test_an_incomplete_choice_is_asked_for_again_and_the_words_are_kept(
 
 async def test_everything_is_in_the_routes_language(visitor: Visitor, service: FakeActionService) -> None:
     service.route = routing.Route("litiges", locale="fr")
-    shown = await visitor.open()
+    page = await visitor.open()
 
-    assert '<html lang="fr">' in shown.text
-    assert "‹What should happen?›" in shown.text
-    assert re.search(r"(?<!‹)(Confirm|Validate|Needed when|You decide|Blocking|Open in)", shown.text) is None
+    assert '<html lang="fr">' in page.text
+    assert "‹What should happen?›" in page.text
+    assert re.search(r"(?<!‹)(Confirm|Validate|Needed when|You decide|Blocking|Open in)", page.text) is None
 
 
-# Late, early, elsewhere
+# Resolved items and links that expired or were used
 
 
 async def test_a_resolved_item_says_what_came_of_it_and_offers_nothing(
     visitor: Visitor, service: FakeActionService
 ) -> None:
     service.item = make_item(state="resolved", version=5, outcome="rejected", resolved_by="Ben")
-    shown = await visitor.open()
+    page = await visitor.open()
 
-    assert shown.status_code == 200
-    assert "Ben resolved this: rejected." in shown.text
-    assert "<form" not in shown.text
-    assert 'http-equiv="refresh"' not in shown.text
+    assert page.status_code == 200
+    assert "Ben resolved this: rejected." in page.text
+    assert "<form" not in page.text
+    assert 'http-equiv="refresh"' not in page.text
 
 
 async def test_an_expired_link_offers_a_fresh_one_to_the_same_address_only(
     visitor: Visitor, service: FakeActionService
 ) -> None:
     service.later(days=15)
-    shown = await visitor.open()
+    page = await visitor.open()
     await visitor.send(verb="validate", fresh="")
     sent = await visitor.send()
 
-    assert shown.status_code == 410
-    assert "Mail me a fresh link" in shown.text
-    assert re.findall("Jane Roe|INV-2024-001|already paid|Getbill", shown.text) == []
+    assert page.status_code == 410
+    assert "Mail me a fresh link" in page.text
+    assert re.findall("Jane Roe|INV-2024-001|already paid|Getbill", page.text) == []
     assert sent.status_code == 202
     assert ADDRESS not in sent.text
     assert service.sent_links == [TOKEN_ID]
@@ -253,20 +253,20 @@ async def test_a_link_that_was_used_offers_a_fresh_one_when_the_source_refused(
 ) -> None:
     service.link_use = LinkUse(ADDRESS, NOW, "validate")
     service.item = make_item(version=3, problem="Getbill says no.")
-    shown = await visitor.open()
+    page = await visitor.open()
     await visitor.send()
 
-    assert "Getbill says no." in shown.text
-    assert "This link was used already" in shown.text
+    assert "Getbill says no." in page.text
+    assert "This link was used already" in page.text
     assert service.sent_links == [TOKEN_ID]
 
 
 async def test_an_item_only_the_source_can_decide_says_so(visitor: Visitor, service: FakeActionService) -> None:
     service.item = make_item(make_snapshot(verbs=()), claimed_by="Anna")
-    shown = await visitor.open()
+    page = await visitor.open()
 
-    assert "Please decide in Getbill." in shown.text
-    assert re.findall(r'name="verb" value="(\w+)"', shown.text) == ["assign", "snooze"]
+    assert "Please decide in Getbill." in page.text
+    assert re.findall(r'name="verb" value="(\w+)"', page.text) == ["assign", "snooze"]
 
 
 RESOLVED = make_item(
@@ -280,21 +280,21 @@ RESOLVED = make_item(
 )
 
 
-def offered(shown: httpx.Response) -> list[str]:
-    return re.findall(r'name="verb" value="(\w+)"', shown.text)
+def offered(page: httpx.Response) -> list[str]:
+    return re.findall(r'name="verb" value="(\w+)"', page.text)
 
 
 async def test_a_decision_is_taken_back_through_the_mail_that_told_of_it(
     visitor: Visitor, service: FakeActionService
 ) -> None:
     service.item = replace(RESOLVED, version=1)
-    shown = await visitor.open()
+    page = await visitor.open()
     service.later(seconds=5)
     without_reason = await visitor.send(verb="reopen")
     service.later(seconds=5)
     taken = await visitor.send(verb="reopen", note="wrong debtor")
 
-    assert offered(shown) == ["undo", "reopen"]
+    assert offered(page) == ["undo", "reopen"]
     assert (without_reason.status_code, taken.status_code) == (422, 303)
     assert [(click.verb, click.note) for click in service.clicks] == [("reopen", "wrong debtor")]
 
@@ -310,7 +310,7 @@ async def test_an_older_link_takes_nothing_back_and_a_used_one_only_what_it_did(
     assert (offered(older), offered(used)) == ([], ["undo"])
 
 
-# The other pages
+# Other pages and errors
 
 
 async def test_what_is_not_there_or_not_meant_so_says_what_is_wrong(visitor: Visitor) -> None:
@@ -330,20 +330,20 @@ async def test_a_fault_of_ours_is_a_500_without_its_details(visitor: Visitor) ->
 async def test_whoever_is_lost_is_told_in_the_browsers_language(visitor: Visitor, service: FakeActionService) -> None:
     french = {"accept-language": "es, fr-CA;q=0.8"}
     service.broken = RetryLaterError("store_unavailable", "disk full", 7)
-    shown = [
+    answers = [
         await visitor._http.get(service.path, headers=french),
         await visitor._http.get("/nowhere", headers=french),
         await visitor._http.get("/broken", headers=french),
     ]
 
-    assert [answer.status_code for answer in shown] == [503, 404, 500]
-    assert all("‹" in answer.text and 'lang="fr"' in answer.text for answer in shown)
+    assert [answer.status_code for answer in answers] == [503, 404, 500]
+    assert all("‹" in answer.text and 'lang="fr"' in answer.text for answer in answers)
 
 
 async def test_pages_load_only_what_is_here(visitor: Visitor) -> None:
-    shown = await visitor.open()
-    loaded = set(re.findall(r'(?:src|href)="(/[^"]*)"', shown.text))
+    page = await visitor.open()
+    loaded = set(re.findall(r'(?:src|href)="(/[^"]*)"', page.text))
 
     assert loaded == {"/static/casebell.css", "/static/casebell.svg"}
     assert {(await visitor._http.get(path)).status_code for path in loaded} == {200}
-    assert "style=" not in shown.text
+    assert "style=" not in page.text

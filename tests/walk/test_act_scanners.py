@@ -20,22 +20,22 @@ def service() -> FakeActionService:
 
 @pytest.fixture
 async def url(service: FakeActionService) -> AsyncIterator[str]:
-    async with site(service) as listening:
-        yield listening
+    async with site(service) as url:
+        yield url
 
 
 @pytest.fixture
 async def visitor(url: str, service: FakeActionService) -> AsyncIterator[Visitor]:
-    opened = Visitor(url, service)
-    yield opened
-    await opened.close()
+    visitor = Visitor(url, service)
+    yield visitor
+    await visitor.close()
 
 
 @pytest.fixture
 async def stranger(url: str, service: FakeActionService) -> AsyncIterator[Visitor]:
-    opened = Visitor(url, service)
-    yield opened
-    await opened.close()
+    visitor = Visitor(url, service)
+    yield visitor
+    await visitor.close()
 
 
 # Mail scanners
@@ -221,21 +221,21 @@ async def test_a_form_that_is_no_form_is_refused(visitor: Visitor, service: Fake
 async def test_a_strangers_words_stay_words(visitor: Visitor, service: FakeActionService) -> None:
     evil = '"><script>x()</script><img src=x onerror=x()>'
     service.item = make_item(make_snapshot(title=evil, question=evil, quote=evil), problem=evil)
-    shown = await visitor.open()
+    page = await visitor.open()
 
-    assert shown.text.count("&lt;script&gt;") >= 4
-    assert "<script" not in shown.text
-    assert "<img src=x" not in shown.text
+    assert page.text.count("&lt;script&gt;") >= 4
+    assert "<script" not in page.text
+    assert "<img src=x" not in page.text
 
 
 async def test_every_answer_keeps_links_to_itself(visitor: Visitor, service: FakeActionService) -> None:
-    shown = await visitor.open()
+    page = await visitor.open()
     service.later(seconds=5)
     refused = await visitor.send()
     service.later(seconds=5)
-    pressed = await visitor.send(verb="validate")
+    response = await visitor.send(verb="validate")
 
-    for answer in (shown, refused, pressed, await visitor.open("/"), await visitor.open("/nothing")):
+    for answer in (page, refused, response, await visitor.open("/"), await visitor.open("/nothing")):
         assert answer.headers.items() >= SAFE.items()
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy

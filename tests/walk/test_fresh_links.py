@@ -1,4 +1,4 @@
-"""A link that is no good any more: its page mails a fresh one, to the same address, when it is asked for."""
+"""The page of a link that expired or was used mails a new link to the same address on request."""
 
 import re
 from collections.abc import AsyncIterator
@@ -32,25 +32,25 @@ email = ["{AR}"]
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Office]:
-    async with office(tmp_path, ROUTE) as made:
-        made.adapters.rules = replace(made.adapters.rules, people=People(resolvers=frozenset({AR})))
-        yield made
+    async with office(tmp_path, ROUTE) as here:
+        here.adapters.rules = replace(here.adapters.rules, people=People(resolvers=frozenset({AR})))
+        yield here
 
 
-def visiting(here: Office) -> httpx.AsyncClient:
+def browser_at(here: Office) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=build_app(here.adapters)), base_url="http://127.0.0.1:9")
 
 
 def links(here: Office) -> list[str]:
-    """The paths of all links that were mailed to decide by."""
+    """The paths of all mailed links to action pages."""
     texts = (text_of(mail.message) for mail in here.mail.messages)
-    return [found[0] for text in texts if (found := re.search(r"/act/[\w.\-]+", text))]
+    return [match[0] for text in texts if (match := re.search(r"/act/[\w.\-]+", text))]
 
 
 async def test_an_expired_link_is_replaced_by_one_that_works(here: Office) -> None:
     await here.say("INV-1")
     here.at += timedelta(days=15)
-    async with visiting(here) as browser:
+    async with browser_at(here) as browser:
         expired = await browser.get(links(here)[0])
         asked = await browser.post(links(here)[0], data={"fresh": "1"})
         await here.settle()
@@ -68,7 +68,7 @@ async def test_an_expired_link_is_replaced_by_one_that_works(here: Office) -> No
 async def test_nobody_is_mailed_more_often_than_every_five_minutes(here: Office) -> None:
     await here.say("INV-1")
     here.at += timedelta(days=15)
-    async with visiting(here) as browser:
+    async with browser_at(here) as browser:
         for _ in range(3):
             await browser.post(links(here)[0], data={"fresh": "1"})
         await here.settle()
@@ -85,20 +85,22 @@ async def test_a_link_whose_decision_came_to_nothing_is_replaced_at_once(here: O
     token_id = here.adapters.rules.tokens.open("act.v1", links(here)[0].removeprefix("/act/"), 3600)
     here.at += timedelta(seconds=30)
     await here.adapters.database.write(actions.spend_token, token_id, AR, "validate", here.at)
-    async with visiting(here) as browser:
+    async with browser_at(here) as browser:
         page = await browser.get(links(here)[0])
         asked = await browser.post(links(here)[0], data={"fresh": "1"})
         await here.settle()
 
     assert "This link was used already" in page.text
     assert asked.status_code == 202
-    assert len(links(here)) == 2  # the alert itself is half a minute old, and no reason to wait
+    assert (
+        len(links(here)) == 2
+    )  # the link of the alert itself, mailed half a minute ago, does not count for the interval
 
 
 async def refused(here: Office, item: Item, verb: str, via: str = "mail") -> None:
-    """A person asks, and the source does not want it."""
+    """A person decides, and the source refuses."""
 
-    def happen(connection: Connection) -> None:
+    def apply(connection: Connection) -> None:
         click = Click(item.id, item.version, verb, Person(email=AR), via, f"{verb}.{item.version}")
         action_id = actions.add(connection, click, "asked", None, here.at)
         for fact in (
@@ -107,7 +109,7 @@ async def refused(here: Office, item: Item, verb: str, via: str = "mail") -> Non
         ):
             assert isinstance(apply_fact(connection, fact, here.at, here.adapters.rules.routes), Applied)
 
-    await here.adapters.database.write(happen)
+    await here.adapters.database.write(apply)
     await here.settle()
 
 
@@ -120,7 +122,7 @@ async def test_whoever_left_the_page_hears_by_mail_that_the_source_refused(here:
     assert "This debt is closed" in text_of(second)
     assert second["message-id"] != first["message-id"]
     assert (second["references"], second["subject"]) == (first["references"], f"Re: {first['subject']}")
-    async with visiting(here) as browser:
+    async with browser_at(here) as browser:
         assert "What should happen?" in (await browser.get(links(here)[1])).text
 
 
@@ -130,8 +132,8 @@ async def test_an_undo_that_was_refused_is_told_by_mail_too(here: Office) -> Non
     before = len(here.mail.messages)
     await refused(here, item, "undo")
 
-    (told,) = here.mail.messages[before:]
-    assert "This debt is closed" in text_of(told.message)
+    (mail,) = here.mail.messages[before:]
+    assert "This debt is closed" in text_of(mail.message)
 
 
 async def test_a_refusal_of_what_was_pressed_elsewhere_is_no_mail(here: Office) -> None:

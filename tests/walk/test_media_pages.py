@@ -1,4 +1,4 @@
-"""Links to recordings and files, over a real socket: fresh for thirty days, and plain words when there is none."""
+"""Links to recordings and files on a real socket: valid for thirty days, else a page with the reason."""
 
 from collections.abc import AsyncIterator
 
@@ -19,15 +19,15 @@ def service() -> FakeActionService:
 
 @pytest.fixture
 async def url(service: FakeActionService) -> AsyncIterator[str]:
-    async with site(service) as listening:
-        yield listening
+    async with site(service) as url:
+        yield url
 
 
 @pytest.fixture
 async def visitor(url: str, service: FakeActionService) -> AsyncIterator[Visitor]:
-    opened = Visitor(url, service)
-    yield opened
-    await opened.close()
+    visitor = Visitor(url, service)
+    yield visitor
+    await visitor.close()
 
 
 CALL, PROOF = Medium("recording", "call.mp3"), Medium("proof", "odd")

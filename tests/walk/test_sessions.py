@@ -1,4 +1,4 @@
-"""Sessions are rows: what ends one ends it everywhere, at once and for good. On both databases, across replicas."""
+"""Sessions are rows: a session that ended is invalid in every replica at once. On both databases."""
 
 import html
 import re
@@ -32,34 +32,34 @@ SITE = "http://127.0.0.1:9"
 
 @dataclass
 class Site:
-    """Two replicas on one database: what one of them remembers for itself, the other does not know."""
+    """A database for several replicas. Each browser talks to a new one, so no state may stay in a process."""
 
     adapters: Adapters
     at: datetime = NOW
 
     @asynccontextmanager
     async def browser(self, cookie: str = "") -> AsyncIterator[httpx.AsyncClient]:
-        """On a replica that starts now; ``cookie``: one that was copied from elsewhere."""
+        """A browser at a new replica; ``cookie``: a copy of the cookie of another browser."""
         cookies = {"casebell_session": cookie} if cookie else {}
         transport = httpx.ASGITransport(app=build_app(replace(self.adapters)))
-        async with httpx.AsyncClient(transport=transport, base_url=SITE, cookies=cookies) as made:
-            yield made
+        async with httpx.AsyncClient(transport=transport, base_url=SITE, cookies=cookies) as browser:
+            yield browser
 
-    async def sign_in(self, address: str, before: str = "") -> str:
-        """The cookie of a browser that signed in just now."""
-        async with self.browser(before) as browser:
+    async def sign_in(self, address: str, old_cookie: str = "") -> str:
+        """Sign in; the cookie of the session."""
+        async with self.browser(old_cookie) as browser:
             answer = await browser.post(await make_link(self.adapters, address))
             assert answer.status_code == 303, answer.text
             return answer.cookies["casebell_session"]
 
-    async def is_in(self, cookie: str) -> bool:
+    async def is_signed_in(self, cookie: str) -> bool:
         async with self.browser(cookie) as browser:
             answer = await browser.get("/sources")
         assert (answer.status_code, answer.headers.get("location", "/login")[:6]) in {(200, "/login"), (303, "/login")}
         return answer.status_code == 200
 
-    async def press(self, cookie: str, end: str, page_of: str | None = None) -> httpx.Response:
-        """A button of the page of sessions; of ``page_of``'s, when that is another browser."""
+    async def end_session(self, cookie: str, end: str, page_of: str | None = None) -> httpx.Response:
+        """Send the form of ``/sessions``; with the nonce of ``page_of``'s page if that is another browser."""
         async with self.browser(page_of or cookie) as browser:
             nonce = re.search(r'name="nonce" value="([^"]+)"', (await browser.get("/sessions")).text)
         assert nonce is not None
@@ -72,19 +72,19 @@ def site(database: Database) -> Site:
     people = People(resolvers=frozenset({ANNA, BEA}))
 
     def seconds() -> float:
-        return made.at.timestamp()
+        return created.at.timestamp()
 
     tokens = Tokens(["a key of sixteen characters"], seconds)
-    made = Site(
+    created = Site(
         Adapters(
             database,
             make_rules(people=people, tokens=tokens, public_url=SITE),
             PlainTranslator(),
             Metrics(),
-            now=lambda: made.at,
+            now=lambda: created.at,
         )
     )
-    return made
+    return created
 
 
 async def test_who_signed_out_is_out_with_every_copy_of_the_cookie(site: Site) -> None:
@@ -94,56 +94,56 @@ async def test_who_signed_out_is_out_with_every_copy_of_the_cookie(site: Site) -
 
     assert left.headers["location"] == "/login"
     assert "Max-Age=0" in left.headers["set-cookie"]
-    assert (await site.is_in(ended), await site.is_in(other)) == (False, True)
+    assert (await site.is_signed_in(ended), await site.is_signed_in(other)) == (False, True)
 
 
 async def test_a_form_of_another_site_that_signs_out_ends_nothing(site: Site) -> None:
     cookie = await site.sign_in(ANNA)
-    async with site.browser() as stranger:  # for a browser sends no Lax cookie with it
+    async with site.browser() as stranger:  # a browser sends no SameSite=Lax cookie with it
         left = await stranger.post("/logout")
 
     assert "set-cookie" not in left.headers
-    assert await site.is_in(cookie)
+    assert await site.is_signed_in(cookie)
 
 
 async def test_signing_out_everywhere_ends_all_of_one_s_sessions_and_no_other(site: Site) -> None:
     first, second, bea = await site.sign_in(ANNA), await site.sign_in(ANNA), await site.sign_in(BEA)
-    answer = await site.press(first, "all")
+    answer = await site.end_session(first, "all")
 
     assert answer.status_code == 303
-    assert [await site.is_in(one) for one in (first, second, bea)] == [False, False, True]
+    assert [await site.is_signed_in(cookie) for cookie in (first, second, bea)] == [False, False, True]
 
 
 async def test_one_session_of_another_browser_can_be_ended(site: Site) -> None:
     lost, here = await site.sign_in(ANNA), await site.sign_in(ANNA)
-    await site.press(here, sessions.id_of(lost))
+    await site.end_session(here, sessions.id_of(lost))
 
-    assert (await site.is_in(lost), await site.is_in(here)) == (False, True)
+    assert (await site.is_signed_in(lost), await site.is_signed_in(here)) == (False, True)
 
 
 async def test_nobody_ends_a_session_of_somebody_else(site: Site) -> None:
     anna, bea = await site.sign_in(ANNA), await site.sign_in(BEA)
-    named = await site.press(anna, sessions.id_of(bea))
-    stolen = await site.press(bea, "all", page_of=anna)
+    named = await site.end_session(anna, sessions.id_of(bea))
+    stolen = await site.end_session(bea, "all", page_of=anna)
 
     assert (named.status_code, stolen.status_code) == (303, 403)
-    assert (await site.is_in(anna), await site.is_in(bea)) == (True, True)
+    assert (await site.is_signed_in(anna), await site.is_signed_in(bea)) == (True, True)
 
 
 async def test_the_page_lists_one_s_own_sessions_and_marks_this_one(site: Site) -> None:
     await site.sign_in(BEA)
     await site.sign_in(ANNA)
     async with site.browser(await site.sign_in(ANNA)) as browser:
-        shown = html.unescape((await browser.get("/sessions")).text)
+        page = html.unescape((await browser.get("/sessions")).text)
 
-    assert shown.count('name="end"') == 2 + 1  # and everywhere
-    assert shown.count("this browser") == 1
+    assert page.count('name="end"') == 2 + 1  # one a session, and one for all
+    assert page.count("this browser") == 1
 
 
 async def test_who_is_removed_from_people_is_out_and_stays_out(site: Site) -> None:
     cookie, bea = await site.sign_in(ANNA), await site.sign_in(BEA)
     site.adapters.rules = replace(site.adapters.rules, people=People(resolvers=frozenset({BEA})))
-    assert (await site.is_in(cookie), await site.is_in(bea)) == (False, True)
+    assert (await site.is_signed_in(cookie), await site.is_signed_in(bea)) == (False, True)
     with pytest.raises(PermanentError):
         await make_link(site.adapters, ANNA)
 
@@ -151,7 +151,7 @@ async def test_who_is_removed_from_people_is_out_and_stays_out(site: Site) -> No
     site.adapters.rules = replace(site.adapters.rules, people=People(resolvers=frozenset({ANNA, BEA})))
 
     assert counted[SESSIONS] == 1
-    assert (await site.is_in(cookie), await site.is_in(bea)) == (False, True)
+    assert (await site.is_signed_in(cookie), await site.is_signed_in(bea)) == (False, True)
 
 
 async def test_a_link_of_somebody_removed_meanwhile_begins_no_session(site: Site) -> None:
@@ -167,9 +167,9 @@ async def test_a_link_of_somebody_removed_meanwhile_begins_no_session(site: Site
 async def test_a_session_is_over_after_twelve_hours_and_its_row_is_erased(site: Site) -> None:
     cookie = await site.sign_in(ANNA)
     site.at += timedelta(hours=12) - timedelta(seconds=1)
-    assert await site.is_in(cookie)
+    assert await site.is_signed_in(cookie)
     site.at += timedelta(seconds=1)
-    assert not await site.is_in(cookie)
+    assert not await site.is_signed_in(cookie)
 
     await purge(site.adapters)
 
@@ -180,7 +180,7 @@ async def test_signing_in_again_ends_what_the_browser_had(site: Site) -> None:
     before = await site.sign_in(ANNA)
     after = await site.sign_in(BEA, before)
 
-    assert (await site.is_in(before), await site.is_in(after)) == (False, True)
+    assert (await site.is_signed_in(before), await site.is_signed_in(after)) == (False, True)
 
 
 async def test_a_link_that_was_copied_begins_one_session_whoever_comes_second(site: Site) -> None:
@@ -198,28 +198,28 @@ async def test_the_store_knows_no_secret_that_lets_anybody_in(site: Site) -> Non
     (row,) = rows
 
     assert cookie not in map(str, row)
-    assert not await site.is_in(row.id)
+    assert not await site.is_signed_in(row.id)
     assert await site.adapters.database.write(logins.forget, NOW + timedelta(hours=1)) == 1
 
 
 async def test_a_request_costs_one_look_at_the_session(site: Site) -> None:
     cookie = await site.sign_in(ANNA)
-    looks: list[str] = []
+    queries: list[str] = []
 
-    def note(_c: object, _cursor: object, statement: str, *_more: object) -> None:
+    def record(_c: object, _cursor: object, statement: str, *_more: object) -> None:
         if "FROM session" in statement:
-            looks.append(statement)
+            queries.append(statement)
 
     def watch(connection: Connection) -> None:
-        event.listen(connection.engine, "before_cursor_execute", note)
+        event.listen(connection.engine, "before_cursor_execute", record)
 
     await site.adapters.database.read(watch)
     async with site.browser(cookie) as browser:
         for path in ("/", "/items/nothinghere1", "/sources"):
-            looks.clear()
+            queries.clear()
             await browser.get(path)
-            assert len(looks) == 1, path
-            assert "WHERE session.id = " in looks[0]
+            assert len(queries) == 1, path
+            assert "WHERE session.id = " in queries[0]
 
 
 def _rows(connection: Connection) -> tuple[int, int]:
