@@ -111,14 +111,14 @@ class Flood:
         return (self._now() - began_at).total_seconds()
 
     async def unknown(self) -> int:
-        known = await self.adapters.database.read(items.open_keys, "getbill", "main")
+        known = await self.adapters.database.read(items.list_open_keys, "getbill", "main")
         return len({key(todo) for todo in self.todos} - {*known})
 
     async def is_at_rest(self) -> bool:
         return not (await self.adapters.database.read(events.counts)).get("new", 0) and not await self.unknown()
 
     async def n_with_currency(self) -> int:
-        found = await self.adapters.database.read(lambda connection: list(items.listed(connection)))
+        found = await self.adapters.database.read(lambda connection: list(items.list_items(connection)))
         return sum(one.snapshot.amount is not None and one.snapshot.amount.currency is not None for one in found)
 
     def reads(self) -> int:

@@ -148,7 +148,7 @@ class Service:
         engine = create_engine(self.database_url)
         try:
             with engine.connect() as connection:
-                return [as_document(item) for item in items.listed(connection)]
+                return [as_document(item) for item in items.list_items(connection)]
         finally:
             engine.dispose()
 

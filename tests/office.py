@@ -53,7 +53,7 @@ class Office:
         return await self.item(snapshot.key)
 
     async def item(self, key: str) -> Item:
-        found = await self.adapters.database.read(items.by_key, key)
+        found = await self.adapters.database.read(items.find_by_key, key)
         assert found is not None
         return found
 

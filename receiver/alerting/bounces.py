@@ -33,7 +33,7 @@ def find_rejected(connection: Connection, rules: Rules, now: datetime) -> list[A
     """An admin alert for each configured address that gets no mail. Forgets a rejection after a later success."""
     known = configured_addresses(rules)
     found = []
-    for one in suppression.refused(connection):
+    for one in suppression.list_bounced(connection):
         destination = CHANNEL + one.address
         if destination not in known:
             continue
@@ -42,7 +42,7 @@ def find_rejected(connection: Connection, rules: Rules, now: datetime) -> list[A
             and one.until <= now
             and outbox.has_delivered(connection, known[destination], one.until)
         ):
-            suppression.forget_refusal(connection, one.address)
+            suppression.lift_bounce(connection, one.address)
         else:
             found.append(AdminAlert(destination, "address_refused", one.at, one.reason))
     return found

@@ -32,7 +32,7 @@ def mail_undelivered(connection: Connection, rules: Rules, channel: str, now: da
     return sum(
         _mail(connection, item, address, route, now)
         for delivery, item in _find_undelivered(connection, channel)
-        if not messages.of_item(connection, item.id, channel)
+        if not messages.list_of_item(connection, item.id, channel)
         for route in (rules.route_for(delivery.payload_as(Show).route, channel, item.snapshot),)
         for address in _fallback_addresses(rules, route)
     )
@@ -49,7 +49,7 @@ def probe(connection: Connection, channel: str, now: datetime) -> int:
 
 def retry_undelivered(connection: Connection, channel: str, now: datetime) -> int:
     """``channel`` works again: retry what it rejected, if it is still open; return how many."""
-    groups.again(connection, channel, now)
+    groups.retry_dead(connection, channel, now)
     return retry_open(connection, channel, PLACE_REFUSALS, now)
 
 
@@ -57,7 +57,8 @@ def retry_open(connection: Connection, destination: str, codes: Collection[str],
     """Retry dead deliveries of ``destination`` that failed with one of ``codes``, if still open; return how many."""
     ids = [delivery.id for delivery, _ in _find_undelivered(connection, destination, codes)]
     return sum(
-        outbox.retry(connection, id_, now) for id_ in (*ids, *undeliverable.gathered(connection, destination, codes))
+        outbox.retry(connection, id_, now)
+        for id_ in (*ids, *undeliverable.list_dead_grouped(connection, destination, codes))
     )
 
 
@@ -65,7 +66,7 @@ def _find_undelivered(
     connection: Connection, destination: str, codes: Collection[str] = PLACE_REFUSALS
 ) -> Iterator[tuple[Delivery, Item]]:
     """Deliveries about open items that ``destination`` has rejected, or that wait behind those, oldest first."""
-    for delivery in undeliverable.at(connection, destination, codes):
+    for delivery in undeliverable.list_undeliverable(connection, destination, codes):
         item = items.find(connection, delivery.item_id)
         if item is not None and item.state != "resolved":
             yield delivery, item

@@ -47,7 +47,7 @@ def _settle(
             *bounces.find_rejected(connection, rules, now),
         )
     }
-    before = alerts.standing(connection)
+    before = alerts.list_active(connection)
     ended = [
         alert
         for name, alert in before.items()
@@ -93,9 +93,9 @@ def _has_recovered(
     if alert.code == "address_refused":
         return True
     if alert.name in channels:
-        return alert.name not in {one.name for one in breakers.troubled(connection)}
+        return alert.name not in {one.name for one in breakers.list_troubled(connection)}
     if alert.name in WATCHED:
-        return alert.name not in {one.name for one in breakers.opened(connection)}
+        return alert.name not in {one.name for one in breakers.list_open(connection)}
     source, _, account = alert.name.partition(":")
     if source == VIA:
         return is_over(alert.since, now)
@@ -117,9 +117,9 @@ def _check_sources(connection: Connection, rules: Rules, began_at: datetime, now
 
 
 def _check_channels(connection: Connection, channels: Collection[str], now: datetime) -> Iterator[AdminAlert]:
-    for one in breakers.troubled(connection):
+    for one in breakers.list_troubled(connection):
         if one.name in channels and refuses_place(one.reason):
             yield AdminAlert(one.name, "place_refuses", now, one.reason or "")
-    for one in breakers.opened(connection):
+    for one in breakers.list_open(connection):
         if one.name in WATCHED and needs_hands(one.reason, one.openings):
             yield AdminAlert(one.name, "channel_stopped", now, one.reason or "")

@@ -43,7 +43,7 @@ from receiver.operations.queries import StoreQueries
 from receiver.ports import Clicks, Notifier, Surfaces, Upstream, Verify
 from receiver.settings import Settings, sections
 from receiver.store import events, leases, outbox
-from receiver.store.database import Database, held, is_shared, open_database
+from receiver.store.database import Database, is_shared, lock_database, open_database
 from receiver.upstream.debitura import inbound as debitura_inbound
 from receiver.upstream.debitura.client import Debitura
 from receiver.upstream.getbill import inbound as getbill_inbound
@@ -70,7 +70,7 @@ async def open_adapters(settings: Settings, *, url: str | None = None, wrap: Wra
 
     Raises ConfigError when another process owns the SQLite file, RetryLaterError when PostgreSQL does not answer.
     """
-    with held(settings.database_url, url):
+    with lock_database(settings.database_url, url):
         database = wrap(open_database(settings.database_url))
         adapters = build_adapters(settings, database)
         try:

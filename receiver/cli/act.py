@@ -56,7 +56,7 @@ def act_command(
 ) -> None:
     """Decide or change an item, as a button does."""
     settings = load(config)
-    item = asyncio.run(read_store(settings, lambda connection: items.by_key(connection, key)))
+    item = asyncio.run(read_store(settings, lambda connection: items.find_by_key(connection, key)))
     if item is None:
         raise click.ClickException(NO_SUCH_ITEM.format(key=key))
     person = Person(email=email.lower() if email else None, name=email or f"{getpass.getuser()} (terminal)")
@@ -97,7 +97,7 @@ async def _store_click(settings: Settings, pressed: Click) -> str | None:
 
     async with open_adapters(settings) as adapters:
         refusal = await submit_action(adapters, pressed, "en")
-        if await adapters.database.read(events.state_of, pressed.via, pressed.identity) == ("new", None):
+        if await adapters.database.read(events.find_state, pressed.via, pressed.identity) == ("new", None):
             print_warning("stored; no replica has claimed it yet, the next one that runs carries it out")
     return refusal
 

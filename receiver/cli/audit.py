@@ -45,15 +45,15 @@ async def _print_entries(settings: Settings, since: datetime | None, form: str) 
                 click.echo(json.dumps(row))
 
 
-async def _read_pages(settings: Settings, since: datetime | None) -> AsyncIterator[Iterable[audit.Line]]:
+async def _read_pages(settings: Settings, since: datetime | None) -> AsyncIterator[Iterable[audit.AuditEntry]]:
     after_id = 0
     async with open_reader(settings) as read:
-        while lines := await read(audit.lines, since, after_id, PAGE):
+        while lines := await read(audit.list_entries, since, after_id, PAGE):
             yield lines
             after_id = lines[-1].id
 
 
-def _rows(lines: Iterable[audit.Line]) -> Iterable[dict[str, Any]]:
+def _rows(lines: Iterable[audit.AuditEntry]) -> Iterable[dict[str, Any]]:
     for line in lines:
         values = (
             line.at.isoformat(), line.person.label, line.person.email, line.person.slack_id, line.verb, line.key,

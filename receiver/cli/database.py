@@ -11,8 +11,8 @@ from receiver.cli.output import Step, progress_bar
 from receiver.cli.service import send_to_service
 from receiver.settings import Settings, load
 from receiver.store import backup
-from receiver.store.copying import Told
-from receiver.store.database import held, migrate
+from receiver.store.copying import Progress
+from receiver.store.database import lock_database, migrate
 
 
 @click.group("db")
@@ -25,7 +25,7 @@ def db_command() -> None:
 def upgrade(config: Path) -> None:
     """Migrate the database to this version; `serve` does it too."""
     settings = load(config)
-    with held(settings.database_url, None):
+    with lock_database(settings.database_url, None):
         migrate(settings.database_url)
     click.echo("The tables are those of this version.")
 
@@ -47,7 +47,7 @@ def backup_command(config: Path, path: Path) -> None:
 def copy_command(config: Path, target: str) -> None:
     """Copy everything into another database. Stop the service first; repeat the command if it was interrupted."""
     settings = load(config)
-    with held(settings.database_url, None), progress_bar("copying") as step:
+    with lock_database(settings.database_url, None), progress_bar("copying") as step:
         counted = backup.copy_to(settings.database_url, target, _sum_progress(step))
     click.echo(f"Copied and counted on both sides: {_rows(counted)}. Now let database_url name it, and start.")
 
@@ -77,7 +77,7 @@ async def _purge(settings: Settings, step: Step) -> Counter[str]:
         return counted + Counter((await purge(adapters))[0])
 
 
-def _sum_progress(step: Step) -> Told:
+def _sum_progress(step: Step) -> Progress:
     """Reports the progress of all tables as one."""
     done: dict[str, int] = {}
     total: dict[str, int] = {}

@@ -72,7 +72,7 @@ async def _retry(settings: Settings, ids: list[int] | None) -> dict[str, Any]:
 
 def _read_outbox(connection: Connection, state: str | None, most: int) -> tuple[list[Breaker], list[dict[str, Any]]]:
     """The open breakers, and each delivery with the time until which its destination is paused."""
-    opened = breakers.opened(connection)
+    opened = breakers.list_open(connection)
     by_name = {breaker.name: breaker for breaker in opened}
     rows = []
     for row in outbox.list_deliveries(connection, state, most):

@@ -51,7 +51,7 @@ def addresses_command(config: Path, allowed: str | None, as_json: bool) -> None:
             raise click.ClickException(f"{allowed} is not on the list")
         click.echo(f"{allowed}: mail is sent there again")
         return
-    rows = asyncio.run(read_store(settings, lambda connection: suppression.listed(connection, datetime.now(UTC))))
+    rows = asyncio.run(read_store(settings, lambda connection: suppression.list_active(connection, datetime.now(UTC))))
     listed = [{**asdict(row), "list": row.list or "every mail"} for row in rows]
     print_rows(
         listed, ("address", "list", "reason", "at", "until"), as_json=as_json, empty="Mail is sent to every address."
@@ -74,7 +74,7 @@ def _find_rule(settings: Settings, name: str) -> DigestRule:
 
 def _print_schedule(settings: Settings, rule: DigestRule) -> None:
     try:
-        last = asyncio.run(read_store(settings, lambda connection: digests.newest(connection, rule.name)))
+        last = asyncio.run(read_store(settings, lambda connection: digests.find_last_run(connection, rule.name)))
     except ConfigError:  # no database yet, so it was never sent
         last = None
     next_at = rule.schedule.next_after(datetime.now(UTC))
@@ -100,7 +100,7 @@ async def _render(settings: Settings, rule: DigestRule) -> str:
     routes = tuple(route_of(route) for route in settings.routes)
 
     def count(connection: Any) -> Any:
-        last = digests.newest(connection, rule.name)
+        last = digests.find_last_run(connection, rule.name)
         return build_from_store(connection, rule, last.made_at if last else now - FIRST_COVERS, now, routes)
 
     digest = await read_store(settings, count)

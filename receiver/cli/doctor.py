@@ -25,7 +25,7 @@ from receiver.domain.token import Tokens
 from receiver.errors import CasebellError
 from receiver.ports import Health
 from receiver.settings import Settings, load
-from receiver.store.database import is_shared, open_as_it_is
+from receiver.store.database import is_shared, open_existing
 
 ANSWER_WITHIN_S = 15.0
 MOST_DEAD = 1_000
@@ -108,9 +108,9 @@ def _delivery_problems(connection: Connection, now: datetime) -> tuple[list[Brea
         for row in outbox.list_deliveries(connection, "dead", MOST_DEAD)
         if row.done_at is not None and now - row.done_at < timedelta(days=1)
     )
-    troubled = [each for each in breakers.troubled(connection) if each.name.startswith(("slack", "mail"))]
+    troubled = [each for each in breakers.list_troubled(connection) if each.name.startswith(("slack", "mail"))]
     lasting = [each for each in troubled if each.state == "open" or refuses_place(each.reason)]
-    return lasting, messages.out_of_sync(connection, now - LONG_BEHIND), dead
+    return lasting, messages.count_outdated(connection, now - LONG_BEHIND), dead
 
 
 def _code_of(breaker: Breaker) -> str:
@@ -126,7 +126,7 @@ async def _check_addresses(settings: Settings) -> list[Health]:
     named |= {address.lower() for route in settings.routes if route.escalate_to for address in route.escalate_to.email}
     named |= {address.lower() for digest in settings.digests for address in digest.to}
     try:
-        listed = await read_store(settings, lambda connection: suppression.listed(connection, datetime.now(UTC)))
+        listed = await read_store(settings, lambda connection: suppression.list_active(connection, datetime.now(UTC)))
     except CasebellError:  # no database yet, or it does not answer: no address is known
         return []
     rows = []
@@ -159,7 +159,7 @@ async def _check_database(settings: Settings) -> Sequence[Health]:
     if not is_shared(settings.database_url):
         return []
     try:
-        database = await asyncio.to_thread(open_as_it_is, settings.database_url)
+        database = await asyncio.to_thread(open_existing, settings.database_url)
     except CasebellError as error:
         cure = "start the server and allow this machine to connect; `casebell serve` creates the tables"
         return [Health("database", is_well=False, detail=error.message, cure=cure)]

@@ -27,8 +27,8 @@ COLUMNS = ("id", "state", "source", "account", "event_id", "received_at", "attem
 @with_config
 def events_command(config: Path, state: str | None, limit: int, as_json: bool) -> None:
     """List stored events, newest first; those that cannot be processed are quarantined, with the reason."""
-    listed = asyncio.run(read_store(load(config), lambda connection: events.listed(connection, state, limit)))
-    rows = [{name: getattr(event, name) for name in events.Listed.__slots__} for event in listed]
+    listed = asyncio.run(read_store(load(config), lambda connection: events.list_events(connection, state, limit)))
+    rows = [{name: getattr(event, name) for name in events.EventSummary.__slots__} for event in listed]
     print_rows(rows, COLUMNS, as_json=as_json, empty="No events.")
 
 

@@ -32,7 +32,7 @@ def items_command(config: Path, is_open: bool, kind: str | None, account: str | 
     """List items, blocking ones first, then by age."""
 
     def read(connection: Any) -> list[Item]:
-        return list(items.listed(connection, is_open=is_open, kind=kind, account=account))
+        return list(items.list_items(connection, is_open=is_open, kind=kind, account=account))
 
     listed = asyncio.run(read_store(load(config), read))
     if as_json:
@@ -85,7 +85,7 @@ def format_problem(item: Item) -> str | None:
     return f"{item.snapshot.source} refused: {as_printable(item.problem)}" if item.problem else None
 
 
-def print_item(item: Item, history: Sequence[items.Event], deliveries: Any) -> None:
+def print_item(item: Item, history: Sequence[items.HistoryEntry], deliveries: Any) -> None:
     """What people need for a decision, then the history and the deliveries; all times in UTC."""
     facts = _facts(item)
     print_table(("fact", "value"), [(name, value) for name, value in facts.items() if value is not None])
@@ -100,11 +100,11 @@ def print_item(item: Item, history: Sequence[items.Event], deliveries: Any) -> N
         _print_line(f"{row.created_at:%F %T}  {row.what} {row.destination}: {row.state}, tries {row.attempts}{reason}")
 
 
-def _read_item(connection: Any, key: str) -> tuple[Item | None, list[items.Event], Any]:
-    item = items.by_key(connection, key)
+def _read_item(connection: Any, key: str) -> tuple[Item | None, list[items.HistoryEntry], Any]:
+    item = items.find_by_key(connection, key)
     if item is None:
         return None, [], []
-    return item, items.timeline(connection, item.id), outbox.list_of_item(connection, item.id)
+    return item, items.list_timeline(connection, item.id), outbox.list_of_item(connection, item.id)
 
 
 def _row(item: Item) -> tuple[object, ...]:

@@ -84,7 +84,7 @@ def _render(what: str, notice: Notice, nudge: Reminder | None) -> dict[str, str]
 
 
 def _read_item(settings: Settings, key: str) -> Item:
-    item: Item | None = asyncio.run(read_store(settings, lambda connection: items.by_key(connection, key)))
+    item: Item | None = asyncio.run(read_store(settings, lambda connection: items.find_by_key(connection, key)))
     if item is None:
         raise ConfigError(f"no item has the key {key}; `casebell items` lists them")
     return item

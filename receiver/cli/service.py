@@ -14,7 +14,7 @@ import httpx
 from receiver.domain.token import Tokens
 from receiver.errors import CasebellError, ConfigError
 from receiver.settings import Settings
-from receiver.store.database import is_shared, open_as_it_is, sqlite_path
+from receiver.store.database import is_shared, open_existing, sqlite_path
 from receiver.store.sqlite import FileLock
 
 ANSWER_WITHIN_S = 120.0
@@ -62,7 +62,7 @@ async def read_store(settings: Settings, work: Any) -> Any:
 @asynccontextmanager
 async def open_reader(settings: Settings) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
     """``read(work, *args)`` of the database, with or without a running service. Raises ConfigError."""
-    database = await asyncio.to_thread(open_as_it_is, settings.database_url)
+    database = await asyncio.to_thread(open_existing, settings.database_url)
     try:
         yield database.read
     finally:

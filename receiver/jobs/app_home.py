@@ -29,10 +29,13 @@ class AppHomes:
         if adapters.surfaces is None:
             return 0
         now = adapters.now()
-        tabs = await adapters.database.read(app_home.seen_since, now - UPDATED_FOR, MOST_AT_ONCE)
+        tabs = await adapters.database.read(app_home.list_recent_viewers, now - UPDATED_FOR, MOST_AT_ONCE)
         if not tabs:
             return 0
-        pulse = (await adapters.database.read(items.pulse), int(now.timestamp() // REFRESH_EVERY.total_seconds()))
+        pulse = (
+            await adapters.database.read(items.change_marker),
+            int(now.timestamp() // REFRESH_EVERY.total_seconds()),
+        )
         if pulse == self._pulse:
             tabs = [(user, mark) for user, mark in tabs if mark is None]
         for user, mark in tabs:
@@ -42,7 +45,7 @@ class AppHomes:
                 log.warning("app_home.postponed", reason=error.code)
                 return 0
         if pulse != self._pulse:
-            await adapters.database.write(app_home.forget, now - UPDATED_FOR)
+            await adapters.database.write(app_home.delete_older, now - UPDATED_FOR)
         self._pulse = pulse
         return 0
 
@@ -56,4 +59,4 @@ class AppHomes:
             log.warning("app_home.refused", reason=error.code)
             shown = REFUSED
         if shown != mark:
-            await self._adapters.database.write(app_home.shown, user, mark, shown)
+            await self._adapters.database.write(app_home.record_rendered, user, mark, shown)

@@ -40,12 +40,14 @@ async def remind_due(adapters: Adapters) -> int:
     """Do everything that is due now; return how much that was."""
     now = adapters.now()
     done = 0
-    if woken := await adapters.database.read(reminders.woken, now):
+    if woken := await adapters.database.read(reminders.list_to_wake, now):
         done += await adapters.database.write(_end_snoozes, adapters.rules.routes, [item.id for item in woken], now)
-    if await adapters.database.read(quiet_hours.held):
+    if await adapters.database.read(quiet_hours.list_deferred):
         done += await adapters.database.write(_end_quiet_hours, adapters.rules, now)
     asks_for_money = any(route.match.asks_for_money() for route in adapters.rules.routes)
-    if asks_for_money and (late := await adapters.database.read(reminders.unknown_and_unshown, now - LONGEST_UNKNOWN)):
+    if asks_for_money and (
+        late := await adapters.database.read(reminders.list_incomplete_unshown, now - LONGEST_UNKNOWN)
+    ):
         done += await adapters.database.write(_alert_unknown, adapters.rules.routes, [item.id for item in late], now)
     for route in adapters.rules.routes:
         if due := await adapters.database.read(_due_reminders, route, adapters.rules.routes, now):
@@ -72,7 +74,7 @@ def _end_snoozes(connection: Connection, routes: Sequence[Route], ids: Sequence[
 def _alert_unknown(connection: Connection, routes: Sequence[Route], ids: Sequence[str], now: datetime) -> int:
     """An amount or currency that is still unknown: alert every route that the item may belong to, rather than none."""
     done = 0
-    for item in filter(None, (items.find_to_change(connection, item_id) for item_id in ids)):
+    for item in filter(None, (items.find_and_lock(connection, item_id) for item_id in ids)):
         if item.state != "open" or not reminders.claim(connection, item.id, "", reminders.UNKNOWN, now):
             continue
         for route in possible_routes(item.snapshot, routes):
@@ -112,7 +114,7 @@ def _waiting(
     The database cannot count business time: it returns those that are old enough by the calendar.
     """
     opened_before = now - route.calendar.length(step)
-    for item in reminders.candidates(connection, route.name, name, opened_before, is_shown=is_shown):
+    for item in reminders.list_candidates(connection, route.name, name, opened_before, is_shown=is_shown):
         if item.snoozed_until is None and not route.holds(item.snapshot, now):
             due_at = route.calendar.add(item.since, step)
             if due_at is not None and due_at <= now:
@@ -157,7 +159,7 @@ def _queue_reminders(
     elsewhere = set(route.escalated_to()) - set(route.destinations())
     routes = {
         message.destination: message.route
-        for message in messages.of_item(connection, item.id)
+        for message in messages.list_of_item(connection, item.id)
         if message.destination not in elsewhere and (what == "woken" or message.route == route.name)
     }
     for destination, name in routes.items():
@@ -168,15 +170,15 @@ def _queue_reminders(
 
 def _end_quiet_hours(connection: Connection, rules: Rules, now: datetime) -> int:
     """Queue what quiet hours have deferred; several new alerts of a destination become one grouped message."""
-    rows = [row for row in quiet_hours.held(connection) if not _is_still_quiet(connection, row, rules, now)]
+    rows = [row for row in quiet_hours.list_deferred(connection) if not _is_still_quiet(connection, row, rules, now)]
     done = 0
     for (destination, route), group in groupby(sorted(rows, key=_group_key), key=_group_key):
         waiting = list(group)
         new = [row for row in waiting if row.what == payloads.SHOW and _is_new(connection, row)]
         if len({row.item_id for row in new}) < 2:  # noqa: PLR2004 - a single alert needs no group
             new = []
-        done += len(quiet_hours.let_go(connection, [row.id for row in waiting if row not in new], now))
-        freed = quiet_hours.let_go(connection, [row.id for row in new], now, gathered=True)
+        done += len(quiet_hours.release(connection, [row.id for row in waiting if row not in new], now))
+        freed = quiet_hours.release(connection, [row.id for row in new], now, is_grouped=True)
         ids = [row.item_id for row in new if row.id in freed]
         if ids:
             outbox.enqueue(connection, ids[0], destination, Grouped(route, tuple(ids)), now)
@@ -190,7 +192,7 @@ def _is_still_quiet(connection: Connection, row: DeferredDelivery, rules: Rules,
 
 
 def _is_new(connection: Connection, row: DeferredDelivery) -> bool:
-    return not messages.of_item(connection, row.item_id, row.destination)
+    return not messages.list_of_item(connection, row.item_id, row.destination)
 
 
 def _group_key(row: DeferredDelivery) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from receiver.context import OUTBOX_WAKEUP, Adapters
 from receiver.observability import log
 from receiver.store import messages, outbox
-from receiver.store.messages import Behind
+from receiver.store.messages import OutdatedMessage
 
 SHORTEST_WAIT = timedelta(minutes=10)
 LONGEST_WAIT = timedelta(days=1)
@@ -20,7 +20,7 @@ LONGEST_WAIT = timedelta(days=1)
 async def repair(adapters: Adapters) -> int:
     """Queue an update for every message that is out of date; return how many."""
     now = adapters.now()
-    outdated = await adapters.database.read(messages.behind, now, SHORTEST_WAIT, LONGEST_WAIT)
+    outdated = await adapters.database.read(messages.list_outdated, now, SHORTEST_WAIT, LONGEST_WAIT)
     if not outdated:
         return 0
     await adapters.database.write(_queue_updates, outdated, now)
@@ -29,7 +29,7 @@ async def repair(adapters: Adapters) -> int:
     return len(outdated)
 
 
-def _queue_updates(connection: Connection, outdated: list[Behind], now: datetime) -> None:
+def _queue_updates(connection: Connection, outdated: list[OutdatedMessage], now: datetime) -> None:
     for one in outdated:
         is_retried = one.row_state == "dead" and one.row_id is not None and outbox.retry(connection, one.row_id, now)
         if not is_retried:  # a dead delivery is retried in its row: one message does not leave hundreds of dead rows

@@ -30,7 +30,7 @@ FIRST_COVERS = timedelta(days=1)  # the period of a digest that was never made b
 async def make_if_due(adapters: Adapters, rule: DigestRule) -> int:
     """Make a digest if it is due; return how many were made. A new rule begins with its next slot."""
     now = adapters.now()
-    last = await adapters.database.read(digests.newest, rule.name)
+    last = await adapters.database.read(digests.find_last_run, rule.name)
     if last is None:
         await adapters.database.write(digests.claim, DigestRun(rule.name, now, now, now, 0))
         return 0
@@ -64,13 +64,13 @@ async def draft(adapters: Adapters, rule: DigestRule, since: datetime, until: da
 
 
 async def _since(adapters: Adapters, rule: DigestRule, now: datetime) -> datetime:
-    last = await adapters.database.read(digests.newest, rule.name)
+    last = await adapters.database.read(digests.find_last_run, rule.name)
     return last.made_at if last else now - FIRST_COVERS
 
 
 async def _make(adapters: Adapters, rule: DigestRule, slot: datetime, since: datetime, now: datetime) -> int:
     """One digest for every destination. For one that did not get the last ones, the period begins earlier."""
-    waiting = await adapters.database.read(digests.waiting, rule.name, now)
+    waiting = await adapters.database.read(digests.list_unsent, rule.name, now)
     starts = dict.fromkeys(rule.destinations(), since)
     for undelivered in waiting:
         if undelivered.destination in starts:
@@ -107,8 +107,8 @@ def _claim_and_queue(
     if run is not None and not digests.claim(connection, run):
         return None
     if run is not None:
-        older = [one.id for one in digests.waiting(connection, rule.name, now) if one.destination in drafts]
-        digests.take_back(connection, older, now)
+        older = [one.id for one in digests.list_unsent(connection, rule.name, now) if one.destination in drafts]
+        digests.cancel_unsent(connection, older, now)
     sent_to = []
     for destination, digest in drafts.items():
         channel, _, address = destination.partition(":")
@@ -146,10 +146,10 @@ def build_from_store(
     first_day = until - timedelta(days=FLOW_DAYS + 1)
     return build_digest(
         rule,
-        digests.material(connection, min(since, first_day)),
+        digests.list_items(connection, min(since, first_day)),
         since,
         until,
-        reopened=digests.reopened(connection, since),
+        reopened=digests.list_reopened(connection, since),
         is_masked=lambda said: any(route.mask_debtor for route in routes_for(said, routes)),
         figures=figures,
         silent=silent,

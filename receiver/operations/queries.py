@@ -41,7 +41,7 @@ class StoreQueries:
         return (await self._notices([found], place))[0] if found else None
 
     async def find(self, words: str, place: str) -> list[Notice]:
-        return await self._notices(await self._adapters.database.read(items.looked_for, words, MOST_FOUND), place)
+        return await self._notices(await self._adapters.database.read(items.search, words, MOST_FOUND), place)
 
     async def overview(self, person: Person, place: str) -> Overview:
         now, route = self._adapters.now(), first_route_at(place, self._adapters.rules.routes)
@@ -72,7 +72,7 @@ class StoreQueries:
         return None
 
     async def opened(self, user: str) -> None:
-        await self._adapters.database.write(app_home.opened, user, self._adapters.now())
+        await self._adapters.database.write(app_home.record_opened, user, self._adapters.now())
         self._adapters.wakeups.notify(APP_HOME_WAKEUP)
 
     async def _notices(self, found: Sequence[Item], place: str) -> list[Notice]:
@@ -86,8 +86,11 @@ def _look(
     connection: Connection, all_totals: AllTotals, since: datetime, now: datetime
 ) -> tuple[list[Item], list[Item], Totals, tuple[int, int]]:
     """Claimed items, those that wait longest, the totals, and how many were opened and resolved since ``since``."""
-    claimed, waiting = items.claimed(connection, MOST_CLAIMED), items.waiting_longest(connection, MOST_WAITING)
-    return claimed, waiting, all_totals.read(connection, now), items.figures(connection, since)
+    claimed, waiting = (
+        items.list_claimed(connection, MOST_CLAIMED),
+        items.list_oldest_unclaimed(connection, MOST_WAITING),
+    )
+    return claimed, waiting, all_totals.read(connection, now), items.count_since(connection, since)
 
 
 def is_assigned_to(item: Item, person: Person) -> bool:
@@ -98,7 +101,7 @@ def is_assigned_to(item: Item, person: Person) -> bool:
 
 
 def _messages_at(connection: Connection, found: Sequence[Item], place: str) -> dict[str, list[messages.PostedMessage]]:
-    return {item.id: messages.of_item(connection, item.id, place) for item in found}
+    return {item.id: messages.list_of_item(connection, item.id, place) for item in found}
 
 
 def _start_of_day(route: Route, now: datetime) -> datetime:

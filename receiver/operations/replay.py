@@ -41,7 +41,7 @@ async def replay(
     count, after = 0, 0
     while True:
         ids = await adapters.database.read(
-            lambda connection, after=after: events.at_rest(
+            lambda connection, after=after: events.list_replayable(
                 connection,
                 event_id=event_id,
                 since=since,
@@ -53,7 +53,7 @@ async def replay(
         if not ids:
             return count
         after = ids[-1]
-        accounts = await adapters.database.write(events.again, ids, adapters.now())
+        accounts = await adapters.database.write(events.requeue, ids, adapters.now())
         count += len(accounts)
         for source, account in set(accounts):
             is_click = source in events.CLICK_SOURCES
@@ -68,7 +68,7 @@ def _retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> 
     names = {
         name for id_ in due for name in names_over(found[id_].destination, is_interactive=found[id_].is_interactive)
     }
-    breakers.look_again(connection, names, now)  # the operator says that the cause is fixed
+    breakers.allow_probe(connection, names, now)  # the operator says that the cause is fixed
     return Retried(due, refused)
 
 

@@ -42,7 +42,7 @@ async def purge_all(adapters: Adapters) -> int:
 
 async def heal_clock(adapters: Adapters) -> int:
     """Repair rows with timestamps in the future, which a clock that was set back leaves; return how many."""
-    healed = await adapters.database.write(clock_skew.heal, adapters.now())
+    healed = await adapters.database.write(clock_skew.correct_future_rows, adapters.now())
     if healed:
         log.warning("clock.rows.healed", count=healed)
         adapters.wakeups.notify(OUTBOX_WAKEUP)
@@ -55,30 +55,30 @@ async def _erasing(adapters: Adapters, now: datetime) -> AsyncIterator[tuple[str
     kept = adapters.rules.retention
     since = datetime.fromtimestamp(0, UTC)
     while True:
-        ids, since = await read(retention.with_old_bodies, since, now - kept.bodies)
+        ids, since = await read(retention.list_old_bodies, since, now - kept.bodies)
         if not ids:
             break
         yield BODIES, await write(retention.erase_bodies, ids)
-    while ids := await read(retention.old_events, now - kept.events):
-        yield EVENTS, await write(retention.forget_events, ids, now - kept.events)
-    while ids := await read(retention.old_deliveries, now - kept.events):
-        yield DELIVERIES, await write(retention.forget_deliveries, ids)
-    if forgotten := await write(groups.forget, now - kept.events):
+    while ids := await read(retention.list_old_events, now - kept.events):
+        yield EVENTS, await write(retention.delete_events, ids, now - kept.events)
+    while ids := await read(retention.list_old_deliveries, now - kept.events):
+        yield DELIVERIES, await write(retention.delete_deliveries, ids)
+    if forgotten := await write(groups.delete_closed, now - kept.events):
         yield DELIVERIES, forgotten
     if ended := await write(_end_sessions, await read(_removed_addresses, adapters.rules.people), now):
         yield SESSIONS, ended
     before = now - kept.items
-    while item_ids := await read(retention.old_items, before):
+    while item_ids := await read(retention.list_old_items, before):
         for item_id in item_ids:
-            while erased := await write(retention.forget_item, item_id, before):
+            while erased := await write(retention.delete_item, item_id, before):
                 yield ROWS, erased
 
 
 def _removed_addresses(connection: Connection, people: People) -> list[str]:
     """Addresses with a session that [people] no longer names."""
-    return [one for one in sessions.addresses(connection) if not people.may_resolve(Person(email=one))]
+    return [one for one in sessions.list_addresses(connection) if not people.may_resolve(Person(email=one))]
 
 
 def _end_sessions(connection: Connection, gone: list[str], now: datetime) -> int:
     """Delete expired sessions, those of the addresses ``gone``, and expired sign-in links; return how many."""
-    return sessions.forget(connection, gone, now) + logins.forget(connection, now)
+    return sessions.delete_expired(connection, gone, now) + logins.delete_expired(connection, now)

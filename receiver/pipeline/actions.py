@@ -61,8 +61,8 @@ def take_action(
     It must be new, by somebody who may decide, about the current version, a verb that is offered, with all its input.
     A refused click gets a reply to ``click.answer_to`` and a row in ``action``.
     """
-    item = items.find_to_change(connection, click.item_id)
-    earlier = actions.by_identity(connection, click.identity)
+    item = items.find_and_lock(connection, click.item_id)
+    earlier = actions.find_by_identity(connection, click.identity)
     if earlier is not None:
         return Taken(earlier.id, is_again=True) if earlier.state != "refused" else Refused("stale", {})
     if item is None:
@@ -91,7 +91,7 @@ def _act(
     elif click.verb == "confirm" and item.proposal:
         first = item.proposal.action_id
         _apply(connection, PersonConfirmed(item.key, first, click.person, click.via), now, routes)
-        actions.ask(connection, first)
+        actions.mark_asked(connection, first)
         _queue_command(connection, item, first, now)
     else:
         _apply(connection, _person_did(item, click, now, routes), now, routes)
@@ -132,7 +132,7 @@ def _notify_assignee(connection: Connection, item: Item, click: Click, now: date
     if click.verb != "assign" or to is None or to.is_surely(click.person):
         return
     nudge = Reminder("assigned", to, click.person.label)
-    for shown in messages.of_item(connection, item.id):
+    for shown in messages.list_of_item(connection, item.id):
         if shown.destination.startswith("slack:"):
             enqueue_reminder(connection, item.id, shown.destination, shown.route, nudge, now)
 
@@ -220,7 +220,7 @@ def _refuse(
         destination, reference = _message_of(click.shown_at)
         for stored in _references(connection, item, destination):
             if stored.partition("@")[0] == reference:  # the message does not show the version that is stored for it
-                messages.doubt(connection, item.id, destination, stored)
+                messages.mark_unknown(connection, item.id, destination, stored)
         route = route_at(destination, item.snapshot, routes).name
         outbox.enqueue_show(connection, item.id, destination, route, now, is_interactive=True)
     return refusal
@@ -245,4 +245,4 @@ def _message_of(shown_at: str) -> tuple[str, str]:
 
 def _references(connection: Connection, item: Item, destination: str) -> list[str]:
     """References of the item's messages. A message in a thread has the thread's timestamp after an "@"."""
-    return [message.reference for message in messages.of_item(connection, item.id, destination)]
+    return [message.reference for message in messages.list_of_item(connection, item.id, destination)]

@@ -47,10 +47,12 @@ def apply_facts(
 ) -> list[Decision]:
     """``apply_fact`` for several facts, in order."""
     keys = [fact.key for fact in facts]
-    items.hold(connection, keys)
-    known, opening = items.by_keys(connection, keys), BulkInsert(connection)
+    items.lock(connection, keys)
+    known, opening = items.find_by_keys(connection, keys), BulkInsert(connection)
     heard = accounts.watermarks(connection) if any(isinstance(fact, SourceSaid | SourceGone) for fact in facts) else {}
-    without_twin = twins.lonely(connection, [fact.snapshot for fact in facts if isinstance(fact, SourceSaid)])
+    without_twin = twins.keys_without_twin(
+        connection, [fact.snapshot for fact in facts if isinstance(fact, SourceSaid)]
+    )
     decisions: list[Decision] = []
     for fact in facts:
         if fact.key in opening.keys:
@@ -92,7 +94,7 @@ def _with_twin(connection: Connection, fact: Fact, decision: Applied, without_tw
     item = decision.item
     if decision.transition is None or not isinstance(fact, SourceSaid) or item.state == "resolved":
         return decision
-    twin = None if item.key in without_twin else twins.of(connection, item.snapshot)
+    twin = None if item.key in without_twin else twins.find_twin(connection, item.snapshot)
     return decision if twin == item.twin else replace(decision, item=replace(item, twin=twin))
 
 
@@ -115,17 +117,17 @@ def _write(
     match decision:
         case Ignored():
             if before is not None:  # otherwise there is no item to record it for
-                items.record(connection, before.id, _event(before, fact, decision, now))
+                items.add_history(connection, before.id, _event(before, fact, decision, now))
         case Applied(item, None):
             items.save(connection, item)
         case Applied(item, transition):
             items.save(connection, item)
-            items.record(connection, item.id, _event(item, fact, decision, now))
+            items.add_history(connection, item.id, _event(item, fact, decision, now))
             _close_attempt(connection, before, item, now)
             _close_proposal(connection, before, item, fact, now)
             _mail_refusal(connection, item, fact, now)
             if before is not None and before.waiting_since != item.waiting_since:
-                reminders.forget(connection, item.id)
+                reminders.reset(connection, item.id)
             is_alert = transition in {"opened", "reopened", "rang"} or _may_match_more_routes(before, item)
             is_interactive = _is_of_a_person(before, fact)
             _queue_shows(connection, item, now, routes, is_alert=is_alert, is_interactive=is_interactive)
@@ -149,7 +151,7 @@ def _queue_shows(
     queued = outbox.pending_shows(
         connection, item.id
     )  # first: a delivery that ends meanwhile is then among the messages
-    posted = {message.destination: message.route for message in messages.of_item(connection, item.id)}
+    posted = {message.destination: message.route for message in messages.list_of_item(connection, item.id)}
     current = queued | posted
     quiet = {route.name for route in routes if route.holds(item.snapshot, now)}
     for destination, route in _destinations(item, current, routes if is_alert else ()):
@@ -212,12 +214,12 @@ def _mail_refusal(connection: Connection, item: Item, fact: Fact, now: datetime)
     """Mail the reason and a fresh link to a person who decided by mail: their page may be closed."""
     action = actions.find(connection, fact.action_id) if isinstance(fact, SourceRefused) else None
     if action and action.via == "mail" and action.person.email:
-        route = actions.route_of_links(connection, item.id, action.person.email)
+        route = actions.find_link_route(connection, item.id, action.person.email)
         outbox.enqueue(connection, item.id, f"mail:{action.person.email}", FreshLink(route), now)
 
 
-def _event(item: Item, fact: Fact, decision: Decision, now: datetime) -> items.Event:
-    return items.Event(
+def _event(item: Item, fact: Fact, decision: Decision, now: datetime) -> items.HistoryEntry:
+    return items.HistoryEntry(
         at=now,
         fact=type(fact).__name__,
         transition=decision.transition if isinstance(decision, Applied) else None,

@@ -44,8 +44,8 @@ def apply_with_automations(
     if not rules.automations:
         return apply_facts(connection, facts, now, rules.routes), []
     keys = [fact.key for fact in facts]
-    items.hold(connection, keys)
-    unconfirmed = {key for key, item in items.by_keys(connection, keys).items() if item.is_unconfirmed}
+    items.lock(connection, keys)
+    unconfirmed = {key for key, item in items.find_by_keys(connection, keys).items() if item.is_unconfirmed}
     decisions = apply_facts(connection, facts, now, rules.routes)
     ids = dict.fromkeys(_reported_items(facts, decisions, unconfirmed, now))
     return decisions, [outcome for item_id in ids for outcome in _run_rules(connection, item_id, rules, now)]
@@ -68,7 +68,7 @@ def _run_rules(connection: Connection, item_id: str, rules: Rules, now: datetime
     is_foreseen = before is not None and before.foreseen is not None  # a dry run has recorded this state already
     for rule in rules.automations:
         item = items.find(connection, item_id)
-        if item is None or not is_untouched(item) or actions.is_anybodys(connection, item_id):
+        if item is None or not is_untouched(item) or actions.has_any(connection, item_id):
             return
         if rule.dry_run and is_foreseen:
             continue
@@ -96,12 +96,12 @@ def _act(connection: Connection, rule: Automation, item: Item, rules: Rules, now
 
 def _may_act(connection: Connection, rule: Automation, rules: Rules, now: datetime) -> bool:
     """Whether the rule is below its limit an hour; the first action above it stops the rule and alerts the admins."""
-    locks.hold(connection, [f"automation {rule.name}"])  # replicas count one after the other
+    locks.acquire(connection, [f"automation {rule.name}"])  # replicas count one after the other
     name = rule.alarm
-    standing = alerts.standing(connection).get(name)
+    standing = alerts.list_active(connection).get(name)
     if standing and not is_over(standing.since, now):
         return False
-    if actions.count(connection, rule.identities, now - WINDOW) < rule.at_most:
+    if actions.count_by_rule(connection, rule.identities, now - WINDOW) < rule.at_most:
         return True
     if standing:
         alerts.end(connection, name)

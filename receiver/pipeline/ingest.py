@@ -24,7 +24,7 @@ from receiver.pipeline.apply import apply_facts
 from receiver.pipeline.automations import apply_with_automations
 from receiver.ports import ChangeHint, KeepsDetails, Upstream
 from receiver.store import accounts, events, items
-from receiver.store.events import Arrival, Row
+from receiver.store.events import Arrival, ClaimedEvent
 
 MOST_AT_ONCE = 100
 MOST_EVENTS = 1_000  # one fetch may answer all of them
@@ -82,7 +82,7 @@ async def drain(adapters: Adapters, source: str, account: str) -> int:
     return count
 
 
-async def _interpret(adapters: Adapters, wakeup: str, rows: Sequence[Row], claim_id: str) -> int:
+async def _interpret(adapters: Adapters, wakeup: str, rows: Sequence[ClaimedEvent], claim_id: str) -> int:
     if not rows:
         return 0
     _observe_lag(adapters, rows)
@@ -90,7 +90,7 @@ async def _interpret(adapters: Adapters, wakeup: str, rows: Sequence[Row], claim
         return await _interpret_claimed(adapters, wakeup, rows, claim_id)
 
 
-async def _interpret_claimed(adapters: Adapters, wakeup: str, rows: Sequence[Row], claim_id: str) -> int:
+async def _interpret_claimed(adapters: Adapters, wakeup: str, rows: Sequence[ClaimedEvent], claim_id: str) -> int:
     upstream = adapters.upstreams[rows[0].source, rows[0].account]
     hint_of = await _read_hints(adapters, upstream, rows, claim_id)
     synced_at, not_synced = await _last_sync(adapters, upstream, rows)
@@ -119,7 +119,7 @@ async def _apply_unconfirmed(adapters: Adapters, wakeup: str, upstream: Upstream
     if not pause.misses:  # the next fetch comes in a moment
         return
     rows = await adapters.database.read(
-        events.unread, upstream.source, upstream.account, pause.last_unconfirmed, MOST_AT_ONCE
+        events.list_new, upstream.source, upstream.account, pause.last_unconfirmed, MOST_AT_ONCE
     )
     if rows:
         await apply_in_chunks(adapters, [fact for _, body in rows for fact in upstream.facts_from_event(body)])
@@ -163,7 +163,7 @@ async def _renewing(adapters: Adapters, ids: Sequence[int], claim_id: str) -> As
 
 
 @asynccontextmanager
-async def _released_on_error(adapters: Adapters, rows: Sequence[Row], claim_id: str) -> AsyncIterator[None]:
+async def _released_on_error(adapters: Adapters, rows: Sequence[ClaimedEvent], claim_id: str) -> AsyncIterator[None]:
     """When the store becomes unavailable, put the rows back without counting an attempt."""
     try:
         yield
@@ -233,12 +233,12 @@ async def drain_clicks(adapters: Adapters) -> int:
     return len(rows)
 
 
-async def _handle_click(adapters: Adapters, row: Row, claim_id: str) -> None:
+async def _handle_click(adapters: Adapters, row: ClaimedEvent, claim_id: str) -> None:
     async with _released_on_error(adapters, [row], claim_id):
         await _act_on_click(adapters, row, claim_id)
 
 
-async def _act_on_click(adapters: Adapters, row: Row, claim_id: str) -> None:
+async def _act_on_click(adapters: Adapters, row: ClaimedEvent, claim_id: str) -> None:
     try:
         _check_attempts(row)
         click = _parse_click(adapters, row)
@@ -266,7 +266,7 @@ def _take_and_finish(
     return outcome
 
 
-def _parse_click(adapters: Adapters, row: Row) -> Click | None:
+def _parse_click(adapters: Adapters, row: ClaimedEvent) -> Click | None:
     if row.source in OWN_SOURCES:
         return _click.validate_json(row.body)
     if adapters.clicks is None:
@@ -290,10 +290,10 @@ async def _with_person(adapters: Adapters, click: Click) -> Click:
 
 
 async def _read_hints(
-    adapters: Adapters, upstream: Upstream, rows: Sequence[Row], claim_id: str
-) -> list[tuple[Row, ChangeHint | None]]:
+    adapters: Adapters, upstream: Upstream, rows: Sequence[ClaimedEvent], claim_id: str
+) -> list[tuple[ClaimedEvent, ChangeHint | None]]:
     """The hint of each row; rows that cannot be read or were tried too often are quarantined with the reason."""
-    read: list[tuple[Row, ChangeHint | None]] = []
+    read: list[tuple[ClaimedEvent, ChangeHint | None]] = []
     for row in rows:
         try:
             _check_attempts(row)
@@ -304,7 +304,9 @@ async def _read_hints(
     return read
 
 
-async def _last_sync(adapters: Adapters, upstream: Upstream, rows: Sequence[Row]) -> tuple[datetime, Collection[str]]:
+async def _last_sync(
+    adapters: Adapters, upstream: Upstream, rows: Sequence[ClaimedEvent]
+) -> tuple[datetime, Collection[str]]:
     """The time of the last complete sync, and the keys of open items that it did not report.
 
     Older events need no fetch: the sync has reported their items, except for the oldest ones, which a list of recent
@@ -325,7 +327,7 @@ def _key_of(upstream: Upstream, hint: ChangeHint) -> str | None:
 
 
 async def _hints_to_fetch(
-    adapters: Adapters, upstream: Upstream, hint_of: Sequence[tuple[Row, ChangeHint]]
+    adapters: Adapters, upstream: Upstream, hint_of: Sequence[tuple[ClaimedEvent, ChangeHint]]
 ) -> set[ChangeHint]:
     """The hints that need a fetch.
 
@@ -337,7 +339,7 @@ async def _hints_to_fetch(
     if not isinstance(upstream, KeepsDetails) or (len(hints) <= MANY_EVENTS and not is_late):
         return hints
     keys = {hint: key for hint in hints if (key := upstream.key_of(hint)) is not None}
-    reported_at = await adapters.database.read(items.said_at, sorted(keys.values()))
+    reported_at = await adapters.database.read(items.list_said_at, sorted(keys.values()))
     return {hint for row, hint in hint_of if reported_at.get(keys.get(hint, ""), _LONG_AGO) < row.received_at}
 
 
@@ -345,18 +347,20 @@ async def recall(adapters: Adapters, upstream: Upstream) -> None:
     """Give a source that is read in parts what the store has of it, so that a restart does not read it again."""
     if isinstance(upstream, KeepsDetails):
         since = adapters.now() - REMEMBERED_FOR
-        upstream.recall(*await adapters.database.read(items.whole_keys, upstream.source, upstream.account, since))
+        upstream.recall(
+            *await adapters.database.read(items.list_complete_keys, upstream.source, upstream.account, since)
+        )
 
 
-def _check_attempts(row: Row) -> None:
-    if row.attempts > events.MOST_ATTEMPTS:
-        raise ValueError(f"given up after {events.MOST_ATTEMPTS} attempts")
+def _check_attempts(row: ClaimedEvent) -> None:
+    if row.attempts > events.MAX_ATTEMPTS:
+        raise ValueError(f"given up after {events.MAX_ATTEMPTS} attempts")
 
 
 async def _fetch(adapters: Adapters, upstream: Upstream, hints: set[ChangeHint]) -> list[Fact]:
     if not hints:
         return []
-    keys = await adapters.database.read(items.open_keys, upstream.source, upstream.account)
+    keys = await adapters.database.read(items.list_open_keys, upstream.source, upstream.account)
     await recall(adapters, upstream)
     return await upstream.fetch(hints, keys)
 
@@ -372,7 +376,7 @@ async def _put_back(
     return due_at
 
 
-def _observe_lag(adapters: Adapters, rows: Sequence[Row]) -> None:
+def _observe_lag(adapters: Adapters, rows: Sequence[ClaimedEvent]) -> None:
     now = adapters.now()
     for row in rows:
         adapters.metrics.inbox_lag_seconds.observe((now - row.received_at).total_seconds())

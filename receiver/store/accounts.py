@@ -35,7 +35,7 @@ def record_sync(connection: Connection, source: str, account: str, now: datetime
 
 def last_syncs(connection: Connection) -> dict[Account, datetime]:
     """When each account was last synced completely. Accounts without a complete sync are left out."""
-    return {account: row.synced_at for account, row in _rows(connection, account_sync.c.synced_at)}
+    return {account: row.synced_at for account, row in _rows_with(connection, account_sync.c.synced_at)}
 
 
 def record_failure(connection: Connection, source: str, account: str, reason: str, now: datetime) -> None:
@@ -51,7 +51,9 @@ def record_failure(connection: Connection, source: str, account: str, reason: st
 
 def failures(connection: Connection) -> dict[Account, tuple[str, datetime]]:
     """Accounts whose last sync failed: the reason, and the time of the first failure in a row."""
-    return {account: (row.failure, row.failed_since) for account, row in _rows(connection, account_sync.c.failed_since)}
+    return {
+        account: (row.failure, row.failed_since) for account, row in _rows_with(connection, account_sync.c.failed_since)
+    }
 
 
 def advance_watermark(
@@ -79,7 +81,7 @@ def watermarks(connection: Connection) -> dict[Account, Watermark]:
     """The watermark of each account that has one."""
     return {
         account: Watermark(row.open_items_as_of, frozenset(json.loads(row.open_items_missing)))
-        for account, row in _rows(connection, account_sync.c.open_items_as_of)
+        for account, row in _rows_with(connection, account_sync.c.open_items_as_of)
     }
 
 
@@ -90,10 +92,10 @@ def record_receivables_sync(connection: Connection, source: str, account: str, a
 
 def receivables_syncs(connection: Connection) -> dict[Account, datetime]:
     """When the last complete sync of each account's receivables began."""
-    return {account: row.receivables_as_of for account, row in _rows(connection, account_sync.c.receivables_as_of)}
+    return {account: row.receivables_as_of for account, row in _rows_with(connection, account_sync.c.receivables_as_of)}
 
 
-def _rows(connection: Connection, present: ColumnElement[Any]) -> list[tuple[Account, Any]]:
+def _rows_with(connection: Connection, present: ColumnElement[Any]) -> list[tuple[Account, Any]]:
     rows = connection.execute(select(account_sync).where(present.is_not(None)))
     return [((row.source, row.account), row) for row in rows]
 

@@ -1,4 +1,4 @@
-"""What people did: who, which verb, through what, and what came of it. Never erased by a refusal."""
+"""The actions of people: who used which verb through which channel, and the result. Refused ones are kept too."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +12,9 @@ from receiver.store import upsert
 from receiver.store.schema import action, token
 
 _person = TypeAdapter(Person)
-_terms = TypeAdapter(ActionInput)
-_UNDECIDED = ("proposed", "asked")
-_NOTHING = ("refused", "dry_run")
+_input = TypeAdapter(ActionInput)
+_UNFINISHED = ("proposed", "asked")
+_WITHOUT_EFFECT = ("refused", "dry_run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class ActionRow:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A single-use link that was sent. ``used_verb`` says what it was used for."""
+    """A single-use link that was sent. ``used_verb``: the verb it was used for."""
 
     id: str
     item_id: str
@@ -52,7 +52,7 @@ class Token:
 
 
 def add(connection: Connection, click: Click, state: str, reason: str | None, now: datetime) -> int:
-    """Record the press of a verb; the action's id."""
+    """Record a click on a verb; the id of the action."""
     row = connection.execute(
         insert(action)
         .values(
@@ -68,8 +68,8 @@ def add(connection: Connection, click: Click, state: str, reason: str | None, no
             state=state,
             reason=reason,
             at=now,
-            finished_at=None if state in _UNDECIDED else now,
-            terms=None if click.terms == ActionInput() else _terms.dump_json(click.terms, exclude_none=True).decode(),
+            finished_at=None if state in _UNFINISHED else now,
+            terms=None if click.terms == ActionInput() else _input.dump_json(click.terms, exclude_none=True).decode(),
         )
         .returning(action.c.id)
     )
@@ -77,48 +77,48 @@ def add(connection: Connection, click: Click, state: str, reason: str | None, no
 
 
 def find(connection: Connection, action_id: int) -> ActionRow | None:
-    return _one(connection, action.c.id == action_id)
+    return _find(connection, action.c.id == action_id)
 
 
-def by_identity(connection: Connection, identity: str) -> ActionRow | None:
-    """The action this very press led to, if it came before."""
-    return _one(connection, action.c.identity == identity)
+def find_by_identity(connection: Connection, identity: str) -> ActionRow | None:
+    """The action that was recorded for this click, if it arrived before."""
+    return _find(connection, action.c.identity == identity)
 
 
-def is_anybodys(connection: Connection, item_id: str) -> bool:
-    """Whether anybody, a rule included, has done or tried anything with the item; dry runs and refusals are nothing."""
-    chosen = exists().where(action.c.item_id == item_id, action.c.state.not_in(_NOTHING))
-    return bool(connection.execute(select(chosen)).scalar_one())
+def has_any(connection: Connection, item_id: str) -> bool:
+    """Whether a person or a rule has acted on the item. Refused actions and dry runs do not count."""
+    acted = exists().where(action.c.item_id == item_id, action.c.state.not_in(_WITHOUT_EFFECT))
+    return bool(connection.execute(select(acted)).scalar_one())
 
 
-def count(connection: Connection, identities: str, since: datetime) -> int:
-    """How often a rule has acted since then. ``identities``: what its actions' identities begin with."""
+def count_by_rule(connection: Connection, prefix: str, since: datetime) -> int:
+    """How often a rule has acted since then. ``prefix``: the start of the identities of its actions."""
     chosen = select(func.count()).where(
         action.c.via == "automation",
         action.c.at > since,
-        action.c.state.not_in(_NOTHING),
-        action.c.identity.startswith(identities, autoescape=True),
+        action.c.state.not_in(_WITHOUT_EFFECT),
+        action.c.identity.startswith(prefix, autoescape=True),
     )
     return int(connection.execute(chosen).scalar_one())
 
 
 def finish(connection: Connection, action_id: int, state: str, reason: str | None, now: datetime) -> None:
-    """What came of it: done, or failed with the reason."""
+    """Set the result: done, or failed with the reason. Finished actions stay as they are."""
     connection.execute(
         update(action)
-        .where(action.c.id == action_id, action.c.state.in_(_UNDECIDED))
+        .where(action.c.id == action_id, action.c.state.in_(_UNFINISHED))
         .values(state=state, reason=reason, finished_at=now)
     )
 
 
-def ask(connection: Connection, action_id: int) -> None:
-    """A proposal was confirmed: from now on the source is asked for it."""
+def mark_asked(connection: Connection, action_id: int) -> None:
+    """A proposal was confirmed: the source is asked now."""
     connection.execute(update(action).where(action.c.id == action_id).values(state="asked"))
 
 
-def add_token_once(connection: Connection, fresh: Token) -> None:
-    """Remember a link that is about to be sent; the same one may be sent again."""
-    values = {name: getattr(fresh, name) for name in Token.__slots__}
+def add_token_once(connection: Connection, new: Token) -> None:
+    """Record a link that is about to be sent. The same one may be sent again."""
+    values = {name: getattr(new, name) for name in Token.__slots__}
     connection.execute(upsert.insert(connection, token).values(values).on_conflict_do_nothing())
 
 
@@ -128,14 +128,14 @@ def find_token(connection: Connection, token_id: str) -> Token | None:
     return None if row is None else Token(*row)
 
 
-def route_of_links(connection: Connection, item_id: str, address: str) -> str:
-    """By which route this address was last given a link for this item; empty when never."""
+def find_link_route(connection: Connection, item_id: str, address: str) -> str:
+    """The route of the last link for this item to this address; empty without one."""
     chosen = select(token.c.route).where(token.c.item_id == item_id, token.c.address == address)
     return connection.execute(chosen.order_by(token.c.created_at.desc()).limit(1)).scalar() or ""
 
 
 def spend_token(connection: Connection, token_id: str, who: str, verb: str, now: datetime) -> bool:
-    """Use the link up, in the transaction of what it does. False: it was used before."""
+    """Mark the link as used, in the transaction of what it does. False: it was used before."""
     spent = connection.execute(
         update(token)
         .where(token.c.id == token_id, token.c.used_at.is_(None))
@@ -144,10 +144,10 @@ def spend_token(connection: Connection, token_id: str, who: str, verb: str, now:
     return spent.rowcount == 1
 
 
-def _one(connection: Connection, condition: object) -> ActionRow | None:
+def _find(connection: Connection, condition: object) -> ActionRow | None:
     columns = (action.c[name] for name in ActionRow.__slots__)
     row = connection.execute(select(*columns).where(condition)).first()  # type: ignore[arg-type]
     if row is None:
         return None
-    terms = _terms.validate_json(row.terms) if row.terms else ActionInput()
+    terms = _input.validate_json(row.terms) if row.terms else ActionInput()
     return ActionRow(**{**row._asdict(), "person": _person.validate_json(row.person), "terms": terms})

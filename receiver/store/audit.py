@@ -1,4 +1,4 @@
-"""Everything people did or were refused, oldest first, for ``casebell audit``. Only reads."""
+"""All actions of people, refused ones included, oldest first, for ``casebell audit``. Only reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ _COLUMNS = ("id", "at", "verb", "via", "note", "text", "version", "state", "reas
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One press of a verb. ``state``: proposed, asked, done, refused by us or failed at the source; ``reason``: why."""
+class AuditEntry:
+    """One action. ``state``: proposed, asked, done, refused (here) or failed (at the source); ``reason``: why."""
 
     id: int
     at: datetime
@@ -33,8 +33,8 @@ class Line:
     reference: str | None
 
 
-def lines(connection: Connection, since: datetime | None, after_id: int, most: int) -> Sequence[Line]:
-    """The next ``most`` lines behind ``after_id``, none from before ``since``."""
+def list_entries(connection: Connection, since: datetime | None, after_id: int, most: int) -> Sequence[AuditEntry]:
+    """At most ``most`` entries after ``after_id``, none from before ``since``."""
     columns = [action.c[name] for name in _COLUMNS]
     chosen = (
         select(*columns, action.c.person, item.c.key, item.c.reference)
@@ -46,4 +46,4 @@ def lines(connection: Connection, since: datetime | None, after_id: int, most: i
     if since is not None:
         chosen = chosen.where(action.c.at >= since)
     rows = connection.execute(chosen)
-    return [Line(**{**row._asdict(), "person": _person.validate_json(row.person)}) for row in rows]
+    return [AuditEntry(**{**row._asdict(), "person": _person.validate_json(row.person)}) for row in rows]

@@ -1,5 +1,4 @@
-"""The circuit breakers' rows: what is left alone and until when, shared by every replica. The rules are pure, in
-``domain/breaker.py``."""
+"""The circuit breakers, shared by all replicas: what is paused, and until when. ``domain/breaker.py`` has the rules."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
@@ -12,28 +11,28 @@ from receiver.errors import DeliveryError
 from receiver.store import upsert
 from receiver.store.schema import breaker
 
-PROBE_LASTS = timedelta(seconds=180)  # as long as the longest lease: then whoever probed is dead
+PROBE_LASTS = timedelta(seconds=180)  # as long as the longest lease: then the process that probed is dead
 _COLUMNS = [breaker.c[name] for name in Breaker.__slots__]
 
 
-def opened(connection: Connection) -> list[Breaker]:
-    """All that are open, half-open ones included."""
+def list_open(connection: Connection) -> list[Breaker]:
+    """All open breakers, half-open ones included."""
     return [Breaker(*row) for row in connection.execute(select(*_COLUMNS).where(breaker.c.state == "open"))]
 
 
-def troubled(connection: Connection) -> list[Breaker]:
-    """All that are open or have counted a failure since the last success."""
+def list_troubled(connection: Connection) -> list[Breaker]:
+    """All breakers that are open or have counted a failure since the last success."""
     return [Breaker(*row) for row in connection.execute(select(*_COLUMNS).where(_IS_TROUBLED))]
 
 
 def is_troubled(connection: Connection, names: Collection[str]) -> bool:
-    """Whether one of these is open or has counted a failure: else a success need not be written down."""
+    """Whether one of these is open or has counted a failure. Otherwise a success need not be recorded."""
     chosen = select(breaker.c.name).where(breaker.c.name.in_(names), _IS_TROUBLED)
     return connection.execute(chosen.limit(1)).first() is not None
 
 
 def grant_probe(connection: Connection, name: str, claim_id: str, now: datetime) -> bool:
-    """Let one delivery through an open breaker whose time has come. False: somebody else's is on its way."""
+    """Let one delivery through a breaker whose pause is over. False: another probe is under way."""
     granted = connection.execute(
         update(breaker)
         .where(breaker.c.name == name, breaker.c.state == "open", breaker.c.open_until <= now)
@@ -43,13 +42,13 @@ def grant_probe(connection: Connection, name: str, claim_id: str, now: datetime)
     return granted.rowcount == 1
 
 
-def take_back_probes(connection: Connection, names: Collection[str], claim_id: str) -> None:
-    """There was nothing to send."""
-    is_theirs = (breaker.c.name.in_(names), breaker.c.probe == claim_id)
-    connection.execute(update(breaker).where(*is_theirs).values(probe=None, probe_until=None))
+def return_probes(connection: Connection, names: Collection[str], claim_id: str) -> None:
+    """Return probes of this claim that were not used."""
+    theirs = (breaker.c.name.in_(names), breaker.c.probe == claim_id)
+    connection.execute(update(breaker).where(*theirs).values(probe=None, probe_until=None))
 
 
-def hear(
+def record_outcome(
     connection: Connection,
     destination: str,
     is_interactive: bool,
@@ -58,7 +57,7 @@ def hear(
     now: datetime,
     chance: float,
 ) -> list[Breaker]:
-    """Count what came of a delivery; the breakers that this opened or closed."""
+    """Count the outcome of a delivery; the breakers that this opened or closed."""
     names = names_over(destination, is_interactive=is_interactive)
     struck = None if error is None else name_struck(destination, error, is_interactive=is_interactive)
     if struck is not None:
@@ -66,8 +65,8 @@ def hear(
             upsert.insert(connection, breaker).values(name=struck, state="closed").on_conflict_do_nothing()
         )
     is_answer = error is None or error.reach not in {"ours", "system"}
-    turned = []
-    for before in _locked(connection, names, struck):
+    changed = []
+    for before in _lock_rows(connection, names, struck):
         if error is not None and before.name == struck:
             after = after_failure(before, error, claim_id, now, chance)
         else:
@@ -75,18 +74,18 @@ def hear(
         if after != before:
             _save(connection, after)
         if (after.state, after.open_until) != (before.state, before.open_until):
-            turned.append(after)
-    return turned
+            changed.append(after)
+    return changed
 
 
-def look_again(connection: Connection, names: Collection[str], now: datetime) -> None:
-    """Somebody says that it was mended: the next delivery may try at once."""
+def allow_probe(connection: Connection, names: Collection[str], now: datetime) -> None:
+    """Let the next delivery try at once: a person says that the fault is fixed."""
     connection.execute(
         update(breaker).where(breaker.c.name.in_(names), breaker.c.state == "open").values(open_until=now)
     )
 
 
-def _locked(connection: Connection, names: Sequence[str], struck: str | None) -> list[Breaker]:
+def _lock_rows(connection: Connection, names: Sequence[str], struck: str | None) -> list[Breaker]:
     chosen = (
         select(*_COLUMNS)
         .where(breaker.c.name.in_(names), or_(_IS_TROUBLED, breaker.c.name == struck))

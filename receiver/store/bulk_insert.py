@@ -1,4 +1,4 @@
-"""Items that are opened in one transaction, written together: the first pass over an account opens thousands."""
+"""Writes the items that one transaction opens in a few statements: the first sync of an account opens thousands."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,30 +12,30 @@ from receiver.store.payloads import Show
 
 
 class BulkInsert:
-    """What is opened and not yet written. ``keys``: of these items."""
+    """Items that are opened and not yet written. ``keys``: their keys."""
 
     def __init__(self, connection: Connection) -> None:
         self.keys: set[str] = set()
         self._connection = connection
         self._items: list[dict[str, Any]] = []
-        self._events: list[dict[str, Any]] = []
+        self._history: list[dict[str, Any]] = []
         self._shows: list[dict[str, Any]] = []
 
-    def add(self, item: Item, event: items.Event, shows: Iterable[tuple[str, str, bool]], now: datetime) -> None:
-        """``shows``: destinations, the route that names each, and whether its quiet hours hold it back."""
+    def add(self, item: Item, entry: items.HistoryEntry, shows: Iterable[tuple[str, str, bool]], now: datetime) -> None:
+        """``shows``: destination, route name, and whether quiet hours defer the delivery."""
         self.keys.add(item.key)
-        self._items.append(items.values_of(item))
-        self._events.append(items.event_of(item.id, event))
+        self._items.append(items.row_values(item))
+        self._history.append(items.history_values(item.id, entry))
         for place, route, is_deferred in shows:
             state = outbox.DEFERRED if is_deferred else outbox.DUE
             self._shows.append(outbox.row_values(item.id, place, Show(route), now, state=state))
 
     def write(self) -> None:
-        """Put down what was added; needed before anything of these items is read."""
+        """Write what was added. Must be called before anything of these items is read."""
         if not self.keys:
             return
         items.save_all(self._connection, self._items)
-        items.record_all(self._connection, self._events)
+        items.add_history_all(self._connection, self._history)
         outbox.enqueue_all(self._connection, self._shows)
-        for written in (self.keys, self._items, self._events, self._shows):
-            written.clear()
+        for rows in (self.keys, self._items, self._history, self._shows):
+            rows.clear()

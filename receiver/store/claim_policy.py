@@ -1,13 +1,13 @@
-"""What may leave now: claims that keep to the breakers, to each destination's pace and to an order of precedence.
+"""Which deliveries may leave now: claims that respect breakers, the pace of each destination and priorities.
 
-What came of a person's click goes first, beside first-time alerts and not slowed down by their pace. What is held back
-is not claimed, so holding back costs no attempt (reliability.md, A.3 and D.3).
+Deliveries caused by a click have interactive priority: they go first and are not limited by the pace of alerts. A
+delivery that may not leave is not claimed, so waiting costs no attempt.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
 
@@ -19,17 +19,17 @@ from receiver.store.outbox import CLAIM_LOCK, Delivery
 from receiver.store.schema import Instant, pace
 from receiver.store.schema import outbox as rows
 
-# The same objects each time: a claim's statement is kept by the conditions it is made of.
+# The same objects each time: claim statements are cached by the conditions they are built from.
 _INTERACTIVE, _NORMAL = rows.c.is_interactive, ~rows.c.is_interactive
 _FILLING = select(pace.c.name, pace.c.full_at).where(pace.c.full_at > bindparam("now", type_=Instant))
-INTERACTIVE_EACH = 4  # of one destination side by side: a slow one never takes all places
+INTERACTIVE_EACH = 4  # deliveries of one destination at a time: a slow one never takes all places
 NORMAL_EACH, MAILS_EACH = 1, 4
 UNLIMITED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How many may start here, how many of them first-time alerts, and which destinations have their share already."""
+    """How many deliveries may start: in total, with normal priority; and the destinations that have their share."""
 
     interactive: int
     normal: int
@@ -39,42 +39,47 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What was claimed, each with its claim id; how many leases had run out; when a slow destination has room again."""
+    """Claimed deliveries with their claim ids, the number of reaped leases, and when a paced destination has room."""
 
     claimed: list[tuple[Delivery, str]]
     reaped: int
     wake_at: datetime | None
 
 
-def claim_batch(connection: Connection, now: datetime, claim_id: str, room: Capacity, paces: Paces) -> Batch:
-    """Reap what died, then claim what may leave. Replicas do it one after the other (docs/decisions/0009)."""
-    locks.hold(connection, [CLAIM_LOCK])
+def claim_batch(connection: Connection, now: datetime, claim_id: str, capacity: Capacity, paces: Paces) -> Batch:
+    """Reap expired leases, then claim what may leave. Replicas do this one after the other (docs/decisions/0009)."""
+    locks.acquire(connection, [CLAIM_LOCK])
     reaped = outbox.reap(connection, now)
-    groups.sweep(connection, paces.bursts, now)
+    groups.assign_groups(connection, paces.bursts, now)
     full_at = _buckets(connection, now)
-    slow = {name: at for name, at in full_at.items() if _room(paces, name, at, now) < 1}
-    is_open = breakers.opened(connection)
-    shut = [_not_over(one.name) for one in is_open]
-    interactive = outbox.claim(
-        connection, now, claim_id, room.interactive, room.busy, INTERACTIVE_EACH, _INTERACTIVE, *shut
-    )
-    found = [(delivery, claim_id) for delivery in interactive]
-    is_counted = groups.is_counted(tuple(paces.bursts))  # not what was committed since they were counted just now
-    normal = (_NORMAL, _not_over("mail"), is_counted, *shut)
-    held = [*room.busy_normal, *slow]
-    most = min(room.normal, room.interactive - len(found))
-    if most > 0:
-        alerts = outbox.claim(connection, now, claim_id, most, held, NORMAL_EACH, *normal)
-        most -= len(alerts)
-        found += [(delivery, claim_id) for delivery in alerts]
-    most = min(most, _room(paces, "mail", full_at.get("mail"), now))
-    if most > 0:
-        mails = (_NORMAL, _over("mail"), *shut)
-        sent = outbox.claim(connection, now, claim_id, most, room.busy_normal, MAILS_EACH, *mails)
-        found += [(delivery, claim_id) for delivery in sent]
-    found += _probes(connection, is_open, now, claim_id, slow, is_counted)
-    _spend(connection, [delivery for delivery, _ in found], full_at, paces, now)
-    return Batch(found, reaped, min((_opens_at(paces, name, at) for name, at in slow.items()), default=None))
+    paced = {name: at for name, at in full_at.items() if _room_in(paces, name, at, now) < 1}
+    is_open = breakers.list_open(connection)
+    is_assigned = groups.is_assigned(tuple(paces.bursts))  # excludes rows that were committed since assign_groups
+    claim = partial(_claim, connection, now, claim_id, [_passes_not(one.name) for one in is_open])
+    claimed = claim(capacity.interactive, capacity.busy, INTERACTIVE_EACH, _INTERACTIVE)
+    most = min(capacity.normal, capacity.interactive - len(claimed))
+    alerts = claim(most, [*capacity.busy_normal, *paced], NORMAL_EACH, _NORMAL, _passes_not("mail"), is_assigned)
+    most = min(most - len(alerts), _room_in(paces, "mail", full_at.get("mail"), now))
+    mails = claim(most, capacity.busy_normal, MAILS_EACH, _NORMAL, _passes("mail"))
+    batch = [(delivery, claim_id) for delivery in (*claimed, *alerts, *mails)]
+    batch += _probes(connection, is_open, now, claim_id, paced, is_assigned)
+    _spend_tokens(connection, [delivery for delivery, _ in batch], full_at, paces, now)
+    return Batch(batch, reaped, min((_opens_at(paces, name, at) for name, at in paced.items()), default=None))
+
+
+def _claim(
+    connection: Connection,
+    now: datetime,
+    claim_id: str,
+    closed: Sequence[ColumnElement[bool]],
+    most: int,
+    busy: Collection[str],
+    most_each: int,
+    *only: ColumnElement[bool],
+) -> list[Delivery]:
+    if most <= 0:
+        return []
+    return outbox.claim(connection, now, claim_id, most, busy, most_each, *only, *closed)
 
 
 def record_outcome(
@@ -87,23 +92,23 @@ def record_outcome(
     chance: float,
     paces: Paces | None = None,
 ) -> list[Breaker]:
-    """Tell the breakers what came of a delivery; those that this opened or closed.
+    """Record the outcome of a delivery with the breakers; those that this opened or closed.
 
-    What waited for another try behind one that closes need not wait any longer. ``paces``: of a destination that was
-    told too much too fast nothing is left in the bucket, or what the pause saved up would be too much at once again.
+    When a breaker closes, deliveries that wait for another attempt behind it become due. When a destination limited our
+    rate, its bucket is emptied (``paces``), so that the pause is not followed by another burst.
     """
-    locks.hold(connection, [CLAIM_LOCK])  # before any row: who claims waits for rows in the other order
-    turned = breakers.hear(connection, destination, is_interactive, error, claim_id, now, chance)
-    for one in turned:
+    locks.acquire(connection, [CLAIM_LOCK])  # before any row: claims lock rows in the other order
+    changed = breakers.record_outcome(connection, destination, is_interactive, error, claim_id, now, chance)
+    for one in changed:
         if one.state == "closed":
-            outbox.make_due_now(connection, _over(one.name), now)
+            outbox.make_due_now(connection, _passes(one.name), now)
         elif error is not None and error.reach == "pace" and paces is not None and one.open_until is not None:
-            _empty(connection, place_of(destination), one.open_until, paces)
-    return turned
+            _drain_bucket(connection, place_of(destination), one.open_until, paces)
+    return changed
 
 
 def normal_each(destination: str) -> int:
-    """How many first-time alerts go side by side: one to a Slack channel, so that they stay in order."""
+    """How many deliveries of normal priority run at a time: one per Slack channel, so that they stay in order."""
     return MAILS_EACH if destination.startswith("mail:") else NORMAL_EACH
 
 
@@ -112,34 +117,34 @@ def _probes(
     is_open: Sequence[Breaker],
     now: datetime,
     claim_id: str,
-    slow: Collection[str],
-    is_counted: ColumnElement[bool],
+    paced: Collection[str],
+    is_assigned: ColumnElement[bool],
 ) -> list[tuple[Delivery, str]]:
-    """One delivery for each breaker whose time has come."""
-    found: list[tuple[Delivery, str]] = []
+    """One delivery for each breaker whose pause is over."""
+    probes: list[tuple[Delivery, str]] = []
     for one in is_open:
-        sync_locks = [_over(one.name), *(_not_over(other.name) for other in is_open if other.name != one.name)]
-        sync_locks.append(or_(rows.c.is_interactive, and_(rows.c.destination.not_in(slow), is_counted)))
+        only = [_passes(one.name), *(_passes_not(other.name) for other in is_open if other.name != one.name)]
+        only.append(or_(rows.c.is_interactive, and_(rows.c.destination.not_in(paced), is_assigned)))
         probe_id = f"{claim_id} {one.name}"
-        if one.open_until is None or one.open_until > now or not outbox.is_any_due(connection, now, *sync_locks):
+        if one.open_until is None or one.open_until > now or not outbox.is_any_due(connection, now, *only):
             continue
         if not breakers.grant_probe(connection, one.name, probe_id, now):
             continue
-        probe = outbox.claim(connection, now, probe_id, 1, (), 1, *sync_locks)
-        if not probe:
-            breakers.take_back_probes(connection, (one.name,), probe_id)
-        found += [(delivery, probe_id) for delivery in probe]
-    return found
+        claimed = outbox.claim(connection, now, probe_id, 1, (), 1, *only)
+        if not claimed:
+            breakers.return_probes(connection, (one.name,), probe_id)
+        probes += [(delivery, probe_id) for delivery in claimed]
+    return probes
 
 
 @lru_cache(maxsize=256)
-def _not_over(name: str) -> ColumnElement[bool]:
-    return ~_over(name)
+def _passes_not(name: str) -> ColumnElement[bool]:
+    return ~_passes(name)
 
 
 @lru_cache(maxsize=256)
-def _over(name: str) -> ColumnElement[bool]:
-    """The deliveries that pass this breaker."""
+def _passes(name: str) -> ColumnElement[bool]:
+    """The deliveries that go through this breaker."""
     if name == SLACK_POSTS:
         return and_(rows.c.destination.startswith("slack:"), ~rows.c.is_interactive)
     if ":" not in name:
@@ -148,41 +153,41 @@ def _over(name: str) -> ColumnElement[bool]:
 
 
 def _buckets(connection: Connection, now: datetime) -> dict[str, datetime]:
-    return {found.name: found.full_at for found in connection.execute(_FILLING, {"now": now})}
+    return {row.name: row.full_at for row in connection.execute(_FILLING, {"now": now})}
 
 
-def _room(paces: Paces, name: str, full_at: datetime | None, now: datetime) -> int:
-    kept = paces.of(name)
-    return UNLIMITED if kept is None else kept.room(full_at, now)
+def _room_in(paces: Paces, name: str, full_at: datetime | None, now: datetime) -> int:
+    limit = paces.of(name)
+    return UNLIMITED if limit is None else limit.room(full_at, now)
 
 
 def _opens_at(paces: Paces, name: str, full_at: datetime) -> datetime:
-    kept = paces.of(name)
-    return full_at if kept is None else kept.opens_at(full_at)
+    limit = paces.of(name)
+    return full_at if limit is None else limit.opens_at(full_at)
 
 
-def _empty(connection: Connection, place: str, until: datetime, paces: Paces) -> None:
-    """Room for one when the pause is over, and from then on one after the other."""
-    kept = paces.of(place)
-    if kept is not None:
-        _fill(connection, place, kept.empty(until) - kept.interval)
+def _drain_bucket(connection: Connection, place: str, until: datetime, paces: Paces) -> None:
+    """Leave room for one delivery at the end of the pause."""
+    limit = paces.of(place)
+    if limit is not None:
+        _save_bucket(connection, place, limit.empty(until) - limit.interval)
 
 
-def _fill(connection: Connection, place: str, full_at: datetime) -> None:
+def _save_bucket(connection: Connection, place: str, full_at: datetime) -> None:
     statement = upsert.insert(connection, pace).values(name=place, full_at=full_at)
     connection.execute(statement.on_conflict_do_update(index_elements=[pace.c.name], set_={"full_at": full_at}))
 
 
-def _spend(
-    connection: Connection, taken: Sequence[Delivery], full_at: dict[str, datetime], paces: Paces, now: datetime
+def _spend_tokens(
+    connection: Connection, claimed: Sequence[Delivery], full_at: dict[str, datetime], paces: Paces, now: datetime
 ) -> None:
-    """A token for each alert; what came of a click costs none."""
+    """Take a token for each delivery of normal priority. Interactive ones are free."""
     spent: dict[str, int] = {}
-    for delivery in taken:
+    for delivery in claimed:
         if not delivery.is_interactive:
             place = place_of(delivery.destination)
             spent[place] = spent.get(place, 0) + 1
     for place, count in spent.items():
-        kept = paces.of(place)
-        if kept is not None:
-            _fill(connection, place, kept.take(full_at.get(place), now, count))
+        limit = paces.of(place)
+        if limit is not None:
+            _save_bucket(connection, place, limit.take(full_at.get(place), now, count))

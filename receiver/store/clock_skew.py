@@ -1,39 +1,39 @@
-"""What a clock that was wrong has left behind: rows from the future, which nobody would take up until it is there.
+"""Repairs rows that a wrong clock dated into the future, which no claim would find until then.
 
-Rows keep how long they were to wait; only when the waiting began is corrected. It touches nothing that is done.
+The length of a wait is kept and only its start is corrected. Finished rows are not changed.
 """
 
 from datetime import datetime, timedelta
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Connection, type_coerce, update
 
-from receiver.store import events as inbox_rows
-from receiver.store import outbox as outbox_rows
+from receiver.store import events
+from receiver.store.outbox import COMMAND_LEASE
 from receiver.store.schema import breaker, event, outbox, pace
 
 CLOCKS_AGREE_WITHIN = timedelta(minutes=1)
-LONGEST_PAUSE = timedelta(hours=1)  # of a breaker or a pace; nothing asks for more
+LONGEST_PAUSE = timedelta(hours=1)  # of a breaker or a pace: nothing sets a longer one
 
 
-def heal(connection: Connection, now: datetime) -> int:
-    """Bring rows from the future into the present and end leases that nobody can have; how many were touched."""
-    touched = 0
+def correct_future_rows(connection: Connection, now: datetime) -> int:
+    """Move rows from the future to now, and end leases that are too long to be true; the number of changed rows."""
+    changed = 0
     soon = now + CLOCKS_AGREE_WITHIN
-    for table, born_at, waiting, lease in (
-        (event, event.c.received_at, event.c.state == "new", inbox_rows.LEASE),
-        (outbox, outbox.c.created_at, outbox.c.state == "due", outbox_rows.COMMAND_LEASE),
+    for table, created_at, waiting, lease in (
+        (event, event.c.received_at, event.c.state == "new", events.LEASE),
+        (outbox, outbox.c.created_at, outbox.c.state == "due", COMMAND_LEASE),
     ):
-        born_later = update(table).where(waiting, born_at > soon)
-        values = {born_at.name: now, "due_at": _moved(table.c.due_at, born_at, now)}
-        touched += connection.execute(born_later.values(values)).rowcount
-        held_too_long = update(table).where(waiting, table.c.lease_until > soon + lease)
-        touched += connection.execute(held_too_long.values(lease_until=now)).rowcount
+        from_future = update(table).where(waiting, created_at > soon)
+        values = {created_at.name: now, "due_at": _shifted(table.c.due_at, created_at, now)}
+        changed += connection.execute(from_future.values(values)).rowcount
+        too_long = update(table).where(waiting, table.c.lease_until > soon + lease)
+        changed += connection.execute(too_long.values(lease_until=now)).rowcount
     for at in (breaker.c.open_until, breaker.c.probe_until, pace.c.full_at):
-        touched += connection.execute(update(at.table).where(at > soon + LONGEST_PAUSE).values({at.name: now})).rowcount
-    return touched
+        changed += connection.execute(update(at.table).where(at > soon + LONGEST_PAUSE).values({at.name: now})).rowcount
+    return changed
 
 
-def _moved(at: Column[datetime], born_at: Column[datetime], now: datetime) -> ColumnElement[int]:
-    """As far from now as it was from the row's birth."""
-    wait = type_coerce(at, BigInteger) - type_coerce(born_at, BigInteger)
+def _shifted(at: Column[datetime], created_at: Column[datetime], now: datetime) -> ColumnElement[int]:
+    """As far from now as it was from the creation of the row."""
+    wait = type_coerce(at, BigInteger) - type_coerce(created_at, BigInteger)
     return wait + round(now.timestamp() * 1_000_000)

@@ -1,8 +1,8 @@
-"""Carries one store's rows into another, whole: SQLite → PostgreSQL when a second replica is wanted, and backups.
+"""Copies all rows of one database into another: SQLite to PostgreSQL for a second replica, and backups.
 
-Row by row in the order of the primary key, a few hundred to a commit. What is there already and the same is left, so a
-copy that was cut off is finished by starting it again. Nothing is ever deleted: a target that holds anything else is
-refused. At the end both sides are counted.
+Rows are copied in the order of the primary key, a few hundred per commit. Equal rows are skipped, so an interrupted
+copy is completed by running it again. Nothing is deleted: a target with other rows is refused. At the end both sides
+are counted.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,14 +15,16 @@ from receiver.store.schema import metadata
 from receiver.store.upsert import insert
 
 ROWS_IN_ONE_COMMIT = 500
-Told = Callable[[str, int, int], None]
-"""Called with a table's name, how many of its rows are there, and how many there are to be."""
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a table, the number of its rows that are copied, and the total."""
 
 
-def copy(source: Connection, target: Engine, told: Told = lambda _table, _done, _total: None) -> dict[str, int]:
-    """Copy every row of ``source`` (one consistent transaction) into ``target``; how many rows each table has.
+def copy(
+    source: Connection, target: Engine, on_progress: Progress = lambda _table, _done, _total: None
+) -> dict[str, int]:
+    """Copy every row of ``source`` (one consistent transaction) into ``target``; the number of rows by table.
 
-    Raises ConfigError when the target holds rows that the source does not have.
+    Raises ConfigError when the target contains rows that the source does not.
     """
     counted: dict[str, int] = {}
     for table in metadata.sorted_tables:
@@ -30,18 +32,18 @@ def copy(source: Connection, target: Engine, told: Told = lambda _table, _done, 
         done = 0
         for rows in _batches(source, table):
             with target.begin() as connection:
-                _carry(connection, table, rows)
+                _write_missing(connection, table, rows)
             done += len(rows)
-            told(table.name, done, total)
+            on_progress(table.name, done, total)
         counted[table.name] = total
     with target.begin() as connection:
-        _compare(connection, counted)
-        _count_on(connection)
+        _check_counts(connection, counted)
+        _advance_sequences(connection)
     return counted
 
 
-def counts(connection: Connection) -> dict[str, int]:
-    """How many rows each table has."""
+def count_rows(connection: Connection) -> dict[str, int]:
+    """The number of rows by table."""
     return {table.name: _count(connection, table) for table in metadata.sorted_tables}
 
 
@@ -59,7 +61,7 @@ def _batches(source: Connection, table: Table) -> Iterator[Sequence[RowMapping]]
         after = tuple(rows[-1][key.name] for key in keys)
 
 
-def _carry(target: Connection, table: Table, rows: Sequence[RowMapping]) -> None:
+def _write_missing(target: Connection, table: Table, rows: Sequence[RowMapping]) -> None:
     keys = list(table.primary_key)
     wanted = {tuple(row[key.name] for key in keys): dict(row) for row in rows}
     there = target.execute(select(table).where(tuple_(*keys).in_(list(wanted)))).mappings()
@@ -76,16 +78,16 @@ def _carry(target: Connection, table: Table, rows: Sequence[RowMapping]) -> None
     target.execute(statement, list(wanted.values()))
 
 
-def _compare(target: Connection, counted: dict[str, int]) -> None:
-    there = counts(target)
+def _check_counts(target: Connection, counted: dict[str, int]) -> None:
+    there = count_rows(target)
     differing = {name: (n, there[name]) for name, n in counted.items() if there[name] != n}
     if differing:
-        told = ", ".join(f"{name}: {n} here, {other} there" for name, (n, other) in differing.items())
-        raise ConfigError(f"the target holds rows that the source does not have ({told}); give it an empty database")
+        listed = ", ".join(f"{name}: {n} here, {other} there" for name, (n, other) in differing.items())
+        raise ConfigError(f"the target holds rows that the source does not have ({listed}); give it an empty database")
 
 
-def _count_on(target: Connection) -> None:
-    """PostgreSQL's own numbering goes on behind what was copied; SQLite's does so by itself."""
+def _advance_sequences(target: Connection) -> None:
+    """Move PostgreSQL's sequences past the copied ids. SQLite needs no help."""
     if target.dialect.name != "postgresql":
         return
     for table in metadata.sorted_tables:

@@ -1,4 +1,4 @@
-"""Opens the store: migrates the schema forward, hands out the doors."""
+"""Opens the database of the configuration and migrates its schema. The rest of the store gets connections only."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,8 +12,8 @@ from sqlalchemy.engine import URL, make_url
 from receiver.errors import ConfigError
 from receiver.observability import log
 from receiver.store import group_commit, locks
-from receiver.store.files import make_private, only_name_of
-from receiver.store.postgres import PostgresDatabase, postgres_url, reaching
+from receiver.store.files import canonical_path, make_private
+from receiver.store.postgres import PostgresDatabase, connect_args, postgres_url
 from receiver.store.sqlite import FileLock, SqliteDatabase
 
 T = TypeVar("T")
@@ -21,12 +21,12 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class Database(Protocol):
-    """The two doors (and a third for rows that are best written together); see SqliteDatabase for the promises."""
+    """The only access to the database. ``SqliteDatabase`` documents the promises of each method."""
 
     dialect: str
 
     def now(self) -> datetime:
-        """The clock that leases go by."""
+        """The clock that leases use."""
 
     async def read(self, work: Callable[..., T], *args: Any) -> T: ...
 
@@ -35,16 +35,16 @@ class Database(Protocol):
     async def write_batched(self, work: Callable[[Connection, list[Any]], Sequence[T]], row: Any) -> T: ...
 
     async def notify_replicas(self, me: str, names: Collection[str]) -> None:
-        """Wake these loops on the other replicas."""
+        """Wake the loops of these names on the other replicas."""
 
-    async def listen(self, me: str, heard: Callable[[str], None]) -> None:
-        """Hear what other replicas ring, until cancelled; returns at once where there cannot be any."""
+    async def listen(self, me: str, on_notify: Callable[[str], None]) -> None:
+        """Call ``on_notify`` with each wake-up of another replica, until cancelled. Returns where there are none."""
 
     async def close(self) -> None: ...
 
 
 def is_shared(database_url: str) -> bool:
-    """Whether several processes may use this database at the same time."""
+    """Whether several processes may use this database at the same time: PostgreSQL, not SQLite."""
     return database_url.startswith("postgresql")
 
 
@@ -58,14 +58,14 @@ def sqlite_path(database_url: str) -> Path:
         )
     if url.query or url.database.startswith(("file:", ":memory:")):
         raise ConfigError("database_url: SQLite takes only the path of a file here; write sqlite:///casebell.db")
-    return only_name_of(Path(url.database))
+    return canonical_path(Path(url.database))
 
 
 @contextmanager
-def held(database_url: str, listens_at: str | None) -> Iterator[None]:
-    """A SQLite file is ours alone while this lasts, and says where we listen; PostgreSQL is shared.
+def lock_database(database_url: str, listens_at: str | None) -> Iterator[None]:
+    """Lock a SQLite file for this process, and store ``listens_at`` in the lock file. PostgreSQL is not locked.
 
-    Raises ConfigError when another process has the file.
+    Raises ConfigError when another process has the lock.
     """
     if is_shared(database_url):
         yield
@@ -81,7 +81,7 @@ def held(database_url: str, listens_at: str | None) -> Iterator[None]:
 
 
 def open_database(database_url: str) -> Database:
-    """A migrated database, ready to use. Raises RetryLaterError when PostgreSQL does not answer."""
+    """Migrate the database and open it. Raises RetryLaterError when PostgreSQL does not answer."""
     if is_shared(database_url):
         migrate(database_url)
         return PostgresDatabase(postgres_url(database_url))
@@ -89,72 +89,75 @@ def open_database(database_url: str) -> Database:
     return SqliteDatabase(sqlite_path(database_url))
 
 
-def open_as_it_is(database_url: str) -> Database:
-    """The database beside whoever uses it, to read. Raises ConfigError when the service has never made it."""
-    cure = "`casebell serve` or `casebell reconcile` makes it"
+def open_existing(database_url: str) -> Database:
+    """Open a database that may be in use, to read. Raises ConfigError when it does not exist."""
+    hint = "`casebell serve` or `casebell reconcile` makes it"
     if is_shared(database_url):
         url = postgres_url(database_url)
         if not _has_tables(database_url):
-            raise ConfigError(f"{_place(database_url)}: no Casebell database yet; {cure}")
+            raise ConfigError(f"{_display_name(database_url)}: no Casebell database yet; {hint}")
         return PostgresDatabase(url)
     path = sqlite_path(database_url)
     if not path.exists():
-        raise ConfigError(f"{path}: no database there yet; {cure}")
+        raise ConfigError(f"{path}: no database there yet; {hint}")
     return SqliteDatabase(path)
 
 
 def migrate(database_url: str) -> None:
-    """Bring the schema forward to this program's; safe to call again, and by replicas that start together.
+    """Migrate the schema to the newest revision. Safe to repeat, and when replicas start together.
 
-    A newer program may have brought it further: then it stays, and this one works on it (docs/decisions/0022).
+    A schema of a newer version is left as it is and used (docs/decisions/0022). Raises ConfigError for the schema of
+    another program, or of a version before 0.1.0.
     """
     if not is_shared(database_url):
         make_private(sqlite_path(database_url))
-    with group_commit.in_our_words(), _engine(database_url) as engine, engine.begin() as connection:
-        locks.hold(connection, ["migration"])
-        there, newest = _revision(connection), newest_revision()
-        if there == newest:
+    with group_commit.translate_errors(), _engine(database_url) as engine, engine.begin() as connection:
+        locks.acquire(connection, ["migration"])
+        current, newest = _revision(connection), newest_revision()
+        if current == newest:
             return
-        from alembic import command  # a fifth of what a start loads, needed at the first start of a version only
+        from alembic import command  # slow to import, and needed at the first start of a version only
         from alembic.config import Config
         from alembic.script import ScriptDirectory
 
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
-        if there and there not in {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}:
-            place = _place(database_url)
+        if current and current not in {
+            script.revision for script in ScriptDirectory.from_config(config).walk_revisions()
+        }:
+            place = _display_name(database_url)
             if not inspect(connection).has_table("item"):
-                what = f"{place}: another program's tables are there (its schema is at {there!r})"
+                what = f"{place}: another program's tables are there (its schema is at {current!r})"
                 raise ConfigError(f"{what}; give Casebell a database of its own")
-            if there < newest:
-                what = f"{place}: its schema {there!r} is older than version 0.1.0, which cannot upgrade it"
+            if current < newest:
+                what = f"{place}: its schema {current!r} is older than version 0.1.0, which cannot upgrade it"
                 raise ConfigError(f"{what}; give Casebell an empty database")
-            log.warning("store.schema.newer", revision=there)
+            log.warning("store.schema.newer", revision=current)
             return
         command.upgrade(config, "head")
 
 
 def newest_revision() -> str:
-    """This program's schema: what the name of its newest migration begins with."""
+    """The revision of this program's schema, from the name of its newest migration."""
     return max(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py")).partition("_")[0]
 
 
 def is_ready(connection: Connection) -> bool:
-    """Whether the database answers and is migrated."""
+    """Whether the database answers and has a schema."""
     return bool(connection.execute(text("SELECT count(*) FROM alembic_version")).scalar_one())
 
 
 def _revision(connection: Connection) -> str | None:
-    """The schema that is there."""
+    """The revision of the database; None without one."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return found
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
 
 
-def _place(database_url: str) -> str:
-    """The database as a person may see it named, without the password."""
+def _display_name(database_url: str) -> str:
+    """The database in messages to people: without the password."""
     if not is_shared(database_url):
         return str(sqlite_path(database_url))
     url = postgres_url(database_url)
@@ -162,16 +165,16 @@ def _place(database_url: str) -> str:
 
 
 def _has_tables(database_url: str) -> bool:
-    with group_commit.in_our_words(), _engine(database_url) as engine, engine.connect() as connection:
+    with group_commit.translate_errors(), _engine(database_url) as engine, engine.connect() as connection:
         return inspect(connection).has_table("item")
 
 
 @contextmanager
 def _engine(database_url: str) -> Iterator[Engine]:
-    """Connections without the doors' limits, for a moment."""
+    """An engine for a migration or a look at the schema, disposed at the end."""
     if is_shared(database_url):
         url = postgres_url(database_url)
-        engine = create_engine(url, connect_args=reaching(url), hide_parameters=True)
+        engine = create_engine(url, connect_args=connect_args(url), hide_parameters=True)
     else:
         engine = create_engine(URL.create("sqlite", database=str(sqlite_path(database_url))), hide_parameters=True)
     try:

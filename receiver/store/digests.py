@@ -1,4 +1,4 @@
-"""Digests that were made, what they are made of, and when each source was last heard out."""
+"""Digest runs, the items that a digest is built from, and digests that are not sent yet."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from receiver.domain.item import Item
 from receiver.store import payloads, upsert
 from receiver.store.schema import digest, history, item, outbox
 
-_whole = TypeAdapter(Item)
+_adapter = TypeAdapter(Item)
 ROWS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class DigestRun:
-    """One slot that was taken up. ``sent_to``: destinations; 0 when there was nothing to tell."""
+    """A slot for which a digest was built. ``sent_to``: number of destinations; 0 when there was nothing to send."""
 
     name: str
     slot: datetime
@@ -27,32 +27,32 @@ class DigestRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A delivery that has not left. ``since``: from when on it tells what changed."""
+class UnsentDigest:
+    """A digest delivery that is not sent yet. ``since``: the time from which on it covers changes."""
 
     id: int
     destination: str
     since: datetime
 
 
-def newest(connection: Connection, name: str) -> DigestRun | None:
-    """The slot of this digest that was taken up last."""
+def find_last_run(connection: Connection, name: str) -> DigestRun | None:
+    """The newest run of this digest."""
     chosen = select(*(digest.c[column] for column in DigestRun.__slots__)).where(digest.c.name == name)
     row = connection.execute(chosen.order_by(digest.c.slot.desc()).limit(1)).first()
     return None if row is None else DigestRun(*row)
 
 
-def claim(connection: Connection, made: DigestRun) -> bool:
-    """Take the slot up, in the transaction that writes its deliveries. False: somebody else has."""
-    values = {name: getattr(made, name) for name in DigestRun.__slots__}
-    taken = connection.execute(
+def claim(connection: Connection, run: DigestRun) -> bool:
+    """Claim the slot, in the transaction that enqueues its deliveries. False: another process has it."""
+    values = {name: getattr(run, name) for name in DigestRun.__slots__}
+    inserted = connection.execute(
         upsert.insert(connection, digest).values(values).on_conflict_do_nothing().returning(digest.c.name)
     )
-    return taken.first() is not None
+    return inserted.first() is not None
 
 
-def material(connection: Connection, since: datetime) -> Iterator[Item]:
-    """What a digest is counted from: all that is open, what was opened or resolved ``since``, and every hardship."""
+def list_items(connection: Connection, since: datetime) -> Iterator[Item]:
+    """The items a digest is built from: open ones, those opened or resolved ``since``, and all hardship items."""
     chosen = select(item.c.document).where(
         or_(
             item.c.state != "resolved",
@@ -61,29 +61,29 @@ def material(connection: Connection, since: datetime) -> Iterator[Item]:
             item.c.kind == "hardship",
         )
     )
-    for whole in connection.execute(chosen.execution_options(yield_per=ROWS_AT_ONCE)).scalars():
-        yield _whole.validate_json(whole)
+    for document in connection.execute(chosen.execution_options(yield_per=ROWS_AT_ONCE)).scalars():
+        yield _adapter.validate_json(document)
 
 
-def reopened(connection: Connection, since: datetime) -> frozenset[str]:
-    """Ids of the items that opened again."""
+def list_reopened(connection: Connection, since: datetime) -> frozenset[str]:
+    """Ids of the items that were opened again."""
     chosen = select(history.c.item_id).where(history.c.at > since, history.c.transition == "reopened")
     return frozenset(connection.execute(chosen).scalars())
 
 
-def waiting(connection: Connection, name: str, now: datetime) -> list[Waiting]:
-    """Deliveries of this digest that have not left and are not under way at this moment."""
+def list_unsent(connection: Connection, name: str, now: datetime) -> list[UnsentDigest]:
+    """Deliveries of this digest that are due and not claimed."""
     chosen = select(outbox.c.id, outbox.c.destination, outbox.c.payload).where(
         outbox.c.what == payloads.DIGEST,
         outbox.c.state == "due",
         or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now),
     )
-    found = [(id_, to, payloads.decode(payloads.Digest, payload)) for id_, to, payload in connection.execute(chosen)]
-    return [Waiting(id_, to, payload.since) for id_, to, payload in found if payload.name == name]
+    due = [(id_, to, payloads.decode(payloads.Digest, payload)) for id_, to, payload in connection.execute(chosen)]
+    return [UnsentDigest(id_, to, payload.since) for id_, to, payload in due if payload.name == name]
 
 
-def take_back(connection: Connection, ids: Sequence[int], now: datetime) -> None:
-    """End deliveries that are still waiting: a newer digest tells what they would have."""
+def cancel_unsent(connection: Connection, ids: Sequence[int], now: datetime) -> None:
+    """End these deliveries, if they are still unclaimed: a newer digest covers what they would have."""
     connection.execute(
         update(outbox)
         .where(outbox.c.id.in_(ids), outbox.c.state == "due")

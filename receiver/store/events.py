@@ -1,4 +1,4 @@
-"""The inbox: raw bytes from outside, stored before they are answered, once each (architecture.md, The store)."""
+"""Stored events: raw requests of webhooks and clicks, stored once each before they are acknowledged."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,14 +11,14 @@ from receiver.store import upsert
 from receiver.store.schema import event
 
 LEASE = timedelta(seconds=60)
-MOST_ATTEMPTS = 10  # counted when claimed, so that a body that kills the process runs out of them
-SUSPECT_AFTER = 2  # claimed so often without an end: from then on alone, so that no other row dies with it
+MAX_ATTEMPTS = 10  # counted when claimed, so that an event that kills the process runs out of them
+SUSPECT_AFTER = 2  # attempts without an end: from then on it is claimed alone, so that it cannot harm other events
 CLICK_SOURCES = ("slack", "mail", "web", "cli")
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What came in: verified, not yet understood."""
+    """An event to store: verified, not interpreted."""
 
     source: str
     account: str
@@ -29,7 +29,9 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ClaimedEvent:
+    """An event under a lease."""
+
     id: int
     source: str
     account: str
@@ -39,8 +41,8 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """One event for people: never its body."""
+class EventSummary:
+    """An event in lists for people, without its body."""
 
     id: int
     source: str
@@ -54,26 +56,27 @@ class Listed:
 
 
 def append(connection: Connection, arrivals: Sequence[Arrival]) -> list[bool]:
-    """Store all that is new; for each whether it was, False where the event is known already.
+    """Store the events that are new; for each whether it was new.
 
-    The hot path. The same event twice in one commit is new once; of two replicas that store it one is told that it is.
+    The hot path. An event that is in ``arrivals`` twice is new once. When two replicas store the same event, it is new
+    for one of them.
     """
     if connection.dialect.name == "postgresql":
-        return _append_beside_others(connection, arrivals)
-    newest_before = connection.execute(_NEWEST).scalar() or 0
+        return _append_postgres(connection, arrivals)
+    last_id = connection.execute(_NEWEST).scalar() or 0
     stored = connection.execute(_APPEND["sqlite"], [_values(arrival) for arrival in arrivals])
-    if stored.rowcount == len(arrivals):  # nearly always, and RETURNING would cost SQLite three times as much
+    if stored.rowcount == len(arrivals):  # nearly always; RETURNING would take SQLite three times as long
         return [True] * len(arrivals)
-    return _which_are_in(arrivals, connection.execute(_SINCE, {"newest": newest_before}))
+    return _match_stored(arrivals, connection.execute(_SINCE, {"newest": last_id}))
 
 
-def _append_beside_others(connection: Connection, arrivals: Sequence[Arrival]) -> list[bool]:
-    """In the order of their identities: replicas that store the same events wait for each other, never in a ring."""
+def _append_postgres(connection: Connection, arrivals: Sequence[Arrival]) -> list[bool]:
+    """Insert in the order of identities, so that replicas that store the same events cannot deadlock."""
     values = [_values(arrival) for arrival in sorted(arrivals, key=_identity)]
-    return _which_are_in(arrivals, connection.execute(_APPEND["postgresql"], values))
+    return _match_stored(arrivals, connection.execute(_APPEND["postgresql"], values))
 
 
-def _which_are_in(arrivals: Sequence[Arrival], stored: Iterable[Sequence[str]]) -> list[bool]:
+def _match_stored(arrivals: Sequence[Arrival], stored: Iterable[Sequence[str]]) -> list[bool]:
     fresh = {tuple(identity) for identity in stored}
     is_new = []
     for arrival in arrivals:
@@ -84,22 +87,22 @@ def _which_are_in(arrivals: Sequence[Arrival], stored: Iterable[Sequence[str]]) 
 
 def claim(
     connection: Connection, sources: Sequence[str], account: str | None, now: datetime, claim_id: str, most: int
-) -> list[Row]:
-    """Take up to ``most`` waiting rows of these sources, oldest first, under a lease; suspects are left."""
+) -> list[ClaimedEvent]:
+    """Claim up to ``most`` new events of these sources, oldest first, without suspects."""
     return _claim(connection, sources, account, now, claim_id, most, event.c.attempts < SUSPECT_AFTER)
 
 
-def unread(connection: Connection, source: str, account: str, after_id: int, most: int) -> list[tuple[int, bytes]]:
-    """Ids and bodies of what waits, oldest first, whoever has it."""
-    mine = (event.c.state == "new", event.c.source == source, event.c.account == account, event.c.id > after_id)
-    rows = connection.execute(select(event.c.id, event.c.body).where(*mine).order_by(event.c.id).limit(most))
+def list_new(connection: Connection, source: str, account: str, after_id: int, most: int) -> list[tuple[int, bytes]]:
+    """Ids and bodies of new events, oldest first, claimed ones included."""
+    conditions = (event.c.state == "new", event.c.source == source, event.c.account == account, event.c.id > after_id)
+    rows = connection.execute(select(event.c.id, event.c.body).where(*conditions).order_by(event.c.id).limit(most))
     return [(row.id, row.body) for row in rows]
 
 
 def claim_suspect(
     connection: Connection, sources: Sequence[str], account: str | None, now: datetime, claim_id: str
-) -> list[Row]:
-    """Take one row that was claimed before and never finished: perhaps it kills who works on it. None: []."""
+) -> list[ClaimedEvent]:
+    """Claim one suspect: an event whose claims ended without an outcome, perhaps because it kills the process."""
     return _claim(connection, sources, account, now, claim_id, 1, event.c.attempts >= SUSPECT_AFTER)
 
 
@@ -111,7 +114,7 @@ def _claim(
     claim_id: str,
     most: int,
     condition: ColumnElement[bool],
-) -> list[Row]:
+) -> list[ClaimedEvent]:
     waiting = (
         select(event.c.id)
         .where(event.c.state == "new", event.c.source.in_(sources), event.c.due_at <= now, condition)
@@ -122,17 +125,17 @@ def _claim(
     )
     if account is not None:
         waiting = waiting.where(event.c.account == account)
-    taken = connection.execute(
+    claimed = connection.execute(
         update(event)
-        .where(event.c.id.in_(select(waiting.cte().c.id)))  # in a CTE it is asked once, and its limit holds
+        .where(event.c.id.in_(select(waiting.cte().c.id)))  # a CTE, so that the limit is evaluated once
         .values(claim_id=claim_id, lease_until=now + LEASE, attempts=event.c.attempts + 1)
-        .returning(*(event.c[name] for name in Row.__slots__))
+        .returning(*(event.c[name] for name in ClaimedEvent.__slots__))
     )
-    return sorted((Row(*row) for row in taken), key=lambda row: row.id)
+    return sorted((ClaimedEvent(*row) for row in claimed), key=lambda row: row.id)
 
 
 def finish(connection: Connection, ids: Sequence[int], claim_id: str, now: datetime) -> None:
-    """Done with these. A row whose lease was lost to another claim is left to it."""
+    """Mark these as done. An event whose lease was lost is left to the other claim."""
     connection.execute(
         update(event)
         .where(event.c.id.in_(ids), event.c.claim_id == claim_id)
@@ -141,7 +144,7 @@ def finish(connection: Connection, ids: Sequence[int], claim_id: str, now: datet
 
 
 def release(connection: Connection, ids: Sequence[int], claim_id: str, due_at: datetime, reason: str) -> None:
-    """Put back until ``due_at``. That is our own decision, so the claim does not count as an attempt."""
+    """Make these due again at ``due_at``. The claim does not count as an attempt."""
     connection.execute(
         update(event)
         .where(event.c.id.in_(ids), event.c.claim_id == claim_id)
@@ -150,14 +153,14 @@ def release(connection: Connection, ids: Sequence[int], claim_id: str, due_at: d
 
 
 def renew(connection: Connection, ids: Sequence[int], claim_id: str, now: datetime) -> None:
-    """Go on holding these for another lease; those that were lost meanwhile stay lost."""
+    """Extend the leases of these. Lost ones stay lost."""
     connection.execute(
         update(event).where(event.c.id.in_(ids), event.c.claim_id == claim_id).values(lease_until=now + LEASE)
     )
 
 
 def quarantine(connection: Connection, id_: int, claim_id: str, reason: str, now: datetime) -> None:
-    """Set aside with the reason: nothing is lost, nothing loops."""
+    """Set the event aside, with the reason. It is kept and not tried again by itself."""
     connection.execute(
         update(event)
         .where(event.c.id == id_, event.c.claim_id == claim_id)
@@ -166,29 +169,29 @@ def quarantine(connection: Connection, id_: int, claim_id: str, reason: str, now
 
 
 def expire_leases(connection: Connection, now: datetime) -> None:
-    """End every lease now. Only for a process that holds the database alone: whoever had them is dead."""
-    held = (event.c.state == "new", event.c.claim_id.is_not(None))
-    connection.execute(update(event).where(*held).values(lease_until=now - timedelta(seconds=1)))
+    """End every lease now. Only for the process that has the database to itself: all other holders are dead."""
+    leased = (event.c.state == "new", event.c.claim_id.is_not(None))
+    connection.execute(update(event).where(*leased).values(lease_until=now - timedelta(seconds=1)))
 
 
-def again(connection: Connection, ids: Sequence[int], now: datetime) -> list[tuple[str, str]]:
-    """Understand these once more, under the identity they have; source and account of each that was at rest."""
-    raised = connection.execute(
+def requeue(connection: Connection, ids: Sequence[int], now: datetime) -> list[tuple[str, str]]:
+    """Make finished events new again, under their ids; source and account of each."""
+    requeued = connection.execute(
         update(event)
         .where(event.c.id.in_(ids), event.c.state.in_(("done", "quarantined")))
         .values(state="new", due_at=now, done_at=None, reason=None, attempts=0)
         .returning(event.c.source, event.c.account)
     )
-    return [(row.source, row.account) for row in raised]
+    return [(row.source, row.account) for row in requeued]
 
 
-def at_rest(
+def list_replayable(
     connection: Connection, *, event_id: str | None, since: datetime | None, is_quarantined: bool, after: int, most: int
 ) -> list[int]:
-    """Ids above ``after`` of what can be understood again: of this event, since then, or only what was set aside.
+    """Ids above ``after`` of finished events that can be replayed: this event, those received since, or quarantined.
 
-    ``event_id`` may lack the ``id:`` that stands before a sender's own id. Presses are among them only where they are
-    asked for by their id, or were set aside.
+    ``event_id`` may lack the prefix ``id:`` of a sender's own id. Clicks are included only when asked for by id, or
+    when quarantined.
     """
     states = ("quarantined",) if is_quarantined else ("done", "quarantined")
     has_body = or_(event.c.state == "quarantined", func.length(event.c.body) > 0)  # retention erases bodies first
@@ -202,24 +205,24 @@ def at_rest(
     return list(connection.execute(chosen.order_by(event.c.id).limit(most)).scalars())
 
 
-def listed(connection: Connection, state: str | None, most: int) -> list[Listed]:
+def list_events(connection: Connection, state: str | None, most: int) -> list[EventSummary]:
     """Stored events, newest first."""
-    chosen = select(*(event.c[name] for name in Listed.__slots__)).order_by(event.c.id.desc()).limit(most)
+    chosen = select(*(event.c[name] for name in EventSummary.__slots__)).order_by(event.c.id.desc()).limit(most)
     if state is not None:
         chosen = chosen.where(event.c.state == state)
-    return [Listed(*row) for row in connection.execute(chosen)]
+    return [EventSummary(*row) for row in connection.execute(chosen)]
 
 
 def counts(connection: Connection) -> dict[str, int]:
-    """How many rows are in each state."""
+    """The number of events by state."""
     return {
         row.state: row.n
         for row in connection.execute(select(event.c.state, func.count().label("n")).group_by(event.c.state))
     }
 
 
-def state_of(connection: Connection, source: str, event_id: str) -> tuple[str, str | None] | None:
-    """State and reason of one event, or None when it never came."""
+def find_state(connection: Connection, source: str, event_id: str) -> tuple[str, str | None] | None:
+    """State and reason of one event; None when it is not stored."""
     row = connection.execute(
         select(event.c.state, event.c.reason).where(
             event.c.source == bindparam("source"), event.c.event_id == bindparam("event")

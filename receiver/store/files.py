@@ -1,4 +1,4 @@
-"""The files of a SQLite database: one path for each, and readable by their owner only."""
+"""The files of a SQLite database: one canonical path, readable by the owner only."""
 
 import shlex
 from contextlib import suppress
@@ -9,14 +9,14 @@ from receiver.observability import log
 
 PRIVATE = 0o600
 OTHERS = 0o077
-BESIDE = ("", "-wal", "-shm", ".lock")
+SUFFIXES = ("", "-wal", "-shm", ".lock")
 
 
-def only_name_of(path: Path) -> Path:
+def canonical_path(path: Path) -> Path:
     """The absolute path without symbolic links. Raises ConfigError for a file with hard links.
 
-    The lock and SQLite's log lie beside the file, under its name. Who opens the file by another name finds neither:
-    two processes would write to it, and what only the log holds would be missing
+    The lock file and the WAL are named after the database file. A process that opens it by another name finds neither:
+    two processes would write to it, and the content of the WAL would be missing
     (https://sqlite.org/howtocorrupt.html, 2.5).
     """
     try:
@@ -33,15 +33,15 @@ def only_name_of(path: Path) -> Path:
 
 
 def make_private(path: Path) -> None:
-    """Create the file if it is not there, readable by its owner only, and take others' rights from what is there.
+    """Create the file readable by its owner only, and remove the rights of others from existing files.
 
-    SQLite gives the files beside it the same mode. A file of somebody else is left as it is, with a warning.
+    SQLite gives the WAL the same mode. A file of another user is left as it is, with a warning.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(OSError):  # it is there, or SQLite will say why it cannot be
-        path.touch(PRIVATE, exist_ok=False)  # opens only what is new: closing a file drops SQLite's locks on it
-    for beside in BESIDE:
-        file = path.with_name(path.name + beside)
+    with suppress(OSError):  # it exists, or SQLite reports why it cannot
+        path.touch(PRIVATE, exist_ok=False)  # never opens an existing file: closing it would drop SQLite's locks
+    for suffix in SUFFIXES:
+        file = path.with_name(path.name + suffix)
         try:
             if file.stat().st_mode & OTHERS:
                 file.chmod(PRIVATE)

@@ -1,6 +1,6 @@
-"""Group commit, for both databases: what waits is written in one transaction and answered after its commit.
+"""Group commit for both databases: all waiting writes share one transaction, and are answered after its commit.
 
-Serves the doors of ``sqlite.py`` and ``postgres.py``; knows neither. What fails undoes only itself.
+Used by ``sqlite.py`` and ``postgres.py``. A write that fails undoes only itself.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedEr
 
 from receiver.errors import RetryLaterError
 
-MOST_IN_ONE_COMMIT = 256
+MAX_IN_ONE_COMMIT = 256
 STORE_RETRY_S = 5.0
-_FAULTS_OF_THE_WORK = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
+_CALLER_FAULTS = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
 
 
 @dataclass(slots=True)
 class WriteRequest:
-    """One thing to write. ``is_shared``: ``args`` is one row for ``work``, which takes all such rows at once."""
+    """One write. ``is_shared``: ``args`` is one row for ``work``, which gets all such rows in one call."""
 
     work: Callable[..., Any]
     args: tuple[Any, ...]
@@ -33,7 +33,8 @@ class WriteRequest:
     error: BaseException | None = None
 
     def answer(self) -> None:
-        if self.future.done():  # the caller went away; what it wrote stays written
+        """Set the result or the error of the future."""
+        if self.future.done():  # the caller was cancelled; its write stays committed
             return
         if self.error is None:
             self.future.set_result(self.result)
@@ -42,122 +43,125 @@ class WriteRequest:
 
 
 class WriteQueue:
-    """What waits to be written: put by the event loop, taken by the one thread that commits."""
+    """Writes that wait: put by the event loop, taken by the thread that commits."""
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[WriteRequest | None] = queue.SimpleQueue()
 
     def put(self, work: Callable[..., Any], args: tuple[Any, ...], *, is_shared: bool) -> asyncio.Future[Any]:
+        """Queue a write; a future of its result."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         self._queue.put(WriteRequest(work, args, is_shared, loop, future))
         return future
 
     def end(self) -> None:
-        """Nothing is put after this; what was put is still taken."""
+        """Close the queue: nothing is put after this, and what was put is still taken."""
         self._queue.put(None)
 
     def take(self, timeout_s: float | None = None) -> list[WriteRequest]:
-        """Wait for a piece, then take all that is there; an empty list is the end. Raises queue.Empty in time."""
+        """Wait for a write, then take all that wait. An empty list: the queue is closed. Raises queue.Empty."""
         first = self._queue.get(timeout=timeout_s)
-        pieces = [first] if first else []
-        while pieces and len(pieces) < MOST_IN_ONE_COMMIT:
+        requests = [first] if first else []
+        while requests and len(requests) < MAX_IN_ONE_COMMIT:
             try:
-                piece = self._queue.get_nowait()
+                request = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if piece is None:
+            if request is None:
                 self._queue.put(None)
                 break
-            pieces.append(piece)
-        return pieces
+            requests.append(request)
+        return requests
 
 
-def commit(connection: Connection, pieces: list[WriteRequest]) -> None:
-    """One transaction for all; if one of them fails, again with a savepoint around each, so that only it is undone.
+def commit(connection: Connection, requests: list[WriteRequest]) -> None:
+    """Run all in one transaction. If one fails, run them again with a savepoint each, so that only it is undone.
 
-    The second way costs two statements a piece and is seldom needed (docs/decisions/0002). Raises DBAPIError when the
-    store is at fault: then nothing is written.
+    Savepoints cost two statements each and are seldom needed (docs/decisions/0002). Raises DBAPIError when the database
+    is at fault: then nothing is written.
     """
     try:
         with connection.begin():
-            _work(connection, pieces)
+            _run(connection, requests)
     except Exception as error:
-        if isinstance(error, DBAPIError) and is_the_stores(error):
+        if isinstance(error, DBAPIError) and is_store_fault(error):
             raise
         with connection.begin():
-            for piece in pieces:
-                _work_alone(connection, piece)
+            for request in requests:
+                _run_in_savepoint(connection, request)
 
 
-def is_the_stores(error: DBAPIError) -> bool:
-    """Whether the database failed, and not what was asked of it: a lost server, a full disk, a lock held too long."""
-    return not isinstance(error, _FAULTS_OF_THE_WORK)
+def is_store_fault(error: DBAPIError) -> bool:
+    """Whether the database failed, and not the statement: a lost server, a full disk, a lock timeout."""
+    return not isinstance(error, _CALLER_FAULTS)
 
 
 def unavailable(error: DBAPIError) -> RetryLaterError:
-    """What the caller hears when the store is at fault."""
-    reason = str(error.orig).partition("\n")[0]  # the lines behind it quote rows
+    """The error that callers get when the database is at fault."""
+    reason = str(error.orig).partition("\n")[0]  # the other lines quote rows
     what = f"the database did not answer: {reason}"
     return RetryLaterError("store_unavailable", what, after_s=STORE_RETRY_S, reach="ours")
 
 
 @contextmanager
-def in_our_words() -> Iterator[None]:
-    """The store's own faults become RetryLaterError; what was wrongly asked stays as it is."""
+def translate_errors() -> Iterator[None]:
+    """Turn faults of the database into RetryLaterError. Faults of the statement stay as they are."""
     try:
         yield
     except DBAPIError as error:
-        if not is_the_stores(error):
+        if not is_store_fault(error):
             raise
         raise unavailable(error) from error
 
 
-def fail(pieces: list[WriteRequest], error: BaseException) -> None:
-    """All of them failed for the same reason."""
-    for piece in pieces:
-        piece.error = _told(error)
+def fail(requests: list[WriteRequest], error: BaseException) -> None:
+    """Give all of them this error."""
+    for request in requests:
+        request.error = _translated(error)
 
 
-def answer(pieces: list[WriteRequest]) -> None:
-    """Tell every caller, each in its own event loop."""
+def answer(requests: list[WriteRequest]) -> None:
+    """Answer every caller in its event loop."""
     loops: dict[asyncio.AbstractEventLoop, list[WriteRequest]] = {}
-    for piece in pieces:
-        loops.setdefault(piece.loop, []).append(piece)
+    for request in requests:
+        loops.setdefault(request.loop, []).append(request)
     for loop, group in loops.items():
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed, so nobody waits
             loop.call_soon_threadsafe(_answer_all, group)
 
 
-def _answer_all(pieces: list[WriteRequest]) -> None:
-    for piece in pieces:
-        piece.answer()
+def _answer_all(requests: list[WriteRequest]) -> None:
+    for request in requests:
+        request.answer()
 
 
-def _work(connection: Connection, pieces: list[WriteRequest]) -> None:
+def _run(connection: Connection, requests: list[WriteRequest]) -> None:
     shared: dict[Callable[..., Any], list[WriteRequest]] = {}
-    for piece in pieces:
-        piece.error = None
-        if piece.is_shared:
-            shared.setdefault(piece.work, []).append(piece)
+    for request in requests:
+        request.error = None
+        if request.is_shared:
+            shared.setdefault(request.work, []).append(request)
         else:
-            piece.result = piece.work(connection, *piece.args)
+            request.result = request.work(connection, *request.args)
     for work, group in shared.items():
-        for piece, result in zip(group, work(connection, [p.args[0] for p in group]), strict=True):
-            piece.result = result
+        for request, result in zip(group, work(connection, [p.args[0] for p in group]), strict=True):
+            request.result = result
 
 
-def _work_alone(connection: Connection, piece: WriteRequest) -> None:
+def _run_in_savepoint(connection: Connection, request: WriteRequest) -> None:
     try:
         with connection.begin_nested():
-            _work(connection, [piece])
+            _run(connection, [request])
     except Exception as error:
-        if isinstance(error, DBAPIError) and is_the_stores(error):
-            raise  # a full disk has undone the others with it: SQLite then ends the whole transaction
-        piece.error = _told(error)
+        if isinstance(error, DBAPIError) and is_store_fault(error):
+            raise  # on a full disk SQLite rolls back the whole transaction
+        request.error = _translated(error)
 
 
-def _told(error: BaseException) -> BaseException:
+def _translated(error: BaseException) -> BaseException:
     if isinstance(error, StopIteration):
-        return RuntimeError(f"StopIteration: {error}")  # no future takes one, and those behind it would wait for ever
-    return unavailable(error) if isinstance(error, DBAPIError) and is_the_stores(error) else error
+        return RuntimeError(
+            f"StopIteration: {error}"
+        )  # a future does not accept it, and later callers would wait for ever
+    return unavailable(error) if isinstance(error, DBAPIError) and is_store_fault(error) else error

@@ -1,4 +1,4 @@
-"""The ledger: items, and the history of every fact that touched one. Only ``apply.py`` writes here."""
+"""The ledger: items, and the history of the facts that were applied to them. Only ``pipeline/apply.py`` writes here."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from receiver.domain.twin import reference_of
 from receiver.store import locks, stakes, upsert
 from receiver.store.schema import history, item, outbox
 
-_whole = TypeAdapter(Item)
-MOST_KEYS = 500
+_adapter = TypeAdapter(Item)
+MAX_KEYS = 500
 PARTIAL = '"is_partial":true'
-_CLAIMED = '"claimed_by":"'  # in the item's JSON, which leaves out what is not set
+_CLAIMED = '"claimed_by":"'  # in the JSON of an item, which omits unset fields
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One line of an item's timeline."""
+class HistoryEntry:
+    """One entry of the timeline of an item."""
 
     at: datetime
     fact: str
@@ -35,15 +35,15 @@ class Event:
 
 def save(connection: Connection, changed: Item) -> None:
     """Insert or replace the item's row."""
-    connection.execute(_SAVE[connection.dialect.name], values_of(changed))
+    connection.execute(_SAVE[connection.dialect.name], row_values(changed))
 
 
 def save_all(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert or replace these, as ``values_of`` makes them."""
+    """Insert or replace these rows, as ``row_values`` makes them."""
     connection.execute(_SAVE[connection.dialect.name], rows)
 
 
-def values_of(changed: Item) -> dict[str, Any]:
+def row_values(changed: Item) -> dict[str, Any]:
     """The item as the table holds it."""
     said = changed.snapshot
     return {
@@ -60,31 +60,31 @@ def values_of(changed: Item) -> dict[str, Any]:
         "changed_at": changed.changed_at,
         "resolved_at": changed.resolved_at,
         "reference": reference_of(said.reference),
-        "wake_at": changed.snoozed_until or _button_goes_at(changed),
-        "stake": stakes.written(changed),
-        "document": _whole.dump_json(changed, exclude_defaults=True).decode(),
+        "wake_at": changed.snoozed_until or _undo_ends_at(changed),
+        "stake": stakes.to_column(changed),
+        "document": _adapter.dump_json(changed, exclude_defaults=True).decode(),
     }
 
 
-def _button_goes_at(changed: Item) -> datetime | None:
-    """Until when everybody is shown a button to undo what a rule did."""
-    is_shown = changed.state == "resolved" and changed.resolved_via == "automation"
-    return changed.undo_until if is_shown else None
+def _undo_ends_at(changed: Item) -> datetime | None:
+    """When the button to undo an automatic decision is removed; None without one."""
+    has_button = changed.state == "resolved" and changed.resolved_via == "automation"
+    return changed.undo_until if has_button else None
 
 
-def record(connection: Connection, item_id: str, event: Event) -> None:
-    """Write a line of history."""
-    connection.execute(_RECORD, event_of(item_id, event))
+def add_history(connection: Connection, item_id: str, entry: HistoryEntry) -> None:
+    """Add an entry to the history of the item."""
+    connection.execute(_RECORD, history_values(item_id, entry))
 
 
-def record_all(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write lines of history, as ``event_of`` makes them."""
+def add_history_all(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Add entries, as ``history_values`` makes them."""
     connection.execute(_RECORD, rows)
 
 
-def event_of(item_id: str, event: Event) -> dict[str, Any]:
-    """A line of history as the table holds it."""
-    return {"item_id": item_id} | {name: getattr(event, name) for name in Event.__slots__}
+def history_values(item_id: str, entry: HistoryEntry) -> dict[str, Any]:
+    """An entry of history as the table holds it."""
+    return {"item_id": item_id} | {name: getattr(entry, name) for name in HistoryEntry.__slots__}
 
 
 def find(connection: Connection, item_id: str) -> Item | None:
@@ -92,36 +92,36 @@ def find(connection: Connection, item_id: str) -> Item | None:
     return _read(connection.execute(select(item.c.document).where(item.c.id == item_id)).scalar())
 
 
-def hold(connection: Connection, keys: Iterable[str]) -> None:
-    """Nobody else changes the items with these keys, nor opens one, until the transaction ends."""
-    locks.hold(connection, (f"item {key}" for key in keys))
+def lock(connection: Connection, keys: Iterable[str]) -> None:
+    """Lock the items with these keys, also those that do not exist yet, until the transaction ends."""
+    locks.acquire(connection, (f"item {key}" for key in keys))
 
 
-def find_to_change(connection: Connection, item_id: str) -> Item | None:
-    """``find`` and ``hold``: the item as it is now that nobody else can change it."""
+def find_and_lock(connection: Connection, item_id: str) -> Item | None:
+    """Lock the item, then read it."""
     found = find(connection, item_id)
     if found is None:
         return None
-    hold(connection, [found.key])
+    lock(connection, [found.key])
     return find(connection, item_id)
 
 
-def by_key(connection: Connection, key: str) -> Item | None:
+def find_by_key(connection: Connection, key: str) -> Item | None:
     """The item with this key."""
     return _read(connection.execute(select(item.c.document).where(item.c.key == key)).scalar())
 
 
-def by_keys(connection: Connection, keys: Sequence[str]) -> dict[str, Item]:
+def find_by_keys(connection: Connection, keys: Sequence[str]) -> dict[str, Item]:
     """The items with these keys."""
-    found: dict[str, Item] = {}
-    for start in range(0, len(keys), MOST_KEYS):
-        chosen = select(item.c.key, item.c.document).where(item.c.key.in_(keys[start : start + MOST_KEYS]))
-        found.update((key, _whole.validate_json(whole)) for key, whole in connection.execute(chosen))
-    return found
+    by_key: dict[str, Item] = {}
+    for start in range(0, len(keys), MAX_KEYS):
+        chosen = select(item.c.key, item.c.document).where(item.c.key.in_(keys[start : start + MAX_KEYS]))
+        by_key.update((key, _adapter.validate_json(document)) for key, document in connection.execute(chosen))
+    return by_key
 
 
-def open_keys(connection: Connection, source: str, account: str) -> list[str]:
-    """Keys of what is not resolved in one account."""
+def list_open_keys(connection: Connection, source: str, account: str) -> list[str]:
+    """Keys of the unresolved items of an account."""
     return list(
         connection.execute(
             select(item.c.key).where(item.c.source == source, item.c.account == account, item.c.state != "resolved")
@@ -129,117 +129,117 @@ def open_keys(connection: Connection, source: str, account: str) -> list[str]:
     )
 
 
-def open_versions(connection: Connection, source: str, account: str, since: datetime | None) -> dict[str, int]:
-    """Versions by key of what is not resolved in one account.
+def list_open_versions(connection: Connection, source: str, account: str, since: datetime | None) -> dict[str, int]:
+    """Versions by key of the unresolved items of an account.
 
-    0 of what waits for an answer of its source, and of what was heard of by itself after ``since``.
+    0 for items that wait for an answer of their source, and for those that the source reported after ``since``.
     """
-    is_calm = item.c.state == "open"
+    is_settled = item.c.state == "open"
     if since is not None:
-        is_calm = and_(is_calm, item.c.said_at <= since)
-    mine = (item.c.source == source, item.c.account == account, item.c.state != "resolved")
-    rows = connection.execute(select(item.c.key, case((is_calm, item.c.version), else_=0)).where(*mine))
+        is_settled = and_(is_settled, item.c.said_at <= since)
+    of_account = (item.c.source == source, item.c.account == account, item.c.state != "resolved")
+    rows = connection.execute(select(item.c.key, case((is_settled, item.c.version), else_=0)).where(*of_account))
     return {key: version for key, version in rows}  # noqa: C416 - rows are no pairs to mypy
 
 
-def whole_keys(
+def list_complete_keys(
     connection: Connection, source: str, account: str, since: datetime
 ) -> tuple[frozenset[str], datetime | None]:
-    """Keys of what is open in one account, or was changed since then, and was read in every part.
+    """Keys of completely read items of an account that are unresolved, or were changed since then.
 
-    And when any open item of it was last heard of by itself.
+    And the time of the newest report of the source about an unresolved item.
     """
-    mine = (item.c.source == source, item.c.account == account)
+    of_account = (item.c.source == source, item.c.account == account)
     is_open = item.c.state != "resolved"
-    whole = select(item.c.key).where(
-        *mine, or_(is_open, item.c.changed_at >= since), ~item.c.document.contains(PARTIAL)
+    complete = select(item.c.key).where(
+        *of_account, or_(is_open, item.c.changed_at >= since), ~item.c.document.contains(PARTIAL)
     )
-    heard_at = select(func.max(item.c.said_at)).where(*mine, is_open)
-    return frozenset(connection.execute(whole).scalars()), connection.execute(heard_at).scalar()
+    reported_at = select(func.max(item.c.said_at)).where(*of_account, is_open)
+    return frozenset(connection.execute(complete).scalars()), connection.execute(reported_at).scalar()
 
 
-def said_at(connection: Connection, keys: Sequence[str]) -> dict[str, datetime]:
-    """When each of these was last heard of by itself."""
+def list_said_at(connection: Connection, keys: Sequence[str]) -> dict[str, datetime]:
+    """The time of the source's last report about each of these items."""
     found: dict[str, datetime] = {}
-    for start in range(0, len(keys), MOST_KEYS):
-        chosen = select(item.c.key, item.c.said_at).where(item.c.key.in_(keys[start : start + MOST_KEYS]))
+    for start in range(0, len(keys), MAX_KEYS):
+        chosen = select(item.c.key, item.c.said_at).where(item.c.key.in_(keys[start : start + MAX_KEYS]))
         found.update((row.key, row.said_at) for row in connection.execute(chosen))
     return found
 
 
-def open_mark(connection: Connection, source: str, account: str) -> tuple[int, int]:
-    """Another one when anything open in the account is at another version."""
-    mine = (item.c.source == source, item.c.account == account, item.c.state != "resolved")
-    count, versions = connection.execute(select(func.count(), func.sum(item.c.version)).where(*mine)).one()
+def open_marker(connection: Connection, source: str, account: str) -> tuple[int, int]:
+    """A value that changes when an unresolved item of the account changes."""
+    of_account = (item.c.source == source, item.c.account == account, item.c.state != "resolved")
+    count, versions = connection.execute(select(func.count(), func.sum(item.c.version)).where(*of_account)).one()
     return count, int(versions or 0)
 
 
-def acting_since(connection: Connection, before: datetime) -> list[Item]:
-    """What a source was asked before then, with nothing heard since and nothing on its way to it any more."""
-    on_its_way = exists().where(outbox.c.item_id == item.c.id, outbox.c.what == "command", outbox.c.state == "due")
-    chosen = select(item.c.document).where(item.c.state == "acting", item.c.changed_at < before, ~on_its_way)
-    return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
+def list_acting_since(connection: Connection, before: datetime) -> list[Item]:
+    """Items in the state acting since before then, without a command that is still due."""
+    has_command = exists().where(outbox.c.item_id == item.c.id, outbox.c.what == "command", outbox.c.state == "due")
+    chosen = select(item.c.document).where(item.c.state == "acting", item.c.changed_at < before, ~has_command)
+    return [_adapter.validate_json(document) for document in connection.execute(chosen).scalars()]
 
 
-def open_of_reference(connection: Connection, reference: str, *, only: str | None = None) -> list[Item]:
-    """What is not resolved and is about this reference, by key.
+def list_open_by_reference(connection: Connection, reference: str, *, only: str | None = None) -> list[Item]:
+    """Unresolved items with this reference, ordered by key.
 
-    ``only``: the one source that knows the reference; of its items those that show a twin all the same.
+    ``only``: the one source that knows the reference. Of its items, those that still show a twin.
     """
     chosen = (
         select(item.c.document).where(item.c.reference == reference, item.c.state != "resolved").order_by(item.c.key)
     )
     if only is not None:
         chosen = chosen.where(or_(item.c.source != only, item.c.document.contains('"twin":{')))
-    return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
+    return [_adapter.validate_json(document) for document in connection.execute(chosen).scalars()]
 
 
-def looked_for(connection: Connection, words: str, most: int) -> list[Item]:
-    """What is about this reference, in whatever case, whole or its beginning; what is open and exact first."""
+def search(connection: Connection, words: str, most: int) -> list[Item]:
+    """Items whose reference begins with ``words`` in any case. Unresolved items and exact matches come first."""
     typed = words.strip()
-    cases = sorted({typed, typed.lower(), typed.upper()})  # a database may know the two cases of A to Z only
-    is_begun = or_(*(item.c.reference.istartswith(one, autoescape=True) for one in cases))
-    is_other = func.lower(item.c.reference).not_in([func.lower(one) for one in cases])
+    cases = sorted({typed, typed.lower(), typed.upper()})  # a database may fold the case of ASCII letters only
+    is_prefix = or_(*(item.c.reference.istartswith(one, autoescape=True) for one in cases))
+    is_inexact = func.lower(item.c.reference).not_in([func.lower(one) for one in cases])
     chosen = (
         select(item.c.document)
-        .where(is_begun)
-        .order_by(item.c.state == "resolved", is_other, item.c.opened_at.desc())
+        .where(is_prefix)
+        .order_by(item.c.state == "resolved", is_inexact, item.c.opened_at.desc())
         .limit(most)
     )
-    return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
+    return [_adapter.validate_json(document) for document in connection.execute(chosen).scalars()]
 
 
-def waiting_longest(connection: Connection, most: int) -> list[Item]:
-    """What is open, not put off and with nobody's name on it, the oldest first."""
-    waits = (item.c.state == "open", item.c.wake_at.is_(None), ~item.c.document.contains(_CLAIMED))
-    chosen = select(item.c.document).where(*waits).order_by(item.c.opened_at, item.c.key).limit(most)
-    return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
+def list_oldest_unclaimed(connection: Connection, most: int) -> list[Item]:
+    """Open items that are not snoozed and not claimed, oldest first."""
+    unclaimed = (item.c.state == "open", item.c.wake_at.is_(None), ~item.c.document.contains(_CLAIMED))
+    chosen = select(item.c.document).where(*unclaimed).order_by(item.c.opened_at, item.c.key).limit(most)
+    return [_adapter.validate_json(document) for document in connection.execute(chosen).scalars()]
 
 
-def claimed(connection: Connection, most: int) -> list[Item]:
-    """What is not resolved and has somebody's name on it, the oldest first."""
-    theirs = (item.c.state != "resolved", item.c.document.contains(_CLAIMED))
-    chosen = select(item.c.document).where(*theirs).order_by(item.c.opened_at, item.c.key).limit(most)
-    return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
+def list_claimed(connection: Connection, most: int) -> list[Item]:
+    """Unresolved items that are claimed, oldest first."""
+    claimed = (item.c.state != "resolved", item.c.document.contains(_CLAIMED))
+    chosen = select(item.c.document).where(*claimed).order_by(item.c.opened_at, item.c.key).limit(most)
+    return [_adapter.validate_json(document) for document in connection.execute(chosen).scalars()]
 
 
-def figures(connection: Connection, since: datetime) -> tuple[int, int]:
-    """How many were opened since then, and how many resolved."""
+def count_since(connection: Connection, since: datetime) -> tuple[int, int]:
+    """The numbers of items that were opened and resolved since then."""
     counted = (func.count().filter(item.c.opened_at >= since), func.count().filter(item.c.resolved_at >= since))
     row = connection.execute(select(*counted).select_from(item)).one()
     return row[0], row[1]
 
 
-def pulse(connection: Connection) -> tuple[int, datetime | None]:
-    """Changes with every change that somebody could see."""
+def change_marker(connection: Connection) -> tuple[int, datetime | None]:
+    """A value that changes with every visible change of an item."""
     row = connection.execute(select(func.coalesce(func.sum(item.c.version), 0), func.max(item.c.changed_at))).one()
     return int(row[0]), row[1]
 
 
-def listed(
+def list_items(
     connection: Connection, *, is_open: bool = False, kind: str | None = None, account: str | None = None
 ) -> Iterator[Item]:
-    """Items, what blocks first and the oldest of each urgency before the newer ones."""
+    """Items by urgency, blocking ones first, then by age."""
     chosen = select(item.c.document)
     if is_open:
         chosen = chosen.where(item.c.state != "resolved")
@@ -248,21 +248,21 @@ def listed(
     if account:
         chosen = chosen.where(item.c.account == account)
     order = {"blocking": 0, "review": 1, "info": 2}
-    found = [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
+    found = [_adapter.validate_json(document) for document in connection.execute(chosen).scalars()]
     yield from sorted(found, key=lambda i: (order[i.snapshot.urgency], i.opened_at, i.key))
 
 
-def timeline(connection: Connection, item_id: str) -> list[Event]:
-    """Everything that happened to the item, oldest first."""
-    columns = (history.c[name] for name in Event.__slots__)
+def list_timeline(connection: Connection, item_id: str) -> list[HistoryEntry]:
+    """The history of the item, oldest first."""
+    columns = (history.c[name] for name in HistoryEntry.__slots__)
     return [
-        Event(*row)
+        HistoryEntry(*row)
         for row in connection.execute(select(*columns).where(history.c.item_id == item_id).order_by(history.c.id))
     ]
 
 
-def open_counts(connection: Connection, now: datetime) -> list[tuple[str, str, str, int]]:
-    """(source, kind, urgency, how many) of what waits, for the metrics; not of the snoozed."""
+def count_open(connection: Connection, now: datetime) -> list[tuple[str, str, str, int]]:
+    """(source, kind, urgency, count) of unresolved items that are not snoozed, for the metrics."""
     rows = connection.execute(
         select(item.c.source, item.c.kind, item.c.urgency, func.count())
         .where(item.c.state != "resolved", or_(item.c.wake_at.is_(None), item.c.wake_at <= now))
@@ -271,19 +271,19 @@ def open_counts(connection: Connection, now: datetime) -> list[tuple[str, str, s
     return [(source, kind, urgency, n) for source, kind, urgency, n in rows]
 
 
-def whole(text: str) -> Item:
-    """The item in its JSON."""
-    return _whole.validate_json(text)
+def from_json(document: str) -> Item:
+    """The item of a document."""
+    return _adapter.validate_json(document)
 
 
-def _read(whole: str | None) -> Item | None:
-    return None if whole is None else _whole.validate_json(whole)
+def _read(document: str | None) -> Item | None:
+    return None if document is None else _adapter.validate_json(document)
 
 
 def _save(dialect: str) -> Executable:
-    """Built once: a poll of ten thousand open items saves each, and building takes longer than saving."""
-    fresh = upsert.INSERT[dialect](item)
-    return fresh.on_conflict_do_update(index_elements=[item.c.id], set_=dict(fresh.excluded))
+    """Compiled once: a sync may save thousands of items, and building a statement takes longer than running it."""
+    new = upsert.INSERT[dialect](item)
+    return new.on_conflict_do_update(index_elements=[item.c.id], set_=dict(new.excluded))
 
 
 _SAVE = {dialect: _save(dialect) for dialect in upsert.INSERT}

@@ -1,6 +1,6 @@
-"""Who may run what only one process at a time may run. ``receiver/jobs/leader.py`` is how a loop uses it.
+"""Leases of loops that one replica at a time may run. ``receiver/jobs/leader.py`` uses them.
 
-``now`` is the database's clock (``Database.now``), so that replicas mean the same instant.
+``now`` is the clock of the database (``Database.now``), so that replicas agree.
 """
 
 from datetime import datetime, timedelta
@@ -12,32 +12,32 @@ from receiver.store.schema import lease
 
 
 def acquire(connection: Connection, name: str, holder: str, now: datetime, lasts: timedelta) -> bool:
-    """Have it from ``now`` on, unless somebody else's has not run out."""
+    """Acquire the lease, unless another holder's is valid."""
     values = {"holder": holder, "until": now + lasts}
     statement = upsert.insert(connection, lease).values(name=name, **values)
-    taken = connection.execute(
+    acquired = connection.execute(
         statement.on_conflict_do_update(
             index_elements=[lease.c.name], set_=values, where=or_(lease.c.until < now, lease.c.holder == holder)
         ).returning(lease.c.name)
     )
-    return taken.first() is not None
+    return acquired.first() is not None
 
 
 def renew(connection: Connection, name: str, holder: str, now: datetime, lasts: timedelta) -> bool:
-    """Keep it. False: it ran out, or somebody else has it; what was done under it must end."""
-    kept = connection.execute(
+    """Extend the lease. False: it ran out or belongs to another holder, and the work under it must stop."""
+    renewed = connection.execute(
         update(lease)
         .where(lease.c.name == name, lease.c.holder == holder, lease.c.until >= now)
         .values(until=now + lasts)
     )
-    return kept.rowcount == 1
+    return renewed.rowcount == 1
 
 
 def release(connection: Connection, name: str, holder: str) -> None:
-    """Let the next have it at once."""
+    """Give up the lease, so that another replica gets it at once."""
     connection.execute(delete(lease).where(lease.c.name == name, lease.c.holder == holder))
 
 
 def expire_leases(connection: Connection, now: datetime) -> None:
-    """End every lease now. Only for a process that holds the database alone: whoever had them is dead."""
+    """End every lease now. Only for the process that has the database to itself: all other holders are dead."""
     connection.execute(update(lease).values(until=now - timedelta(seconds=1)))

@@ -1,6 +1,6 @@
-"""Locks by name that last until the transaction ends: how two replicas change the same thing one after the other.
+"""Named locks until the end of the transaction, so that replicas change the same thing one after the other.
 
-PostgreSQL's advisory locks also cover what is not in a table yet. SQLite has one writer; there nothing has to be held.
+PostgreSQL's advisory locks also cover rows that do not exist yet. SQLite has one writer and needs none.
 """
 
 from collections.abc import Iterable
@@ -8,18 +8,18 @@ from hashlib import blake2b
 
 from sqlalchemy import Connection, text
 
-_HOLD = text("SELECT pg_advisory_xact_lock(number) FROM unnest(CAST(:numbers AS bigint[])) AS number")
+_ACQUIRE = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
 
-def hold(connection: Connection, names: Iterable[str]) -> None:
-    """Wait until nobody else holds any of these names, then hold them all; always in one order, so never in a ring."""
+def acquire(connection: Connection, names: Iterable[str]) -> None:
+    """Acquire the locks of these names, always in the same order, so that there are no deadlocks."""
     if connection.dialect.name != "postgresql":
         return
-    numbers = sorted({number_of(name) for name in names})
-    if numbers:
-        connection.execute(_HOLD, {"numbers": numbers})
+    keys = sorted({_key_of(name) for name in names})
+    if keys:
+        connection.execute(_ACQUIRE, {"keys": keys})
 
 
-def number_of(name: str) -> int:
-    """The 64 bits that stand for a name. Two names with the same ones only wait for each other."""
+def _key_of(name: str) -> int:
+    """The 64-bit key of a name. Two names with the same key only wait for each other."""
     return int.from_bytes(blake2b(name.encode("utf-8", "replace"), digest_size=8).digest(), signed=True)

@@ -1,59 +1,56 @@
-"""What is rung on one replica wakes the loops of the others: LISTEN and NOTIFY, only ever a hint.
+"""LISTEN and NOTIFY: a wake-up on one replica wakes the loops of the others. Only a hint.
 
-Whoever misses one finds the work at the next look. A hint is a transaction of its own that writes nothing: inside the
-one that stores, NOTIFY would make all commits of the server wait for each other.
+A loop that misses a notification finds its work at the next poll. A notification is a transaction of its own that
+writes nothing: NOTIFY in a writing transaction would serialize all commits of the server.
 """
 
 import asyncio
 import random
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import psycopg
+from psycopg import AsyncConnection
 from sqlalchemy import URL, Connection, text
 
 from receiver.observability import log
 
-if TYPE_CHECKING:
-    from psycopg import AsyncConnection
-
 CHANNEL = "casebell"
-LOOK_AFTER_S = 30.0  # of silence: is the line still there?
+CHECK_AFTER_S = 30.0  # of silence, then the connection is checked
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
-_TELL = text("SELECT pg_notify(:channel, said) FROM unnest(CAST(:said AS text[])) AS said")
+_NOTIFY = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload")
 
 
-def tell(connection: Connection, me: str, names: Collection[str]) -> None:
-    """Wake these loops on the other replicas, at the commit."""
-    connection.execute(_TELL, {"channel": CHANNEL, "said": [f"{me} {name}" for name in sorted(names)]})
+def notify(connection: Connection, me: str, names: Collection[str]) -> None:
+    """Wake the loops of these names on the other replicas, at the commit. ``me``: this replica, which ignores it."""
+    connection.execute(_NOTIFY, {"channel": CHANNEL, "payloads": [f"{me} {name}" for name in sorted(names)]})
 
 
-async def listen(url: URL, reaching: Mapping[str, str], me: str, heard: Callable[[str], None]) -> None:
-    """Call ``heard`` with each wake-up of another replica, for ever; a lost connection is made anew.
+async def listen(url: URL, connect_args: Mapping[str, str], me: str, on_notify: Callable[[str], None]) -> None:
+    """Call ``on_notify`` with each wake-up of another replica, until cancelled. Reconnects when the connection is lost.
 
-    ``reaching``: how to connect, beside what the address says.
+    ``connect_args``: libpq parameters that the address does not set.
     """
-    import psycopg  # a service on SQLite does not load it
-
     _, address = url.get_dialect()().create_connect_args(url)
-    words = {**reaching, **address}
+    parameters = {**connect_args, **address}
     pause_s = FIRST_PAUSE_S
     while True:
         try:
-            async with await psycopg.AsyncConnection.connect(**words, autocommit=True) as line:
-                await line.execute(f"LISTEN {CHANNEL}")
+            async with await AsyncConnection.connect(**parameters, autocommit=True) as connection:
+                await connection.execute(f"LISTEN {CHANNEL}")
                 pause_s = FIRST_PAUSE_S
-                await _hear(line, me, heard)
+                await _receive(connection, me, on_notify)
         except (psycopg.Error, OSError) as error:
-            log.warning("hints.line.lost", reason=type(error).__name__)
+            log.warning("store.listen.lost", reason=type(error).__name__)
         await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - spreads load, guards nothing
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
-async def _hear(line: "AsyncConnection[Any]", me: str, heard: Callable[[str], None]) -> None:
+async def _receive(connection: AsyncConnection[Any], me: str, on_notify: Callable[[str], None]) -> None:
     while True:
-        async for notify in line.notifies(timeout=LOOK_AFTER_S):
-            who, _, name = notify.payload.partition(" ")
-            if who != me:
-                heard(name)
-        async with asyncio.timeout(LOOK_AFTER_S):
-            await line.execute("SELECT 1")
+        async for notify in connection.notifies(timeout=CHECK_AFTER_S):
+            sender, _, name = notify.payload.partition(" ")
+            if sender != me:
+                on_notify(name)
+        async with asyncio.timeout(CHECK_AFTER_S):
+            await connection.execute("SELECT 1")

@@ -1,8 +1,8 @@
-"""PostgreSQL behind the two doors: several processes share it, each with a few connections run on threads.
+"""The database on PostgreSQL: shared by several processes, each with a few connections on threads.
 
-A write is a READ COMMITTED transaction; what must not happen twice is held by name or by row (``locks.py``, ``claim``
-of events and outbox). Rows that are best written together share a commit (``group_commit.py``). Faults heal: a
-connection is tried before it is used, and a server that is away is the caller's RetryLaterError.
+A write is a READ COMMITTED transaction. What must not run twice at a time takes a lock by name or by row (``locks.py``,
+claims of events and of the outbox). Rows of many callers can share a commit (``group_commit.py``). A connection is
+checked before use, and a server that is away raises RetryLaterError.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ from receiver.store.group_commit import WriteQueue
 T = TypeVar("T")
 WRITERS = 4
 READERS = 4
-MOST_TRIES = 6
+MAX_TRIES = 6
 FIRST_PAUSE_S = 0.01
-RUN_AGAIN = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
-REACHING = {  # libpq's words; the address may say otherwise
+RETRYABLE = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
+CONNECT_ARGS = {  # libpq parameters; the address may set others
     "application_name": "casebell",
     "connect_timeout": "5",
     "keepalives_idle": "30",
@@ -41,7 +41,7 @@ _SET_LIMITS = "SELECT " + ", ".join(f"set_config('{name}', '{ms}', false)" for n
 
 
 class PostgresDatabase:
-    """``read`` and ``write`` take plain functions of a connection. ``now`` is the server's clock."""
+    """``read`` and ``write`` take functions of a connection. ``now`` is the clock of the server."""
 
     dialect = "postgresql"
 
@@ -51,8 +51,8 @@ class PostgresDatabase:
         self._writing = _engine(url, WRITERS + 1, is_writer=True)
         self._reading = _engine(url, READERS, is_writer=False)
         self._clock = clock.ServerClock(ticks)
-        with group_commit.in_our_words(), self._writing.begin() as connection:
-            self._clock.look(connection)
+        with group_commit.translate_errors(), self._writing.begin() as connection:
+            self._clock.sync(connection)
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="casebell-write")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="casebell-read")
         self._waiting = WriteQueue()
@@ -60,19 +60,19 @@ class PostgresDatabase:
         self._thread.start()
 
     def now(self) -> datetime:
-        """The server's clock, which leases go by."""
+        """The clock of the server, which leases use."""
         return self._clock.now()
 
     async def write(self, work: Callable[..., T], *args: Any) -> T:
         """Run ``work(connection, *args)`` in a transaction and return after its commit.
 
         Raises what ``work`` raises (then nothing is changed) and RetryLaterError when the store cannot commit.
-        ``work`` is run again after a deadlock and must change nothing but the database.
+        ``work`` may run again after a deadlock, so it must change nothing but the database.
         """
         return await asyncio.get_running_loop().run_in_executor(self._writers, self._write, work, args)
 
     async def write_batched(self, work: Callable[[Connection, list[Any]], Sequence[T]], row: Any) -> T:
-        """Like ``write`` for one row of many: ``work(connection, rows)`` gets all that wait and answers in order."""
+        """Like ``write`` for one row: ``work(connection, rows)`` gets all waiting rows and returns results in order."""
         return await self._waiting.put(work, (row,), is_shared=True)  # type: ignore[no-any-return]
 
     async def read(self, work: Callable[..., T], *args: Any) -> T:
@@ -80,15 +80,15 @@ class PostgresDatabase:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work, args)
 
     async def notify_replicas(self, me: str, names: Collection[str]) -> None:
-        """Wake these loops on the other replicas. Raises RetryLaterError."""
-        await self.write(pg_notify.tell, me, names)
+        """Wake the loops of these names on the other replicas. Raises RetryLaterError."""
+        await self.write(pg_notify.notify, me, names)
 
-    async def listen(self, me: str, heard: Callable[[str], None]) -> None:
-        """Call ``heard`` with what other replicas ring, for ever."""
-        await pg_notify.listen(self.url, reaching(self.url), me, heard)
+    async def listen(self, me: str, on_notify: Callable[[str], None]) -> None:
+        """Call ``on_notify`` with each wake-up of another replica, until cancelled."""
+        await pg_notify.listen(self.url, connect_args(self.url), me, on_notify)
 
     async def close(self) -> None:
-        """Finish what waits, let go."""
+        """Finish waiting writes, then close the connections."""
         self._waiting.end()
         await asyncio.to_thread(self._thread.join)
         for threads in (self._writers, self._readers):
@@ -99,32 +99,32 @@ class PostgresDatabase:
     def _write(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
         def run() -> T:
             with self._writing.begin() as connection:
-                self._clock.look(connection)
+                self._clock.sync(connection)
                 return work(connection, *args)
 
-        with group_commit.in_our_words():
-            return _patiently(run)
+        with group_commit.translate_errors():
+            return _with_retries(run)
 
     def _read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
-        with group_commit.in_our_words(), self._reading.connect() as connection:
+        with group_commit.translate_errors(), self._reading.connect() as connection:
             return work(connection, *args)
 
     def _commit_forever(self) -> None:
-        while pieces := self._waiting.take():
+        while requests := self._waiting.take():
 
-            def run(pieces: list[group_commit.WriteRequest] = pieces) -> None:
+            def run(requests: list[group_commit.WriteRequest] = requests) -> None:
                 with self._writing.connect() as connection:
-                    group_commit.commit(connection, pieces)
+                    group_commit.commit(connection, requests)
 
             try:
-                _patiently(run)
-            except BaseException as error:  # noqa: BLE001 - the thread outlives any piece; the error goes to the callers
-                group_commit.fail(pieces, error)
-            group_commit.answer(pieces)
+                _with_retries(run)
+            except BaseException as error:  # noqa: BLE001 - the thread outlives any write; the error goes to the callers
+                group_commit.fail(requests, error)
+            group_commit.answer(requests)
 
 
 def postgres_url(database_url: str) -> URL:
-    """The address as SQLAlchemy wants it. Raises ConfigError, which never quotes it: it may hold a password."""
+    """The address for SQLAlchemy. Raises ConfigError, which never quotes it: it may contain a password."""
     try:
         url = make_url(database_url)
     except (ArgumentError, ValueError):
@@ -134,20 +134,20 @@ def postgres_url(database_url: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def reaching(url: URL) -> dict[str, str]:
-    """How to connect, beside what the address says: a server that is gone must be noticed."""
-    return {name: value for name, value in REACHING.items() if name not in url.query}
+def connect_args(url: URL) -> dict[str, str]:
+    """Connection parameters that the address does not set, so that a dead server is noticed."""
+    return {name: value for name, value in CONNECT_ARGS.items() if name not in url.query}
 
 
-def _patiently(run: Callable[[], T]) -> T:
-    """Again, a few times, when two transactions got in each other's way: the server undid this one whole."""
-    for tried in range(1, MOST_TRIES):
+def _with_retries(run: Callable[[], T]) -> T:
+    """Run again, a few times, when the server rolled the transaction back because of a conflict with another one."""
+    for attempt in range(1, MAX_TRIES):
         try:
             return run()
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) not in RUN_AGAIN:
+            if getattr(error.orig, "sqlstate", None) not in RETRYABLE:
                 raise
-            time.sleep(random.uniform(0, FIRST_PAUSE_S * 2**tried))  # noqa: S311 - spreads load, guards nothing
+            time.sleep(random.uniform(0, FIRST_PAUSE_S * 2**attempt))  # noqa: S311 - spreads load, guards nothing
     return run()
 
 
@@ -160,8 +160,8 @@ def _engine(url: URL, size: int, *, is_writer: bool) -> Engine:
         max_overflow=0,
         pool_pre_ping=True,
         pool_use_lifo=True,
-        connect_args=reaching(url),
-        hide_parameters=True,  # errors are logged; what was to be stored is not
+        connect_args=connect_args(url),
+        hide_parameters=True,  # errors are logged, values must not be
     )
 
     @event.listens_for(engine, "connect")

@@ -1,4 +1,4 @@
-"""What waits in the outbox for the end of quiet hours: rows in the state ``deferred``, which no claim takes."""
+"""Deliveries that wait for the end of quiet hours: rows in the state ``deferred``, which are never claimed."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from receiver.store.schema import outbox
 
 @dataclass(frozen=True, slots=True)
 class DeferredDelivery:
-    """A row that waits for the end of quiet hours."""
+    """A delivery that waits for the end of quiet hours."""
 
     id: int
     item_id: str
@@ -27,15 +27,15 @@ class DeferredDelivery:
         return payloads.decode(payloads.Routed, self.payload).route
 
 
-def held(connection: Connection) -> list[DeferredDelivery]:
-    """What waits for the end of quiet hours, oldest first."""
+def list_deferred(connection: Connection) -> list[DeferredDelivery]:
+    """All deferred deliveries, oldest first."""
     columns = (outbox.c[name] for name in DeferredDelivery.__slots__)
     chosen = select(*columns).where(outbox.c.state == DEFERRED).order_by(outbox.c.id)
     return [DeferredDelivery(*row) for row in connection.execute(chosen)]
 
 
-def let_go(connection: Connection, ids: Collection[int], now: datetime, *, gathered: bool = False) -> set[int]:
-    """End the wait of these: due now, or done where one message tells of all. Those that nobody else let go before."""
-    values: dict[str, Any] = {"state": "done", "done_at": now} if gathered else {"state": DUE, "due_at": now}
+def release(connection: Connection, ids: Collection[int], now: datetime, *, is_grouped: bool = False) -> set[int]:
+    """Make these due, or done when ``is_grouped``: one message replaces them. The ids that were still deferred."""
+    values: dict[str, Any] = {"state": "done", "done_at": now} if is_grouped else {"state": DUE, "due_at": now}
     chosen = update(outbox).where(outbox.c.id.in_(ids), outbox.c.state == DEFERRED).values(values)
     return set(connection.execute(chosen.returning(outbox.c.id)).scalars())

@@ -1,7 +1,4 @@
-"""What each system says of each receivable, by reference: where twins are looked up.
-
-Only ``sync/matching.py`` writes here. A record that says what it said before is not written again.
-"""
+"""The receivables of all sources, by reference, to look up twins. Only ``sync/matching.py`` writes here."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,29 +11,30 @@ from receiver.domain.twin import Receivable, filled
 from receiver.store import locks
 from receiver.store.schema import receivable
 
-_whole = TypeAdapter(Receivable)
-MOST_AT_ONCE = 500
+_adapter = TypeAdapter(Receivable)
+MAX_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A receivable as stored; ``changed_at``: since when its source says so."""
+    """A stored receivable. ``changed_at``: since when its source reports it like this."""
 
     said: Receivable
     changed_at: datetime
 
 
-def hold(connection: Connection) -> None:
-    """Nobody else takes in or judges receivables until the transaction ends; before items are held, never after."""
-    locks.hold(connection, ["receivables"])
+def lock(connection: Connection) -> None:
+    """Lock all receivables until the transaction ends. Must come before locks of items, never after."""
+    locks.acquire(connection, ["receivables"])
 
 
 def save(connection: Connection, said: Sequence[Receivable], said_at: datetime) -> set[str]:
-    """Keep what is new or different and not older than what is known; the references it is about.
+    """Store receivables that are new or changed, and not older than the stored ones; the references of these.
 
-    ``said`` holds all that each of its records says: what a record said of other references before is forgotten.
+    ``said`` has all receivables of each of its records: stored ones of the same record that are missing are deleted.
+    Unchanged receivables are not written.
     """
-    known = _stored(connection, sorted({one.key for one in said}))
+    known = _stored_rows(connection, sorted({one.key for one in said}))
     latest = {(one.key, one.reference): one for one in said}
     changed: set[str] = set()
     for place, old in known.items():
@@ -49,13 +47,13 @@ def save(connection: Connection, said: Sequence[Receivable], said_at: datetime) 
             values = {"key": one.key, "reference": one.reference, "source": one.source, "account": one.account}
             connection.execute(insert(receivable).values(**values, changed_at=said_at, document=_json(one)))
             changed.add(one.reference)
-        elif said_at >= row.changed_at and _renew(connection, row, one, said_at):
+        elif said_at >= row.changed_at and _update(connection, row, one, said_at):
             changed.add(one.reference)
     return changed
 
 
-def drop(connection: Connection, keys: Collection[str]) -> set[str]:
-    """Forget records that are not there any more; the references they were about."""
+def delete_records(connection: Connection, keys: Collection[str]) -> set[str]:
+    """Delete records that do not exist any more; their references."""
     found: set[str] = set()
     for some in _slices(sorted(keys)):
         gone = delete(receivable).where(receivable.c.key.in_(some)).returning(receivable.c.reference)
@@ -63,31 +61,31 @@ def drop(connection: Connection, keys: Collection[str]) -> set[str]:
     return found
 
 
-def drop_unlisted(
+def delete_unlisted(
     connection: Connection, source: str, account: str, listed: Collection[str], now: datetime
 ) -> set[str]:
-    """Forget what a complete list of an account has not shown twice running; the references that was about."""
+    """Delete receivables that were missing from two complete lists of the account in a row; their references."""
     columns = (receivable.c.id, receivable.c.key, receivable.c.reference, receivable.c.missing_at)
     chosen = select(*columns).where(receivable.c.source == source, receivable.c.account == account)
     unlisted = [row for row in connection.execute(chosen) if row.key not in listed]
     for row in unlisted:
-        mine = receivable.c.id == row.id
+        is_this = receivable.c.id == row.id
         if row.missing_at is None:
-            connection.execute(update(receivable).where(mine).values(missing_at=now))
+            connection.execute(update(receivable).where(is_this).values(missing_at=now))
         else:
-            connection.execute(delete(receivable).where(mine))
+            connection.execute(delete(receivable).where(is_this))
     return {row.reference for row in unlisted if row.missing_at is not None}
 
 
-def of_reference(connection: Connection, reference: str) -> list[Record]:
-    """All that is said of one reference, wherever."""
+def list_by_reference(connection: Connection, reference: str) -> list[Record]:
+    """The receivables of all sources with this reference."""
     columns = (receivable.c.document, receivable.c.changed_at)
     rows = connection.execute(select(*columns).where(receivable.c.reference == reference).order_by(receivable.c.id))
-    return [Record(_whole.validate_json(whole), changed_at) for whole, changed_at in rows]
+    return [Record(_adapter.validate_json(document), changed_at) for document, changed_at in rows]
 
 
-def sources_of(connection: Connection, references: Collection[str]) -> dict[str, set[str]]:
-    """Which sources know each of these references; those that nobody knows are left out."""
+def list_sources(connection: Connection, references: Collection[str]) -> dict[str, set[str]]:
+    """The sources that know each of these references. Unknown references are left out."""
     found: dict[str, set[str]] = {}
     for some in _slices(sorted(references)):
         chosen = select(receivable.c.reference, receivable.c.source).where(receivable.c.reference.in_(some)).distinct()
@@ -96,14 +94,14 @@ def sources_of(connection: Connection, references: Collection[str]) -> dict[str,
     return found
 
 
-def of_key(connection: Connection, key: str) -> list[Receivable]:
-    """The receivables of one record, several for a plan over several debts, as they came."""
+def list_by_key(connection: Connection, key: str) -> list[Receivable]:
+    """The receivables of one record, oldest first: several for a plan over several debts."""
     chosen = select(receivable.c.document).where(receivable.c.key == key).order_by(receivable.c.id)
-    return [_whole.validate_json(whole) for whole in connection.execute(chosen).scalars()]
+    return [_adapter.validate_json(document) for document in connection.execute(chosen).scalars()]
 
 
-def shared_since(connection: Connection, since: datetime | None) -> list[str]:
-    """References that several sources know, and of which at least one says something else since then."""
+def list_shared_since(connection: Connection, since: datetime | None) -> list[str]:
+    """References that several sources know, and that changed at one of them since then."""
     other = receivable.alias()
     is_shared = exists().where(other.c.reference == receivable.c.reference, other.c.source != receivable.c.source)
     chosen = select(receivable.c.reference).where(is_shared).distinct().order_by(receivable.c.reference)
@@ -120,7 +118,7 @@ class _Row:
     missing_at: datetime | None
 
 
-def _stored(connection: Connection, keys: Sequence[str]) -> dict[tuple[str, str], _Row]:
+def _stored_rows(connection: Connection, keys: Sequence[str]) -> dict[tuple[str, str], _Row]:
     columns = [receivable.c[name] for name in _Row.__slots__]
     found: dict[tuple[str, str], _Row] = {}
     for some in _slices(keys):
@@ -129,19 +127,19 @@ def _stored(connection: Connection, keys: Sequence[str]) -> dict[tuple[str, str]
     return found
 
 
-def _renew(connection: Connection, row: _Row, said: Receivable, said_at: datetime) -> bool:
-    """Write the record anew if it says something else, or was missing; whether it says something else."""
-    whole = _json(filled(said, _whole.validate_json(row.document)))
-    is_news = whole != row.document
-    if is_news or row.missing_at is not None:
-        values = {"document": whole, "missing_at": None, "changed_at": said_at if is_news else row.changed_at}
+def _update(connection: Connection, row: _Row, said: Receivable, said_at: datetime) -> bool:
+    """Write the receivable if it changed, or was missing; whether it changed."""
+    document = _json(filled(said, _adapter.validate_json(row.document)))
+    is_changed = document != row.document
+    if is_changed or row.missing_at is not None:
+        values = {"document": document, "missing_at": None, "changed_at": said_at if is_changed else row.changed_at}
         connection.execute(update(receivable).where(receivable.c.id == row.id).values(**values))
-    return is_news
+    return is_changed
 
 
 def _json(said: Receivable) -> str:
-    return _whole.dump_json(said, exclude_defaults=True).decode()
+    return _adapter.dump_json(said, exclude_defaults=True).decode()
 
 
 def _slices(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (keys[start : start + MOST_AT_ONCE] for start in range(0, len(keys), MOST_AT_ONCE))
+    return (keys[start : start + MAX_AT_ONCE] for start in range(0, len(keys), MAX_AT_ONCE))

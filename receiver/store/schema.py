@@ -1,4 +1,4 @@
-"""The tables. Their history is in ``migrations/``; a test holds the two together."""
+"""The tables. ``migrations/`` creates them, and a test compares the two."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware UTC datetime as whole microseconds since 1970: one order, one meaning, in both databases."""
+    """An aware UTC datetime as microseconds since 1970: the same order and meaning in both databases."""
 
     impl = BigInteger
     cache_ok = True
@@ -43,7 +43,7 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Text(TypeDecorator[str]):
-    """Text that both databases can hold: PostgreSQL refuses the character NUL, and neither takes half a surrogate."""
+    """Text that both databases accept: PostgreSQL refuses NUL, and neither accepts a lone surrogate."""
 
     impl = PlainText
     cache_ok = True
@@ -64,11 +64,11 @@ def _storable(text_: str | None) -> str | None:
 
 
 def _only(condition: str) -> dict[str, Any]:
-    """A partial index in both databases: what is finished does not weigh on what is due."""
+    """A partial index in both databases, so that finished rows do not slow down queries for due ones."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
-# SQLite counts up by itself only for a column that is INTEGER PRIMARY KEY to the letter.
+# SQLite generates ids only for a column that is exactly INTEGER PRIMARY KEY.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData(
@@ -117,10 +117,10 @@ item = Table(
     Column("opened_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
     Column("resolved_at", Instant),
-    Column("document", Text, nullable=False),  # the Item as JSON; the columns beside it are for looking up
-    Column("reference", Text),  # the creditor's own number, as twins are looked up by it
-    Column("wake_at", Instant),  # when its snooze ends, or a rule's act can be undone no more
-    Column("stake", Text),  # what it adds to the totals, as JSON, while it is not resolved
+    Column("document", Text, nullable=False),  # the Item as JSON; the other columns are for queries
+    Column("reference", Text),  # of the creditor, normalized as twins are looked up by it
+    Column("wake_at", Instant),  # the end of its snooze, or of the time to undo a rule's decision
+    Column("stake", Text),  # its part of the totals, as JSON; null when resolved
     Index("ix_item_wake", "wake_at", **_only("wake_at IS NOT NULL")),
     Index("ix_item_open", "source", "account", **_only("state <> 'resolved'")),
     Index("ix_item_open_reference", "reference", **_only("state <> 'resolved'")),
@@ -146,7 +146,7 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("item_id", Text, ForeignKey("item.id"), index=True),  # null: about no one item, such as a digest
+    Column("item_id", Text, ForeignKey("item.id"), index=True),  # null: about no single item, such as a digest
     Column("destination", Text, nullable=False),
     Column("what", Text, nullable=False),  # the kind: show, reply, command, fresh_link, digest, burst, …
     Column("payload", Text, nullable=False),
@@ -155,17 +155,17 @@ outbox = Table(
     ),  # due, done, dead, deferred (quiet hours), grouped (after its group's message)
     Column("due_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("maybe_delivered", Boolean, nullable=False, server_default=false()),  # an earlier try may have arrived
-    Column("unconfirmed_sends", Integer, nullable=False, server_default="0"),  # attempts that may have arrived
-    Column("is_interactive", Boolean, nullable=False, server_default=false()),  # what came of a person's click
-    Column("lost_leases", Integer, nullable=False, server_default="0"),  # claims that ended without a word
-    Column("retried_at", Instant),  # when somebody asked for another attempt
+    Column("maybe_delivered", Boolean, nullable=False, server_default=false()),  # an earlier attempt may have arrived
+    Column("unconfirmed_sends", Integer, nullable=False, server_default="0"),  # how many attempts may have arrived
+    Column("is_interactive", Boolean, nullable=False, server_default=false()),  # caused by a person's click
+    Column("lost_leases", Integer, nullable=False, server_default="0"),  # claims that ended without an outcome
+    Column("retried_at", Instant),  # when a person retried it
     Column("claim_id", Text),
     Column("lease_until", Instant),
     Column("reason", Text),
     Column("created_at", Instant, nullable=False),
     Column("done_at", Instant),
-    Column("group_id", Integer),  # null: not assigned yet; 0: alerts on its own; else the alert_group it belongs to
+    Column("group_id", Integer),  # null: not assigned yet; 0: sent alone; else its alert_group
     Index("ix_outbox_due", "due_at", **_only("state = 'due'")),
     Index("ix_outbox_leased", "lease_until", **_only("lease_until IS NOT NULL")),
     Index("ix_outbox_waiting", "item_id", "destination", **_only("state = 'due'")),
@@ -178,13 +178,13 @@ alert_group = Table(
     metadata,
     Column("id", _Id, primary_key=True),
     Column("destination", Text, nullable=False),
-    Column("route", Text, nullable=False),  # of its first alert: language and time zone
+    Column("route", Text, nullable=False),  # of its first alert
     Column("began_at", Instant, nullable=False),
-    Column("until", Instant, nullable=False),  # calm again from then on, if nothing more comes
-    Column("reference", Text),  # of the one message for the group
-    Column("content_key", Text),  # of what that message shows, as store/groups.py computes it
-    Column("maybe_delivered", Boolean, nullable=False, server_default=false()),  # another copy may be there
-    Column("is_over", Boolean, nullable=False, server_default=false()),  # nothing about it will change any more
+    Column("until", Instant, nullable=False),  # new alerts are sent alone from then on
+    Column("reference", Text),  # of its message
+    Column("content_key", Text),  # of what its message shows: groups.content_key_of
+    Column("maybe_delivered", Boolean, nullable=False, server_default=false()),  # a second copy may exist
+    Column("is_over", Boolean, nullable=False, server_default=false()),  # it gets no more updates
     Index("ix_alert_group_open", "destination", **_only("NOT is_over")),
 )
 
@@ -196,11 +196,10 @@ message = Table(
     Column("destination", Text, nullable=False),
     Column("reference", Text, nullable=False),
     Column("route", Text, nullable=False),
-    Column("version", Integer, nullable=False),  # the newest it shows; 0: seen, but not known what it shows
+    Column("version", Integer, nullable=False),  # of the item that it shows; 0: unknown
     Column("state_shown", Text),
     Column("changed_at", Instant, nullable=False),
-    # an earlier copy may be there that nobody knows of, and that is never redrawn
-    Column("maybe_delivered", Boolean, nullable=False, server_default=false()),
+    Column("maybe_delivered", Boolean, nullable=False, server_default=false()),  # an unknown second copy may exist
     UniqueConstraint("item_id", "destination", "reference"),
 )
 
@@ -221,7 +220,7 @@ action = Table(
     Column("reason", Text),
     Column("at", Instant, nullable=False),
     Column("finished_at", Instant),
-    Column("terms", Text),  # what else came with it, as JSON
+    Column("terms", Text),  # the rest of the input, as JSON
     Index("ix_action_automation", "at", **_only("via = 'automation'")),
 )
 
@@ -252,7 +251,7 @@ token = Table(
 lease = Table(
     "lease",
     metadata,
-    Column("name", Text, primary_key=True),  # of the loop that only one process may run
+    Column("name", Text, primary_key=True),  # of a loop that one replica may run at a time
     Column("holder", Text, nullable=False),
     Column("until", Instant, nullable=False),
 )
@@ -261,17 +260,19 @@ digest = Table(
     "digest",
     metadata,
     Column("name", Text, nullable=False),
-    Column("slot", Instant, nullable=False),  # when it was due; the claim that makes one of it, whoever asks
+    Column("slot", Instant, nullable=False),  # when it was due; each slot can be claimed once
     Column("covers_since", Instant, nullable=False),
     Column("made_at", Instant, nullable=False),
-    Column("sent_to", Integer, nullable=False),  # destinations; 0: nothing to tell, or the rule was seen first
+    Column(
+        "sent_to", Integer, nullable=False
+    ),  # number of destinations; 0: nothing to send, or the first run of the rule
     PrimaryKeyConstraint("name", "slot"),
 )
 
 admin_alert = Table(
     "admin_alert",
     metadata,
-    Column("name", Text, primary_key=True),  # what it is about: "getbill:main", "mail"
+    Column("name", Text, primary_key=True),  # what it is about, such as "getbill:main" or "mail"
     Column("code", Text, nullable=False),
     Column("since", Instant, nullable=False),
     Column("reason", Text, nullable=False),
@@ -294,18 +295,18 @@ app_home = Table(
     "app_home",
     metadata,
     Column("user", Text, primary_key=True),  # a Slack user id
-    Column("seen_at", Instant, nullable=False),  # when they last looked
-    Column("mark", Text),  # of what it shows; null: to be drawn
+    Column("seen_at", Instant, nullable=False),  # when the user last opened it
+    Column("mark", Text),  # a hash of what it shows; null: to be rendered
 )
 
 suppression = Table(
     "suppression",
     metadata,
     Column("address", Text, nullable=False),  # in lower case
-    Column("list", Text, nullable=False),  # name of a digest, or "" for every mail
-    Column("reason", Text, nullable=False),  # unsubscribed, or what the mail server said
+    Column("list", Text, nullable=False),  # name of a digest, or "" for all mail
+    Column("reason", Text, nullable=False),  # unsubscribed, or the answer of the mail server
     Column("at", Instant, nullable=False),
-    Column("until", Instant),  # null: until somebody lifts it
+    Column("until", Instant),  # null: until it is lifted
     PrimaryKeyConstraint("address", "list"),
 )
 
@@ -314,10 +315,10 @@ breaker = Table(
     metadata,
     Column("name", Text, primary_key=True),  # what fails together: slack:C1, slack, slack posts, mail, getbill:main
     Column("state", Text, nullable=False),  # closed, open
-    Column("failures", Integer, nullable=False, server_default="0"),  # one after the other
-    Column("openings", Integer, nullable=False, server_default="0"),  # since all was well
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("openings", Integer, nullable=False, server_default="0"),  # since it was last closed by a success
     Column("open_until", Instant),
-    Column("probe", Text),  # the claim that was let through to see
+    Column("probe", Text),  # the claim that was let through as a probe
     Column("probe_until", Instant),
     Column("reason", Text),
 )
@@ -337,8 +338,8 @@ receivable = Table(
     Column("reference", Text, nullable=False, index=True),
     Column("source", Text, nullable=False),
     Column("account", Text, nullable=False),
-    Column("changed_at", Instant, nullable=False, index=True),  # since when the source says what stands here
-    Column("missing_at", Instant),  # gone from one complete list; the next one decides
+    Column("changed_at", Instant, nullable=False, index=True),  # since when the source reports it like this
+    Column("missing_at", Instant),  # missing from one complete list; the next one decides
     Column("document", Text, nullable=False),  # the Receivable as JSON
     UniqueConstraint("key", "reference"),
     Index("ix_receivable_of_account", "source", "account"),

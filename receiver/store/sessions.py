@@ -1,4 +1,4 @@
-"""Who is signed in, in which browser. Only the hash of a browser's secret is stored: a backup lets nobody in."""
+"""Login sessions of browsers. Only the hash of the secret is stored, so that a backup lets nobody sign in."""
 
 import hashlib
 import secrets
@@ -16,7 +16,7 @@ LASTS = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """``id``: the hash of the browser's secret."""
+    """``id``: the hash of the secret in the browser's cookie."""
 
     id: str
     address: str
@@ -24,49 +24,50 @@ class SessionRow:
     expires_at: datetime
 
 
-def id_of(secret: str) -> str:
+def hash_secret(secret: str) -> str:
+    """The id of the session with this secret."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 def sign_in(connection: Connection, login_id: str, replaces: str, now: datetime) -> str | None:
-    """Use up a link and begin a session; the secret for the browser, or None when the link is over or was used.
+    """Use a login link and begin a session; its secret, or None when the link expired or was used.
 
-    ``replaces``: the secret that the browser had before, whose session ends.
+    ``replaces``: the secret of the session before, which ends.
     """
     address = logins.spend(connection, login_id, now)
     if address is None:
         return None
-    fresh = secrets.token_urlsafe(32)
-    connection.execute(delete(session).where(session.c.id == id_of(replaces)))
-    row = {"id": id_of(fresh), "address": address, "created_at": now, "expires_at": now + LASTS}
+    secret = secrets.token_urlsafe(32)
+    connection.execute(delete(session).where(session.c.id == hash_secret(replaces)))
+    row = {"id": hash_secret(secret), "address": address, "created_at": now, "expires_at": now + LASTS}
     connection.execute(insert(session).values(row))
-    return fresh
+    return secret
 
 
 def find(connection: Connection, secret: str, now: datetime) -> SessionRow | None:
-    """The session of this secret, unless it is over: one row by its primary key."""
-    row = connection.execute(select(session).where(session.c.id == id_of(secret))).first()
+    """The session of this secret; None when it expired."""
+    row = connection.execute(select(session).where(session.c.id == hash_secret(secret))).first()
     return SessionRow(*row) if row is not None and row.expires_at > now else None
 
 
-def of_person(connection: Connection, address: str, now: datetime) -> Sequence[SessionRow]:
+def list_of_person(connection: Connection, address: str, now: datetime) -> Sequence[SessionRow]:
     """The sessions of a person, newest first."""
     chosen = select(session).where(session.c.address == address, session.c.expires_at > now)
     return [SessionRow(*row) for row in connection.execute(chosen.order_by(session.c.created_at.desc()))]
 
 
 def end(connection: Connection, address: str, id_: str | None = None) -> int:
-    """End this session of a person, or all of them; how many ended."""
+    """End this session of a person, or all of them; how many."""
     theirs = session.c.address == address if id_ is None else (session.c.address == address) & (session.c.id == id_)
     return connection.execute(delete(session).where(theirs)).rowcount
 
 
-def addresses(connection: Connection) -> Sequence[str]:
-    """Whoever has a session."""
+def list_addresses(connection: Connection) -> Sequence[str]:
+    """The addresses with a session."""
     return connection.execute(select(session.c.address).distinct()).scalars().all()
 
 
-def forget(connection: Connection, gone: Collection[str], now: datetime) -> int:
-    """Erase sessions that are over, and all of these addresses; how many rows."""
-    is_over = or_(session.c.expires_at <= now, session.c.address.in_(gone))
-    return connection.execute(delete(session).where(is_over)).rowcount
+def delete_expired(connection: Connection, gone: Collection[str], now: datetime) -> int:
+    """Delete expired sessions, and all sessions of the addresses in ``gone``; how many."""
+    is_deletable = or_(session.c.expires_at <= now, session.c.address.in_(gone))
+    return connection.execute(delete(session).where(is_deletable)).rowcount

@@ -1,9 +1,8 @@
-"""SQLite behind the two doors: one thread owns the only writing connection, readers cannot write.
+"""The database on SQLite: one thread owns the only writing connection, readers are ``query_only``.
 
-Group commit (``group_commit.py``): the writer takes everything that waits into one transaction, then answers all. With
-``synchronous=FULL`` an answered write survives a power cut. Checkpoints run on the writer's own connection, which keeps
-clear of the WAL-reset fault of SQLite before 3.51.3 (reliability.md, 0.7). ``BEGIN IMMEDIATE`` because a busy timeout
-does not save a transaction that reads first and writes later (reliability.md, 0.8).
+The writer commits all waiting writes in one transaction (``group_commit.py``), then answers them. With
+``synchronous=FULL`` an answered write survives a power cut. Checkpoints run on the writer's connection, and each
+transaction begins with ``BEGIN IMMEDIATE``: docs/vendors/webhooks.md#sqlite has the reasons.
 """
 
 import asyncio
@@ -30,18 +29,18 @@ from receiver.store.group_commit import WriteQueue, WriteRequest
 
 T = TypeVar("T")
 READERS = 4
-QUIET_S = 0.2  # then the log is folded into the file; under load only every LOG_PAGES
-LOG_PAGES = 8_192  # of 4 kB
-CACHE_KB = 16_000  # of the writer: ids are random, so rows that are written together are apart in every index
-ASKED_AT_MOST, ASKED_FOR_S = 100, 0.01
-LOCK_PATIENCE_S = 2.0  # with somebody else who writes to the file; then senders are told to come again
+IDLE_S = 0.2  # without writes, then a checkpoint runs; under load only every WAL_PAGES
+WAL_PAGES = 8_192  # of 4 kB
+CACHE_KB = 16_000  # of the writer: ids are random, so each write touches many index pages
+MAX_LOCK_TRIES, LOCK_RETRY_S = 100, 0.01
+BUSY_TIMEOUT_S = 2.0  # while another process writes; then senders are asked to retry
 
 _File = tuple[int, int] | None
-"""Device and inode: which file it is, whatever its name."""
+"""Device and inode: the identity of a file, whatever its name."""
 
 
 class SqliteDatabase:
-    """``read`` and ``write`` take plain functions of a connection; nothing else touches the file."""
+    """``read`` and ``write`` take functions of a connection. Nothing else touches the file."""
 
     dialect = "sqlite"
 
@@ -56,7 +55,7 @@ class SqliteDatabase:
         self._thread.start()
 
     def now(self) -> datetime:
-        """This machine's clock: nobody else uses the file."""
+        """The clock of this machine: no other process uses the file."""
         return datetime.now(UTC)
 
     async def write(self, work: Callable[..., T], *args: Any) -> T:
@@ -68,7 +67,7 @@ class SqliteDatabase:
         return await self._waiting.put(work, args, is_shared=False)  # type: ignore[no-any-return]
 
     async def write_batched(self, work: Callable[[Connection, list[Any]], Sequence[T]], row: Any) -> T:
-        """Like ``write`` for one row of many: ``work(connection, rows)`` gets all that wait and answers in order."""
+        """Like ``write`` for one row: ``work(connection, rows)`` gets all waiting rows and returns results in order."""
         return await self._waiting.put(work, (row,), is_shared=True)  # type: ignore[no-any-return]
 
     async def read(self, work: Callable[..., T], *args: Any) -> T:
@@ -76,13 +75,13 @@ class SqliteDatabase:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work, args)
 
     async def notify_replicas(self, me: str, names: Collection[str]) -> None:
-        """There is nobody to tell."""
+        """Does nothing: there are no replicas."""
 
-    async def listen(self, me: str, heard: Callable[[str], None]) -> None:
-        """There is nobody to hear."""
+    async def listen(self, me: str, on_notify: Callable[[str], None]) -> None:
+        """Returns at once: there are no replicas."""
 
     async def close(self) -> None:
-        """Finish what waits, fold the log into the file, let go."""
+        """Finish waiting writes, checkpoint, then close the connections."""
         self._waiting.end()
         await asyncio.to_thread(self._thread.join)
         self._readers.shutdown()
@@ -90,35 +89,35 @@ class SqliteDatabase:
         self._reader_engine.dispose()
 
     def _read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
-        with group_commit.in_our_words(), self._reader_engine.connect() as connection:
+        with group_commit.translate_errors(), self._reader_engine.connect() as connection:
             return work(connection, *args)
 
     def _write_forever(self) -> None:
         connection: Connection | None = None
-        while pieces := self._next(connection):
+        while requests := self._next(connection):
             try:
                 if connection is None:
                     connection = self._writer_engine.connect()
-                    self._files = (_file_at(self.path), None)
-                group_commit.commit(connection, pieces)
+                    self._files = (_file_id(self.path), None)
+                group_commit.commit(connection, requests)
                 self._check_files(connection)
-            except BaseException as error:  # noqa: BLE001 - the writer outlives any piece; the error goes to the callers
+            except BaseException as error:  # noqa: BLE001 - the thread outlives any write; the error goes to the callers
                 _discard(connection)
                 connection = None
-                group_commit.fail(pieces, error)
-            group_commit.answer(pieces)
+                group_commit.fail(requests, error)
+            group_commit.answer(requests)
         if connection is not None:
             _checkpoint(connection, "TRUNCATE")
             connection.close()
 
     def _check_files(self, connection: Connection) -> None:
-        """Only what lies under the file's name is found after a restart. Raises RetryLaterError when it was taken away.
+        """Raise RetryLaterError when the database or its WAL was moved or deleted: a restart would not find the writes.
 
-        What was committed so far goes where the file went, and nobody reads from there any more.
+        Commits so far go to the moved file, which is checkpointed and not used any more.
         """
         database, log = self._files
-        found = (_file_at(self.path), _file_at(self.path.with_name(self.path.name + "-wal")))
-        if found == (database, log or found[1]):  # the log is there from the first commit on
+        found = (_file_id(self.path), _file_id(self.path.with_name(self.path.name + "-wal")))
+        if found == (database, log or found[1]):  # the WAL exists from the first commit on
             self._files = found
             return
         _checkpoint(connection, "PASSIVE")
@@ -130,20 +129,20 @@ class SqliteDatabase:
         )
 
     def _next(self, connection: Connection | None) -> list[WriteRequest]:
-        """What waits, or will; an empty list is the end. Quiet is for checkpoints."""
+        """The next writes. An empty list: the queue is closed. Checkpoints while nothing waits."""
         if connection is None:
             return self._waiting.take()
         try:
-            return self._waiting.take(QUIET_S)
+            return self._waiting.take(IDLE_S)
         except queue.Empty:
             _checkpoint(connection, "PASSIVE")
             return self._waiting.take()
 
 
 def _checkpoint(connection: Connection, how: str) -> None:
-    """Fold the log into the file, outside any transaction; readers that still need a part of it are left alone.
+    """Checkpoint the WAL, outside any transaction, without blocking readers.
 
-    Never raises: what it could not fold, on a full disk, stays safe in the log for the next time.
+    Never raises: what could not be checkpointed, such as on a full disk, stays in the WAL.
     """
     raw = connection.connection.dbapi_connection
     try:
@@ -153,7 +152,7 @@ def _checkpoint(connection: Connection, how: str) -> None:
         log.warning("store.checkpoint.failed", reason=str(error))
 
 
-def _file_at(path: Path) -> _File:
+def _file_id(path: Path) -> _File:
     try:
         found = path.stat()
     except OSError:
@@ -169,23 +168,23 @@ def _discard(connection: Connection | None) -> None:
 
 def _engine(path: Path, *, is_writer: bool) -> Engine:
     engine = create_engine(
-        # mode=rw: a file that was taken away is missed, not made anew
+        # mode=rw: a file that was removed is not created again
         f"sqlite+pysqlite:///{path.as_uri()}?mode=rw&uri=true",
         poolclass=NullPool if is_writer else QueuePool,
-        connect_args={"timeout": LOCK_PATIENCE_S, "check_same_thread": False},
-        hide_parameters=True,  # errors are logged; what was to be stored is not
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        hide_parameters=True,  # errors are logged, values must not be
     )
 
     @event.listens_for(engine, "connect")
     def _prepare(raw: Any, _record: object) -> None:
-        raw.isolation_level = None  # we say BEGIN ourselves
+        raw.isolation_level = None  # BEGIN is explicit, below
         if is_writer:
             raw.execute("PRAGMA journal_mode=WAL")
             raw.execute("PRAGMA synchronous=FULL")
             raw.execute("PRAGMA foreign_keys=ON")
-            raw.execute("PRAGMA secure_delete=ON")  # what retention erases is overwritten
+            raw.execute("PRAGMA secure_delete=ON")  # overwrites what retention deletes
             raw.execute("PRAGMA journal_size_limit=67108864")
-            raw.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
+            raw.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             raw.execute(f"PRAGMA cache_size=-{CACHE_KB}")
         else:
             raw.execute("PRAGMA query_only=ON")
@@ -198,20 +197,20 @@ def _engine(path: Path, *, is_writer: bool) -> Engine:
 
 
 class FileLock:
-    """Keeps a second process away from the file; the holder writes who it is and where it listens."""
+    """Keeps a second process away from the database. The holder writes its pid and its URL into the lock file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path.with_name(path.name + ".lock")
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         holder: dict[str, Any] | None = None
-        for _ in range(ASKED_AT_MOST):
+        for _ in range(MAX_LOCK_TRIES):
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = self.holder(path)
                 if holder is not None:
                     break
-                time.sleep(ASKED_FOR_S)  # somebody only asks who has it, and lets go at once
+                time.sleep(LOCK_RETRY_S)  # another process only asks for the holder, and unlocks at once
             else:
                 self.write({})
                 return
@@ -222,33 +221,36 @@ class FileLock:
         )
 
     def write(self, about: dict[str, str]) -> None:
-        """Say where this process listens, for the commands that want to reach it."""
+        """Write where this process listens, for commands that call it."""
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, json.dumps({"pid": os.getpid(), **about}).encode(), 0)
 
     def release(self) -> None:
+        """Unlock the database."""
         os.ftruncate(self._file, 0)
         os.close(self._file)
 
     @staticmethod
     def holder(path: Path) -> dict[str, Any] | None:
-        """Who uses the database now: pid and url, or None."""
+        """Pid and URL of the process that has the lock; None without one."""
         lock = path.with_name(path.name + ".lock")
         try:
             file = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask are no holders to each other
+            fcntl.flock(
+                file, fcntl.LOCK_SH | fcntl.LOCK_NB
+            )  # shared, so that two that ask do not see each other as holder
         except BlockingIOError:
-            return _parsed(os.pread(file, 4096, 0))
+            return _parse_holder(os.pread(file, 4096, 0))
         else:
             return None
         finally:
             os.close(file)
 
 
-def _parsed(raw: bytes) -> dict[str, Any]:
+def _parse_holder(raw: bytes) -> dict[str, Any]:
     try:
         about = json.loads(raw)
     except ValueError:

@@ -1,7 +1,4 @@
-"""What the items add to the totals, without reading the whole of each. Only reads.
-
-The column ``stake`` is written with its item; where an older version has written none, the item itself is read.
-"""
+"""Totals over items, computed from the column ``stake``; the document is read where it is null. Only reads."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -15,37 +12,37 @@ from receiver.store import items
 from receiver.store.schema import EPOCH, item
 
 ROWS_AT_ONCE = 500
-KEPT_FOR = timedelta(minutes=1)  # while nothing changes: by the clock alone something may fall due
+KEPT_FOR = timedelta(minutes=1)  # when nothing changes: an item may become overdue by time alone
 _stake = TypeAdapter(Stake)
-_whole = TypeAdapter(Item)
+_item = TypeAdapter(Item)
 
 
-def totals(connection: Connection, now: datetime, *where: ColumnElement[bool]) -> Totals:
-    """The totals of the items for which this is so."""
+def compute_totals(connection: Connection, now: datetime, *where: ColumnElement[bool]) -> Totals:
+    """The totals of the unresolved items that match the conditions."""
     return add_stakes(_stakes(connection, *where), now)
 
 
 class AllTotals:
-    """The totals of all items, added up again after a change and once a minute: Home tabs and metrics share them."""
+    """The totals of all items, computed after a change and once a minute. App Homes and metrics share them."""
 
     def __init__(self) -> None:
-        self._kept: tuple[object, Totals] = (None, Totals())
+        self._cached: tuple[object, Totals] = (None, Totals())
 
     def read(self, connection: Connection, now: datetime) -> Totals:
         """The totals now."""
-        mark = (items.pulse(connection), (now - EPOCH) // KEPT_FOR)
-        if self._kept[0] != mark:
-            self._kept = (mark, totals(connection, now))
-        return self._kept[1]
+        marker = (items.change_marker(connection), (now - EPOCH) // KEPT_FOR)
+        if self._cached[0] != marker:
+            self._cached = (marker, compute_totals(connection, now))
+        return self._cached[1]
 
 
-def written(of: Item) -> str | None:
-    """What the column holds; nothing for what is resolved."""
+def to_column(of: Item) -> str | None:
+    """The value of the column ``stake``; None for a resolved item."""
     return None if of.state == "resolved" else _stake.dump_json(stake_of(of), exclude_defaults=True).decode()
 
 
-def read(text: str) -> Stake:
-    """What ``written`` made of it."""
+def from_column(text: str) -> Stake:
+    """The stake in a value of the column."""
     return _stake.validate_json(text)
 
 
@@ -53,4 +50,4 @@ def _stakes(connection: Connection, *where: ColumnElement[bool]) -> Iterator[Sta
     whole = case((item.c.stake.is_(None), item.c.document))
     chosen = select(item.c.stake, whole).where(item.c.state != "resolved", *where)
     for stake, older in connection.execute(chosen.execution_options(yield_per=ROWS_AT_ONCE)):
-        yield read(stake) if stake else stake_of(_whole.validate_json(older))
+        yield from_column(stake) if stake else stake_of(_item.validate_json(older))

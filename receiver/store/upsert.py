@@ -1,4 +1,4 @@
-"""INSERT … ON CONFLICT, which both databases spell alike and SQLAlchemy keeps in two places."""
+"""INSERT … ON CONFLICT for both databases, which SQLAlchemy has in two dialects."""
 
 from collections.abc import Callable, Mapping
 

@@ -67,7 +67,7 @@ def _save(
     now: datetime,
     routes: Sequence[Route],
 ) -> None:
-    receivables.hold(connection)
+    receivables.lock(connection)
     changed = receivables.save(connection, reported, reported_at)
     apply_facts(connection, list(_twin_changes(connection, sorted(changed))), now, routes)
 
@@ -76,39 +76,39 @@ def _forget(
     connection: Connection, account: tuple[str, str], batch: ReceivableBatch, now: datetime, routes: Sequence[Route]
 ) -> list[str]:
     """Delete what the account no longer has; return the references."""
-    receivables.hold(connection)
-    gone = receivables.drop(connection, batch.gone)
+    receivables.lock(connection)
+    gone = receivables.delete_records(connection, batch.gone)
     if batch.listed is not None:
-        gone |= receivables.drop_unlisted(connection, *account, batch.listed, now)
+        gone |= receivables.delete_unlisted(connection, *account, batch.listed, now)
     apply_facts(connection, list(_twin_changes(connection, sorted(gone))), now, routes)
     return sorted(gone)
 
 
 def _record_sync(connection: Connection, account: tuple[str, str], began_at: datetime) -> list[str]:
     """Record a complete sync with the account; return the references that can be compared because of it."""
-    receivables.hold(connection)
+    receivables.lock(connection)
     before = accounts.receivables_syncs(connection)
     since = [before.get(account)] + [at for other, at in before.items() if other[0] != account[0]]
     accounts.record_receivables_sync(connection, *account, began_at)
     oldest = None if None in since else min(at for at in since if at)
-    return receivables.shared_since(connection, oldest)
+    return receivables.list_shared_since(connection, oldest)
 
 
 def _compare(connection: Connection, references: Sequence[str], now: datetime, routes: Sequence[Route]) -> None:
-    receivables.hold(connection)
+    receivables.lock(connection)
     apply_facts(connection, list(_conflict_changes(connection, references, now)), now, routes)
 
 
 def _twin_changes(connection: Connection, references: Sequence[str]) -> Iterator[Fact]:
     """A fact for every open item of these references whose twin has changed."""
-    sources = receivables.sources_of(connection, references)
+    sources = receivables.list_sources(connection, references)
     about = {
         item.key: item
         for reference in references
         for item in _affected_items(connection, reference, sources.get(reference, set()))
     }
     for item in about.values():
-        twin = twins.of(connection, item.snapshot)
+        twin = twins.find_twin(connection, item.snapshot)
         if twin != item.twin:
             yield TwinSaid(item.key, twin)
 
@@ -117,12 +117,12 @@ def _conflict_changes(connection: Connection, references: Sequence[str], now: da
     """Conflicts of these references that open, change or close, if both sides were synced since they changed."""
     synced_at = accounts.receivables_syncs(connection)
     for reference in references:
-        records = receivables.of_reference(connection, reference)
+        records = receivables.list_by_reference(connection, reference)
         found = {conflict.key_of(pair): pair for pair in pairs(record.said for record in records)}
         changed_at: dict[str, datetime] = {}
         for record in sorted(records, key=lambda record: record.changed_at):
             changed_at[record.said.side] = record.changed_at
-        known = {item.key for item in items.open_of_reference(connection, reference) if item.kind == conflict.KIND}
+        known = {item.key for item in items.list_open_by_reference(connection, reference) if item.kind == conflict.KIND}
         for key, pair in found.items():
             if _is_current(pair, changed_at, synced_at):
                 yield from _conflict_facts(connection, pair, key in known, now)
@@ -133,7 +133,7 @@ def _conflict_changes(connection: Connection, references: Sequence[str], now: da
 def _conflict_facts(connection: Connection, pair: Pair, is_open: bool, now: datetime) -> Iterator[Fact]:
     snapshot = conflict.snapshot(pair)
     if snapshot is not None:
-        sides = tuple(twins.with_page(connection, side, pair.one.reference) for side in snapshot.sides)
+        sides = tuple(twins.with_link(connection, side, pair.one.reference) for side in snapshot.sides)
         yield SourceSaid(replace(snapshot, sides=sides), now)
     elif is_open:
         yield SourceGone(conflict.key_of(pair), now, outcome=conflict.AGREED)
@@ -149,9 +149,9 @@ def _is_current(pair: Pair, changed_at: dict[str, datetime], synced_at: SyncTime
 def _affected_items(connection: Connection, reference: str, sources: AbstractSet[str]) -> list[Item]:
     """Open items whose twin may have changed: those with this reference, and those of plans that include it."""
     only = next(iter(sources)) if len(sources) == 1 else None
-    found = {item.key: item for item in items.open_of_reference(connection, reference, only=only)}
-    keys = [record.said.key for record in receivables.of_reference(connection, reference)]
-    others = items.by_keys(connection, [key for key in keys if key not in found])
+    found = {item.key: item for item in items.list_open_by_reference(connection, reference, only=only)}
+    keys = [record.said.key for record in receivables.list_by_reference(connection, reference)]
+    others = items.find_by_keys(connection, [key for key in keys if key not in found])
     found |= {key: item for key, item in others.items() if item.state != "resolved"}
     return [item for item in found.values() if item.kind != conflict.KIND]
 

@@ -48,14 +48,14 @@ async def _pass(adapters: Adapters, upstream: Upstream, labels: tuple[str, str],
     is_sequel = last is not None and last.as_of == adapters.sync.last_full_sync.get(
         labels
     )  # ours, and all its facts were applied
-    mark = await adapters.database.read(items.open_mark, *labels)
-    known = await adapters.database.read(items.open_versions, *labels, last.as_of if last else None)
+    mark = await adapters.database.read(items.open_marker, *labels)
+    known = await adapters.database.read(items.list_open_versions, *labels, last.as_of if last else None)
     await recall(adapters, upstream)
     found = await upstream.reconcile(known, is_full=is_full, versions=known if is_sequel else None)
     adapters.sync.last_full_sync.pop(labels, None)
     await adapters.database.write(accounts.advance_watermark, *labels, found.said_at, found.unheard, adapters.now())
     # What changed here meanwhile may be by older words than the pass's: then the next one says everything again.
-    is_calm = mark == await adapters.database.read(items.open_mark, *labels)
+    is_calm = mark == await adapters.database.read(items.open_marker, *labels)
     counted, is_whole = await apply_in_chunks(adapters, found.facts)
     if is_whole and (is_calm or not is_sequel):
         adapters.sync.last_full_sync[labels] = found.said_at
@@ -67,7 +67,7 @@ async def give_back_stuck(adapters: Adapters) -> int:
 
     Its account may have left the configuration, or the source may not let us read this one.
     """
-    stuck = await adapters.database.read(items.acting_since, adapters.now() - STUCK_AFTER)
+    stuck = await adapters.database.read(items.list_acting_since, adapters.now() - STUCK_AFTER)
     await apply_in_chunks(
         adapters, [SourceRefused(i.key, i.attempt.action_id, "still_open") for i in stuck if i.attempt]
     )

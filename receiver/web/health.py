@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from receiver.context import Adapters
 from receiver.errors import CasebellError
 from receiver.store.database import is_ready
-from receiver.store.probe import store_and_take_back
+from receiver.store.probe import check_writable
 
 PROBE_INTERVAL_S = 2.0
 PROBE_TIMEOUT_S = 2.0
@@ -43,7 +43,7 @@ class Readiness:
     async def _run_probe(self) -> str | None:
         try:
             is_migrated = await self._adapters.database.read(is_ready)
-            await self._adapters.database.write(store_and_take_back, self._adapters.now())
+            await self._adapters.database.write(check_writable, self._adapters.now())
         except CasebellError as error:
             return f"{error.code}: {error.message}"
         return None if is_migrated else "migrations are not done"

@@ -64,11 +64,11 @@ async def make_link(adapters: Adapters, address: str) -> str:
 
 
 def _create_login(connection: Connection, address: str, now: datetime) -> str:
-    return logins.begin(connection, address, now, is_unlimited=True) or ""
+    return logins.create(connection, address, now, is_unlimited=True) or ""
 
 
 def _mail_link(connection: Connection, rules: Rules, address: str, next_path: str, now: datetime) -> bool:
-    login_id = logins.begin(connection, address, now)
+    login_id = logins.create(connection, address, now)
     if login_id is None or "mail" not in rules.channels:
         return False
     values = {"url": _url(rules, login_id, next_path)}
@@ -113,7 +113,7 @@ class LoginPages:
     async def sign_in(self, request: Request) -> Response:
         adapters, language = self._adapters, preferred_language(self._adapters.translator, request)
         login_id, next_path = self._open_token(request.path_params["token"]) or ("", "/")
-        address = await adapters.database.read(logins.address_of, login_id, adapters.now()) if login_id else None
+        address = await adapters.database.read(logins.find_address, login_id, adapters.now()) if login_id else None
         if address is None or not adapters.rules.people.may_resolve(_person(address)):
             return _render_expired(language)
         if request.method != "POST":

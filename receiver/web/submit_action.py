@@ -54,10 +54,10 @@ def _refusal_values(reason: str, item: Item | None, click: Click) -> dict[str, s
 def _find_result(connection: Connection, click: Click) -> tuple[bool, str | None, Item | None]:
     """Whether the click was processed, why it was refused (None: it was not), and the item as it is now."""
     item = items.find(connection, click.item_id)
-    action = actions.by_identity(connection, click.identity)
+    action = actions.find_by_identity(connection, click.identity)
     if action is not None:
         return True, action.reason if action.state == "refused" else None, item
-    event = events.state_of(connection, click.via, click.identity)
+    event = events.find_state(connection, click.via, click.identity)
     if event is None or event[0] == "new":
         return False, None, item
     return True, event[1] or "unknown_item", item

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from receiver.errors import RetryLaterError
-from receiver.store.database import Database, open_as_it_is, open_database
+from receiver.store.database import Database, open_database, open_existing
 from receiver.store.schema import metadata
 from tests.store.events import add, ids
 
@@ -24,7 +24,7 @@ def add_and_fail(connection: Connection, event_id: str) -> str:
 async def test_a_write_is_seen_by_another_connection_once_it_is_answered(database: Database, database_url: str) -> None:
     await database.write(add, "e1")
 
-    other = open_as_it_is(database_url)
+    other = open_existing(database_url)
     seen = await other.read(ids)
     await other.close()
 

@@ -7,7 +7,7 @@ import pytest
 
 from receiver.errors import ConfigError
 from receiver.store import backup
-from receiver.store.database import held, open_database, sqlite_path
+from receiver.store.database import lock_database, open_database, sqlite_path
 from receiver.store.files import make_private
 
 pytestmark = pytest.mark.anyio
@@ -34,10 +34,10 @@ def other_names(folder: Path) -> dict[str, str]:
 
 def test_a_second_process_is_refused_by_whatever_name_it_knows_the_file(tmp_path: Path) -> None:
     refused = []
-    with held(f"sqlite:///{tmp_path / 'casebell.db'}", None):
+    with lock_database(f"sqlite:///{tmp_path / 'casebell.db'}", None):
         make_private(tmp_path / "casebell.db")
         for name, url in other_names(tmp_path).items():
-            with pytest.raises(ConfigError, match="already uses this database"), held(url, None):
+            with pytest.raises(ConfigError, match="already uses this database"), lock_database(url, None):
                 pass
             refused.append(name)
 
@@ -49,9 +49,9 @@ def test_a_file_that_a_link_will_name_is_locked_under_its_own_name(tmp_path: Pat
     (tmp_path / "link.db").symlink_to("casebell.db")  # which is not there yet
 
     with (
-        held(f"sqlite:///{tmp_path / 'link.db'}", None),
+        lock_database(f"sqlite:///{tmp_path / 'link.db'}", None),
         pytest.raises(ConfigError, match="already uses"),
-        held(f"sqlite:///{tmp_path / 'casebell.db'}", None),
+        lock_database(f"sqlite:///{tmp_path / 'casebell.db'}", None),
     ):
         pass
 
@@ -77,7 +77,7 @@ def test_links_that_lead_in_a_circle_are_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "a.db").symlink_to("b.db")
     (tmp_path / "b.db").symlink_to("a.db")
 
-    with pytest.raises(ConfigError, match=r"a\.db"), held(f"sqlite:///{tmp_path / 'a.db'}", None):
+    with pytest.raises(ConfigError, match=r"a\.db"), lock_database(f"sqlite:///{tmp_path / 'a.db'}", None):
         pass
 
 
@@ -85,7 +85,7 @@ async def test_all_files_are_their_owners_only_from_the_beginning(tmp_path: Path
     before = os.umask(0)
     try:
         url, store = f"sqlite:///{tmp_path / 'casebell.db'}", tmp_path / "kept"
-        with held(url, "http://127.0.0.1:1"):
+        with lock_database(url, "http://127.0.0.1:1"):
             database = open_database(url)
             await database.write(
                 lambda connection: connection.exec_driver_sql("INSERT INTO lease VALUES ('a', 'b', 1)")

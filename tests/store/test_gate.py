@@ -28,7 +28,7 @@ async def item_ids(database: Database) -> list[str]:
     for n in range(8):
         snapshot = make_snapshot(key=f"getbill:main:debtor_request:{n}")
         await database.write(apply_fact, SourceSaid(snapshot, NOW), NOW, (Route("none"),))
-        item = await database.read(items.by_key, snapshot.key)
+        item = await database.read(items.find_by_key, snapshot.key)
         assert item is not None
         found.append(item.id)
     return found
@@ -100,7 +100,7 @@ async def test_of_many_claimers_one_gets_the_probe_and_its_success_lets_all_thro
     await hear(database, probes[0][0], None, probes[0][1], 32)
 
     assert (len(probes), later) == (1, [])
-    assert await database.read(breakers.opened) == []
+    assert await database.read(breakers.list_open) == []
     assert len(await take(database, 33, "all")) == 2
 
 

@@ -17,7 +17,7 @@ def arrival(event_id: str, source: str = "getbill") -> Arrival:
     return Arrival(source, "main", event_id, {"content-type": "application/json"}, b"{}", NOW)
 
 
-async def claim(database: Database, claim_id: str = "c1", seconds: float = 0) -> list[events.Row]:
+async def claim(database: Database, claim_id: str = "c1", seconds: float = 0) -> list[events.ClaimedEvent]:
     now = NOW + timedelta(seconds=seconds)
     return await database.write(events.claim, ("getbill",), "main", now, claim_id, 10)
 
@@ -70,7 +70,7 @@ async def test_a_released_row_waits_until_it_is_due(database: Database) -> None:
 async def test_putting_back_is_no_attempt(database: Database) -> None:
     """A source that is down for hours must not use up what an event has."""
     await database.write(events.append, [arrival("e1")])
-    for n in range(events.MOST_ATTEMPTS + 2):
+    for n in range(events.MAX_ATTEMPTS + 2):
         (row,) = await claim(database, f"c{n}", seconds=n)
         await database.write(events.release, [row.id], f"c{n}", NOW, "server_error")
 
@@ -109,7 +109,7 @@ async def test_what_nobody_can_read_is_set_aside_with_its_reason(database: Datab
     await database.write(events.quarantine, row.id, "c1", "not JSON", NOW)
 
     assert await claim(database, "c2", seconds=100) == []
-    assert await database.read(events.state_of, "getbill", "e1") == ("quarantined", "not JSON")
+    assert await database.read(events.find_state, "getbill", "e1") == ("quarantined", "not JSON")
 
 
 async def test_bytes_come_back_as_they_were_sent(database: Database) -> None:

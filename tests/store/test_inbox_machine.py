@@ -163,7 +163,7 @@ class Machine(RuleBasedStateMachine):
     def replay(self, data: st.DataObject) -> None:
         id_ = data.draw(st.sampled_from(sorted(self._ids)))
         event, identity = self._of(id_), self._ids[id_]
-        raised = self._world.write(events.again, [id_], self._now)
+        raised = self._world.write(events.requeue, [id_], self._now)
 
         assert raised == ([identity[:2]] if event.state != "new" else [])
         if event.state != "new":

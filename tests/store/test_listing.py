@@ -43,7 +43,7 @@ async def found(database: Database, wanted: Filter) -> list[str]:
     references: list[str] = []
     after = None
     while True:
-        page, after = await database.read(listing.page, wanted, after)
+        page, after = await database.read(listing.list_page, wanted, after)
         references += [item.snapshot.reference or "" for item in page]
         if after is None:
             return references
@@ -95,7 +95,7 @@ async def test_what_was_stored_adds_up_as_the_items_themselves_do(database: Data
     changes: list[dict[str, Any]] = [{"debt_id": f"d{n}", "amount": amount} for n, amount in enumerate(amounts)]
     changes += [{"debt_id": "d0", "kind": "ai_dispute", "urgency": "review"}, {"urgency": "info", "deadline_at": NOW}]
     await opens(database, *(numbered(n, **change) for n, change in enumerate(changes)))
-    stored = await database.read(lambda connection: list(items.listed(connection)))
+    stored = await database.read(lambda connection: list(items.list_items(connection)))
 
     totals = await database.read(listing.totals, Filter(), NOW)
 
@@ -117,7 +117,7 @@ async def test_what_an_older_version_stored_adds_up_too(database: Database) -> N
 
 async def test_totals_are_of_what_waits_whatever_state_is_listed(database: Database) -> None:
     await opens(database, numbered(1, debt_id="one"), numbered(2, debt_id="two"), numbered(3, debt_id="three"))
-    one, two, _ = await database.read(lambda connection: list(items.listed(connection)))
+    one, two, _ = await database.read(lambda connection: list(items.list_items(connection)))
     snoozed = replace(one, snoozed_until=NOW + timedelta(days=1))
     await database.write(items.save, replace(two, state="resolved", resolved_at=NOW))
     await database.write(items.save, snoozed)
@@ -125,12 +125,12 @@ async def test_totals_are_of_what_waits_whatever_state_is_listed(database: Datab
     for state in ("open", "all"):
         totals = await database.read(listing.totals, Filter(state=state), NOW)
         assert (totals.waiting, totals.snoozed, totals.at_risk[0].claims) == (1, 1, 1)
-    assert await database.read(items.open_counts, NOW) == [("getbill", "portal_dispute", "blocking", 1)]
-    assert (await database.read(items.open_counts, NOW + timedelta(days=1)))[0][3] == 2
+    assert await database.read(items.count_open, NOW) == [("getbill", "portal_dispute", "blocking", 1)]
+    assert (await database.read(items.count_open, NOW + timedelta(days=1)))[0][3] == 2
 
 
 async def test_nothing_at_all_is_no_fault(database: Database) -> None:
     totals = await database.read(listing.totals, Filter(state="all", mine="anna@creditor.example"), NOW)
 
     assert totals == Totals()
-    assert await database.read(listing.choices) == ([], [])
+    assert await database.read(listing.list_choices) == ([], [])

@@ -31,4 +31,4 @@ async def test_a_reference_is_found_in_whatever_case_with_letters_of_any_languag
     told = [make_snapshot(key=f"getbill:main:ai_detection:{n}", reference=one) for n, one in enumerate(REFERENCES)]
     await database.write(apply_facts, [SourceSaid(one, NOW) for one in told], NOW, ())
 
-    assert [one.snapshot.reference for one in await database.read(items.looked_for, typed, 10)] == found
+    assert [one.snapshot.reference for one in await database.read(items.search, typed, 10)] == found

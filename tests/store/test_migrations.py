@@ -74,7 +74,7 @@ async def fill(database: Database) -> None:
 
 
 def _both(connection: sa.Connection) -> list[Any]:
-    return sorted(items.listed(connection), key=lambda item: item.key)
+    return sorted(items.list_items(connection), key=lambda item: item.key)
 
 
 def rows_of(engine: sa.Engine) -> dict[str, list[dict[str, Any]]]:

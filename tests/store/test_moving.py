@@ -36,7 +36,7 @@ async def fill(database: Database) -> None:
 
 
 async def listed(database: Database) -> list[Item]:
-    return await database.read(lambda connection: list(items.listed(connection)))
+    return await database.read(lambda connection: list(items.list_items(connection)))
 
 
 def nothing(_table: str, _done: int, _total: int) -> None:
@@ -112,7 +112,7 @@ async def test_a_move_that_was_cut_off_is_finished_by_the_next(sqlite_url: str, 
     counted = backup.copy_to(sqlite_url, postgres_url, nothing)
 
     after = open_database(postgres_url)
-    assert await after.read(copying.counts) == counted
+    assert await after.read(copying.count_rows) == counted
     states = {item.snapshot.reference for item in await listed(after)}
     await after.close()
     assert states == {make_snapshot().reference}

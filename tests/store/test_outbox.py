@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def item_id(database: Database) -> str:
     await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, (Route("none"),))
-    item = await database.read(items.by_key, make_snapshot().key)
+    item = await database.read(items.find_by_key, make_snapshot().key)
     assert item is not None
     return item.id
 

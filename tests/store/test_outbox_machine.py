@@ -181,7 +181,7 @@ class World:
     def _item(self, n: int) -> str:
         snapshot = make_snapshot(key=f"getbill:main:debtor_request:{n}")
         self.write(apply_fact, SourceSaid(snapshot, NOW), NOW, (Route("none"),))
-        found = self.read(items.by_key, snapshot.key)
+        found = self.read(items.find_by_key, snapshot.key)
         assert found is not None
         return str(found.id)
 
@@ -311,7 +311,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_left_alone_is_what_the_model_leaves_alone(self) -> None:
-        opened = {one.name: one for one in self._world.read(breakers.opened)}
+        opened = {one.name: one for one in self._world.read(breakers.list_open)}
         assert opened == {name: one for name, one in self._model.breakers.items() if one.state == "open"}
 
     def _tell(self, row: Row, claim_id: str, error: DeliveryError | None) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from receiver.errors import ConfigError, RetryLaterError
 from receiver.store import events
 from receiver.store.clock import ticks
-from receiver.store.database import is_ready, open_as_it_is, open_database
+from receiver.store.database import is_ready, open_database, open_existing
 from receiver.store.events import Arrival
 from receiver.store.postgres import PostgresDatabase, postgres_url
 from tests import postgres as postgres_server
@@ -143,7 +143,7 @@ async def test_processes_that_start_together_migrate_once(postgres: str) -> None
 
 async def test_a_command_on_an_empty_database_says_what_makes_it(postgres: str) -> None:
     with postgres_server.fresh_database(postgres, is_migrated=False) as url, pytest.raises(ConfigError, match="serve"):
-        open_as_it_is(url)
+        open_existing(url)
 
 
 def test_a_password_is_never_in_what_went_wrong() -> None:

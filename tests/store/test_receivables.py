@@ -23,7 +23,7 @@ REFERENCE = debt().reference
 
 
 async def records(database: Database) -> list[receivables.Record]:
-    return await database.read(receivables.of_reference, REFERENCE)
+    return await database.read(receivables.list_by_reference, REFERENCE)
 
 
 async def test_what_is_news_is_written_and_nothing_else(database: Database) -> None:
@@ -62,10 +62,10 @@ async def test_a_record_that_is_about_something_else_now_is_not_about_it_any_mor
 
 async def test_what_a_whole_list_leaves_out_is_forgotten_at_the_second_time(database: Database) -> None:
     await database.write(receivables.save, [debt(), case()], NOW)
-    once = await database.write(receivables.drop_unlisted, "getbill", "main", frozenset(), LATER)
+    once = await database.write(receivables.delete_unlisted, "getbill", "main", frozenset(), LATER)
     await database.write(receivables.save, [debt()], LATER)
-    after_it_came_back = await database.write(receivables.drop_unlisted, "getbill", "main", frozenset(), LATER)
-    twice = await database.write(receivables.drop_unlisted, "getbill", "main", frozenset(), LATER)
+    after_it_came_back = await database.write(receivables.delete_unlisted, "getbill", "main", frozenset(), LATER)
+    twice = await database.write(receivables.delete_unlisted, "getbill", "main", frozenset(), LATER)
 
     assert (once, after_it_came_back, twice) == (set(), set(), {REFERENCE})
     assert [record.said.source for record in await records(database)] == ["debitura"]
@@ -73,7 +73,7 @@ async def test_what_a_whole_list_leaves_out_is_forgotten_at_the_second_time(data
 
 async def test_references_that_several_know_are_found_by_what_changed_since(database: Database) -> None:
     await database.write(receivables.save, [debt(), case(), debt(key="k2", reference="ALONE")], NOW)
-    shared = [await database.read(receivables.shared_since, since) for since in (None, NOW, LATER)]
+    shared = [await database.read(receivables.list_shared_since, since) for since in (None, NOW, LATER)]
 
     assert shared == [[REFERENCE], [REFERENCE], []]
 
@@ -84,12 +84,12 @@ async def test_a_conflict_goes_its_way_in_either_database(database: Database) ->
     for source in ("getbill", "debitura"):
         changed = await database.write(matching._record_sync, (source, "main"), LATER)
         await database.write(matching._compare, changed, LATER, ROUTES)
-    opened = await database.read(items.open_of_reference, REFERENCE)
+    opened = await database.read(items.list_open_by_reference, REFERENCE)
     await database.write(matching._save, [case(stage="Paused", standing=("owed",))], LATER, LATER, ROUTES)
     for source in ("getbill", "debitura"):
         changed = await database.write(matching._record_sync, (source, "main"), LATER + timedelta(minutes=5))
         await database.write(matching._compare, changed, LATER, ROUTES)
-    closed = await database.read(items.open_of_reference, REFERENCE)
+    closed = await database.read(items.list_open_by_reference, REFERENCE)
 
     assert [(item.kind, item.twin is not None) for item in opened] == [("conflict", False), ("portal_dispute", True)]
     assert [item.kind for item in closed] == ["portal_dispute"]

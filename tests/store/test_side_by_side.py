@@ -71,7 +71,7 @@ async def test_eight_claimers_of_deliveries_keep_order_and_cap(replicas: list[Da
     def fill(connection: Connection) -> None:
         for n in range(50):
             apply_fact(connection, said(n), NOW, (Route("none"),))
-            found = items.by_key(connection, said(n).key)
+            found = items.find_by_key(connection, said(n).key)
             assert found is not None
             for place in ("C1", "C2", "C3"):
                 for turn in (1, 2):
@@ -142,9 +142,9 @@ async def test_replicas_that_change_one_item_lose_nothing(replicas: list[Databas
 
     await asyncio.gather(*(change(n, database) for n, database in enumerate(replicas)))
 
-    item = await replicas[0].read(items.by_key, said(0).key)
+    item = await replicas[0].read(items.find_by_key, said(0).key)
     assert item is not None
-    timeline = await replicas[0].read(items.timeline, item.id)
+    timeline = await replicas[0].read(items.list_timeline, item.id)
     assert item.version == 1 + 8
     assert [event.version for event in timeline] == list(range(1, 10))
 
@@ -164,7 +164,7 @@ async def test_replicas_that_are_sent_the_same_events_store_each_once(replicas: 
 
 async def test_two_people_on_two_replicas_have_one_effect(replicas: list[Database]) -> None:
     await replicas[0].write(apply_fact, said(0), NOW, ROUTES)
-    item = await replicas[0].read(items.by_key, said(0).key)
+    item = await replicas[0].read(items.find_by_key, said(0).key)
     assert item is not None
 
     async def press(n: int, database: Database) -> Any:
@@ -180,7 +180,7 @@ async def test_two_people_on_two_replicas_have_one_effect(replicas: list[Databas
 
 async def test_one_press_taken_by_all_replicas_has_one_effect(replicas: list[Database]) -> None:
     await replicas[0].write(apply_fact, said(0), NOW, ROUTES)
-    item = await replicas[0].read(items.by_key, said(0).key)
+    item = await replicas[0].read(items.find_by_key, said(0).key)
     assert item is not None
     click = Click(item.id, 1, "validate", Person(email="anna@creditor.example"), "slack", "the same")
 

@@ -70,7 +70,7 @@ async def test_a_quiet_moment_on_a_full_disk_does_not_end_the_writer(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Folding the log into the file fails there too; the writer's thread must outlive that."""
-    monkeypatch.setattr(sqlite, "QUIET_S", 0.01)
+    monkeypatch.setattr(sqlite, "IDLE_S", 0.01)
     await database.write(add, "in the log")
 
     with files_of_this_process_stay_below(4096):

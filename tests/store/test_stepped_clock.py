@@ -27,7 +27,7 @@ async def test_an_event_from_the_future_is_due_now(database: Database) -> None:
     claim = (events.claim, ("getbill",), "main", SOON, "c", 10)
     assert await database.write(*claim) == []
 
-    assert await database.write(clock_skew.heal, NOW) == 1
+    assert await database.write(clock_skew.correct_future_rows, NOW) == 1
 
     assert len(await database.write(*claim)) == 1
 
@@ -36,14 +36,14 @@ async def test_a_lease_that_ends_in_two_hours_ends_now(database: Database) -> No
     await store(database, "e1")
     await database.write(events.claim, ("getbill",), "main", LATER, "killed", 10)
 
-    await database.write(clock_skew.heal, NOW)
+    await database.write(clock_skew.correct_future_rows, NOW)
 
     assert len(await database.write(events.claim, ("getbill",), "main", SOON, "c", 10)) == 1
 
 
 async def test_a_delivery_keeps_how_long_it_was_to_wait(database: Database) -> None:
     await database.write(apply_fact, SourceSaid(make_snapshot(), LATER), LATER, (Route("none"),))
-    item = await database.read(items.by_key, make_snapshot().key)
+    item = await database.read(items.find_by_key, make_snapshot().key)
     assert item is not None
     await database.write(outbox.enqueue_show, item.id, "slack:C1", "r", LATER)
     (row,) = await database.write(outbox.claim, LATER, "c1", 10, (), 4)
@@ -52,7 +52,7 @@ async def test_a_delivery_keeps_how_long_it_was_to_wait(database: Database) -> N
         lambda connection: outbox.release(connection, row.id, "c1", LATER + wait, "quiet hours", maybe_delivered=False)
     )
 
-    await database.write(clock_skew.heal, NOW)
+    await database.write(clock_skew.correct_future_rows, NOW)
 
     assert await database.write(outbox.claim, NOW + wait - timedelta(seconds=1), "c2", 10, (), 4) == []
     assert len(await database.write(outbox.claim, NOW + wait + timedelta(seconds=1), "c3", 10, (), 4)) == 1
@@ -60,12 +60,12 @@ async def test_a_delivery_keeps_how_long_it_was_to_wait(database: Database) -> N
 
 async def test_what_waits_for_a_reason_is_left_alone(database: Database) -> None:
     await store(database, "e1")
-    await database.write(clock_skew.heal, LATER)
+    await database.write(clock_skew.correct_future_rows, LATER)
     (row,) = await database.write(events.claim, ("getbill",), "main", LATER, "c", 10)
-    assert await database.write(clock_skew.heal, LATER) == 0, "its lease is as long as every lease"
+    assert await database.write(clock_skew.correct_future_rows, LATER) == 0, "its lease is as long as every lease"
     await database.write(events.release, [row.id], "c", LATER + timedelta(seconds=300), "server_error")
 
-    assert await database.write(clock_skew.heal, LATER) == 0
+    assert await database.write(clock_skew.correct_future_rows, LATER) == 0
 
 
 async def test_what_the_source_says_beats_what_was_heard_in_the_future(database: Database) -> None:
@@ -75,6 +75,6 @@ async def test_what_the_source_says_beats_what_was_heard_in_the_future(database:
     closed = SourceSaid(make_snapshot(is_open=False, outcome="validated"), NOW)
     await database.write(apply_fact, closed, NOW, (Route("none"),))
 
-    item = await database.read(items.by_key, make_snapshot().key)
+    item = await database.read(items.find_by_key, make_snapshot().key)
     assert item is not None
     assert item.state == "resolved"

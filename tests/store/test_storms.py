@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def item_of(database: Database, n: object) -> Item:
-    found = await database.read(items.by_key, key(n))
+    found = await database.read(items.find_by_key, key(n))
     assert found is not None
     return found
 
@@ -142,10 +142,10 @@ async def test_its_message_is_redrawn_when_something_was_decided_but_not_all_the
     await take(database)
     await database.write(_draw, 1, "C1/9.0")
     await finish_all(database)
-    idle = await database.write(groups.follow, at(60))
+    idle = await database.write(groups.enqueue_updates, at(60))
     await database.write(apply_fact, SourceGone(key(5), NOW, outcome="validated"), at(61), ROUTES)
-    changed = await database.write(groups.follow, at(62))
-    waiting = await database.write(groups.follow, at(63))
+    changed = await database.write(groups.enqueue_updates, at(62))
+    waiting = await database.write(groups.enqueue_updates, at(63))
 
     assert (idle, changed, waiting) == (0, 1, 0)
     storm_row = await database.read(lambda c: c.execute(select(rows).where(rows.c.what == "burst")).one())
@@ -159,8 +159,8 @@ async def test_a_storm_that_died_is_tried_again_and_its_alerts_stay_together(dat
         lambda c: list(c.execute(select(rows.c.id).where(rows.c.what == "burst")).scalars())
     )
     await database.write(outbox.mark_dead, row_id, "c", "is_archived: no", NOW)
-    soon = await database.write(groups.follow, at(60))
-    later = await database.write(groups.follow, at(660))
+    soon = await database.write(groups.enqueue_updates, at(60))
+    later = await database.write(groups.enqueue_updates, at(660))
 
     assert (soon, later) == (0, 1)
     assert [state for state, _ in await standing(database)][-2:] == ["grouped", "grouped"]
@@ -173,13 +173,13 @@ async def test_a_storm_is_over_when_all_is_decided_and_shown_to_be(database: Dat
     for n in range(5):
         await database.write(apply_fact, SourceGone(key(n), NOW, outcome="validated"), at(61), ROUTES)
     await database.write(_draw, 1, "C1/9.0")
-    await database.write(groups.follow, at(300))
+    await database.write(groups.enqueue_updates, at(300))
 
     assert [row.is_over for row in await storms_of(database)] == [True]
-    assert await database.write(groups.forget, at(400)) == 1
+    assert await database.write(groups.delete_closed, at(400)) == 1
 
 
 def _draw(connection: Connection, group_id: int, reference: str) -> None:
     """Its message was posted or redrawn."""
-    shows = groups.content_key_of(groups.items_of(connection, group_id))
-    groups.drawn(connection, group_id, reference, shows, NOW, maybe_delivered=False)
+    shows = groups.content_key_of(groups.list_items(connection, group_id))
+    groups.record_message(connection, group_id, reference, shows, NOW, maybe_delivered=False)

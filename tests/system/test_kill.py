@@ -84,12 +84,12 @@ def test_a_payload_that_kills_the_process_is_set_aside_in_the_end(tmp_path: Path
         deaths = 1
         while not _survives(here):
             deaths += 1
-            assert deaths <= events.MOST_ATTEMPTS + 2
+            assert deaths <= events.MAX_ATTEMPTS + 2
 
         listed = json.loads(here.service.command("events", "--state", "quarantined", "--json").stdout)
 
     assert [event["event_id"] for event in listed] == ["id:kill-3"]
-    assert deaths >= events.MOST_ATTEMPTS
+    assert deaths >= events.MAX_ATTEMPTS
 
 
 def _survives(here: World) -> bool:

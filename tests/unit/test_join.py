@@ -53,7 +53,7 @@ class Ledger:
         return self.item(said.key)
 
     def item(self, key: str) -> Item:
-        found = items.by_key(self.connection, key)
+        found = items.find_by_key(self.connection, key)
         assert found is not None
         return found
 

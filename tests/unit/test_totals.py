@@ -158,7 +158,7 @@ def test_inbox_digest_and_terminal_come_to_the_same(found: Sequence[Item], chanc
 
     digest = build_digest(RULE, shuffled, NOW - timedelta(days=1), NOW)
     # as the inbox and the Home tab read them
-    stored = add_stakes((stakes.read(stakes.written(one) or "") for one in open_ones), NOW)
+    stored = add_stakes((stakes.from_column(stakes.to_column(one) or "") for one in open_ones), NOW)
 
     assert digest.totals == stored == totals
     assert sum(digest.part(name).count for name in TO_DECIDE) == totals.to_decide
@@ -173,5 +173,5 @@ def test_inbox_digest_and_terminal_come_to_the_same(found: Sequence[Item], chanc
 
 
 def test_a_stake_is_stored_with_its_item_and_only_while_it_is_not_resolved() -> None:
-    assert stakes.written(replace(item(), state="resolved")) is None
-    assert stakes.read(stakes.written(dispute()) or "") == stake_of(dispute())
+    assert stakes.to_column(replace(item(), state="resolved")) is None
+    assert stakes.from_column(stakes.to_column(dispute()) or "") == stake_of(dispute())

@@ -80,7 +80,7 @@ async def hear(adapters: Adapters, *said: Snapshot) -> list[str]:
 
 
 async def item(adapters: Adapters, n: int = 1) -> Item:
-    (found,) = (await adapters.database.read(items.by_keys, [dispute(n).key])).values()
+    (found,) = (await adapters.database.read(items.find_by_keys, [dispute(n).key])).values()
     return found
 
 
@@ -264,7 +264,7 @@ async def test_a_dry_run_says_what_it_would_do_and_asks_nobody(adapters: Adapter
     assert await hear(adapters, dispute(), dispute()) == ["dry_run"]
 
     found = await item(adapters)
-    lines = await adapters.database.read(items.timeline, found.id)
+    lines = await adapters.database.read(items.list_timeline, found.id)
     assert (found.state, found.foreseen and found.foreseen.rule) == ("open", "trial")
     assert (lines[-1].who, lines[-1].detail) == ("automation:trial", "dry run, would reject: no")
     assert await acted(adapters) == [("dry_run", "reject", "automation")]
@@ -316,7 +316,7 @@ async def test_a_rule_that_is_gone_ends_its_alarm_without_a_word(adapters: Adapt
 
     await watch(adapters, NOW)
 
-    assert await adapters.database.read(alerts.standing) == {}
+    assert await adapters.database.read(alerts.list_active) == {}
     assert len(await leaving(adapters, "admin_alert")) == 1
 
 

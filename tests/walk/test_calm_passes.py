@@ -67,7 +67,7 @@ class Office:
         return counts
 
     async def item(self, n: int) -> Item:
-        found = await self.adapters.database.read(items.by_key, f"debitura:main:task:{self.tasks[n]['id']}")
+        found = await self.adapters.database.read(items.find_by_key, f"debitura:main:task:{self.tasks[n]['id']}")
         assert found is not None
         return found
 
@@ -81,7 +81,7 @@ class Office:
         """What an event makes the desk do."""
         adapters = adapters or self.adapters
         upstream = adapters.upstreams[MAIN]
-        keys = await adapters.database.read(items.open_keys, *MAIN)
+        keys = await adapters.database.read(items.list_open_keys, *MAIN)
         await apply_in_chunks(adapters, await upstream.fetch([ChangeHint()], keys))
 
 

@@ -61,7 +61,7 @@ async def test_one_fact_that_cannot_be_stored_keeps_no_other_from_being_applied(
     counted, _ = await apply_in_chunks(adapters, facts)
 
     assert counted == {"opened": 119}
-    assert len(await database.read(items.open_keys, "getbill", "main")) == 119
+    assert len(await database.read(items.list_open_keys, "getbill", "main")) == 119
 
 
 async def test_an_order_that_a_source_took_and_never_spoke_of_again_comes_back_to_people(database: Database) -> None:
@@ -75,7 +75,7 @@ async def test_an_order_that_a_source_took_and_never_spoke_of_again_comes_back_t
     now += STUCK_AFTER + timedelta(minutes=1)
     late = await give_back_stuck(adapters)
 
-    item = await database.read(items.by_key, KEY)
+    item = await database.read(items.find_by_key, KEY)
     assert (soon, late) == (0, 1)
     assert item is not None
     assert (item.state, item.problem) == ("open", "still_open")

@@ -64,7 +64,7 @@ async def opened(adapters: Adapters, sandbox: Sandbox) -> Item:
 
 
 async def current(adapters: Adapters, key: str) -> Item:
-    found = await adapters.database.read(items.by_key, key)
+    found = await adapters.database.read(items.find_by_key, key)
     assert found is not None
     return found
 
@@ -96,7 +96,7 @@ async def test_a_message_that_was_posted_is_remembered_although_the_lease_was_lo
     ended = await deliver(adapters, late, "late")
 
     assert ended.result == "lost"
-    assert len(await adapters.database.read(messages.of_item, item.id, late.destination)) == 1
+    assert len(await adapters.database.read(messages.list_of_item, item.id, late.destination)) == 1
     row = next(
         r for r in await adapters.database.read(outbox.list_of_item, item.id) if r.destination == late.destination
     )
@@ -154,7 +154,7 @@ async def test_a_fault_of_our_own_opens_no_breaker(adapters: Adapters, stand_ins
             lambda connection: connection.execute(update(rows).values(due_at=adapters.now())).rowcount
         )
 
-    assert await adapters.database.read(breakers.opened) == []
+    assert await adapters.database.read(breakers.list_open) == []
     assert stand_ins.sandbox.slack.posts("C0DISPUTES") == []
 
 
@@ -187,7 +187,7 @@ async def test_two_dispatchers_probe_a_sick_slack_once(adapters: Adapters, stand
     await asyncio.gather(*(one.drain(5) for one in both))
 
     assert len(stand_ins.sandbox.slack.faults.calls) == asked + 1
-    assert [one.openings for one in await adapters.database.read(breakers.opened)] == [2]
+    assert [one.openings for one in await adapters.database.read(breakers.list_open)] == [2]
 
 
 async def test_a_lease_shorter_than_two_deliveries_stops_the_start(adapters: Adapters) -> None:

@@ -73,7 +73,7 @@ async def opened(database: Database) -> Item:
 
 
 async def current(database: Database) -> Item:
-    item = await database.read(items.by_key, make_snapshot().key)
+    item = await database.read(items.find_by_key, make_snapshot().key)
     assert item is not None
     return item
 
@@ -102,7 +102,7 @@ async def test_a_post_is_written_down_as_soon_as_the_store_is_back_and_not_repea
 
     assert wire.methods == ["chat.postMessage"]
     assert again == []
-    assert len(await database.read(messages.of_item, item.id)) == 1
+    assert len(await database.read(messages.list_of_item, item.id)) == 1
 
 
 async def test_a_post_that_could_not_be_written_down_before_the_end_is_repeated_with_a_word_that_it_may_be(
@@ -160,7 +160,7 @@ async def test_what_was_posted_anew_is_kept_when_another_message_cannot_be_drawn
         await deliver(adapters, row, "c1")
 
     assert wire.methods == ["chat.update", "chat.postMessage", "chat.update"]
-    found = await database.read(messages.of_item, item.id)
+    found = await database.read(messages.list_of_item, item.id)
     assert sorted(shown.reference for shown in found) == ["C1/2.0", "C1/9.0"]
 
 

@@ -291,7 +291,7 @@ async def test_who_unsubscribes_by_one_click_gets_no_more_of_this_digest(morning
     async with visiting(morning) as http:
         looked = await http.get(path)
         await http.head(path)
-        before = await morning.database.read(suppression.listed, morning.at)
+        before = await morning.database.read(suppression.list_active, morning.at)
         clicked = await http.post(path, data=form)
         again = await http.post(path, data=form)
     await morning.until(3, 8, 30)
@@ -326,7 +326,7 @@ async def test_a_link_that_is_not_ours_unsubscribes_nobody(morning: Morning, tok
         answer = await http.post(f"/unsubscribe/{token}", data={"List-Unsubscribe": "One-Click"})
 
     assert answer.status_code == 404
-    assert await morning.database.read(suppression.listed, morning.at) == []
+    assert await morning.database.read(suppression.list_active, morning.at) == []
 
 
 async def test_an_address_refused_for_good_gets_no_mail_for_a_week_and_then_one_try(morning: Morning) -> None:
@@ -339,7 +339,7 @@ async def test_an_address_refused_for_good_gets_no_mail_for_a_week_and_then_one_
     morning.mail.refuse.clear()
     await morning.until(3, 8, 30)
     assert await morning.deliver_all() == []
-    (kept,) = await morning.database.read(suppression.listed, morning.at)
+    (kept,) = await morning.database.read(suppression.list_active, morning.at)
     assert (kept.address, kept.list, kept.reason) == (CFO, suppression.ALL, "550 5.1.1 no such person")
 
     await morning.until(10, 8, 30)
@@ -353,7 +353,7 @@ async def test_a_server_that_refuses_by_policy_is_not_the_addresses_fault(mornin
     await morning.until(2, 8, 30)
 
     assert await morning.deliver_all() == ["dead"]
-    assert await morning.database.read(suppression.listed, morning.at) == []
+    assert await morning.database.read(suppression.list_active, morning.at) == []
 
 
 async def test_greylisting_costs_time_and_no_digest(morning: Morning) -> None:

@@ -298,7 +298,7 @@ class Machine(RuleBasedStateMachine):
 
     def _was_told_once(self) -> None:
         for key, item in self._items().items():
-            timeline = self._run(self._town.adapters.database.read(items.timeline, item.id))
+            timeline = self._run(self._town.adapters.database.read(items.list_timeline, item.id))
             turns = [event.transition for event in timeline if event.transition not in {None, "changed", "rang"}]
             is_opening = [turn != "resolved" for turn in turns]
             assert turns[:1] == ["opened"], (key, turns)
@@ -309,7 +309,7 @@ class Machine(RuleBasedStateMachine):
         assert posted == sorted(self._run(self._town.adapters.database.read(_references)))
 
     def _items(self) -> dict[str, Any]:
-        found = self._run(self._town.adapters.database.read(lambda connection: list(items.listed(connection))))
+        found = self._run(self._town.adapters.database.read(lambda connection: list(items.list_items(connection))))
         return {item.snapshot.key: item for item in found if item.snapshot.source in SOURCES}
 
     def _somebody(self, which: int, is_other: bool) -> Callable[[], None]:

@@ -34,7 +34,7 @@ async def told(database: Database, title: str = "Invoice disputed") -> Item:
 
 
 async def item_of(database: Database) -> Item:
-    item = await database.read(items.by_key, KEY)
+    item = await database.read(items.find_by_key, KEY)
     assert item is not None
     return item
 
@@ -68,12 +68,12 @@ async def test_a_press_outside_slack_redraws_every_copy_in_every_channel(databas
         await leave(adapters)
         click = Click(item.id, item.version, "claim", Person(email="anna@creditor.example"), "cli", "p1")
         taken = await database.write(take_action, click, NOW, ROUTES, PEOPLE)
-        behind = await database.read(messages.out_of_sync)
+        behind = await database.read(messages.count_outdated)
         await leave(adapters, 1)
 
     assert isinstance(taken, Taken)
     assert behind == 2
-    assert await database.read(messages.out_of_sync) == 0
+    assert await database.read(messages.count_outdated) == 0
     assert sorted(call["channel"] for method, call in wire.calls if method == "chat.update") == ["C1", "C2"]
 
 
@@ -84,7 +84,7 @@ async def test_an_edit_that_died_is_tried_again_later_in_its_own_row_until_it_pa
         await leave(adapters)
         await told(database, "newer words")
         died = await leave(adapters, 1)
-        behind = await database.read(messages.out_of_sync)
+        behind = await database.read(messages.count_outdated)
         soon = await repair(adapters)
         await leave(adapters, 12)
         later = await repair(adapters)
@@ -96,7 +96,7 @@ async def test_an_edit_that_died_is_tried_again_later_in_its_own_row_until_it_pa
 
     assert [ended.result for ended in (*died, *again, *passed)] == ["dead", "dead", "done"]
     assert (behind, soon, later, too_soon, at_last) == (1, 0, 1, 0, 1)
-    assert await database.read(messages.out_of_sync) == 0
+    assert await database.read(messages.count_outdated) == 0
     assert await states(database) == ["done", "done"]
     assert "newer words" in str(wire.calls[-1])
 
@@ -115,13 +115,13 @@ async def test_a_message_nobody_is_going_to_redraw_is_found(database: Database) 
     item = await told(database)
     async with slack() as wire, adapters_of(database, wire) as adapters:
         await leave(adapters)
-        await database.write(messages.doubt, item.id, "slack:C1", "C1/171.2")
+        await database.write(messages.mark_unknown, item.id, "slack:C1", "C1/171.2")
         adapters.now = lambda: NOW + timedelta(hours=1)
         found = await repair(adapters)
         await leave(adapters, 61)
 
     assert found == 1
-    assert await database.read(messages.out_of_sync) == 0
+    assert await database.read(messages.count_outdated) == 0
 
 
 async def test_a_message_somebody_deleted_stands_again_while_there_is_something_to_decide(database: Database) -> None:
@@ -134,7 +134,7 @@ async def test_a_message_somebody_deleted_stands_again_while_there_is_something_
         await told(database, "newer words")
         await leave(d, 1)
 
-    (shown,) = await database.read(messages.of_item, item.id)
+    (shown,) = await database.read(messages.list_of_item, item.id)
     assert (shown.reference, shown.maybe_delivered) == ("C1/9.0", False)
     assert wire.methods == ["chat.postMessage", "chat.update", "chat.postMessage"]
 
@@ -148,8 +148,8 @@ async def test_a_message_somebody_deleted_is_not_posted_again_to_say_it_is_over(
 
     assert [one.result for one in ended] == ["done"]
     assert wire.methods == ["chat.postMessage", "chat.update"]
-    assert await database.read(messages.of_item, item.id) == []
-    assert await database.read(messages.out_of_sync) == 0
+    assert await database.read(messages.list_of_item, item.id) == []
+    assert await database.read(messages.count_outdated) == 0
 
 
 @pytest.mark.parametrize("code", ["cant_update_message", "edit_window_closed"])
@@ -164,7 +164,7 @@ async def test_below_a_message_nobody_may_edit_any_more_it_is_said_that_it_is_ov
 
     assert wire.methods == ["chat.postMessage", "chat.update", "chat.postMessage"]
     assert wire.calls[-1][1]["thread_ts"] == "171.2"
-    assert await database.read(messages.out_of_sync) == 0
+    assert await database.read(messages.count_outdated) == 0
 
 
 async def test_what_is_posted_anew_for_a_deleted_message_says_so_when_it_may_be_a_second_copy(
@@ -181,5 +181,5 @@ async def test_what_is_posted_anew_for_a_deleted_message_says_so_when_it_may_be_
     assert [ended.result for ended in (*first, *second)] == ["uncertain", "done"]
     posts = [str(call) for method, call in wire.calls if method == "chat.postMessage"]
     assert ["may appear twice" in post for post in posts] == [False, False, True]
-    (shown,) = await database.read(messages.of_item, item.id)
+    (shown,) = await database.read(messages.list_of_item, item.id)
     assert shown.maybe_delivered

@@ -53,10 +53,10 @@ async def test_an_event_whose_todo_always_fails_at_getbill_holds_up_no_other(dat
         await drain(adapters, "getbill", "main")
         watch.move(seconds=60)
 
-    states = [await database.read(events.state_of, "getbill", f"e{n}") for n in range(4)]
+    states = [await database.read(events.find_state, "getbill", f"e{n}") for n in range(4)]
     await upstream.close()
     assert [state and state[0] for state in states] == ["new", "done", "done", "done"]
-    assert len(await database.read(items.open_keys, "getbill", "main")) == 3
+    assert len(await database.read(items.list_open_keys, "getbill", "main")) == 3
 
 
 @pytest.mark.parametrize("broken", [1, 12])
@@ -81,11 +81,11 @@ async def test_a_todo_that_getbill_cannot_show_keeps_its_state_and_holds_up_no_o
     todos.append(stand.add("hardship", reference="INV-NEWER"))
     watch.move(hours=2)
     is_heard = await reconcile_quietly(adapters, upstream, is_full=True)
-    while_broken = len(await database.read(items.open_keys, "getbill", "main"))
+    while_broken = len(await database.read(items.list_open_keys, "getbill", "main"))
     bad.clear()
     watch.move(hours=2)
     await reconcile(adapters, upstream, is_full=True)
-    healed = len(await database.read(items.open_keys, "getbill", "main"))
+    healed = len(await database.read(items.list_open_keys, "getbill", "main"))
     await upstream.close()
 
     assert (is_heard, while_broken, healed) == ((True, 16, 17) if broken == 1 else (False, 15, 17))

@@ -39,7 +39,7 @@ async def open_item(database: Database) -> Item:
 
 
 async def current(database: Database) -> Item:
-    item = await database.read(items.by_key, make_snapshot().key)
+    item = await database.read(items.find_by_key, make_snapshot().key)
     assert item is not None
     return item
 
@@ -124,7 +124,7 @@ async def test_a_stranger_is_refused_and_written_down(database: Database) -> Non
     item = await open_item(database)
 
     outcome = await take(database, click_on(item, EVE))
-    recorded = await database.read(actions.by_identity, "p1")
+    recorded = await database.read(actions.find_by_identity, "p1")
 
     assert outcome == Refused("not_allowed", {})
     assert (await current(database)).state == "open"
@@ -187,7 +187,7 @@ async def test_a_message_that_was_never_written_down_is_found_when_it_is_pressed
     item = await open_item(database)
 
     await take(database, click_on(item, shown_at="slack:C1/171.2"))
-    found = await database.read(messages.of_item, item.id, "slack:C1")
+    found = await database.read(messages.list_of_item, item.id, "slack:C1")
 
     assert [message.reference for message in found] == ["C1/171.2"]
 
@@ -198,7 +198,7 @@ async def test_the_action_ends_as_done_when_the_source_confirms_it(database: Dat
     fact = SourceSaid(make_snapshot(is_open=False, outcome="validated"), NOW)
     await database.write(apply_fact, fact, NOW, ROUTES)
 
-    recorded = await database.read(actions.by_identity, "p1")
+    recorded = await database.read(actions.find_by_identity, "p1")
 
     assert recorded is not None
     assert recorded.state == "done"
@@ -211,7 +211,7 @@ async def test_the_action_ends_as_failed_when_somebody_decided_otherwise_at_the_
     fact = SourceSaid(make_snapshot(is_open=False, outcome="rejected"), NOW)
     await database.write(apply_fact, fact, NOW, ROUTES)
 
-    recorded = await database.read(actions.by_identity, "p1")
+    recorded = await database.read(actions.find_by_identity, "p1")
 
     assert recorded is not None
     assert recorded.state == "failed"
@@ -223,7 +223,7 @@ async def test_every_fact_that_mattered_is_in_the_timeline(database: Database) -
     await database.write(apply_fact, SourceSaid(make_snapshot(title="old"), NOW - timedelta(hours=1)), NOW, ROUTES)
     await database.write(apply_fact, SourceGone(item.key, NOW, outcome="gone"), NOW, ROUTES)
 
-    facts = [(e.fact, e.transition, e.ignored) for e in await database.read(items.timeline, item.id)]
+    facts = [(e.fact, e.transition, e.ignored) for e in await database.read(items.list_timeline, item.id)]
 
     assert facts == [
         ("SourceSaid", "opened", None),

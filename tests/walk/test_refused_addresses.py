@@ -85,7 +85,7 @@ async def test_it_is_over_by_itself_once_a_mail_is_taken_after_the_week(here: Of
     assert silent == []  # nobody knows yet whether it works
     assert sorted(subject.partition("INV-")[2][:1] for subject in mailed(here, AR)) == ["1", "2"]
     assert len(told(here)) == 2
-    assert await here.adapters.database.read(suppression.refused) == []
+    assert await here.adapters.database.read(suppression.list_bounced) == []
 
 
 async def test_one_that_is_refused_again_after_the_week_is_told_no_second_time(here: Office) -> None:
@@ -113,4 +113,4 @@ async def test_an_admin_whose_own_address_is_refused_hears_of_it_in_slack(here: 
 
     assert len(told(here)) == 1
     assert mailed(here, AR) == []
-    assert await here.adapters.database.read(suppression.refused) != []
+    assert await here.adapters.database.read(suppression.list_bounced) != []

@@ -29,7 +29,7 @@ async def test_two_hundred_messages_in_a_dead_channel_do_not_keep_the_others_fro
 
     def stand(connection: Connection) -> None:
         """The first 200 stand in an archived channel and the last in a live one, all behind; nothing waits."""
-        known = items.by_keys(connection, keys)
+        known = items.find_by_keys(connection, keys)
         for k in keys:
             place = "slack:C2" if k == keys[-1] else "slack:C1"
             messages.save(connection, known[k].id, PostedMessage(place, f"{place[6:]}/{k}", "dead", 0, "open"), NOW)

@@ -51,7 +51,7 @@ class Here:
             await dispatcher.drain(10)
 
     async def item(self) -> Item:
-        (found,) = await self.adapters.database.read(lambda connection: list(items.listed(connection)))
+        (found,) = await self.adapters.database.read(lambda connection: list(items.list_items(connection)))
         return found
 
     def loud(self) -> list[str]:

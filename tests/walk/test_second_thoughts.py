@@ -41,13 +41,13 @@ WISH = PlanWish("6", "2026-04-01", "250")
 
 async def say(database: Database, snapshot: Snapshot, at: datetime = NOW) -> Item:
     await database.write(apply_fact, SourceSaid(snapshot, at), at, ROUTES)
-    item = await database.read(items.by_key, snapshot.key)
+    item = await database.read(items.find_by_key, snapshot.key)
     assert item is not None
     return item
 
 
 async def current(database: Database) -> Item:
-    item = await database.read(items.by_key, make_snapshot().key)
+    item = await database.read(items.find_by_key, make_snapshot().key)
     assert item is not None
     return item
 

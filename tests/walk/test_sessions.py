@@ -116,14 +116,14 @@ async def test_signing_out_everywhere_ends_all_of_one_s_sessions_and_no_other(si
 
 async def test_one_session_of_another_browser_can_be_ended(site: Site) -> None:
     lost, here = await site.sign_in(ANNA), await site.sign_in(ANNA)
-    await site.end_session(here, sessions.id_of(lost))
+    await site.end_session(here, sessions.hash_secret(lost))
 
     assert (await site.is_signed_in(lost), await site.is_signed_in(here)) == (False, True)
 
 
 async def test_nobody_ends_a_session_of_somebody_else(site: Site) -> None:
     anna, bea = await site.sign_in(ANNA), await site.sign_in(BEA)
-    named = await site.end_session(anna, sessions.id_of(bea))
+    named = await site.end_session(anna, sessions.hash_secret(bea))
     stolen = await site.end_session(bea, "all", page_of=anna)
 
     assert (named.status_code, stolen.status_code) == (303, 403)
@@ -199,7 +199,7 @@ async def test_the_store_knows_no_secret_that_lets_anybody_in(site: Site) -> Non
 
     assert cookie not in map(str, row)
     assert not await site.is_signed_in(row.id)
-    assert await site.adapters.database.write(logins.forget, NOW + timedelta(hours=1)) == 1
+    assert await site.adapters.database.write(logins.delete_expired, NOW + timedelta(hours=1)) == 1
 
 
 async def test_a_request_costs_one_look_at_the_session(site: Site) -> None:

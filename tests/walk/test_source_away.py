@@ -65,7 +65,7 @@ class Office:
         await drain(self.adapters, "getbill", "main")
 
     async def item(self, todo: dict[str, Any]) -> Item | None:
-        return await self.adapters.database.read(items.by_key, key(todo))
+        return await self.adapters.database.read(items.find_by_key, key(todo))
 
     async def told(self) -> int:
         def count(connection: Connection) -> int:

@@ -113,14 +113,14 @@ async def test_an_event_outlives_a_store_that_is_away_for_long(database: Databas
     )
     await accept(adapters, Arrival("getbill", "main", "e1", {}, b"{}", NOW))
 
-    for _ in range(events.MOST_ATTEMPTS + 2):
+    for _ in range(events.MAX_ATTEMPTS + 2):
         with pytest.raises(RetryLaterError):
             await drain(adapters, "getbill", "main")
     away.is_away = False
     await drain(adapters, "getbill", "main")
 
     assert await database.read(events.counts) == {"done": 1}
-    assert await database.read(items.by_key, make_snapshot().key) is not None
+    assert await database.read(items.find_by_key, make_snapshot().key) is not None
 
 
 class Channel:

@@ -61,7 +61,8 @@ async def test_hundreds_of_alerts_in_a_minute_are_all_told_at_slacks_own_pace(tm
             here.at += timedelta(seconds=1)
 
         shown = [
-            await here.adapters.database.read(messages.of_item, (await here.item(key(n))).id) for n in range(ALERTS)
+            await here.adapters.database.read(messages.list_of_item, (await here.item(key(n))).id)
+            for n in range(ALERTS)
         ]
         calls = [call.path.rpartition("/")[2] for call in here.slack.faults.calls]
         assert [len(copies) for copies in shown] == [1] * ALERTS

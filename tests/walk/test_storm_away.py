@@ -59,7 +59,7 @@ async def test_a_change_while_its_row_is_swept_counts_once(database: Database) -
     await taking
     await database.write(claim_policy.claim_batch, at(2), "d", ROOM, PACES)
 
-    found = [item.key for item in await database.read(groups.items_of, 1)]
+    found = [item.key for item in await database.read(groups.list_items, 1)]
     assert len(found) == len(set(found))
 
 

@@ -23,7 +23,7 @@ from receiver.store.database import Database
 from receiver.store.events import Arrival
 from receiver.store.messages import PostedMessage
 from receiver.store.payloads import Digest
-from receiver.store.retention import MOST_ROWS, RetentionPolicy
+from receiver.store.retention import MAX_ROWS, RetentionPolicy
 from receiver.store.schema import metadata
 from tests.act_site import PlainTranslator
 from tests.factories import NOW, make_rules, make_snapshot
@@ -110,7 +110,7 @@ async def resolved_item(database: Database, todo: str = "1") -> str:
     snapshot = make_snapshot(key=f"getbill:main:debtor_request:{todo}")
     route = Route("r", slack=("C1",))
     await database.write(apply_fact, SourceSaid(snapshot, NOW), NOW, (route,))
-    item = await database.read(items.by_key, snapshot.key)
+    item = await database.read(items.find_by_key, snapshot.key)
     assert item is not None
     click = Click(item.id, 1, "claim", Person(email="ar@creditor.example"), "mail", f"i{todo}", note="called Jane")
     token = Token(f"t{todo}", item.id, 1, "ar@creditor.example", "r", NOW, NOW)
@@ -154,10 +154,10 @@ async def test_very_much_goes_too_and_never_in_one_write(database: Database) -> 
     event = {"source": "s", "account": "a", "headers": "{}", "body": b"x", "received_at": NOW, "due_at": NOW}
 
     def add(connection: Connection) -> None:
-        connection.execute(insert(history), [line] * (2 * MOST_ROWS + 1))
+        connection.execute(insert(history), [line] * (2 * MAX_ROWS + 1))
         done = {"state": "done", "done_at": NOW}
         connection.execute(
-            insert(stored_events), [event | done | {"event_id": str(n)} for n in range(2 * MOST_ROWS + 1)]
+            insert(stored_events), [event | done | {"event_id": str(n)} for n in range(2 * MAX_ROWS + 1)]
         )
 
     await database.write(add)
@@ -177,8 +177,8 @@ async def test_very_much_goes_too_and_never_in_one_write(database: Database) -> 
     adapters = replace_database(adapters_at(database, NOW + timedelta(days=101)), counting)
     counted, _ = await purge(adapters)
 
-    assert (counted[BODIES], counted[EVENTS]) == (2 * MOST_ROWS + 1, 2 * MOST_ROWS + 1)
-    assert counting.most == MOST_ROWS
+    assert (counted[BODIES], counted[EVENTS]) == (2 * MAX_ROWS + 1, 2 * MAX_ROWS + 1)
+    assert counting.most == MAX_ROWS
     assert await database.read(rows) == {}
 
 
@@ -195,7 +195,7 @@ async def test_a_pass_that_must_be_short_says_that_there_is_more(database: Datab
     _, is_all = await purge(adapters_at(database, NOW + timedelta(days=101)), longest_s=0)
 
     assert not is_all
-    assert len(await database.read(items.by_keys, [f"getbill:main:debtor_request:{n}" for n in range(2)])) == 1
+    assert len(await database.read(items.find_by_keys, [f"getbill:main:debtor_request:{n}" for n in range(2)])) == 1
 
 
 async def test_a_delivery_about_no_one_item_goes_with_the_events_of_its_time(database: Database) -> None:

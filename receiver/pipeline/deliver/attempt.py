@@ -200,7 +200,7 @@ def _mark_dead(
         return False
     if error.code == "recipient_refused":
         address = delivery.destination.partition(":")[2]
-        suppression.add(connection, address, suppression.ALL, error.message, now, now + suppression.REFUSED_FOR)
+        suppression.add(connection, address, suppression.ALL, error.message, now, now + suppression.BOUNCED_FOR)
     if delivery.what == COMMAND:
         item = items.find(connection, delivery.item_id)
         if item is not None:
@@ -256,7 +256,7 @@ def route_of(rules: Rules, item: Item, destination: str, posted: Sequence[Posted
 def item_and_messages(connection: Connection, item_id: str, destination: str) -> tuple[Item, list[PostedMessage]]:
     item = items.find(connection, item_id)
     assert item is not None, f"an outbox row for item {item_id}, which does not exist"
-    return item, messages.of_item(connection, item_id, destination)
+    return item, messages.list_of_item(connection, item_id, destination)
 
 
 def notifier_of(adapters: Adapters, channel: str) -> Notifier:

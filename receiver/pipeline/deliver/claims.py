@@ -142,7 +142,7 @@ class Dispatcher:
         """Nothing was sent, so the breaker learned nothing: the next delivery may be its probe."""
         names = names_over(delivery.destination, is_interactive=delivery.is_interactive)
         if await self._adapters.database.read(breakers.is_troubled, names):
-            await self._adapters.database.write(breakers.take_back_probes, names, claim_id)
+            await self._adapters.database.write(breakers.return_probes, names, claim_id)
 
     async def _record_in_breakers(self, delivery: Delivery, claim_id: str, error: DeliveryError | None) -> None:
         database, now = self._adapters.database, self._adapters.now()

@@ -27,7 +27,7 @@ from receiver.store.outbox import Delivery
 
 async def update_bursts(adapters: Adapters) -> int:
     """Queue an update for every burst whose message is out of date; return how many."""
-    count = await adapters.database.write(groups.follow, adapters.now())
+    count = await adapters.database.write(groups.enqueue_updates, adapters.now())
     if count:
         adapters.wakeups.notify(OUTBOX_WAKEUP)
     return count
@@ -78,14 +78,14 @@ def _route(rules: Rules, stored: GroupRow, destination: str, items: Sequence[Ite
 
 
 def _skip(connection: Connection, delivery: Delivery, claim_id: str, now: datetime) -> bool:
-    groups.forgo(connection, delivery.payload_as(payloads.Burst).group_id, now)
+    groups.close(connection, delivery.payload_as(payloads.Burst).group_id, now)
     return outbox.finish(connection, delivery.id, claim_id, now)
 
 
 def _group_and_items(connection: Connection, group_id: int) -> tuple[GroupRow, list[Item]]:
     stored = groups.find(connection, group_id)
     assert stored is not None, f"an outbox row for storm {group_id}, which is not in the store"
-    return stored, groups.items_of(connection, group_id)
+    return stored, groups.list_items(connection, group_id)
 
 
 def _finish(
@@ -100,9 +100,9 @@ def _finish(
     """Also after a lost lease: the message exists, and the alerts that waited for it go on."""
     group_id = delivery.payload_as(payloads.Burst).group_id
     if delivered.reference is None:
-        groups.forgo(connection, group_id, now)
+        groups.close(connection, group_id, now)
     else:
-        groups.drawn(connection, group_id, delivered.reference, shows, now, maybe_delivered=maybe_delivered)
+        groups.record_message(connection, group_id, delivered.reference, shows, now, maybe_delivered=maybe_delivered)
     return outbox.finish(connection, delivery.id, claim_id, now)
 
 
@@ -132,7 +132,7 @@ def _find_unposted(connection: Connection, delivery: Delivery) -> list[Item]:
     return [
         item
         for item in found
-        if item and item.state != "resolved" and not messages.of_item(connection, item.id, delivery.destination)
+        if item and item.state != "resolved" and not messages.list_of_item(connection, item.id, delivery.destination)
     ]
 
 

@@ -95,7 +95,7 @@ def _finish(
     for message in filter(
         None, (after for _, after in updates)
     ):  # another process sent too; which came last is unknown
-        messages.doubt(connection, delivery.item_id, message.destination, message.reference)
+        messages.mark_unknown(connection, delivery.item_id, message.destination, message.reference)
         outbox.enqueue_show(connection, delivery.item_id, message.destination, message.route, now)
     return False
 
@@ -103,7 +103,7 @@ def _finish(
 def _store_messages(connection: Connection, delivery: Delivery, updates: Sequence[Update], now: datetime) -> None:
     for before, after in updates:
         if before and (after is None or before.reference != after.reference):
-            messages.forget(connection, delivery.item_id, before.destination, before.reference)
+            messages.delete(connection, delivery.item_id, before.destination, before.reference)
         if after:
             messages.save(connection, delivery.item_id, after, now)
 

@@ -26,7 +26,7 @@ def claim(
     Of each destination at most ``most_each`` are leased at a time, on all replicas together. ``only``: further
     conditions. Replicas claim one after the other, so that each sees the claims of the others (docs/decisions/0009).
     """
-    locks.hold(connection, [CLAIM_LOCK])
+    locks.acquire(connection, [CLAIM_LOCK])
     values = {
         "now": now,
         "busy": list(busy),

@@ -89,6 +89,6 @@ def _read_state(connection: Connection) -> tuple[Any, Any, Any, Any]:
     return (
         accounts.last_syncs(connection),
         accounts.failures(connection),
-        alerts.standing(connection),
-        breakers.opened(connection),
+        alerts.list_active(connection),
+        breakers.list_open(connection),
     )

@@ -126,11 +126,11 @@ class _SessionActionService(ActionService):
         """There is no link."""
 
 
-def _events_and_deliveries(connection: Connection, item_id: str) -> tuple[Sequence[items.Event], Sequence[Any]]:
-    return items.timeline(connection, item_id), outbox.list_of_item(connection, item_id)
+def _events_and_deliveries(connection: Connection, item_id: str) -> tuple[Sequence[items.HistoryEntry], Sequence[Any]]:
+    return items.list_timeline(connection, item_id), outbox.list_of_item(connection, item_id)
 
 
-def _describe_event(event: items.Event, language: Language) -> str:
+def _describe_event(event: items.HistoryEntry, language: Language) -> str:
     if event.who:
         return language.translate(VERB, verb=event.detail or event.fact)
     label = TRANSITIONS.get(event.transition or "")

@@ -18,7 +18,7 @@ from receiver.domain.routing import route_at
 from receiver.domain.totals import Totals
 from receiver.pipeline.notices import notice_of
 from receiver.store import listing
-from receiver.store.listing import Filter, Place
+from receiver.store.listing import Cursor, Filter
 from receiver.web import sessions
 from receiver.web.inbox.base import SignedInPages
 from receiver.web.pages import format_datetime, preferred_language
@@ -76,12 +76,12 @@ class InboxPage(SignedInPages):
 
 
 def _read_page(
-    connection: Connection, filter_: Filter, after: Place | None, now: datetime
-) -> tuple[list[Item], Place | None, Totals | None, tuple[Any, Any]]:
+    connection: Connection, filter_: Filter, after: Cursor | None, now: datetime
+) -> tuple[list[Item], Cursor | None, Totals | None, tuple[Any, Any]]:
     """Items, the position where the page ends, totals of what waits (none for resolved items), kinds and accounts."""
-    items, end = listing.page(connection, filter_, after)
+    items, end = listing.list_page(connection, filter_, after)
     totals = None if filter_.state == "resolved" else listing.totals(connection, filter_, now)
-    return items, end, totals, listing.choices(connection)
+    return items, end, totals, listing.list_choices(connection)
 
 
 def _parse_filter(query: Mapping[str, str], session: Session) -> tuple[Filter, bool]:
@@ -98,7 +98,7 @@ def _parse_filter(query: Mapping[str, str], session: Session) -> tuple[Filter, b
     return filter_, is_mine
 
 
-def _parse_position(text: str) -> Place | None:
+def _parse_position(text: str) -> Cursor | None:
     """Where the previous page ended. None, which is the beginning, if the text is invalid."""
     rank, _, rest = text[:MAX_POSITION].partition("~")
     at, _, key = rest.partition("~")
@@ -109,7 +109,7 @@ def _parse_position(text: str) -> Place | None:
     return (int(rank), opened_at, key) if rank in RANKS and opened_at.tzinfo and key else None
 
 
-def _format_query(filter_: Filter, is_mine: bool, end: Place) -> str:
+def _format_query(filter_: Filter, is_mine: bool, end: Cursor) -> str:
     """The query of the next page."""
     rank, opened_at, key = end
     account = f"{filter_.source}:{filter_.account}" if filter_.account else ""

@@ -52,7 +52,9 @@ class SessionPages(SignedInPages):
                 "until": self._format_time(row.expires_at, request),
                 "is_current": row.id == session.id,
             }
-            for row in await self._adapters.database.read(store.of_person, session.person.email, self._adapters.now())
+            for row in await self._adapters.database.read(
+                store.list_of_person, session.person.email, self._adapters.now()
+            )
         ]
         nonce = sessions.make_nonce(self._adapters, session, PAGE)
         return self._render("sessions.html", request, session, rows=rows, nonce=nonce, all_sessions=ALL)
