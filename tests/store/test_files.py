@@ -32,7 +32,7 @@ def other_names(folder: Path) -> dict[str, str]:
     }
 
 
-def test_a_second_process_is_refused_by_whatever_name_it_knows_the_file(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_for_every_name_of_the_file(tmp_path: Path) -> None:
     refused = []
     with lock_database(f"sqlite:///{tmp_path / 'casebell.db'}", None):
         make_private(tmp_path / "casebell.db")
@@ -45,7 +45,7 @@ def test_a_second_process_is_refused_by_whatever_name_it_knows_the_file(tmp_path
     assert sorted(tmp_path.glob("*.lock")) == [tmp_path / "casebell.db.lock"]
 
 
-def test_a_file_that_a_link_will_name_is_locked_under_its_own_name(tmp_path: Path) -> None:
+def test_a_file_behind_a_link_is_locked_under_its_own_name(tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to("casebell.db")  # which is not there yet
 
     with (
@@ -56,7 +56,7 @@ def test_a_file_that_a_link_will_name_is_locked_under_its_own_name(tmp_path: Pat
         pass
 
 
-def test_a_file_with_two_names_is_refused_for_its_log_has_one(tmp_path: Path) -> None:
+def test_a_file_with_hard_links_is_refused(tmp_path: Path) -> None:
     make_private(tmp_path / "casebell.db")
     (tmp_path / "twin.db").hardlink_to(tmp_path / "casebell.db")
 
@@ -68,12 +68,12 @@ def test_a_file_with_two_names_is_refused_for_its_log_has_one(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("what", ["file:casebell.db", "file:casebell.db?uri=true", "casebell.db?mode=ro", ":memory:"])
-def test_what_is_no_plain_path_is_refused(what: str) -> None:
+def test_an_address_that_is_not_a_plain_path_is_refused(what: str) -> None:
     with pytest.raises(ConfigError, match="only the path of a file"):
         sqlite_path(f"sqlite:///{what}")
 
 
-def test_links_that_lead_in_a_circle_are_one_clear_line(tmp_path: Path) -> None:
+def test_a_loop_of_links_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "a.db").symlink_to("b.db")
     (tmp_path / "b.db").symlink_to("a.db")
 
@@ -81,7 +81,7 @@ def test_links_that_lead_in_a_circle_are_one_clear_line(tmp_path: Path) -> None:
         pass
 
 
-async def test_all_files_are_their_owners_only_from_the_beginning(tmp_path: Path) -> None:
+async def test_all_files_are_created_private(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         url, store = f"sqlite:///{tmp_path / 'casebell.db'}", tmp_path / "kept"
@@ -102,7 +102,7 @@ async def test_all_files_are_their_owners_only_from_the_beginning(tmp_path: Path
     assert {"backup.db", "copy.db"} <= set(modes(store))
 
 
-async def test_files_that_others_could_read_are_made_private_at_the_start(tmp_path: Path) -> None:
+async def test_readable_files_are_made_private_at_start(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'casebell.db'}"
     await open_database(url).close()
     (tmp_path / "casebell.db").chmod(0o664)
@@ -111,7 +111,7 @@ async def test_files_that_others_could_read_are_made_private_at_the_start(tmp_pa
     assert modes(tmp_path)["casebell.db"] == "600"
 
 
-async def test_a_copy_into_the_database_itself_is_refused_by_any_name(tmp_path: Path) -> None:
+async def test_a_copy_into_the_same_database_is_refused_for_every_name(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'casebell.db'}"
     await open_database(url).close()
 

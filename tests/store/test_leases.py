@@ -20,13 +20,13 @@ async def renew(database: Database, holder: str, seconds: float = 0) -> bool:
     return await database.write(leases.renew, "sweep", holder, NOW + timedelta(seconds=seconds), LASTS)
 
 
-async def test_a_lease_has_one_holder_until_it_runs_out(database: Database) -> None:
+async def test_a_lease_has_one_holder_until_it_expires(database: Database) -> None:
     taken = [await acquire(database, "a"), await acquire(database, "b", 20), await acquire(database, "b", 21)]
 
     assert taken == [True, False, True]
 
 
-async def test_a_holder_that_lives_keeps_it(database: Database) -> None:
+async def test_a_renewed_lease_is_kept(database: Database) -> None:
     await acquire(database, "a")
     kept = [await renew(database, "a", seconds) for seconds in (15, 30, 45)]
 
@@ -35,14 +35,14 @@ async def test_a_holder_that_lives_keeps_it(database: Database) -> None:
     assert await acquire(database, "a", 60)
 
 
-async def test_who_lost_it_cannot_renew(database: Database) -> None:
+async def test_a_lost_lease_cannot_be_renewed(database: Database) -> None:
     await acquire(database, "a")
 
     assert not await renew(database, "a", 21)
     assert not await renew(database, "b", 1)
 
 
-async def test_what_is_let_go_is_free_at_once_and_only_by_its_holder(database: Database) -> None:
+async def test_only_the_holder_releases_a_lease_and_it_is_free_at_once(database: Database) -> None:
     await acquire(database, "a")
     await database.write(leases.release, "sweep", "b")
     before = await acquire(database, "b", 1)
@@ -51,7 +51,7 @@ async def test_what_is_let_go_is_free_at_once_and_only_by_its_holder(database: D
     assert (before, await acquire(database, "b", 1)) == (False, True)
 
 
-async def test_a_process_alone_ends_all_leases_at_its_start(database: Database) -> None:
+async def test_a_single_process_ends_all_leases_at_start(database: Database) -> None:
     await acquire(database, "killed")
     await database.write(leases.expire_leases, NOW)
 

@@ -49,7 +49,7 @@ async def found(database: Database, wanted: Filter) -> list[str]:
             return references
 
 
-async def test_every_item_is_on_one_page_and_on_one_only(database: Database) -> None:
+async def test_every_item_is_on_exactly_one_page(database: Database) -> None:
     urgencies = ["info", "blocking", "review"]
     await opens(database, *(numbered(n, urgency=urgencies[n % 3]) for n in range(120)))
 
@@ -77,7 +77,7 @@ async def test_every_item_is_on_one_page_and_on_one_only(database: Database) -> 
         ("\\", []),
     ],
 )
-async def test_what_is_looked_for_are_words_of_the_case_and_not_our_own(
+async def test_search_finds_words_of_the_case_and_not_json_keys(
     database: Database, words: str, expected: list[str]
 ) -> None:
     odd = {"quote": 'I have "paid" 50% on Ærø'.replace("Ærø", "ÆRØ"), "key": "getbill:main:debtor-request:4"}
@@ -89,7 +89,7 @@ async def test_what_is_looked_for_are_words_of_the_case_and_not_our_own(
     assert (await database.read(listing.totals, Filter(words=words), NOW)).waiting == len(expected)
 
 
-async def test_what_was_stored_adds_up_as_the_items_themselves_do(database: Database) -> None:
+async def test_stored_stakes_add_up_like_the_items(database: Database) -> None:
     euros = (Money(Decimal("1500.555"), "EUR"), Money(Decimal(1), "EUR"))
     amounts = [*euros, Money(Decimal(99), "DKK"), Money(Decimal(5)), None]
     changes: list[dict[str, Any]] = [{"debt_id": f"d{n}", "amount": amount} for n, amount in enumerate(amounts)]
@@ -107,7 +107,7 @@ async def test_what_was_stored_adds_up_as_the_items_themselves_do(database: Data
     assert (totals.waiting, totals.unknown) == (7, 2)
 
 
-async def test_what_an_older_version_stored_adds_up_too(database: Database) -> None:
+async def test_items_without_a_stored_stake_add_up_too(database: Database) -> None:
     await opens(database, numbered(1), numbered(2, debt_id="other"))
     before = await database.read(listing.totals, Filter(), NOW)
     await database.write(lambda connection: connection.execute(update(item).values(stake=None)))
@@ -115,7 +115,7 @@ async def test_what_an_older_version_stored_adds_up_too(database: Database) -> N
     assert await database.read(listing.totals, Filter(), NOW) == before
 
 
-async def test_totals_are_of_what_waits_whatever_state_is_listed(database: Database) -> None:
+async def test_totals_count_unresolved_items_for_every_filter_of_state(database: Database) -> None:
     await opens(database, numbered(1, debt_id="one"), numbered(2, debt_id="two"), numbered(3, debt_id="three"))
     one, two, _ = await database.read(lambda connection: list(items.list_items(connection)))
     snoozed = replace(one, snoozed_until=NOW + timedelta(days=1))
@@ -129,7 +129,7 @@ async def test_totals_are_of_what_waits_whatever_state_is_listed(database: Datab
     assert (await database.read(items.count_open, NOW + timedelta(days=1)))[0][3] == 2
 
 
-async def test_nothing_at_all_is_no_fault(database: Database) -> None:
+async def test_an_empty_database_has_an_empty_page(database: Database) -> None:
     totals = await database.read(listing.totals, Filter(state="all", mine="anna@creditor.example"), NOW)
 
     assert totals == Totals()

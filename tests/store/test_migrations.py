@@ -118,7 +118,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], dict[st
 
 
 @pytest.mark.parametrize("revision", STEPS)
-async def test_what_an_older_version_stored_is_worked_on_after_the_upgrade(
+async def test_rows_of_an_older_version_are_usable_after_the_upgrade(
     empty_url: str, stored: tuple[list[Any], dict[str, list[dict[str, Any]]]], revision: str
 ) -> None:
     before, rows = stored
@@ -140,7 +140,7 @@ async def test_what_an_older_version_stored_is_worked_on_after_the_upgrade(
     assert is_new == [False]
 
 
-def test_each_step_only_adds_what_the_version_before_need_not_know(empty_url: str) -> None:
+def test_each_migration_only_adds_optional_columns_and_tables(empty_url: str) -> None:
     """So that the version before goes on beside the new one, and can come back (docs/decisions/0022)."""
     with engine_of(empty_url) as engine:
         for revision in STEPS:
@@ -166,7 +166,7 @@ def _schema(engine: sa.Engine) -> dict[str, dict[str, Any]]:
     return {name: {one["name"]: one for one in looks.get_columns(name)} for name in looks.get_table_names()}
 
 
-async def test_a_schema_that_a_newer_version_made_is_left_as_it_is_and_worked_on(
+async def test_a_schema_of_a_newer_version_is_used_unchanged(
     empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as later:
@@ -183,7 +183,7 @@ async def test_a_schema_that_a_newer_version_made_is_left_as_it_is_and_worked_on
         assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all() == ["9000"]
 
 
-def test_another_programs_tables_are_left_as_they_are_and_said_so(empty_url: str) -> None:
+def test_the_tables_of_another_program_are_refused(empty_url: str) -> None:
     with engine_of(empty_url) as engine, engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
         connection.execute(sa.text("INSERT INTO alembic_version VALUES ('7f3a')"))
@@ -193,9 +193,7 @@ def test_another_programs_tables_are_left_as_they_are_and_said_so(empty_url: str
 
 
 @pytest.mark.parametrize("unreleased", ["0017", "202611280000"])
-def test_a_schema_from_before_the_first_release_is_refused_by_its_name_and_left(
-    empty_url: str, unreleased: str
-) -> None:
+def test_an_unreleased_schema_is_refused_by_its_revision(empty_url: str, unreleased: str) -> None:
     store.migrate(empty_url)
     with engine_of(empty_url) as engine, engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = :old"), {"old": unreleased})
@@ -204,7 +202,7 @@ def test_a_schema_from_before_the_first_release_is_refused_by_its_name_and_left(
         store.migrate(empty_url)
 
 
-def test_the_identifier_of_a_migration_is_the_minute_of_its_making_and_there_is_one_head() -> None:
+def test_a_revision_is_the_minute_of_its_creation_and_there_is_one_head() -> None:
     names = [path.name for path in (store.MIGRATIONS / "versions").glob("[0-9]*.py")]
 
     assert [name for name in names if not re.match(r"20\d{10}_\w+\.py$", name)] == []

@@ -34,14 +34,14 @@ async def claim(
     return await database.write(outbox.claim, at(seconds), claim_id, 50, busy, each)
 
 
-async def test_many_changes_that_wait_need_one_delivery(database: Database, item_id: str) -> None:
+async def test_many_changes_share_one_waiting_delivery(database: Database, item_id: str) -> None:
     for _ in range(3):
         await database.write(outbox.enqueue_show, item_id, "slack:C1", "r", NOW)
 
     assert len(await claim(database)) == 1
 
 
-async def test_a_change_during_a_delivery_is_delivered_after_it(database: Database, item_id: str) -> None:
+async def test_a_change_during_a_delivery_is_delivered_next(database: Database, item_id: str) -> None:
     await database.write(outbox.enqueue_show, item_id, "slack:C1", "r", NOW)
     (first,) = await claim(database, "c1")
     await database.write(outbox.enqueue_show, item_id, "slack:C1", "r", NOW)
@@ -54,7 +54,9 @@ async def test_a_change_during_a_delivery_is_delivered_after_it(database: Databa
     assert len(behind) == 1
 
 
-async def test_a_lost_lease_is_taken_up_again_and_marked_doubtful(database: Database, item_id: str) -> None:
+async def test_a_delivery_with_a_lost_lease_is_claimed_again_as_maybe_delivered(
+    database: Database, item_id: str
+) -> None:
     await database.write(outbox.enqueue_show, item_id, "slack:C1", "r", NOW)
     (first,) = await claim(database, "c1")
     (second,) = await claim(database, "c2", seconds=outbox.LEASE.total_seconds() + 1)
@@ -66,7 +68,7 @@ async def test_a_lost_lease_is_taken_up_again_and_marked_doubtful(database: Data
     assert (late, own) == (False, True)
 
 
-async def test_a_refused_try_is_not_doubtful_and_waits(database: Database, item_id: str) -> None:
+async def test_a_refused_attempt_is_not_maybe_delivered_and_waits(database: Database, item_id: str) -> None:
     await database.write(outbox.enqueue_show, item_id, "slack:C1", "r", NOW)
     (first,) = await claim(database, "c1")
 
@@ -80,7 +82,7 @@ async def test_a_refused_try_is_not_doubtful_and_waits(database: Database, item_
     assert not again.maybe_delivered
 
 
-async def test_a_busy_destination_leaves_room_for_the_others(database: Database, item_id: str) -> None:
+async def test_a_busy_destination_leaves_room_for_others(database: Database, item_id: str) -> None:
     for n in range(10):
         await database.write(outbox.enqueue, item_id, f"mail:{n}@x", Show(), NOW)
     for n in range(10):
@@ -92,7 +94,7 @@ async def test_a_busy_destination_leaves_room_for_the_others(database: Database,
     assert len(taken) == 19
 
 
-async def test_a_destination_has_no_more_under_way_than_it_may(database: Database) -> None:
+async def test_a_destination_has_limited_concurrent_deliveries(database: Database) -> None:
     for n in range(6):
         said = SourceSaid(make_snapshot(key=f"getbill:main:debtor_request:{n}"), NOW)
         await database.write(apply_fact, said, NOW, (Route("all", slack=("C1",)),))
@@ -103,7 +105,7 @@ async def test_a_destination_has_no_more_under_way_than_it_may(database: Databas
     assert (taken, later) == ([4, 0], 4)
 
 
-async def test_what_is_dead_stays_dead(database: Database, item_id: str) -> None:
+async def test_a_dead_delivery_is_not_claimed(database: Database, item_id: str) -> None:
     await database.write(outbox.enqueue_show, item_id, "slack:C1", "r", NOW)
     (row,) = await claim(database, "c1")
     await database.write(outbox.mark_dead, row.id, "c1", "channel_not_found", NOW)

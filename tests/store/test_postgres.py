@@ -19,7 +19,7 @@ from receiver.store.events import Arrival
 from receiver.store.postgres import PostgresDatabase, postgres_url
 from tests import postgres as postgres_server
 from tests.harness import ROOT, free_port
-from tests.store.events import add, ids
+from tests.store.event_rows import add, ids
 
 pytestmark = pytest.mark.anyio
 TWO_HOURS_S = 7_200.0
@@ -40,9 +40,7 @@ async def claimed(database: PostgresDatabase, claim_id: str) -> int:
 
 
 @pytest.mark.parametrize("ahead_s", [TWO_HOURS_S, -TWO_HOURS_S], ids=["ahead", "behind"])
-async def test_a_replica_whose_clock_is_two_hours_off_neither_steals_nor_holds(
-    postgres_url: str, ahead_s: float
-) -> None:
+async def test_a_replica_with_a_wrong_clock_respects_leases(postgres_url: str, ahead_s: float) -> None:
     def lease_s(connection: Connection) -> float:
         us = "lease_until - CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
         return float(connection.execute(text(f"SELECT ({us}) / 1000000.0 FROM event")).scalar_one())
@@ -59,7 +57,7 @@ async def test_a_replica_whose_clock_is_two_hours_off_neither_steals_nor_holds(
     assert 50 < held_for_s <= events.LEASE.total_seconds()
 
 
-async def test_the_clock_is_the_servers_and_goes_on(postgres_url: str) -> None:
+async def test_the_clock_is_that_of_the_server(postgres_url: str) -> None:
     now = 1_000.0
     database = PostgresDatabase(make_url(postgres_url).set(drivername="postgresql+psycopg"), lambda: now)
     before = database.now()
@@ -73,7 +71,7 @@ async def test_the_clock_is_the_servers_and_goes_on(postgres_url: str) -> None:
     assert looked - before < timedelta(minutes=1)
 
 
-async def test_two_transactions_in_each_others_way_are_both_done(postgres_url: str) -> None:
+async def test_conflicting_transactions_are_both_committed(postgres_url: str) -> None:
     """A deadlock: the server ends one of the two, and it is run again."""
     both = asyncio.Barrier(2)
     loop = asyncio.get_running_loop()
@@ -97,7 +95,7 @@ async def test_two_transactions_in_each_others_way_are_both_done(postgres_url: s
     assert len(runs) in {3, 4}  # both, when the server looks at both at the same moment
 
 
-async def test_a_server_that_went_away_is_said_to_be_and_comes_back_by_itself() -> None:
+async def test_an_absent_server_raises_retry_later_and_recovers() -> None:
     try:
         with postgres_server.own_server() as server:
             database = open_database(server.url("postgres"))
@@ -120,7 +118,7 @@ async def test_a_server_that_went_away_is_said_to_be_and_comes_back_by_itself() 
     assert found == {"before", "after"}
 
 
-async def test_a_transaction_of_a_process_that_hangs_is_ended(postgres_url: str) -> None:
+async def test_the_transaction_of_a_hanging_process_is_ended(postgres_url: str) -> None:
     def limits(connection: Connection) -> list[str]:
         names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
         return [str(connection.execute(text(f"SHOW {name}")).scalar_one()) for name in names]
@@ -129,7 +127,7 @@ async def test_a_transaction_of_a_process_that_hangs_is_ended(postgres_url: str)
         assert await database.write(limits) == await database.read(limits) == ["30s", "10s", "1min"]
 
 
-async def test_processes_that_start_together_migrate_once(postgres: str) -> None:
+async def test_replicas_that_start_together_migrate_once(postgres: str) -> None:
     code = "import sys; from receiver.store.database import migrate; migrate(sys.argv[1])"
     with postgres_server.fresh_database(postgres, is_migrated=False) as url:
         words = [sys.executable, "-c", code, url]
@@ -141,12 +139,12 @@ async def test_processes_that_start_together_migrate_once(postgres: str) -> None
     assert (ended, ready) == ([0, 0, 0], True)
 
 
-async def test_a_command_on_an_empty_database_says_what_makes_it(postgres: str) -> None:
+async def test_opening_an_empty_database_says_how_to_create_it(postgres: str) -> None:
     with postgres_server.fresh_database(postgres, is_migrated=False) as url, pytest.raises(ConfigError, match="serve"):
         open_existing(url)
 
 
-def test_a_password_is_never_in_what_went_wrong() -> None:
+def test_errors_never_contain_the_password() -> None:
     with pytest.raises(RetryLaterError) as away:
         open_database(f"postgresql://casebell:s3cret-word@127.0.0.1:{free_port()}/casebell")
     with pytest.raises(ConfigError) as odd:

@@ -26,7 +26,7 @@ async def records(database: Database) -> list[receivables.Record]:
     return await database.read(receivables.list_by_reference, REFERENCE)
 
 
-async def test_what_is_news_is_written_and_nothing_else(database: Database) -> None:
+async def test_only_changes_are_written(database: Database) -> None:
     first = await database.write(receivables.save, [debt(), case()], NOW)
     again = await database.write(receivables.save, [debt(), case()], LATER)
     changed = await database.write(receivables.save, [debt(standing=("paid",))], LATER)
@@ -37,21 +37,21 @@ async def test_what_is_news_is_written_and_nothing_else(database: Database) -> N
     assert found["getbill"].said.standing == ("paid",)
 
 
-async def test_a_slow_answer_never_beats_a_newer_one(database: Database) -> None:
+async def test_an_older_answer_never_replaces_a_newer_one(database: Database) -> None:
     await database.write(receivables.save, [debt(standing=("paid",))], LATER)
 
     assert await database.write(receivables.save, [debt()], NOW) == set()
     assert [record.said.standing for record in await records(database)] == [("paid",)]
 
 
-async def test_what_a_shorter_answer_leaves_out_is_no_news(database: Database) -> None:
+async def test_fields_missing_from_a_shorter_answer_are_no_change(database: Database) -> None:
     await database.write(receivables.save, [debt()], NOW)
     shorter = debt(debtor=None, name=None, amounts=(Money(Decimal(1500)),))
 
     assert await database.write(receivables.save, [shorter], LATER) == set()
 
 
-async def test_a_record_that_is_about_something_else_now_is_not_about_it_any_more(database: Database) -> None:
+async def test_a_record_with_a_new_reference_loses_the_old_one(database: Database) -> None:
     await database.write(receivables.save, [debt()], NOW)
 
     changed = await database.write(receivables.save, [debt(reference="INV-9")], LATER)
@@ -60,7 +60,7 @@ async def test_a_record_that_is_about_something_else_now_is_not_about_it_any_mor
     assert await records(database) == []
 
 
-async def test_what_a_whole_list_leaves_out_is_forgotten_at_the_second_time(database: Database) -> None:
+async def test_a_record_missing_from_two_complete_lists_is_deleted(database: Database) -> None:
     await database.write(receivables.save, [debt(), case()], NOW)
     once = await database.write(receivables.delete_unlisted, "getbill", "main", frozenset(), LATER)
     await database.write(receivables.save, [debt()], LATER)
@@ -71,14 +71,14 @@ async def test_what_a_whole_list_leaves_out_is_forgotten_at_the_second_time(data
     assert [record.said.source for record in await records(database)] == ["debitura"]
 
 
-async def test_references_that_several_know_are_found_by_what_changed_since(database: Database) -> None:
+async def test_shared_references_are_listed_by_their_last_change(database: Database) -> None:
     await database.write(receivables.save, [debt(), case(), debt(key="k2", reference="ALONE")], NOW)
     shared = [await database.read(receivables.list_shared_since, since) for since in (None, NOW, LATER)]
 
     assert shared == [[REFERENCE], [REFERENCE], []]
 
 
-async def test_a_conflict_goes_its_way_in_either_database(database: Database) -> None:
+async def test_a_conflict_opens_and_closes_in_either_database(database: Database) -> None:
     await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
     await database.write(matching._save, [debt(), case()], NOW, NOW, ROUTES)
     for source in ("getbill", "debitura"):

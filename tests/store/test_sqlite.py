@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from receiver.errors import ConfigError, RetryLaterError
 from receiver.store.database import Database, open_database, sqlite_path
 from receiver.store.sqlite import FileLock
-from tests.store.events import add, ids
+from tests.store.event_rows import add, ids
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +23,7 @@ async def database(sqlite_url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
-async def test_a_store_that_cannot_commit_says_so_and_heals(database: Database, tmp_path: Path) -> None:
+async def test_a_failed_commit_is_reported_and_the_writer_recovers(database: Database, tmp_path: Path) -> None:
     blocker = sqlite3.connect(tmp_path / "casebell.db", isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
     try:
@@ -36,14 +36,14 @@ async def test_a_store_that_cannot_commit_says_so_and_heals(database: Database, 
     assert await database.write(add, "e2") == "e2"
 
 
-async def test_the_writer_promises_durability_across_a_power_cut(database: Database) -> None:
+async def test_the_writer_syncs_every_commit(database: Database) -> None:
     def promises(connection: Connection) -> tuple[object, ...]:
         return tuple(connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous"))
 
     assert await database.write(promises) == ("wal", 2)
 
 
-async def test_writes_that_wait_together_share_a_commit(database: Database) -> None:
+async def test_waiting_writes_share_a_commit(database: Database) -> None:
     def commits(connection: Connection) -> int:
         return int(connection.execute(text("PRAGMA data_version")).scalar_one())
 
@@ -56,7 +56,7 @@ async def test_writes_that_wait_together_share_a_commit(database: Database) -> N
     assert after - before < 200
 
 
-async def test_a_second_process_is_refused_with_the_first_ones_number(tmp_path: Path) -> None:
+async def test_a_second_process_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
     first = FileLock(tmp_path / "casebell.db")
     first.write({"url": "http://127.0.0.1:8080"})
 
@@ -70,6 +70,6 @@ async def test_a_second_process_is_refused_with_the_first_ones_number(tmp_path: 
     assert FileLock.holder(tmp_path / "casebell.db") is None
 
 
-def test_an_address_that_is_not_served_is_told_what_would_be() -> None:
+def test_an_unsupported_address_is_refused_with_an_example() -> None:
     with pytest.raises(ConfigError, match=r"sqlite:///casebell\.db"):
         sqlite_path("mysql://host/db")

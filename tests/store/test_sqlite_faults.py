@@ -53,7 +53,7 @@ def files_of_this_process_stay_below(most_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-async def test_a_disk_that_takes_nothing_more_is_told_and_heals(database: Database) -> None:
+async def test_a_full_disk_is_reported_and_writes_recover(database: Database) -> None:
     await database.write(add, "before")
     assert await database.read(events) == {"before"}
 
@@ -66,7 +66,7 @@ async def test_a_disk_that_takes_nothing_more_is_told_and_heals(database: Databa
     assert await database.read(events) == {"before", "after"}
 
 
-async def test_a_quiet_moment_on_a_full_disk_does_not_end_the_writer(
+async def test_a_checkpoint_on_a_full_disk_does_not_end_the_writer(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Folding the log into the file fails there too; the writer's thread must outlive that."""
@@ -81,7 +81,7 @@ async def test_a_quiet_moment_on_a_full_disk_does_not_end_the_writer(
     assert await database.write(add, "after") == "after"
 
 
-async def test_a_full_database_is_told_and_heals(database: Database) -> None:
+async def test_a_full_database_is_reported_and_writes_recover(database: Database) -> None:
     assert isinstance(database, SqliteDatabase)
     pages = ["1"]
 
@@ -97,9 +97,7 @@ async def test_a_full_database_is_told_and_heals(database: Database) -> None:
 
 
 @pytest.mark.parametrize("what", ["casebell.db", "casebell.db-wal"])
-async def test_a_file_that_was_moved_away_takes_nothing_and_is_welcome_back(
-    database: Database, tmp_path: Path, what: str
-) -> None:
+async def test_a_moved_file_is_not_written_until_it_is_back(database: Database, tmp_path: Path, what: str) -> None:
     await database.write(add, "before")
     (tmp_path / what).rename(tmp_path / "elsewhere")
 
@@ -117,7 +115,7 @@ async def test_a_file_that_was_moved_away_takes_nothing_and_is_welcome_back(
     assert await database.read(events) >= {"before", "after"}
 
 
-async def test_a_log_that_was_deleted_loses_nothing_that_was_answered(database: Database, tmp_path: Path) -> None:
+async def test_a_deleted_wal_loses_no_answered_write(database: Database, tmp_path: Path) -> None:
     await database.write(add, "before")
     for end in ("-wal", "-shm"):
         file_of(tmp_path).with_name(f"casebell.db{end}").unlink()
@@ -130,7 +128,7 @@ async def test_a_log_that_was_deleted_loses_nothing_that_was_answered(database: 
         assert {row[0] for row in other.execute("SELECT event_id FROM event")} >= {"before", "after"}
 
 
-async def test_another_file_in_its_place_is_read_and_written_from_then_on(tmp_path: Path, sqlite_url: str) -> None:
+async def test_a_replaced_file_is_used_from_then_on(tmp_path: Path, sqlite_url: str) -> None:
     """As an operator restores a backup without a restart."""
     first = open_database(sqlite_url)
     await first.write(add, "in the backup")
@@ -152,7 +150,7 @@ async def test_another_file_in_its_place_is_read_and_written_from_then_on(tmp_pa
     assert found == {"in the backup", "after"}
 
 
-async def test_what_is_erased_is_overwritten_in_the_file(database: Database, tmp_path: Path) -> None:
+async def test_deleted_content_is_overwritten_in_the_file(database: Database, tmp_path: Path) -> None:
     marked = b"MARK OF A DEBTOR"
 
     def add_marked(connection: Connection) -> None:
@@ -166,7 +164,7 @@ async def test_what_is_erased_is_overwritten_in_the_file(database: Database, tmp
     assert marked not in file_of(tmp_path).read_bytes()
 
 
-async def test_an_error_does_not_quote_what_was_to_be_stored(database: Database) -> None:
+async def test_errors_do_not_contain_stored_values(database: Database) -> None:
     await database.write(add, "same")
 
     with pytest.raises(Exception, match="UNIQUE") as failed:

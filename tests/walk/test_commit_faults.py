@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from receiver.errors import RetryLaterError
 from receiver.store.database import Database, open_database
 from receiver.store.sqlite import FileLock
-from tests.store.events import add, ids
+from tests.store.event_rows import add, ids
 
 pytestmark = pytest.mark.anyio
 

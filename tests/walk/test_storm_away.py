@@ -17,9 +17,9 @@ from receiver.store.claim_policy import Batch
 from receiver.store.database import Database
 from tests.factories import NOW, make_snapshot
 from tests.office import office
-from tests.store.storms import PACES, ROOM, ROUTES, at
-from tests.store.storms import come as come_in
-from tests.store.storms import key as key_of
+from tests.store.alert_groups import PACES, ROOM, ROUTES, at
+from tests.store.alert_groups import come as come_in
+from tests.store.alert_groups import key as key_of
 from tests.walk.alerts import BURST, come, decided, turn
 
 pytestmark = pytest.mark.anyio

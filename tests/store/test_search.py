@@ -25,9 +25,7 @@ REFERENCES = ("ÅRHUS-10", "ÅRHUS-1", "übung-1", "50%_x", "INV-1")
         ("%", []),
     ],
 )
-async def test_a_reference_is_found_in_whatever_case_with_letters_of_any_language(
-    database: Database, typed: str, found: list[str]
-) -> None:
+async def test_a_reference_is_found_in_any_case_and_alphabet(database: Database, typed: str, found: list[str]) -> None:
     told = [make_snapshot(key=f"getbill:main:ai_detection:{n}", reference=one) for n, one in enumerate(REFERENCES)]
     await database.write(apply_facts, [SourceSaid(one, NOW) for one in told], NOW, ())
 

@@ -43,7 +43,7 @@ def nothing(_table: str, _done: int, _total: int) -> None:
     pass
 
 
-async def test_a_backup_of_a_store_in_use_is_a_store(database: Database, database_url: str, tmp_path: Path) -> None:
+async def test_a_backup_of_a_database_in_use_is_complete(database: Database, database_url: str, tmp_path: Path) -> None:
     await fill(database)
 
     counted = backup.back_up(database_url, tmp_path / "backup" / "casebell.db")
@@ -56,7 +56,7 @@ async def test_a_backup_of_a_store_in_use_is_a_store(database: Database, databas
     assert [path.name for path in (tmp_path / "backup").iterdir() if path.name.startswith(".")] == []
 
 
-async def test_a_backup_overwrites_nothing(sqlite_url: str, tmp_path: Path) -> None:
+async def test_a_backup_never_overwrites_a_file(sqlite_url: str, tmp_path: Path) -> None:
     (tmp_path / "there").write_text("mine")
 
     with pytest.raises(ConfigError, match="never overwrites"):
@@ -65,7 +65,7 @@ async def test_a_backup_overwrites_nothing(sqlite_url: str, tmp_path: Path) -> N
     assert (tmp_path / "there").read_text() == "mine"
 
 
-async def test_a_damaged_backup_is_not_called_whole(sqlite_url: str, tmp_path: Path) -> None:
+async def test_a_damaged_backup_fails_verification(sqlite_url: str, tmp_path: Path) -> None:
     database = open_database(sqlite_url)
     await fill(database)
     await database.close()
@@ -78,7 +78,7 @@ async def test_a_damaged_backup_is_not_called_whole(sqlite_url: str, tmp_path: P
         backup.verify(tmp_path / "backup.db")
 
 
-async def test_a_move_carries_everything_and_numbers_go_on(sqlite_url: str, postgres_url: str) -> None:
+async def test_a_copy_contains_every_row_and_ids_continue(sqlite_url: str, postgres_url: str) -> None:
     before = open_database(sqlite_url)
     await fill(before)
     there = await listed(before)
@@ -94,7 +94,7 @@ async def test_a_move_carries_everything_and_numbers_go_on(sqlite_url: str, post
     await after.close()
 
 
-async def test_a_move_that_was_cut_off_is_finished_by_the_next(sqlite_url: str, postgres_url: str) -> None:
+async def test_an_interrupted_copy_is_completed_by_the_next(sqlite_url: str, postgres_url: str) -> None:
     before = open_database(sqlite_url)
     await fill(before)
     await before.close()
@@ -118,7 +118,7 @@ async def test_a_move_that_was_cut_off_is_finished_by_the_next(sqlite_url: str, 
     assert states == {make_snapshot().reference}
 
 
-async def test_a_target_with_rows_of_its_own_is_refused(sqlite_url: str, postgres_url: str) -> None:
+async def test_a_target_with_other_rows_is_refused(sqlite_url: str, postgres_url: str) -> None:
     database = open_database(sqlite_url)
     await database.close()
     other = open_database(postgres_url)
@@ -129,7 +129,7 @@ async def test_a_target_with_rows_of_its_own_is_refused(sqlite_url: str, postgre
         backup.copy_to(sqlite_url, postgres_url, nothing)
 
 
-async def test_a_store_is_not_copied_onto_itself(sqlite_url: str) -> None:
+async def test_a_database_is_not_copied_onto_itself(sqlite_url: str) -> None:
     migrate(sqlite_url)
 
     with pytest.raises(ConfigError, match="in use already"):

@@ -66,7 +66,7 @@ async def finish_all(database: Database, claim_id: str, seconds: float) -> None:
         await database.write(outbox.finish, id_, claim_id, at(seconds))
 
 
-async def test_a_sick_channel_is_left_alone_and_no_other_is(database: Database, item_ids: list[str]) -> None:
+async def test_only_the_failing_channel_is_paused(database: Database, item_ids: list[str]) -> None:
     await put(database, item_ids, "slack:C1")
     await put(database, item_ids, "slack:C2")
     await put(database, item_ids, "mail:a@x")
@@ -76,7 +76,7 @@ async def test_a_sick_channel_is_left_alone_and_no_other_is(database: Database, 
     assert sorted(destination for destination, _ in await take(database)) == ["mail:a@x", "slack:C2"]
 
 
-async def test_what_refuses_the_workspace_holds_every_channel_and_not_mail(
+async def test_a_failure_of_the_workspace_pauses_all_channels_and_not_mail(
     database: Database, item_ids: list[str]
 ) -> None:
     await put(database, item_ids, "slack:C1")
@@ -87,7 +87,7 @@ async def test_what_refuses_the_workspace_holds_every_channel_and_not_mail(
     assert [destination for destination, _ in await take(database)] == ["mail:a@x"]
 
 
-async def test_of_many_claimers_one_gets_the_probe_and_its_success_lets_all_through(
+async def test_one_of_many_claimers_gets_the_probe_and_its_success_closes_the_breaker(
     database: Database, item_ids: list[str]
 ) -> None:
     for channel in ("C1", "C2", "C3"):
@@ -104,7 +104,7 @@ async def test_of_many_claimers_one_gets_the_probe_and_its_success_lets_all_thro
     assert len(await take(database, 33, "all")) == 2
 
 
-async def test_a_probe_whose_claimer_died_is_followed_by_another(database: Database, item_ids: list[str]) -> None:
+async def test_a_lost_probe_is_followed_by_another(database: Database, item_ids: list[str]) -> None:
     await put(database, item_ids, "mail:a@x")
     await hear(database, "mail:a@x", DOWN)
 
@@ -125,7 +125,9 @@ async def test_waiting_behind_a_breaker_costs_no_attempt(database: Database, ite
     assert row.attempts == 0
 
 
-async def test_a_pause_for_posting_does_not_hold_what_came_of_a_click(database: Database, item_ids: list[str]) -> None:
+async def test_a_pause_of_posting_does_not_delay_interactive_deliveries(
+    database: Database, item_ids: list[str]
+) -> None:
     await put(database, item_ids, "slack:C1")
     await put(database, item_ids, "slack:C1/U1", payload=Reply())
     await hear(database, "slack:C1", RetryLaterError("ratelimited", after_s=60.0, reach="pace"))
@@ -133,9 +135,7 @@ async def test_a_pause_for_posting_does_not_hold_what_came_of_a_click(database: 
     assert [destination for destination, _ in await take(database)] == ["slack:C1/U1"]
 
 
-async def test_a_channel_gets_one_alert_at_a_time_and_no_more_than_its_pace(
-    database: Database, item_ids: list[str]
-) -> None:
+async def test_a_channel_gets_one_alert_at_a_time_within_its_pace(database: Database, item_ids: list[str]) -> None:
     paces = Paces(Pace(1.0, 3), Pace(10.0, 50))
     await put(database, item_ids, "slack:C1", 8)
     taken = []
@@ -148,9 +148,7 @@ async def test_a_channel_gets_one_alert_at_a_time_and_no_more_than_its_pace(
     assert len(taken) == 3 + 2  # the burst, and one a second
 
 
-async def test_the_mail_server_gets_no_more_than_its_pace_over_all_addresses(
-    database: Database, item_ids: list[str]
-) -> None:
+async def test_the_pace_of_mail_counts_all_addresses(database: Database, item_ids: list[str]) -> None:
     for n in range(8):
         await put(database, item_ids, f"mail:{n}@x")
     paces = Paces(Pace(1.0, 5), Pace(2.0, 3))
@@ -162,7 +160,7 @@ async def test_the_mail_server_gets_no_more_than_its_pace_over_all_addresses(
     assert [len(first), len(second), len(third)] == [3, 0, 2]
 
 
-async def test_what_came_of_a_click_overtakes_a_backlog_of_alerts(database: Database, item_ids: list[str]) -> None:
+async def test_interactive_deliveries_overtake_a_backlog_of_alerts(database: Database, item_ids: list[str]) -> None:
     paces = Paces(Pace(1.0, 1), Pace(1.0, 1))
     await put(database, item_ids, "slack:C1", 7)
     await take(database, 0, "alert", paces)
@@ -177,9 +175,7 @@ async def test_what_came_of_a_click_overtakes_a_backlog_of_alerts(database: Data
     assert [delivery.item_id for delivery, _ in turn.claimed] == [item_ids[7]]
 
 
-async def test_what_waited_for_another_try_is_due_when_its_breaker_closes(
-    database: Database, item_ids: list[str]
-) -> None:
+async def test_delayed_deliveries_are_due_when_their_breaker_closes(database: Database, item_ids: list[str]) -> None:
     await put(database, item_ids, "mail:a@x", 2)
     await take(database, 0, "c")
     await database.write(
@@ -193,9 +189,7 @@ async def test_what_waited_for_another_try_is_due_when_its_breaker_closes(
     assert len(await take(database, 32, "after")) == 2
 
 
-async def test_a_lease_that_is_renewed_is_kept_and_one_that_ran_out_is_counted(
-    database: Database, item_ids: list[str]
-) -> None:
+async def test_a_renewed_lease_is_kept_and_an_expired_one_is_counted(database: Database, item_ids: list[str]) -> None:
     await put(database, item_ids, "mail:a@x", 2)
     await take(database, 0, "c")
     long = outbox.LEASE.total_seconds()
@@ -209,7 +203,7 @@ async def test_a_lease_that_is_renewed_is_kept_and_one_that_ran_out_is_counted(
     ]
 
 
-async def test_what_nobody_may_try_any_more_is_found_by_its_age(database: Database, item_ids: list[str]) -> None:
+async def test_overdue_deliveries_are_found_by_their_age(database: Database, item_ids: list[str]) -> None:
     await put(database, item_ids, "getbill:main", payload=Command())
     await put(database, item_ids, "mail:a@x")
     four_hours, three_days = timedelta(hours=4), timedelta(days=3)
@@ -224,7 +218,7 @@ async def test_what_nobody_may_try_any_more_is_found_by_its_age(database: Databa
     assert await overdue(timedelta(days=4)) == [payloads.COMMAND, payloads.SHOW]
 
 
-async def test_a_pause_that_slack_asked_for_saves_nothing_up(database: Database, item_ids: list[str]) -> None:
+async def test_a_pause_requested_by_slack_empties_the_bucket(database: Database, item_ids: list[str]) -> None:
     paces = Paces(slack=Pace(1.0, 5))
     await put(database, item_ids, "slack:C1", count=8)
     asked = RetryLaterError("ratelimited", after_s=10.0, reach="pace")

@@ -16,7 +16,7 @@ from receiver.store.messages import PostedMessage
 from receiver.store.schema import alert_group as group_rows
 from receiver.store.schema import outbox as rows
 from tests.factories import NOW, make_snapshot
-from tests.store.storms import PACES, ROOM, ROUTES, at, come, key
+from tests.store.alert_groups import PACES, ROOM, ROUTES, at, come, key
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +51,7 @@ async def storms_of(database: Database) -> list[Any]:
     return await database.read(lambda c: list(c.execute(select(group_rows).order_by(group_rows.c.id))))
 
 
-async def test_what_is_above_the_burst_waits_for_one_message_and_the_rest_rings(database: Database) -> None:
+async def test_alerts_above_the_burst_share_one_message(database: Database) -> None:
     await come(database, *range(5))
     first = await take(database)
 
@@ -59,7 +59,7 @@ async def test_what_is_above_the_burst_waits_for_one_message_and_the_rest_rings(
     assert await standing(database) == [("due", 0)] * 3 + [("grouped", 1)] * 2
 
 
-async def test_up_to_the_burst_nothing_is_different(database: Database) -> None:
+async def test_alerts_within_the_burst_are_sent_alone(database: Database) -> None:
     await come(database, *range(3))
     await take(database)
 
@@ -75,7 +75,7 @@ async def test_two_replicas_count_the_same_alerts_once(database: Database) -> No
     assert len(await storms_of(database)) == 1
 
 
-async def test_all_belong_to_the_storm_until_it_is_calm_and_then_the_next_rings(database: Database) -> None:
+async def test_alerts_join_the_group_until_the_bucket_is_full_again(database: Database) -> None:
     await come(database, *range(5))
     await take(database)
     await come(database, "soon", seconds=30)
@@ -86,7 +86,7 @@ async def test_all_belong_to_the_storm_until_it_is_calm_and_then_the_next_rings(
     assert [storm for _, storm in await standing(database)] == [0, 0, 0, 1, 1, 1, 0]
 
 
-async def test_a_steady_trickle_ends_a_storm_although_it_never_stops(database: Database) -> None:
+async def test_a_steady_trickle_ends_a_group(database: Database) -> None:
     await come(database, *range(5))
     await take(database)
     for seconds in range(40, 401, 40):
@@ -97,7 +97,7 @@ async def test_a_steady_trickle_ends_a_storm_although_it_never_stops(database: D
     assert last == [0, 0, 0]
 
 
-async def test_below_a_message_that_stands_the_rest_follows_at_once(database: Database) -> None:
+async def test_alerts_of_a_group_with_a_message_go_to_its_thread_at_once(database: Database) -> None:
     await come(database, *range(5))
     await take(database)
     await database.write(_draw, 1, "C1/9.0")
@@ -115,7 +115,7 @@ async def test_below_a_message_that_stands_the_rest_follows_at_once(database: Da
     assert "grouped" not in [state for state, _ in await standing(database)]
 
 
-async def test_a_redraw_costs_no_token_and_is_no_part_of_a_storm(database: Database) -> None:
+async def test_an_update_takes_no_token_and_joins_no_group(database: Database) -> None:
     await come(database, *range(5))
     for n in range(5):
         item = await item_of(database, n)
@@ -127,7 +127,7 @@ async def test_a_redraw_costs_no_token_and_is_no_part_of_a_storm(database: Datab
     assert [storm for _, storm in await standing(database)] == [0] * 8
 
 
-async def test_another_channel_has_a_bucket_of_its_own(database: Database) -> None:
+async def test_each_channel_has_its_own_bucket(database: Database) -> None:
     both = (Route("disputes", slack=("C1", "C2")),)
     for n in range(5):
         await database.write(apply_fact, SourceSaid(make_snapshot(key=key(n)), NOW), NOW, both)
@@ -137,7 +137,7 @@ async def test_another_channel_has_a_bucket_of_its_own(database: Database) -> No
     assert (await storms_of(database))[0].destination == "slack:C1"
 
 
-async def test_its_message_is_redrawn_when_something_was_decided_but_not_all_the_time(database: Database) -> None:
+async def test_the_group_message_is_updated_at_a_limited_rate(database: Database) -> None:
     await come(database, *range(6))
     await take(database)
     await database.write(_draw, 1, "C1/9.0")
@@ -152,7 +152,7 @@ async def test_its_message_is_redrawn_when_something_was_decided_but_not_all_the
     assert (storm_row.state, storm_row.is_interactive) == ("due", True)
 
 
-async def test_a_storm_that_died_is_tried_again_and_its_alerts_stay_together(database: Database) -> None:
+async def test_a_dead_group_message_is_retried_and_its_alerts_wait(database: Database) -> None:
     await come(database, *range(5))
     await take(database)
     (row_id,) = await database.read(
@@ -166,7 +166,7 @@ async def test_a_storm_that_died_is_tried_again_and_its_alerts_stay_together(dat
     assert [state for state, _ in await standing(database)][-2:] == ["grouped", "grouped"]
 
 
-async def test_a_storm_is_over_when_all_is_decided_and_shown_to_be(database: Database) -> None:
+async def test_a_group_ends_when_all_its_items_are_decided_and_shown(database: Database) -> None:
     await come(database, *range(5))
     await take(database)
     await finish_all(database)

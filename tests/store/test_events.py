@@ -37,7 +37,7 @@ async def test_the_same_event_id_of_another_source_is_another_event(database: Da
     assert are_new == [True, True]
 
 
-async def test_a_claimed_row_is_nobody_elses_until_its_lease_ends(database: Database) -> None:
+async def test_a_claimed_event_is_claimed_again_only_after_its_lease(database: Database) -> None:
     await database.write(events.append, [arrival("e1")])
 
     first = await claim(database, "c1")
@@ -48,7 +48,7 @@ async def test_a_claimed_row_is_nobody_elses_until_its_lease_ends(database: Data
     assert [rows[0].attempts for rows in (first, third)] == [1, 2]
 
 
-async def test_who_lost_the_lease_cannot_finish_the_row(database: Database) -> None:
+async def test_a_lost_lease_cannot_finish_the_event(database: Database) -> None:
     await database.write(events.append, [arrival("e1")])
     (row,) = await claim(database, "c1")
     await claim(database, "c2", seconds=61)
@@ -58,7 +58,7 @@ async def test_who_lost_the_lease_cannot_finish_the_row(database: Database) -> N
     assert await database.read(events.counts) == {"new": 1}
 
 
-async def test_a_released_row_waits_until_it_is_due(database: Database) -> None:
+async def test_a_released_event_waits_until_it_is_due(database: Database) -> None:
     await database.write(events.append, [arrival("e1")])
     (row,) = await claim(database, "c1")
     await database.write(events.release, [row.id], "c1", NOW + timedelta(seconds=30), "server_error")
@@ -67,7 +67,7 @@ async def test_a_released_row_waits_until_it_is_due(database: Database) -> None:
     assert len(await claim(database, "c3", seconds=31)) == 1
 
 
-async def test_putting_back_is_no_attempt(database: Database) -> None:
+async def test_a_release_does_not_count_as_an_attempt(database: Database) -> None:
     """A source that is down for hours must not use up what an event has."""
     await database.write(events.append, [arrival("e1")])
     for n in range(events.MAX_ATTEMPTS + 2):
@@ -79,7 +79,7 @@ async def test_putting_back_is_no_attempt(database: Database) -> None:
     assert row.attempts == 1
 
 
-async def test_what_was_never_finished_is_taken_alone_and_behind_the_others(database: Database) -> None:
+async def test_suspects_are_claimed_alone_and_last(database: Database) -> None:
     """One of a batch killed the process, again and again; the others must not die with it."""
     await database.write(events.append, [arrival("e1"), arrival("e2")])
     died = [await claim(database, f"c{n}", seconds=61 * n) for n in range(events.SUSPECT_AFTER)]
@@ -92,7 +92,7 @@ async def test_what_was_never_finished_is_taken_alone_and_behind_the_others(data
     assert ([row.attempts for row in fresh], [row.attempts for row in alone]) == ([1], [events.SUSPECT_AFTER + 1])
 
 
-async def test_a_lease_that_is_renewed_lasts_and_a_lost_one_stays_lost(database: Database) -> None:
+async def test_a_renewed_lease_lasts_and_a_lost_one_stays_lost(database: Database) -> None:
     await database.write(events.append, [arrival("e1")])
     (row,) = await claim(database, "c1")
 
@@ -103,7 +103,7 @@ async def test_a_lease_that_is_renewed_lasts_and_a_lost_one_stays_lost(database:
     assert len(await claim(database, "c3", seconds=111)) == 1
 
 
-async def test_what_nobody_can_read_is_set_aside_with_its_reason(database: Database) -> None:
+async def test_an_unreadable_event_is_quarantined_with_its_reason(database: Database) -> None:
     await database.write(events.append, [arrival("e1")])
     (row,) = await claim(database, "c1")
     await database.write(events.quarantine, row.id, "c1", "not JSON", NOW)
@@ -112,7 +112,7 @@ async def test_what_nobody_can_read_is_set_aside_with_its_reason(database: Datab
     assert await database.read(events.find_state, "getbill", "e1") == ("quarantined", "not JSON")
 
 
-async def test_bytes_come_back_as_they_were_sent(database: Database) -> None:
+async def test_the_body_is_stored_unchanged(database: Database) -> None:
     body = bytes(range(256))
 
     def stored(connection: Connection) -> bytes:

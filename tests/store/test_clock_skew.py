@@ -32,7 +32,7 @@ async def test_an_event_from_the_future_is_due_now(database: Database) -> None:
     assert len(await database.write(*claim)) == 1
 
 
-async def test_a_lease_that_ends_in_two_hours_ends_now(database: Database) -> None:
+async def test_a_lease_from_the_future_ends_now(database: Database) -> None:
     await store(database, "e1")
     await database.write(events.claim, ("getbill",), "main", LATER, "killed", 10)
 
@@ -41,7 +41,7 @@ async def test_a_lease_that_ends_in_two_hours_ends_now(database: Database) -> No
     assert len(await database.write(events.claim, ("getbill",), "main", SOON, "c", 10)) == 1
 
 
-async def test_a_delivery_keeps_how_long_it_was_to_wait(database: Database) -> None:
+async def test_a_delivery_keeps_the_length_of_its_wait(database: Database) -> None:
     await database.write(apply_fact, SourceSaid(make_snapshot(), LATER), LATER, (Route("none"),))
     item = await database.read(items.find_by_key, make_snapshot().key)
     assert item is not None
@@ -58,7 +58,7 @@ async def test_a_delivery_keeps_how_long_it_was_to_wait(database: Database) -> N
     assert len(await database.write(outbox.claim, NOW + wait + timedelta(seconds=1), "c3", 10, (), 4)) == 1
 
 
-async def test_what_waits_for_a_reason_is_left_alone(database: Database) -> None:
+async def test_regular_waits_are_not_changed(database: Database) -> None:
     await store(database, "e1")
     await database.write(clock_skew.correct_future_rows, LATER)
     (row,) = await database.write(events.claim, ("getbill",), "main", LATER, "c", 10)
@@ -68,7 +68,7 @@ async def test_what_waits_for_a_reason_is_left_alone(database: Database) -> None
     assert await database.write(clock_skew.correct_future_rows, LATER) == 0
 
 
-async def test_what_the_source_says_beats_what_was_heard_in_the_future(database: Database) -> None:
+async def test_a_fact_replaces_one_from_the_future(database: Database) -> None:
     """Else an item that was resolved stays open until the wrong time has come."""
     await database.write(apply_fact, SourceSaid(make_snapshot(), LATER), LATER, (Route("none"),))
 

@@ -42,7 +42,7 @@ def said(n: int, **changes: Any) -> SourceSaid:
     return SourceSaid(make_snapshot(key=f"getbill:main:debtor_request:{n}", **changes), NOW)
 
 
-async def test_eight_claimers_take_five_thousand_events_once_each(replicas: list[Database]) -> None:
+async def test_eight_claimers_claim_five_thousand_events_once_each(replicas: list[Database]) -> None:
     def fill(connection: Connection) -> None:
         rows = [
             {"source": "getbill", "account": "main", "event_id": f"e{n}", "headers": "{}", "body": b"", "state": "new",
@@ -65,7 +65,7 @@ async def test_eight_claimers_take_five_thousand_events_once_each(replicas: list
     assert min(len(ids) for ids in taken) > 0
 
 
-async def test_eight_claimers_of_deliveries_keep_order_and_cap(replicas: list[Database]) -> None:
+async def test_eight_claimers_of_deliveries_keep_order_and_limits(replicas: list[Database]) -> None:
     """Two rows of each of 50 items at three destinations: one of an item at a time, four of a destination at a time."""
 
     def fill(connection: Connection) -> None:
@@ -106,7 +106,7 @@ async def test_eight_claimers_of_deliveries_keep_order_and_cap(replicas: list[Da
     assert {tuple(turn) for turn in turns.values()} == {(1, 2)}
 
 
-async def test_a_claim_sees_what_a_claim_at_the_same_moment_takes(replicas: list[Database]) -> None:
+async def test_simultaneous_claims_see_each_other(replicas: list[Database]) -> None:
     """The second row comes while the first is being claimed, and would be first in the order: the place is taken."""
     earlier = NOW - timedelta(seconds=1)
     await replicas[0].write(apply_fact, said(1), NOW, (Route("one", slack=("C1",)),))
@@ -119,7 +119,7 @@ async def test_a_claim_sees_what_a_claim_at_the_same_moment_takes(replicas: list
     assert await beside == []
 
 
-async def test_replicas_that_hear_the_same_facts_open_each_item_once(replicas: list[Database]) -> None:
+async def test_replicas_with_the_same_facts_open_each_item_once(replicas: list[Database]) -> None:
     facts = [said(n) for n in range(40)]
 
     async def apply(seed: int, database: Database) -> list[Any]:
@@ -149,7 +149,7 @@ async def test_replicas_that_change_one_item_lose_nothing(replicas: list[Databas
     assert [event.version for event in timeline] == list(range(1, 10))
 
 
-async def test_replicas_that_are_sent_the_same_events_store_each_once(replicas: list[Database]) -> None:
+async def test_replicas_with_the_same_events_store_each_once(replicas: list[Database]) -> None:
     arrivals = [Arrival("getbill", "main", f"e{n}", {}, b"{}", NOW) for n in range(100)]
 
     async def receive(seed: int, database: Database) -> list[tuple[str, bool]]:
@@ -178,7 +178,7 @@ async def test_two_people_on_two_replicas_have_one_effect(replicas: list[Databas
     assert await _count(replicas[0], payloads.COMMAND) == 1
 
 
-async def test_one_press_taken_by_all_replicas_has_one_effect(replicas: list[Database]) -> None:
+async def test_one_click_on_all_replicas_has_one_effect(replicas: list[Database]) -> None:
     await replicas[0].write(apply_fact, said(0), NOW, ROUTES)
     item = await replicas[0].read(items.find_by_key, said(0).key)
     assert item is not None
@@ -190,7 +190,7 @@ async def test_one_press_taken_by_all_replicas_has_one_effect(replicas: list[Dat
     assert await _count(replicas[0], payloads.COMMAND) == 1
 
 
-async def test_a_change_is_drawn_even_if_its_row_is_claimed_at_that_moment(replicas: list[Database]) -> None:
+async def test_a_change_is_delivered_even_if_its_row_is_being_claimed(replicas: list[Database]) -> None:
     await replicas[0].write(apply_fact, said(0), NOW, (Route("one", slack=("C1",)),))
 
     async with _paused(replicas[0], outbox.claim, NOW, "c1", 9, (), 4):

@@ -43,7 +43,7 @@ async def replica(postgres_url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
-async def test_others_hear_a_bell_and_the_ringer_does_not(replica: Database) -> None:
+async def test_a_notification_reaches_other_replicas_only(replica: Database) -> None:
     async with listening(replica, "a") as a, listening(replica, "b") as b:
         await replica.notify_replicas("a", {"outbox"})
         heard = await b.wait("outbox", PATIENCE_S)
@@ -54,7 +54,7 @@ async def test_others_hear_a_bell_and_the_ringer_does_not(replica: Database) -> 
         assert not await a.wait("outbox", 0)
 
 
-async def test_a_lost_line_is_made_anew(replica: Database) -> None:
+async def test_a_lost_connection_is_opened_again(replica: Database) -> None:
     def cut(connection: Connection) -> None:
         connection.execute(text(f"SELECT pg_terminate_backend(pid) {LISTENERS}"))
 
@@ -67,7 +67,7 @@ async def test_a_lost_line_is_made_anew(replica: Database) -> None:
         assert await b.wait("outbox", PATIENCE_S)
 
 
-async def test_rings_are_told_once_however_many_there_were() -> None:
+async def test_repeated_wakeups_are_notified_once() -> None:
     wakeups = Wakeups()
     for _ in range(100):
         wakeups.notify("outbox")

@@ -210,7 +210,7 @@ async def _opened(database_url: str) -> Database:
     return open_database(database_url)
 
 
-def test_the_inbox_does_what_its_model_does_whatever_happens_in_whatever_order(database_url: str) -> None:
+def test_events_behave_like_the_model_in_any_order(database_url: str) -> None:
     much = settings(max_examples=times(20, 2_000), stateful_step_count=50, derandomize=True, phases=PHASES)
     with world(database_url) as here:
         run_state_machine_as_test(partial(Machine, here), settings=much)  # type: ignore[arg-type]  # any maker will do

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from receiver.errors import RetryLaterError
 from receiver.store.database import Database, open_database, open_existing
 from receiver.store.schema import metadata
-from tests.store.events import add, ids
+from tests.store.event_rows import add, ids
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ def add_and_fail(connection: Connection, event_id: str) -> str:
     raise ValueError(event_id)
 
 
-async def test_a_write_is_seen_by_another_connection_once_it_is_answered(database: Database, database_url: str) -> None:
+async def test_an_answered_write_is_visible_to_other_connections(database: Database, database_url: str) -> None:
     await database.write(add, "e1")
 
     other = open_existing(database_url)
@@ -31,7 +31,7 @@ async def test_a_write_is_seen_by_another_connection_once_it_is_answered(databas
     assert seen == {"e1"}
 
 
-async def test_rows_written_together_are_each_answered_their_own(database: Database) -> None:
+async def test_rows_of_one_commit_get_their_own_results(database: Database) -> None:
     def add_all(connection: Connection, names: list[str]) -> list[str]:
         return [add(connection, name).upper() for name in names]
 
@@ -41,7 +41,7 @@ async def test_rows_written_together_are_each_answered_their_own(database: Datab
     assert len(await database.read(ids)) == 200
 
 
-async def test_of_rows_written_together_the_one_that_fails_undoes_only_itself(database: Database) -> None:
+async def test_a_failing_row_of_a_batch_undoes_only_itself(database: Database) -> None:
     def add_all(connection: Connection, names: list[str]) -> list[str]:
         return [add(connection, name) for name in names]
 
@@ -53,7 +53,7 @@ async def test_of_rows_written_together_the_one_that_fails_undoes_only_itself(da
     assert await database.read(ids) == {"e1", "e2"}
 
 
-async def test_one_piece_that_fails_undoes_itself_and_nothing_else(database: Database) -> None:
+async def test_a_failing_write_of_a_commit_undoes_only_itself(database: Database) -> None:
     results = await asyncio.gather(
         database.write(add, "good"),
         database.write(add_and_fail, "bad"),
@@ -65,7 +65,7 @@ async def test_one_piece_that_fails_undoes_itself_and_nothing_else(database: Dat
     assert await database.read(ids) == {"good", "better"}
 
 
-async def test_a_row_the_database_refuses_undoes_itself_and_nothing_else(database: Database) -> None:
+async def test_a_row_that_the_database_refuses_undoes_only_itself(database: Database) -> None:
     await database.write(add, "known")
 
     results = await asyncio.gather(
@@ -82,13 +82,13 @@ async def test_a_row_the_database_refuses_undoes_itself_and_nothing_else(databas
 @pytest.mark.parametrize(
     ("odd", "kept"), [("a\0b", "a\ufffdb"), ("half \ud83d pair", "half ? pair"), ("\U0001f514", "\U0001f514")]
 )
-async def test_text_no_database_can_hold_is_stored_all_the_same(database: Database, odd: str, kept: str) -> None:
+async def test_text_that_databases_refuse_is_stored_with_replacements(database: Database, odd: str, kept: str) -> None:
     await database.write(add, odd)
 
     assert await database.read(ids) == {kept}
 
 
-async def test_a_caller_that_goes_away_does_not_stop_the_writer(database: Database) -> None:
+async def test_a_cancelled_caller_does_not_stop_the_writer(database: Database) -> None:
     task = asyncio.create_task(database.write(add, "left"))
     await asyncio.sleep(0)
     task.cancel()
@@ -103,7 +103,7 @@ async def test_readers_cannot_write(database: Database) -> None:
         await database.read(add, "e1")
 
 
-async def test_everything_answered_is_there_after_closing_and_opening_again(database_url: str) -> None:
+async def test_answered_writes_exist_after_a_restart(database_url: str) -> None:
     first = open_database(database_url)
     await first.write(add, "kept")
     await first.close()
@@ -115,7 +115,7 @@ async def test_everything_answered_is_there_after_closing_and_opening_again(data
     assert found == {"kept"}
 
 
-async def test_migrations_make_exactly_the_tables_the_program_knows(database: Database) -> None:
+async def test_migrations_create_exactly_the_tables_of_the_schema(database: Database) -> None:
     def differences(connection: Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
