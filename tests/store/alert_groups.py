@@ -1,4 +1,4 @@
-"""Alerts that come to a store at once."""
+"""Alerts that arrive at the same time."""
 
 from datetime import datetime, timedelta
 

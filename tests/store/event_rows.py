@@ -1,4 +1,4 @@
-"""Events in a store by their names, put there and listed."""
+"""Inserts and lists events by id."""
 
 from sqlalchemy import Connection, insert, text
 

@@ -1,4 +1,4 @@
-"""Backups and the move to another database: whole, counted on both sides, and finished when started again."""
+"""Backups and copies to another database: complete, counted on both sides, resumable."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from receiver.store.schema import item as item_table
 from tests.factories import NOW, make_snapshot
 
 pytestmark = pytest.mark.anyio
-BATCH, ITEMS = 50, 123  # more than two batches, and a rest
+BATCH, ITEMS = 50, 123  # two full batches and a rest
 
 
 @pytest.fixture(autouse=True)
@@ -35,11 +35,11 @@ async def fill(database: Database) -> None:
         await database.write(apply_fact, fact, NOW, (Route("r", slack=("C1",)),))
 
 
-async def listed(database: Database) -> list[Item]:
+async def list_items(database: Database) -> list[Item]:
     return await database.read(lambda connection: list(items.list_items(connection)))
 
 
-def nothing(_table: str, _done: int, _total: int) -> None:
+def ignore_progress(_table: str, _done: int, _total: int) -> None:
     pass
 
 
@@ -49,7 +49,7 @@ async def test_a_backup_of_a_database_in_use_is_complete(database: Database, dat
     counted = backup.back_up(database_url, tmp_path / "backup" / "casebell.db")
 
     restored = open_database(f"sqlite:///{tmp_path}/backup/casebell.db")
-    assert await listed(restored) == await listed(database)
+    assert await list_items(restored) == await list_items(database)
     assert (counted["event"], counted["item"], counted["outbox"]) == (ITEMS, 41, 41)
     assert await restored.write(events.append, [Arrival("getbill", "main", "id:7", {}, b"", NOW)]) == [False]
     await restored.close()
@@ -81,13 +81,13 @@ async def test_a_damaged_backup_fails_verification(sqlite_url: str, tmp_path: Pa
 async def test_a_copy_contains_every_row_and_ids_continue(sqlite_url: str, postgres_url: str) -> None:
     before = open_database(sqlite_url)
     await fill(before)
-    there = await listed(before)
+    there = await list_items(before)
     await before.close()
 
-    counted = backup.copy_to(sqlite_url, postgres_url, nothing)
+    counted = backup.copy_to(sqlite_url, postgres_url, ignore_progress)
 
     after = open_database(postgres_url)
-    assert await listed(after) == there
+    assert await list_items(after) == there
     assert counted["event"] == ITEMS
     assert await after.write_batched(events.append, Arrival("getbill", "main", "id:new", {}, b"", NOW)) is True
     assert await after.write_batched(events.append, Arrival("getbill", "main", "id:3", {}, b"", NOW)) is False
@@ -102,18 +102,18 @@ async def test_an_interrupted_copy_is_completed_by_the_next(sqlite_url: str, pos
     class CutOffError(Exception):
         pass
 
-    def cut_off(table: str, done: int, _total: int) -> None:
+    def interrupt(table: str, done: int, _total: int) -> None:
         if table == "event" and done > copying.ROWS_IN_ONE_COMMIT:
             raise CutOffError
 
     with pytest.raises(CutOffError):
-        backup.copy_to(sqlite_url, postgres_url, cut_off)
-    _change_one_item(sqlite_url)  # the service was started again in between
-    counted = backup.copy_to(sqlite_url, postgres_url, nothing)
+        backup.copy_to(sqlite_url, postgres_url, interrupt)
+    _change_one_item(sqlite_url)  # the service ran in between
+    counted = backup.copy_to(sqlite_url, postgres_url, ignore_progress)
 
     after = open_database(postgres_url)
     assert await after.read(copying.count_rows) == counted
-    states = {item.snapshot.reference for item in await listed(after)}
+    states = {item.snapshot.reference for item in await list_items(after)}
     await after.close()
     assert states == {make_snapshot().reference}
 
@@ -126,14 +126,14 @@ async def test_a_target_with_other_rows_is_refused(sqlite_url: str, postgres_url
     await other.close()
 
     with pytest.raises(ConfigError, match="event: 0 here, 1 there"):
-        backup.copy_to(sqlite_url, postgres_url, nothing)
+        backup.copy_to(sqlite_url, postgres_url, ignore_progress)
 
 
 async def test_a_database_is_not_copied_onto_itself(sqlite_url: str) -> None:
     migrate(sqlite_url)
 
     with pytest.raises(ConfigError, match="in use already"):
-        backup.copy_to(sqlite_url, sqlite_url, nothing)
+        backup.copy_to(sqlite_url, sqlite_url, ignore_progress)
 
 
 def _change_one_item(url: str) -> None:

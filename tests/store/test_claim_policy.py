@@ -1,4 +1,4 @@
-"""What may leave now: breakers, paces and precedence, with several claimers on one database."""
+"""Which deliveries may leave: breakers, paces and priorities, with several claimers on one database."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -41,21 +41,21 @@ def at(seconds: float) -> datetime:
 SHOW = Show()
 
 
-async def put(
+async def enqueue(
     database: Database, item_ids: list[str], destination: str, count: int = 1, payload: Payload = SHOW
 ) -> None:
     for item_id in item_ids[:count]:
         await database.write(outbox.enqueue, item_id, destination, payload, NOW)
 
 
-async def take(
+async def claim(
     database: Database, seconds: float = 0, claim_id: str = "c", paces: Paces | None = None
 ) -> list[tuple[str, str]]:
     turn = await database.write(claim_policy.claim_batch, at(seconds), claim_id, ROOM, paces or Paces())
     return [(delivery.destination, claimed_as) for delivery, claimed_as in turn.claimed]
 
 
-async def hear(
+async def record(
     database: Database, destination: str, error: DeliveryError | None, claim_id: str = "c", seconds: float = 0
 ) -> None:
     await database.write(claim_policy.record_outcome, destination, False, error, claim_id, at(seconds), 0.0)
@@ -67,59 +67,59 @@ async def finish_all(database: Database, claim_id: str, seconds: float) -> None:
 
 
 async def test_only_the_failing_channel_is_paused(database: Database, item_ids: list[str]) -> None:
-    await put(database, item_ids, "slack:C1")
-    await put(database, item_ids, "slack:C2")
-    await put(database, item_ids, "mail:a@x")
+    await enqueue(database, item_ids, "slack:C1")
+    await enqueue(database, item_ids, "slack:C2")
+    await enqueue(database, item_ids, "mail:a@x")
     for _ in range(5):
-        await hear(database, "slack:C1", RetryLaterError("internal_error"))
+        await record(database, "slack:C1", RetryLaterError("internal_error"))
 
-    assert sorted(destination for destination, _ in await take(database)) == ["mail:a@x", "slack:C2"]
+    assert sorted(destination for destination, _ in await claim(database)) == ["mail:a@x", "slack:C2"]
 
 
 async def test_a_failure_of_the_workspace_pauses_all_channels_and_not_mail(
     database: Database, item_ids: list[str]
 ) -> None:
-    await put(database, item_ids, "slack:C1")
-    await put(database, item_ids, "slack:C2")
-    await put(database, item_ids, "mail:a@x")
-    await hear(database, "slack:C1", DOWN)
+    await enqueue(database, item_ids, "slack:C1")
+    await enqueue(database, item_ids, "slack:C2")
+    await enqueue(database, item_ids, "mail:a@x")
+    await record(database, "slack:C1", DOWN)
 
-    assert [destination for destination, _ in await take(database)] == ["mail:a@x"]
+    assert [destination for destination, _ in await claim(database)] == ["mail:a@x"]
 
 
 async def test_one_of_many_claimers_gets_the_probe_and_its_success_closes_the_breaker(
     database: Database, item_ids: list[str]
 ) -> None:
     for channel in ("C1", "C2", "C3"):
-        await put(database, item_ids, f"slack:{channel}")
-    await hear(database, "slack:C1", DOWN)
+        await enqueue(database, item_ids, f"slack:{channel}")
+    await record(database, "slack:C1", DOWN)
 
-    turns = await asyncio.gather(*(take(database, 30, f"c{n}") for n in range(8)))
+    turns = await asyncio.gather(*(claim(database, 30, f"c{n}") for n in range(8)))
     probes = [probe for turn in turns for probe in turn]
-    later = await take(database, 31, "later")
-    await hear(database, probes[0][0], None, probes[0][1], 32)
+    later = await claim(database, 31, "later")
+    await record(database, probes[0][0], None, probes[0][1], 32)
 
     assert (len(probes), later) == (1, [])
     assert await database.read(breakers.list_open) == []
-    assert len(await take(database, 33, "all")) == 2
+    assert len(await claim(database, 33, "all")) == 2
 
 
 async def test_a_lost_probe_is_followed_by_another(database: Database, item_ids: list[str]) -> None:
-    await put(database, item_ids, "mail:a@x")
-    await hear(database, "mail:a@x", DOWN)
+    await enqueue(database, item_ids, "mail:a@x")
+    await record(database, "mail:a@x", DOWN)
 
-    first = await take(database, 30, "dead")
-    soon = await take(database, 120, "soon")
-    late = await take(database, 30 + breakers.PROBE_LASTS.total_seconds() + 1, "late")
+    first = await claim(database, 30, "dead")
+    soon = await claim(database, 120, "soon")
+    late = await claim(database, 30 + breakers.PROBE_LASTS.total_seconds() + 1, "late")
 
     assert ([len(first), len(soon), len(late)]) == [1, 0, 1]
 
 
 async def test_waiting_behind_a_breaker_costs_no_attempt(database: Database, item_ids: list[str]) -> None:
-    await put(database, item_ids, "slack:C1")
-    await hear(database, "slack:C1", RetryLaterError("ratelimited", after_s=60.0, reach="pace"))
+    await enqueue(database, item_ids, "slack:C1")
+    await record(database, "slack:C1", RetryLaterError("ratelimited", after_s=60.0, reach="pace"))
     for n in range(20):
-        await take(database, n, f"c{n}")
+        await claim(database, n, f"c{n}")
 
     (row,) = await database.read(outbox.list_of_item, item_ids[0])
     assert row.attempts == 0
@@ -128,42 +128,42 @@ async def test_waiting_behind_a_breaker_costs_no_attempt(database: Database, ite
 async def test_a_pause_of_posting_does_not_delay_interactive_deliveries(
     database: Database, item_ids: list[str]
 ) -> None:
-    await put(database, item_ids, "slack:C1")
-    await put(database, item_ids, "slack:C1/U1", payload=Reply())
-    await hear(database, "slack:C1", RetryLaterError("ratelimited", after_s=60.0, reach="pace"))
+    await enqueue(database, item_ids, "slack:C1")
+    await enqueue(database, item_ids, "slack:C1/U1", payload=Reply())
+    await record(database, "slack:C1", RetryLaterError("ratelimited", after_s=60.0, reach="pace"))
 
-    assert [destination for destination, _ in await take(database)] == ["slack:C1/U1"]
+    assert [destination for destination, _ in await claim(database)] == ["slack:C1/U1"]
 
 
 async def test_a_channel_gets_one_alert_at_a_time_within_its_pace(database: Database, item_ids: list[str]) -> None:
     paces = Paces(Pace(1.0, 3), Pace(10.0, 50))
-    await put(database, item_ids, "slack:C1", 8)
-    taken = []
-    for n in range(12):  # three seconds, a look each quarter of one
-        claimed = await take(database, n / 4, f"c{n}", paces)
-        assert len(claimed) <= 1
-        taken += claimed
+    await enqueue(database, item_ids, "slack:C1", 8)
+    claimed = []
+    for n in range(12):  # three seconds, four claims a second
+        batch = await claim(database, n / 4, f"c{n}", paces)
+        assert len(batch) <= 1
+        claimed += batch
         await finish_all(database, f"c{n}", n / 4)
 
-    assert len(taken) == 3 + 2  # the burst, and one a second
+    assert len(claimed) == 3 + 2  # the burst, then one a second
 
 
 async def test_the_pace_of_mail_counts_all_addresses(database: Database, item_ids: list[str]) -> None:
     for n in range(8):
-        await put(database, item_ids, f"mail:{n}@x")
+        await enqueue(database, item_ids, f"mail:{n}@x")
     paces = Paces(Pace(1.0, 5), Pace(2.0, 3))
 
-    first = await take(database, 0, "c1", paces)
-    second = await take(database, 0.4, "c2", paces)
-    third = await take(database, 1.1, "c3", paces)
+    first = await claim(database, 0, "c1", paces)
+    second = await claim(database, 0.4, "c2", paces)
+    third = await claim(database, 1.1, "c3", paces)
 
     assert [len(first), len(second), len(third)] == [3, 0, 2]
 
 
 async def test_interactive_deliveries_overtake_a_backlog_of_alerts(database: Database, item_ids: list[str]) -> None:
     paces = Paces(Pace(1.0, 1), Pace(1.0, 1))
-    await put(database, item_ids, "slack:C1", 7)
-    await take(database, 0, "alert", paces)
+    await enqueue(database, item_ids, "slack:C1", 7)
+    await claim(database, 0, "alert", paces)
     await database.write(outbox.enqueue_show, item_ids[7], "slack:C1", "r", NOW)
 
     def click(connection: object) -> None:
@@ -176,22 +176,22 @@ async def test_interactive_deliveries_overtake_a_backlog_of_alerts(database: Dat
 
 
 async def test_delayed_deliveries_are_due_when_their_breaker_closes(database: Database, item_ids: list[str]) -> None:
-    await put(database, item_ids, "mail:a@x", 2)
-    await take(database, 0, "c")
+    await enqueue(database, item_ids, "mail:a@x", 2)
+    await claim(database, 0, "c")
     await database.write(
         lambda c: [outbox.release(c, id_, "c", at(3_000), "down", maybe_delivered=False) for id_ in (1, 2)]
     )
-    await hear(database, "mail:a@x", DOWN)
-    await put(database, item_ids, "mail:b@x")
-    ((_, probe),) = await take(database, 30, "probe")
-    await hear(database, "mail:b@x", None, probe, 31)
+    await record(database, "mail:a@x", DOWN)
+    await enqueue(database, item_ids, "mail:b@x")
+    ((_, probe),) = await claim(database, 30, "probe")
+    await record(database, "mail:b@x", None, probe, 31)
 
-    assert len(await take(database, 32, "after")) == 2
+    assert len(await claim(database, 32, "after")) == 2
 
 
 async def test_a_renewed_lease_is_kept_and_an_expired_one_is_counted(database: Database, item_ids: list[str]) -> None:
-    await put(database, item_ids, "mail:a@x", 2)
-    await take(database, 0, "c")
+    await enqueue(database, item_ids, "mail:a@x", 2)
+    await claim(database, 0, "c")
     long = outbox.LEASE.total_seconds()
     held = await database.write(outbox.renew, [1], "c", at(long - 1))
     by_another = await database.write(outbox.renew, [1], "other", at(long - 1))
@@ -204,8 +204,8 @@ async def test_a_renewed_lease_is_kept_and_an_expired_one_is_counted(database: D
 
 
 async def test_overdue_deliveries_are_found_by_their_age(database: Database, item_ids: list[str]) -> None:
-    await put(database, item_ids, "getbill:main", payload=Command())
-    await put(database, item_ids, "mail:a@x")
+    await enqueue(database, item_ids, "getbill:main", payload=Command())
+    await enqueue(database, item_ids, "mail:a@x")
     four_hours, three_days = timedelta(hours=4), timedelta(days=3)
 
     async def overdue(after: timedelta) -> list[str]:
@@ -220,16 +220,16 @@ async def test_overdue_deliveries_are_found_by_their_age(database: Database, ite
 
 async def test_a_pause_requested_by_slack_empties_the_bucket(database: Database, item_ids: list[str]) -> None:
     paces = Paces(slack=Pace(1.0, 5))
-    await put(database, item_ids, "slack:C1", count=8)
+    await enqueue(database, item_ids, "slack:C1", count=8)
     asked = RetryLaterError("ratelimited", after_s=10.0, reach="pace")
     await database.write(claim_policy.record_outcome, "slack:C1", False, asked, "c", at(0), 0.0, paces)
 
-    early = await take(database, 9.9, paces=paces)
-    probe = await take(database, 10, "c2", paces)
+    early = await claim(database, 9.9, paces=paces)
+    probe = await claim(database, 10, "c2", paces)
     for _, claim_id in probe:
         await finish_all(database, claim_id, 10)
         await database.write(claim_policy.record_outcome, "slack:C1", False, None, claim_id, at(10), 0.0, paces)
-    too_soon = await take(database, 10.5, "c3", paces)
-    in_time = await take(database, 11, "c4", paces)
+    too_soon = await claim(database, 10.5, "c3", paces)
+    in_time = await claim(database, 11, "c4", paces)
 
-    assert [len(taken) for taken in (early, probe, too_soon, in_time)] == [0, 1, 0, 1]
+    assert [len(claimed) for claimed in (early, probe, too_soon, in_time)] == [0, 1, 0, 1]

@@ -1,4 +1,4 @@
-"""A clock that was put back leaves rows in the future; they are brought into the present, and no others."""
+"""Rows that a wrong clock dated into the future are corrected, and no others."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from tests.factories import NOW, make_snapshot
 
 pytestmark = pytest.mark.anyio
 
-LATER = NOW + timedelta(hours=2)  # what the clock said; it is NOW
+LATER = NOW + timedelta(hours=2)  # the time of the wrong clock; the real time is NOW
 SOON = NOW + timedelta(seconds=1)
 
 
@@ -69,7 +69,7 @@ async def test_regular_waits_are_not_changed(database: Database) -> None:
 
 
 async def test_a_fact_replaces_one_from_the_future(database: Database) -> None:
-    """Else an item that was resolved stays open until the wrong time has come."""
+    """Otherwise a resolved item would stay open until that time."""
     await database.write(apply_fact, SourceSaid(make_snapshot(), LATER), LATER, (Route("none"),))
 
     closed = SourceSaid(make_snapshot(is_open=False, outcome="validated"), NOW)

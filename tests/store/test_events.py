@@ -1,4 +1,4 @@
-"""The inbox: once each, under a lease, never lost, never looping."""
+"""Stored events: stored once, claimed under a lease, never lost, never retried for ever."""
 
 from datetime import timedelta
 
@@ -68,7 +68,7 @@ async def test_a_released_event_waits_until_it_is_due(database: Database) -> Non
 
 
 async def test_a_release_does_not_count_as_an_attempt(database: Database) -> None:
-    """A source that is down for hours must not use up what an event has."""
+    """A source that is down for hours must not use up the attempts of an event."""
     await database.write(events.append, [arrival("e1")])
     for n in range(events.MAX_ATTEMPTS + 2):
         (row,) = await claim(database, f"c{n}", seconds=n)
@@ -80,7 +80,7 @@ async def test_a_release_does_not_count_as_an_attempt(database: Database) -> Non
 
 
 async def test_suspects_are_claimed_alone_and_last(database: Database) -> None:
-    """One of a batch killed the process, again and again; the others must not die with it."""
+    """One event of a batch kills the process each time; the others must get through."""
     await database.write(events.append, [arrival("e1"), arrival("e2")])
     died = [await claim(database, f"c{n}", seconds=61 * n) for n in range(events.SUSPECT_AFTER)]
     await database.write(events.append, [arrival("e3")])

@@ -1,4 +1,4 @@
-"""The inbox against a model that knows no database: the same steps on both databases."""
+"""Stored events against a model in memory: the same steps on both databases."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ SOURCES = ("getbill", "debitura")
 
 @dataclass
 class Event:
-    """A row as it must be."""
+    """The expected state of a row."""
 
     due_at: datetime
     state: str = "new"
@@ -63,7 +63,7 @@ class World:
 
 
 class Machine(RuleBasedStateMachine):
-    """Events come, come again, are claimed, finished, put back and set aside; workers crash and wake up late."""
+    """Events arrive, arrive again, are claimed, finished, released and quarantined; workers crash and continue late."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -72,12 +72,12 @@ class Machine(RuleBasedStateMachine):
         self._names = count()
         self._events: dict[tuple[str, str, str], Event] = {}
         self._ids: dict[int, tuple[str, str, str]] = {}
-        self._held: list[tuple[int, str]] = []  # what somebody believes to have claimed, rightly or not
+        self._claims: list[tuple[int, str]] = []  # claims that a worker believes to have, valid or not
         world.write(_empty)
 
     @rule(which=st.lists(st.sampled_from(EVENTS), min_size=1, max_size=5))
     def ingest(self, which: Sequence[tuple[str, str, str]]) -> None:
-        """As many as one commit brings, the same one more than once."""
+        """Several events in one commit, some of them twice."""
         arrivals = [Arrival(*identity, {}, b"{}", self._now) for identity in which]
         expected = []
         for identity in which:
@@ -89,13 +89,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(most=st.integers(1, 3), account=st.sampled_from([None, "main", "other"]))
     def claim(self, most: int, account: str | None) -> None:
-        self._take(events.claim, account, most, is_suspect=False)
+        self._claim_with(events.claim, account, most, is_suspect=False)
 
     @rule()
     def claim_suspect(self) -> None:
-        self._take(events.claim_suspect, None, 1, is_suspect=True)
+        self._claim_with(events.claim_suspect, None, 1, is_suspect=True)
 
-    def _take(self, work: Any, account: str | None, most: int, *, is_suspect: bool) -> None:
+    def _claim_with(self, work: Any, account: str | None, most: int, *, is_suspect: bool) -> None:
         claim_id = f"c{next(self._names)}"
         asked = (SOURCES, account, self._now, claim_id) if is_suspect else (SOURCES, account, self._now, claim_id, most)
         taken = [row.id for row in self._world.write(work, *asked)]
@@ -112,22 +112,22 @@ class Machine(RuleBasedStateMachine):
         for id_ in taken:
             event = self._of(id_)
             event.claim_id, event.lease_until, event.attempts = claim_id, self._now + LEASE, event.attempts + 1
-            self._held.append((id_, claim_id))
+            self._claims.append((id_, claim_id))
 
-    @precondition(lambda self: self._held)
+    @precondition(lambda self: self._claims)
     @rule(data=st.data())
     def renew(self, data: st.DataObject) -> None:
-        id_, claim_id = data.draw(st.sampled_from(self._held))
+        id_, claim_id = data.draw(st.sampled_from(self._claims))
         self._world.write(events.renew, [id_], claim_id, self._now)
         if (event := self._of(id_)).claim_id == claim_id:
             event.lease_until = self._now + LEASE
 
-    @precondition(lambda self: self._held)
+    @precondition(lambda self: self._claims)
     @rule(data=st.data(), how=st.sampled_from(["finish", "release", "quarantine", "crash"]))
     def end(self, data: st.DataObject, how: str) -> None:
-        """However it ends, and however late: only who still has the row changes it."""
-        id_, claim_id = data.draw(st.sampled_from(self._held))
-        self._held.remove((id_, claim_id))
+        """Only a valid claim changes the row, however late it ends."""
+        id_, claim_id = data.draw(st.sampled_from(self._claims))
+        self._claims.remove((id_, claim_id))
         event = self._of(id_)
         is_ours = event.claim_id == claim_id
         if how == "finish":
@@ -151,9 +151,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def the_process_starts_again(self) -> None:
-        """Alone on its database: whoever held something is dead."""
+        """A single process starts: all claims of before are dead."""
         self._world.write(events.expire_leases, self._now)
-        self._held.clear()
+        self._claims.clear()
         for event in self._events.values():
             if event.state == "new" and event.claim_id is not None:
                 event.lease_until = self._now - timedelta(seconds=1)
@@ -213,4 +213,4 @@ async def _opened(database_url: str) -> Database:
 def test_events_behave_like_the_model_in_any_order(database_url: str) -> None:
     much = settings(max_examples=times(20, 2_000), stateful_step_count=50, derandomize=True, phases=PHASES)
     with world(database_url) as here:
-        run_state_machine_as_test(partial(Machine, here), settings=much)  # type: ignore[arg-type]  # any maker will do
+        run_state_machine_as_test(partial(Machine, here), settings=much)  # type: ignore[arg-type]  # a factory is accepted too

@@ -1,4 +1,4 @@
-"""The files of a SQLite database: known by one path whatever they are called, and readable by their owner only."""
+"""The files of a SQLite database: one canonical path, readable by the owner only."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ def modes(folder: Path) -> dict[str, str]:
 
 
 def other_names(folder: Path) -> dict[str, str]:
-    """Addresses by which the file ``casebell.db`` of this folder can be reached too."""
+    """Other addresses of the file ``casebell.db`` in this folder."""
     (folder / "link.db").symlink_to(folder / "casebell.db")
     (folder / "far").symlink_to(folder)
     (folder / "second.db").symlink_to("link.db")
@@ -46,7 +46,7 @@ def test_a_second_process_is_refused_for_every_name_of_the_file(tmp_path: Path) 
 
 
 def test_a_file_behind_a_link_is_locked_under_its_own_name(tmp_path: Path) -> None:
-    (tmp_path / "link.db").symlink_to("casebell.db")  # which is not there yet
+    (tmp_path / "link.db").symlink_to("casebell.db")  # does not exist yet
 
     with (
         lock_database(f"sqlite:///{tmp_path / 'link.db'}", None),

@@ -1,4 +1,4 @@
-"""Leases: one holder at a time, for as long as it says that it lives."""
+"""Leases: one holder at a time, as long as it renews."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What the inbox's page lists, in either database: the right items, in order, however odd the question."""
+"""The pages of the inbox in either database: the matching items, in order, for any filter."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -31,15 +31,15 @@ def numbered(number: int, **changes: Any) -> Snapshot:
     return make_snapshot(**(normal | changes))
 
 
-async def opens(database: Database, *said: Snapshot) -> None:
+async def open_items(database: Database, *said: Snapshot) -> None:
     facts = [SourceSaid(one, NOW) for one in said]
-    for start in range(0, len(facts), 7):  # some are opened at the same time
+    for start in range(0, len(facts), 7):  # several are opened at the same time
         at = NOW + timedelta(minutes=start)
         await database.write(apply_facts, [replace(f, said_at=at) for f in facts[start : start + 7]], at, ())
 
 
-async def found(database: Database, wanted: Filter) -> list[str]:
-    """References, from all pages."""
+async def list_references(database: Database, wanted: Filter) -> list[str]:
+    """References of the items on all pages."""
     references: list[str] = []
     after = None
     while True:
@@ -51,9 +51,9 @@ async def found(database: Database, wanted: Filter) -> list[str]:
 
 async def test_every_item_is_on_exactly_one_page(database: Database) -> None:
     urgencies = ["info", "blocking", "review"]
-    await opens(database, *(numbered(n, urgency=urgencies[n % 3]) for n in range(120)))
+    await open_items(database, *(numbered(n, urgency=urgencies[n % 3]) for n in range(120)))
 
-    shown = await found(database, Filter())
+    shown = await list_references(database, Filter())
 
     assert len(shown) == len(set(shown)) == 120
     assert [urgencies[int(reference[-4:]) % 3] for reference in shown] == ["blocking"] * 40 + ["review"] * 40 + [
@@ -83,9 +83,9 @@ async def test_search_finds_words_of_the_case_and_not_json_keys(
     odd = {"quote": 'I have "paid" 50% on Ærø'.replace("Ærø", "ÆRØ"), "key": "getbill:main:debtor-request:4"}
     plain = {"key": "getbill:main:request:{}"}
     said = [numbered(n, **(odd if n == 4 else {"key": plain["key"].format(n)})) for n in range(1, 6)]
-    await opens(database, *said)
+    await open_items(database, *said)
 
-    assert await found(database, Filter(words=words)) == expected
+    assert await list_references(database, Filter(words=words)) == expected
     assert (await database.read(listing.totals, Filter(words=words), NOW)).waiting == len(expected)
 
 
@@ -94,7 +94,7 @@ async def test_stored_stakes_add_up_like_the_items(database: Database) -> None:
     amounts = [*euros, Money(Decimal(99), "DKK"), Money(Decimal(5)), None]
     changes: list[dict[str, Any]] = [{"debt_id": f"d{n}", "amount": amount} for n, amount in enumerate(amounts)]
     changes += [{"debt_id": "d0", "kind": "ai_dispute", "urgency": "review"}, {"urgency": "info", "deadline_at": NOW}]
-    await opens(database, *(numbered(n, **change) for n, change in enumerate(changes)))
+    await open_items(database, *(numbered(n, **change) for n, change in enumerate(changes)))
     stored = await database.read(lambda connection: list(items.list_items(connection)))
 
     totals = await database.read(listing.totals, Filter(), NOW)
@@ -108,7 +108,7 @@ async def test_stored_stakes_add_up_like_the_items(database: Database) -> None:
 
 
 async def test_items_without_a_stored_stake_add_up_too(database: Database) -> None:
-    await opens(database, numbered(1), numbered(2, debt_id="other"))
+    await open_items(database, numbered(1), numbered(2, debt_id="other"))
     before = await database.read(listing.totals, Filter(), NOW)
     await database.write(lambda connection: connection.execute(update(item).values(stake=None)))
 
@@ -116,7 +116,7 @@ async def test_items_without_a_stored_stake_add_up_too(database: Database) -> No
 
 
 async def test_totals_count_unresolved_items_for_every_filter_of_state(database: Database) -> None:
-    await opens(database, numbered(1, debt_id="one"), numbered(2, debt_id="two"), numbered(3, debt_id="three"))
+    await open_items(database, numbered(1, debt_id="one"), numbered(2, debt_id="two"), numbered(3, debt_id="three"))
     one, two, _ = await database.read(lambda connection: list(items.list_items(connection)))
     snoozed = replace(one, snoozed_until=NOW + timedelta(days=1))
     await database.write(items.save, replace(two, state="resolved", resolved_at=NOW))

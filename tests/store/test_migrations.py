@@ -1,4 +1,4 @@
-"""Every schema there ever was is brought forward with its rows, and each step lets the program before it go on."""
+"""Every released schema is migrated with its rows, and each migration lets the version before it go on."""
 
 import asyncio
 import re
@@ -63,7 +63,7 @@ def upgrade(connection: sa.Connection, revision: str) -> None:
 
 
 async def fill(database: Database) -> None:
-    """An event, an open item that is shown, one somebody decides about, and what is on its way for them."""
+    """Store an event, an open item with a message, an item with a click, and their deliveries."""
     await database.write_batched(events.append, Arrival("getbill", "main", "id:1", {"a": "b"}, b"{}", NOW))
     for key in ("getbill:main:debtor_request:1", "getbill:main:debtor_request:2"):
         await database.write(apply_fact, SourceSaid(make_snapshot(key=key), NOW), NOW, ROUTES)
@@ -78,7 +78,7 @@ def _both(connection: sa.Connection) -> list[Any]:
 
 
 def rows_of(engine: sa.Engine) -> dict[str, list[dict[str, Any]]]:
-    """What each table holds, as it lies there."""
+    """The rows of each table, unconverted."""
     found = sa.MetaData()
     found.reflect(engine)
     with engine.connect() as connection:
@@ -89,8 +89,8 @@ def rows_of(engine: sa.Engine) -> dict[str, list[dict[str, Any]]]:
         }
 
 
-def put_what_fits(engine: sa.Engine, rows: dict[str, list[dict[str, Any]]]) -> None:
-    """The rows as an older version would have written them: its tables, its columns."""
+def insert_fitting(engine: sa.Engine, rows: dict[str, list[dict[str, Any]]]) -> None:
+    """Insert the rows as an older version would: only its tables and columns."""
     found = sa.MetaData()
     found.reflect(engine)
     with engine.begin() as connection:
@@ -102,7 +102,7 @@ def put_what_fits(engine: sa.Engine, rows: dict[str, list[dict[str, Any]]]) -> N
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], dict[str, list[dict[str, Any]]]]:
-    """What is filled in today: both items, and the rows of each table."""
+    """Both items and the rows of each table, as this version stores them."""
     url = sqlite_file.lay(tmp_path_factory.mktemp("today"))
 
     async def filled() -> list[Any]:
@@ -125,7 +125,7 @@ async def test_rows_of_an_older_version_are_usable_after_the_upgrade(
     with engine_of(empty_url) as engine:
         with engine.begin() as connection:
             upgrade(connection, revision)
-        put_what_fits(engine, rows)
+        insert_fitting(engine, rows)
 
     database = open_database(empty_url)
     found = await database.read(_both)
@@ -141,7 +141,7 @@ async def test_rows_of_an_older_version_are_usable_after_the_upgrade(
 
 
 def test_each_migration_only_adds_optional_columns_and_tables(empty_url: str) -> None:
-    """So that the version before goes on beside the new one, and can come back (docs/decisions/0022)."""
+    """So that the version before can run beside the new one, and again after it (docs/decisions/0022)."""
     with engine_of(empty_url) as engine:
         for revision in STEPS:
             before = _schema(engine)

@@ -1,4 +1,4 @@
-"""The outbox: one at a time of a message, a fair share of each destination, and a lease that can be lost."""
+"""The outbox: one delivery of a message at a time, limits per destination, and lost leases."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The outbox, its breakers and its leases against a model that knows no database: the same steps on both databases."""
+"""The outbox with its breakers and leases against a model in memory: the same steps on both databases."""
 
 import asyncio
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ FAST = Paces(Pace(1_000.0, 1_000_000), Pace(1_000.0, 1_000_000))
 PHASES = [
     Phase.explicit,
     Phase.generate,
-]  # to shrink a failure takes minutes on a database; its steps are told as found
+]  # shrinking a failure takes minutes on a database, so its steps are reported as found
 ROOM = Capacity(interactive=10_000, normal=10_000)
 EACH = {True: 4, False: 1}
 
@@ -62,15 +62,15 @@ class Row:
 
 @dataclass
 class Model:
-    """What ought to be there."""
+    """The expected content of the outbox and the breakers."""
 
     now: datetime = NOW
     rows: dict[int, Row] = field(default_factory=dict)
     breakers: dict[str, Breaker] = field(default_factory=dict)
     probe_until: dict[str, datetime] = field(default_factory=dict)
 
-    def take(self, claim_id: str) -> set[tuple[int, str]]:
-        """What may be claimed now, with its claim id."""
+    def claim_batch(self, claim_id: str) -> set[tuple[int, str]]:
+        """What may be claimed now, with the claim ids."""
         self.reap()
         is_open = [one for one in self.breakers.values() if one.state == "open"]
         shut = {one.name for one in is_open}
@@ -107,7 +107,7 @@ class Model:
             row.claim, row.lease_until, row.maybe_delivered, row.lost_leases = None, None, True, row.lost_leases + 1
         return len(dead)
 
-    def hear(self, row: Row, error: DeliveryError | None, claim_id: str) -> None:
+    def record(self, row: Row, error: DeliveryError | None, claim_id: str) -> None:
         struck = None if error is None else rules.name_struck(row.destination, error, is_interactive=row.is_interactive)
         for name in self._names(row):
             before = self.breakers.get(name, Breaker(name))
@@ -120,12 +120,12 @@ class Model:
                 after = rules.after_success(before, claim_id)
             self.breakers[name] = after
             if before.state == "open" and after.state == "closed":
-                self._hasten(name)
+                self._make_due_now(name)
 
     def _is_due(self, row: Row) -> bool:
         return row.state == "due" and row.claim is None and row.due_at <= self.now
 
-    def _hasten(self, name: str) -> None:
+    def _make_due_now(self, name: str) -> None:
         for row in self.rows.values():
             if row.state == "due" and row.claim is None and row.attempts and name in self._names(row):
                 row.due_at = min(row.due_at, self.now)
@@ -136,7 +136,7 @@ class Model:
             here = [row for row in self.rows.values() if row.state == "due" and row.destination == destination]
             under_way = [row for row in here if row.claim]
             ready = [row for row in here if not row.claim and row.due_at <= self.now and passes(row)]
-            ready = [row for row in ready if not any(_is_in_the_way(other, row) for other in here)]
+            ready = [row for row in ready if not any(_blocks(other, row) for other in here)]
             ready.sort(key=lambda row: (row.due_at, row.id))
             chosen += ready[: max(each - len(under_way), 0)]
         chosen.sort(key=lambda row: (row.due_at, row.id))
@@ -149,7 +149,7 @@ class Model:
         return set(names_over(row.destination, is_interactive=row.is_interactive))
 
 
-def _is_in_the_way(other: Row, row: Row) -> bool:
+def _blocks(other: Row, row: Row) -> bool:
     return other.item == row.item and other.id != row.id and (other.id < row.id or other.claim is not None)
 
 
@@ -187,18 +187,18 @@ class World:
 
 
 class Machine(RuleBasedStateMachine):
-    """Workers claim, renew, finish, fail, crash and wake up late; the clock jumps; breakers open and close."""
+    """Workers claim, renew, finish, fail, crash and continue late; the clock jumps; breakers open and close."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
         self._model = Model()
         self._names = count()
-        self._held: list[tuple[int, str]] = []  # what somebody believes to have claimed, rightly or not
+        self._claims: list[tuple[int, str]] = []  # claims that a worker believes to have, valid or not
         world.empty()
 
     @initialize()
-    def some_are_there(self) -> None:
+    def start_with_deliveries(self) -> None:
         for n, destination in enumerate((*DESTINATIONS, *DESTINATIONS)):
             self.put(destination, n // len(DESTINATIONS), is_interactive=False)
 
@@ -218,30 +218,30 @@ class Machine(RuleBasedStateMachine):
         claim_id = f"c{next(self._names)}"
         turn = self._world.write(claim_policy.claim_batch, self._model.now, claim_id, ROOM, FAST)
         claimed = {(delivery.id, claimed_as) for delivery, claimed_as in turn.claimed}
-        assert claimed == self._model.take(claim_id)
-        self._held += sorted(claimed)
+        assert claimed == self._model.claim_batch(claim_id)
+        self._claims += sorted(claimed)
 
-    @precondition(lambda self: self._held)
+    @precondition(lambda self: self._claims)
     @rule(data=st.data())
     def renew(self, data: st.DataObject) -> None:
-        id_, claim_id = data.draw(st.sampled_from(self._held))
+        id_, claim_id = data.draw(st.sampled_from(self._claims))
         held = self._world.write(outbox.renew, [id_], claim_id, self._model.now)
         row = self._model.rows[id_]
         assert held == ({id_} if row.claim == claim_id else set())
         if held:
             row.lease_until = self._model.now + outbox.LEASE
 
-    @precondition(lambda self: self._held)
+    @precondition(lambda self: self._claims)
     @rule(data=st.data(), how=st.sampled_from(["ok", "failed", "failed", "dead", "crash"]))
     def finish(self, data: st.DataObject, how: str) -> None:
-        """Whoever had it ends it, or is not heard of again: then the row knows nothing of it."""
-        chosen = data.draw(st.sampled_from(self._held))
-        self._held.remove(chosen)
+        """The holder of the claim ends it, or crashes: then the row has no outcome."""
+        chosen = data.draw(st.sampled_from(self._claims))
+        self._claims.remove(chosen)
         row, claim_id = self._model.rows[chosen[0]], chosen[1]
         if how == "ok":
             self._settle(row, claim_id, outbox.finish, "done", None)
         elif how == "dead":
-            refuse = partial(_bury, reason="refused")
+            refuse = partial(_mark_dead, reason="refused")
             self._settle(row, claim_id, refuse, "dead", PermanentError("refused"))
         elif how == "failed":
             self._fail(data, row, claim_id)
@@ -251,7 +251,7 @@ class Machine(RuleBasedStateMachine):
         assert is_ours == (row.claim == claim_id)
         if is_ours:
             row.state, row.claim, row.lease_until = state, None, None
-        self._tell(row, claim_id, error)
+        self._record(row, claim_id, error)
 
     def _fail(self, data: st.DataObject, row: Row, claim_id: str) -> None:
         reach: Any = data.draw(st.sampled_from(["place", "item", "system", "pace"]))
@@ -264,7 +264,7 @@ class Machine(RuleBasedStateMachine):
         if is_ours:
             row.claim, row.lease_until, row.due_at = None, None, due_at
             row.maybe_delivered = row.maybe_delivered or maybe_delivered
-        self._tell(row, claim_id, RetryLaterError("failed", after_s=after_s, reach=reach))
+        self._record(row, claim_id, RetryLaterError("failed", after_s=after_s, reach=reach))
 
     @rule(seconds=st.sampled_from([0.5, 11, 96, 400]))
     def clock_steps(self, seconds: float) -> None:
@@ -276,7 +276,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(destination=st.sampled_from(DESTINATIONS))
     def pause(self, destination: str) -> None:
-        """The other side names a pause, or an operator takes the destination out of service."""
+        """The destination asks for a pause, or an operator pauses it."""
         error = RetryLaterError("maintenance", after_s=20.0)
         self._world.write(claim_policy.record_outcome, destination, True, error, "nobody", self._model.now, 0.0)
         name = place_of(destination)
@@ -310,17 +310,17 @@ class Machine(RuleBasedStateMachine):
         }
 
     @invariant()
-    def what_is_left_alone_is_what_the_model_leaves_alone(self) -> None:
+    def open_breakers_are_those_of_the_model(self) -> None:
         opened = {one.name: one for one in self._world.read(breakers.list_open)}
         assert opened == {name: one for name, one in self._model.breakers.items() if one.state == "open"}
 
-    def _tell(self, row: Row, claim_id: str, error: DeliveryError | None) -> None:
+    def _record(self, row: Row, claim_id: str, error: DeliveryError | None) -> None:
         arguments = (row.destination, row.is_interactive, error, claim_id, self._model.now, 0.0)
         self._world.write(claim_policy.record_outcome, *arguments)
-        self._model.hear(row, error, claim_id)
+        self._model.record(row, error, claim_id)
 
 
-def _bury(connection: Connection, id_: int, claim_id: str, now: datetime, reason: str) -> bool:
+def _mark_dead(connection: Connection, id_: int, claim_id: str, now: datetime, reason: str) -> bool:
     return outbox.mark_dead(connection, id_, claim_id, reason, now)
 
 
@@ -347,4 +347,4 @@ async def _opened(database_url: str) -> Database:
 def test_the_outbox_behaves_like_the_model_in_any_order(database_url: str) -> None:
     much = settings(max_examples=times(20, 2_000), stateful_step_count=50, derandomize=True, phases=PHASES)
     with world(database_url) as here:
-        run_state_machine_as_test(partial(Machine, here), settings=much)  # type: ignore[arg-type]  # any maker will do
+        run_state_machine_as_test(partial(Machine, here), settings=much)  # type: ignore[arg-type]  # a factory is accepted too

@@ -1,4 +1,4 @@
-"""A bell rung on one replica wakes the loops of the others, and nothing depends on it."""
+"""A wake-up on one replica wakes the loops of the others, and nothing depends on it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def count(database: Database) -> int:
 
 async def until_listeners(database: Database, n: int) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while await count(database) != n:  # noqa: ASYNC110 - the server tells nobody who listens
+        while await count(database) != n:  # noqa: ASYNC110 - the server reports new listeners to nobody
             await asyncio.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL promises beside the doors: it heals, its clock counts, replicas start together."""
+"""The database on PostgreSQL: recovery, the clock of the server, replicas that start together."""
 
 import asyncio
 import signal
@@ -27,7 +27,7 @@ TWO_HOURS_S = 7_200.0
 
 @asynccontextmanager
 async def opened(url: str, *, ahead_s: float = 0.0) -> AsyncIterator[PostgresDatabase]:
-    """A replica's database; its machine's clock is ``ahead_s`` seconds ahead of the others'."""
+    """The database of a replica whose machine's clock is ``ahead_s`` seconds ahead."""
     database = PostgresDatabase(postgres_url(url), lambda: ticks() + ahead_s)
     try:
         yield database
@@ -48,7 +48,7 @@ async def test_a_replica_with_a_wrong_clock_respects_leases(postgres_url: str, a
     async with opened(postgres_url) as right, opened(postgres_url, ahead_s=ahead_s) as wrong:
         await right.write(events.append, [Arrival("getbill", "main", "e1", {}, b"", right.now())])
         taken = [await claimed(right, "c1"), await claimed(wrong, "c2")]
-        a_moment_ago = right.now() - timedelta(seconds=1)  # readings of one clock still differ by milliseconds
+        a_moment_ago = right.now() - timedelta(seconds=1)  # two readings of one clock differ by milliseconds
         await right.write(events.release, [1], "c1", a_moment_ago, "again")
         taken_by_wrong = await claimed(wrong, "c3")
         held_for_s = await wrong.read(lease_s)
@@ -72,7 +72,7 @@ async def test_the_clock_is_that_of_the_server(postgres_url: str) -> None:
 
 
 async def test_conflicting_transactions_are_both_committed(postgres_url: str) -> None:
-    """A deadlock: the server ends one of the two, and it is run again."""
+    """A deadlock: the server rolls one of the two back, and it is run again."""
     both = asyncio.Barrier(2)
     loop = asyncio.get_running_loop()
     runs = []
@@ -92,7 +92,7 @@ async def test_conflicting_transactions_are_both_committed(postgres_url: str) ->
         counted = await database.read(lambda c: c.execute(text("SELECT sum(attempts) FROM event")).scalar_one())
 
     assert counted == 4
-    assert len(runs) in {3, 4}  # both, when the server looks at both at the same moment
+    assert len(runs) in {3, 4}  # 4 when the server rolls back both
 
 
 async def test_an_absent_server_raises_retry_later_and_recovers() -> None:

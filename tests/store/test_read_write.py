@@ -1,4 +1,4 @@
-"""The two doors of the store: what is answered is on disk, what fails undoes only itself."""
+"""``read`` and ``write``: an answered write is stored, a failed one undoes only itself."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What is known of receivables, in either database: written when it is news, forgotten when it is surely gone."""
+"""Stored receivables in either database: written when they change, deleted when they are missing twice."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Several replicas on one PostgreSQL, truly at the same time: everything exactly once, and nobody in a ring."""
+"""Several replicas on one PostgreSQL at the same time: everything exactly once, and no deadlocks."""
 
 import asyncio
 import random
@@ -88,7 +88,7 @@ async def test_eight_claimers_of_deliveries_keep_order_and_limits(replicas: list
                 under_way[f"{delivery.item_id} {delivery.destination}"] += 1
             most = [(name, count) for name, count in under_way.items() if count > (1 if " " in name else 4)]
             assert most == []
-            await asyncio.sleep(0.002)  # on its way; what another replica claims now must not join it
+            await asyncio.sleep(0.002)  # under way; a claim of another replica must respect it
             for delivery in claimed:
                 under_way[delivery.destination] -= 1
                 under_way[f"{delivery.item_id} {delivery.destination}"] -= 1
@@ -107,7 +107,7 @@ async def test_eight_claimers_of_deliveries_keep_order_and_limits(replicas: list
 
 
 async def test_simultaneous_claims_see_each_other(replicas: list[Database]) -> None:
-    """The second row comes while the first is being claimed, and would be first in the order: the place is taken."""
+    """The second row is enqueued while the first is claimed, and would be first in order: the destination is taken."""
     earlier = NOW - timedelta(seconds=1)
     await replicas[0].write(apply_fact, said(1), NOW, (Route("one", slack=("C1",)),))
 
@@ -211,7 +211,7 @@ async def _count(database: Database, what: str) -> int:
 
 
 class _paused:  # noqa: N801 - reads as a statement
-    """While inside, ``work`` is done in a transaction that is not committed yet."""
+    """Inside the block, ``work`` has run in a transaction that is not committed."""
 
     def __init__(self, database: Database, work: Callable[..., Any], *args: Any) -> None:
         self._loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""What people type after /casebell find, and what the store finds for it."""
+"""The search for a reference, as ``/casebell find`` uses it."""
 
 import pytest
 

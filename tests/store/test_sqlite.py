@@ -1,4 +1,4 @@
-"""What SQLite promises beside the doors: durability, one writer, one process."""
+"""The database on SQLite: durability, one writer, one process."""
 
 import asyncio
 import sqlite3

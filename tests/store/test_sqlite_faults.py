@@ -1,4 +1,4 @@
-"""What SQLite's files can suffer while the service runs: writers are told, nothing answered is lost, and it heals."""
+"""Faults of SQLite's files: writers get an error, no answered write is lost, and the database recovers."""
 
 import asyncio
 import resource
@@ -44,7 +44,7 @@ def file_of(tmp_path: Path) -> Path:
 
 @contextmanager
 def files_of_this_process_stay_below(most_bytes: int) -> Iterator[None]:
-    """As a disk that takes nothing more: the kernel refuses every write behind this place of a file."""
+    """Like a full disk: the kernel refuses writes beyond this size of a file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
     try:
@@ -69,7 +69,7 @@ async def test_a_full_disk_is_reported_and_writes_recover(database: Database) ->
 async def test_a_checkpoint_on_a_full_disk_does_not_end_the_writer(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Folding the log into the file fails there too; the writer's thread must outlive that."""
+    """The checkpoint fails there too, and the writer thread must survive it."""
     monkeypatch.setattr(sqlite, "IDLE_S", 0.01)
     await database.write(add, "in the log")
 
@@ -87,7 +87,7 @@ async def test_a_full_database_is_reported_and_writes_recover(database: Database
 
     @event.listens_for(database._writer_engine, "begin")
     def fill(connection: Connection) -> None:
-        connection.exec_driver_sql(f"PRAGMA max_page_count={pages[0]}")  # at most as small as the file is now
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages[0]}")  # the current size
 
     with pytest.raises(RetryLaterError, match="full"):
         await database.write(add, "lost", 200_000)
@@ -129,7 +129,7 @@ async def test_a_deleted_wal_loses_no_answered_write(database: Database, tmp_pat
 
 
 async def test_a_replaced_file_is_used_from_then_on(tmp_path: Path, sqlite_url: str) -> None:
-    """As an operator restores a backup without a restart."""
+    """As when an operator restores a backup without a restart."""
     first = open_database(sqlite_url)
     await first.write(add, "in the backup")
     await first.close()
