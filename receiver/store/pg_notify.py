@@ -7,13 +7,14 @@ writes nothing: NOTIFY in a writing transaction would serialize all commits of t
 import asyncio
 import random
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
-from psycopg import AsyncConnection
 from sqlalchemy import URL, Connection, text
 
 from receiver.observability import log
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
 
 CHANNEL = "casebell"
 CHECK_AFTER_S = 30.0  # of silence, then the connection is checked
@@ -31,26 +32,28 @@ async def listen(url: URL, connect_args: Mapping[str, str], me: str, on_notify: 
 
     ``connect_args``: libpq parameters that the address does not set.
     """
+    import psycopg  # a service on SQLite does not load it
+
     _, address = url.get_dialect()().create_connect_args(url)
     parameters = {**connect_args, **address}
     pause_s = FIRST_PAUSE_S
     while True:
         try:
-            async with await AsyncConnection.connect(**parameters, autocommit=True) as connection:
-                await connection.execute(f"LISTEN {CHANNEL}")
+            async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as session:
+                await session.execute(f"LISTEN {CHANNEL}")
                 pause_s = FIRST_PAUSE_S
-                await _receive(connection, me, on_notify)
+                await _receive(session, me, on_notify)
         except (psycopg.Error, OSError) as error:
             log.warning("store.listen.lost", reason=type(error).__name__)
         await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - spreads load, guards nothing
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
-async def _receive(connection: AsyncConnection[Any], me: str, on_notify: Callable[[str], None]) -> None:
+async def _receive(session: "AsyncConnection[Any]", me: str, on_notify: Callable[[str], None]) -> None:
     while True:
-        async for notify in connection.notifies(timeout=CHECK_AFTER_S):
+        async for notify in session.notifies(timeout=CHECK_AFTER_S):
             sender, _, name = notify.payload.partition(" ")
             if sender != me:
                 on_notify(name)
         async with asyncio.timeout(CHECK_AFTER_S):
-            await connection.execute("SELECT 1")
+            await session.execute("SELECT 1")
