@@ -1,4 +1,4 @@
-"""The sandbox's own page: it shows what each outside system holds now, and runs ``scenarios``."""
+"""The sandbox's main page: it shows the current data of each outside system, and runs ``scenarios``."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from casebell_sandbox.debitura_cases import about
 from casebell_sandbox.faults import Json
 from casebell_sandbox.getbill_todos import digits_of, kind_of
 from casebell_sandbox.pages import page
-from casebell_sandbox.posted import posted
-from casebell_sandbox.scenarios import SCENARIOS, Done, Run, is_undecided
+from casebell_sandbox.posted import read_fields
+from casebell_sandbox.scenarios import SCENARIOS, Result, Run, is_undecided
 from casebell_sandbox.slack_workspace import Message
 from casebell_sandbox.stand_ins import StandIns
 
-SHOWN = 5
-# What takes longer goes on behind the page, which shows how far it is.
+MAX_LINES = 5
+# A longer scenario continues in the background, and the page shows its progress.
 PAGE_WITHIN_S = 0.5
 KINDS = {
     "portal_dispute": "Formal dispute",
@@ -30,13 +30,13 @@ KINDS = {
     "objection": "Objection heard by AI",
     "agreement": "Agreement",
 }
-# What a todo's panel shows beside its title, where it is there.
+# The fields that a todo's panel shows beside its title.
 WORDS = ("description", "detected_content", "debtor_message", "admin_notes")
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One line of a card: something a system holds."""
+class CardLine:
+    """One line of a card: a todo or a task."""
 
     id: str
     name: str
@@ -52,7 +52,7 @@ class ControlPage:
     def __init__(self, world: StandIns) -> None:
         self._world = world
         self._last = ""
-        self._running: set[asyncio.Task[Done]] = set()
+        self._running: set[asyncio.Task[Result]] = set()
         self.routes = [
             Route("/", self._show, methods=["GET"]),
             Route("/control/{name}", self._control, methods=["POST"]),
@@ -68,12 +68,12 @@ class ControlPage:
             next_reference=invented.claim(len(world.getbill.debts) + 1).reference,
             last=world.progress or self._last,
             open_todos=sum(one.is_open for one in todos),
-            todos=todos[:SHOWN],
+            todos=todos[:MAX_LINES],
             open_tasks=sum(one.is_open for one in tasks),
-            tasks=tasks[:SHOWN],
+            tasks=tasks[:MAX_LINES],
             channels=self._channels(),
             limits=world.slack.limits,
-            mails=[(n, one) for n, one in enumerate(list(world.mail.messages))][: -SHOWN - 1 : -1],
+            mails=[(n, one) for n, one in enumerate(list(world.mail.messages))][: -MAX_LINES - 1 : -1],
             mail_count=len(world.mail.messages),
             sent=list(world.sent)[:-9:-1],
             is_down={name: getattr(world, name).faults.down for name in ("getbill", "debitura", "slack")},
@@ -83,12 +83,12 @@ class ControlPage:
         )
 
     async def _control(self, request: Request) -> Response:
-        """Runs a scenario: a browser is sent back to the page soon, a program gets JSON when it is done."""
+        """Run a scenario. A browser is redirected to the page soon, a program gets JSON at the end."""
         run = SCENARIOS.get(request.path_params["name"])
         if run is None:
             raise HTTPException(404, f"There is no scenario {request.path_params['name']!r}.")
         try:
-            asked = await posted(request)
+            asked = await read_fields(request)
         except ValueError as error:
             raise HTTPException(400, str(error)) from None
         work = asyncio.create_task(self._do(run, asked))
@@ -97,13 +97,13 @@ class ControlPage:
         if "text/html" in request.headers.get("accept", ""):
             await asyncio.wait({work}, timeout=PAGE_WITHIN_S)
             return RedirectResponse("../", 303)
-        done = await work
-        return JSONResponse({"ok": done.is_done, "did": done.did, **done.facts}, 200 if done.is_done else 409)
+        result = await work
+        return JSONResponse({"ok": result.is_ok, "did": result.summary, **result.facts}, 200 if result.is_ok else 409)
 
-    async def _do(self, run: Run, asked: Json) -> Done:
-        done = await run(self._world, asked)
-        self._last = done.did
-        return done
+    async def _do(self, run: Run, asked: Json) -> Result:
+        result = await run(self._world, asked)
+        self._last = result.summary
+        return result
 
     async def _state(self, _request: Request) -> Response:
         world = self._world
@@ -115,7 +115,9 @@ class ControlPage:
                     "down": world.slack.faults.down,
                     "real_pace": world.slack.limits.is_real,
                     "channels": {key: len(world.slack.posts(key)) for key in list(world.slack.channels)},
-                    "messages": [one.shown() | {"channel": one.channel} for one in list(world.slack.messages.values())],
+                    "messages": [
+                        one.as_json() | {"channel": one.channel} for one in list(world.slack.messages.values())
+                    ],
                 },
                 "mail": [
                     {"to": mail.recipients, "subject": str(mail.message["subject"] or "")}
@@ -128,14 +130,14 @@ class ControlPage:
             }
         )
 
-    def _todos(self) -> list[Shown]:
-        """Newest first, those that wait for a decision before the others."""
+    def _todos(self) -> list[CardLine]:
+        """Undecided ones first, then newest first."""
         shown = [self._line_of_todo(todo) for todo in reversed(list(self._world.getbill.todos.values()))]
         return sorted(shown, key=lambda one: not one.is_open)
 
-    def _line_of_todo(self, todo: Json) -> Shown:
+    def _line_of_todo(self, todo: Json) -> CardLine:
         debt = self._world.getbill.debts[todo["debt"]["id"]]
-        return Shown(
+        return CardLine(
             id=todo["id"],
             name=debt["invoice_reference"],
             kind=KINDS.get(kind_of(todo), kind_of(todo)),
@@ -144,13 +146,13 @@ class ControlPage:
             is_open=is_undecided(self._world, todo),
         )
 
-    def _tasks(self) -> list[Shown]:
+    def _tasks(self) -> list[CardLine]:
         shown = [self._line_of_task(task) for task in reversed(list(self._world.debitura.tasks.values()))]
         return sorted(shown, key=lambda one: not one.is_open)
 
-    def _line_of_task(self, task: Json) -> Shown:
+    def _line_of_task(self, task: Json) -> CardLine:
         case = self._world.debitura.cases.get(task["caseId"] or "")
-        return Shown(
+        return CardLine(
             id=task["id"],
             name=task["caseReference"] or "Your account",
             kind=about(task["type"]).label,
@@ -160,7 +162,7 @@ class ControlPage:
         )
 
     def _todo(self, todo_id: str) -> Any:
-        """The panel of one todo, as Getbill's own app would show it; None when there is none."""
+        """The panel of one todo, as in Getbill's own app; None if there is none."""
         todo = self._world.getbill.todos.get(todo_id)
         if todo is None:
             return None

@@ -1,7 +1,7 @@
-"""A stand-in for Debitura: tasks, cases and chats held in memory, its Customer API, its webhooks.
+"""A stand-in for Debitura: tasks, cases and chats in memory, its Customer API, its webhooks.
 
-It behaves as docs/vendors/debitura.md says the real one does. It may be called from another thread: every change is one
-operation on a dict or list.
+It behaves as docs/vendors/debitura.md describes. Another thread may call it: every change is one operation on a dict or
+list.
 """
 
 import base64
@@ -20,15 +20,15 @@ from casebell_sandbox.invented import Claim, claim
 from casebell_sandbox.limits import Window
 
 CLAIM_FIELDS = {field.name for field in fields(Claim)}
-# The documented test vector's.
+# Of the documented test vector: docs/vendors/debitura.md#webhooks
 SECRET = "dGhpc2lzYWJhc2U2NGVuY29kZWRzZWNyZXQ="  # noqa: S105 - public on purpose, from the vendor's page
 
 
 class DebituraStand:
-    """One creditor account; ``faults`` holds what is to go wrong.
+    """One creditor account; ``faults`` injects errors.
 
-    solve_after_s: how long after a reply the chat tasks of its case are solved; infinite for never.
-    has_templates: True or False fixes the form of every new ``action.path``; None takes both in turn.
+    solve_after_s: seconds after a reply in which the chat tasks of its case are solved; infinite: never.
+    has_templates: whether every new ``action.path`` is a template; None: alternately.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class DebituraStand:
 
     @property
     def tasks(self) -> dict[str, Json]:
-        """Every task by id, after the replies whose time has come have had their effect."""
+        """Every task by id. Tasks whose reply is older than ``solve_after_s`` are solved first."""
         now = self._clock()
         for task_id, at in list(self._solved_at.items()):
             if at <= now.timestamp():
@@ -81,11 +81,11 @@ class DebituraStand:
         case: Json | None = None,
         **overrides: Any,
     ) -> Json:
-        """A new open task; the stored record, so a change to it shows.
+        """Add an open task; returns the stored record, which may be changed.
 
-        It comes with a new case, unless ``caseId`` names one or is None or the type belongs to the account; a chat
-        task's case gets ``question`` (or a believable one) from the partner. ``case`` replaces fields of the new case,
-        ``overrides`` those of the task, or of the claim (``reference``, ``amount``, ``currency``).
+        It gets a new case, unless ``caseId`` is given or the type concerns the account. The case of a chat task gets
+        ``question`` (or an invented one) from the partner. ``case`` replaces fields of the new case, ``overrides``
+        those of the task or of the claim (``reference``, ``amount``, ``currency``).
         """
         now, about = self._clock(), shapes.about(type)
         found = None
@@ -95,7 +95,7 @@ class DebituraStand:
             found = self._new_case(claim, overrides, about.lifecycle, now) | (case or {})
             self.cases[found["id"]] = found
         if found is not None and type in shapes.CHAT_TYPES:
-            self._say(found["id"], 0, question or shapes.QUESTIONS[type], shapes.PARTNER)
+            self._add_chat(found["id"], 0, question or shapes.QUESTIONS[type], shapes.PARTNER)
         n = next(self._count)
         has_template = n % 2 == 0 if self.has_templates is None else self.has_templates
         task = shapes.new_task(type, found, now, has_template=has_template)
@@ -104,13 +104,13 @@ class DebituraStand:
         return task
 
     def add_case(self, *, claim: Claim | None = None, lifecycle: str = "Active", **changes: Any) -> Json:
-        """A case that waits for nobody: only the list of cases shows it. ``changes`` replace fields of it."""
+        """Add a case without a task. ``changes`` replace its fields."""
         found = self._new_case(claim, {}, lifecycle, self._clock()) | changes
         self.cases[found["id"]] = found
         return found
 
     def move_case(self, case_id: str, lifecycle: str, close_code: str = "Paid") -> Json:
-        """The partner goes on with a case, pauses it or closes it with ``close_code``."""
+        """The partner continues, pauses or closes a case, the last with ``close_code``."""
         now, is_closed = shapes.naive(self._clock()), lifecycle == "Closed"
         ended: Json = {"closeCode": close_code, "dateFinished": now} if is_closed else {"closeCode": None}
         if is_closed and close_code == "Paid":
@@ -118,8 +118,8 @@ class DebituraStand:
         self.cases[case_id].update(lifecycle=lifecycle, dateUpdated=now, **ended)
         return self.cases[case_id]
 
-    def partner_asks(self, text: str, case_id: str | None = None) -> Json:
-        """The partner writes in a case's chat, a new case's without ``case_id``; the ReplyToChat task that makes."""
+    def add_partner_question(self, text: str, case_id: str | None = None) -> Json:
+        """The partner writes in a case's chat (by default a new case's); returns the ReplyToChat task for it."""
         if case_id is None:
             return self.add_task("ReplyToChat", text)
         return self.add_task("ReplyToChat", text, caseId=case_id)
@@ -129,10 +129,10 @@ class DebituraStand:
         for task in list(self.tasks.values()):
             if task["caseId"] == case_id and task["type"] in shapes.CHAT_TYPES and task["status"] == "Open":
                 self._solved_at.setdefault(task["id"], self._clock().timestamp() + self.solve_after_s)
-        return self._say(case_id, 1, message, shapes.author_of(user, self.users.index(user)))
+        return self._add_chat(case_id, 1, message, shapes.author_of(user, self.users.index(user)))
 
     def solve(self, task_id: str) -> Json:
-        """The condition behind the task is gone, for whatever reason."""
+        """Solve the task: its condition has cleared."""
         task = self._tasks[task_id]
         now = shapes.naive(self._clock())
         task.update(status="Solved", dateSolved=now)
@@ -142,14 +142,14 @@ class DebituraStand:
         return task
 
     def solve_in_portal(self, task_id: str) -> Json:
-        """A person solved it in Debitura's own app: a chat task by answering there."""
+        """A person solves the task in Debitura's portal; a chat task by an answer there."""
         task = self._tasks[task_id]
         if task["caseId"] and task["type"] in shapes.CHAT_TYPES:
-            self._say(task["caseId"], 1, "Answered in the portal.", shapes.author_of(self.users[0], 0))
+            self._add_chat(task["caseId"], 1, "Answered in the portal.", shapes.author_of(self.users[0], 0))
         return self.solve(task_id)
 
     def event(self, name: str, case_id: str, **data: Any) -> bytes:
-        """The body of a webhook, in the form of the client guide; ``data`` adds to its data."""
+        """The body of a webhook; ``data`` is added to its data."""
         about = {"caseId": case_id, "reference": self.cases.get(case_id, {}).get("reference")}
         if name == "case.updated":
             about |= {"oldLifecycle": "Active", "newLifecycle": self.cases.get(case_id, {}).get("lifecycle")}
@@ -163,8 +163,8 @@ class DebituraStand:
         }
         return json.dumps(body, ensure_ascii=False).encode()
 
-    def signed(self, body: bytes, now: datetime | None = None) -> dict[str, str]:
-        """The headers Debitura sends with ``body``, signed at ``now``; a body that is no event is signed just so."""
+    def sign(self, body: bytes, now: datetime | None = None) -> dict[str, str]:
+        """The headers that Debitura sends with ``body``, signed at ``now``. Any body can be signed."""
         event = json.loads(body) if body.startswith(b'{"') and body.endswith(b"}") else {}
         t = int((now or self._clock()).timestamp())
         v1 = hmac.new(base64.b64decode(self.secret), f"{t}.".encode() + body, "sha256").hexdigest()
@@ -182,7 +182,7 @@ class DebituraStand:
         owed = replace(given or next(unused), **{key: overrides[key] for key in CLAIM_FIELDS & overrides.keys()})
         return shapes.new_case(owed, f"Q8OA{n:04d}", lifecycle, now)
 
-    def _say(self, case_id: str, role: int, message: str, author: Json) -> Json:
+    def _add_chat(self, case_id: str, role: int, message: str, author: Json) -> Json:
         chat = shapes.new_chat(role, message, author, self._clock())
         self.chats.setdefault(case_id, []).append(chat)
         return chat

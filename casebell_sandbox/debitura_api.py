@@ -1,4 +1,7 @@
-"""Debitura's Customer API in front of its stand-in: the key, the limits, the routes, the shapes of its errors."""
+"""The Customer API of Debitura's stand-in: authentication, rate limits, routes, the shapes of its errors.
+
+docs/vendors/debitura.md#errors
+"""
 
 import hmac
 import json
@@ -21,7 +24,7 @@ LONGEST_MESSAGE = 10_000
 
 
 class Account(Protocol):
-    """What the API serves."""
+    """The data that the API serves."""
 
     api_key: str
     cases: dict[str, Json]
@@ -79,15 +82,15 @@ class DebituraApi:
         }
         methods = {"/cases/{id}/chats": ["GET", "POST"]}
         self.app = Starlette(
-            routes=[Route(path, self._guarded(fn), methods=methods.get(path, ["GET"])) for path, fn in routes.items()],
+            routes=[Route(path, self._endpoint(fn), methods=methods.get(path, ["GET"])) for path, fn in routes.items()],
             middleware=[Middleware(account.faults.wrap)],
         )
         account.faults.too_many = self._forced_429
 
-    def _guarded(self, handler: Callable[[Request, bytes], Any]) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(self, handler: Callable[[Request, bytes], Any]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             try:
-                self._admit(request)
+                self._authorize(request)
                 return JSONResponse(handler(request, await request.body()))
             except ApiError as error:
                 return (
@@ -96,8 +99,8 @@ class DebituraApi:
 
         return endpoint
 
-    def _admit(self, request: Request) -> None:
-        """Without the key 401 in the shape of the endpoint; over a limit of the key 429."""
+    def _authorize(self, request: Request) -> None:
+        """Raises ApiError: 401 without the key, in the shape of the endpoint; 429 over a rate limit."""
         given, path = request.headers.get("xapikey", ""), request.url.path
         if not hmac.compare_digest(given.encode(), self._account.api_key.encode()):
             why = "Missing or invalid API key"
@@ -117,7 +120,7 @@ class DebituraApi:
         return JSONResponse(_too_many(self._account.faults.retry_after_s), 429)
 
     def _tasks(self, request: Request, _body: bytes) -> Json:
-        return self._paged(request, "tasks", self._wanted(_query(request)))
+        return self._paged(request, "tasks", self._filter_tasks(_query(request)))
 
     def _cases(self, request: Request, _body: bytes) -> Json:
         wanted = {one.lower() for one in _query(request).get("ids", [])}
@@ -132,10 +135,10 @@ class DebituraApi:
 
     def _case_tasks(self, request: Request, _body: bytes) -> list[Json]:
         case = self._case(request, b"")
-        return [task for task in self._wanted(_query(request)) if task["caseId"] == case["id"]]
+        return [task for task in self._filter_tasks(_query(request)) if task["caseId"] == case["id"]]
 
-    def _wanted(self, asked: dict[str, list[str]]) -> list[Json]:
-        """The tasks of the asked status and types, newest first."""
+    def _filter_tasks(self, asked: dict[str, list[str]]) -> list[Json]:
+        """The tasks with the requested status and types, newest first."""
         status, types = asked.get("status", ["Open"])[-1], asked.get("type", [])
         if status not in {"Open", "Solved"}:
             raise refusal(400, "InvalidStatus", f"Invalid status '{status}'. Valid values: Open, Solved.")
@@ -191,13 +194,13 @@ class DebituraApi:
 
 
 def _too_many(wait_s: float) -> Json:
-    """The 429 body; no Retry-After header goes with it."""
+    """The body of a 429; there is no Retry-After header."""
     message = "Rate limit exceeded. Please retry later."
     return {"error": "rate_limit_exceeded", "message": message, "retryAfter": round(wait_s, 1)}
 
 
 def _query(request: Request) -> dict[str, list[str]]:
-    """ASP.NET binds query names whatever their case."""
+    """The query parameters by lower-case name, because ASP.NET ignores case."""
     asked: dict[str, list[str]] = {}
     for key, value in request.query_params.multi_items():
         asked.setdefault(key.lower(), []).append(value)
@@ -205,7 +208,7 @@ def _query(request: Request) -> dict[str, list[str]]:
 
 
 def _page(asked: dict[str, list[str]], size: int) -> tuple[int | None, int | None]:
-    """The page and its size; None where it is not within its bounds."""
+    """The page and its size; None for one that is out of bounds."""
 
     def number(name: str, default: int, most: int) -> int | None:
         text = asked.get(name, [str(default)])[-1]
@@ -221,7 +224,7 @@ def _paged(key: str, found: list[Json], page: int, size: int) -> Json:
 
 
 def _chat_message(body: bytes) -> tuple[str, Json]:
-    """The message and the request it came in. Raises ApiError with the field's faults."""
+    """The message and the request's fields. Raises ApiError with the errors of the field."""
     try:
         wanted = json.loads(body)
     except ValueError:
@@ -231,7 +234,6 @@ def _chat_message(body: bytes) -> tuple[str, Json]:
     message = wanted.get("message")
     if not isinstance(message, str) or not message.strip():
         raise ApiError(400, {"message": ["The Message field is required."]})
-    # .NET counts UTF-16 code units.
     if len(message.encode("utf-16-le", "surrogatepass")) // 2 > LONGEST_MESSAGE:
         raise ApiError(400, {"message": [f"Message must be a string with a maximum length of {LONGEST_MESSAGE}."]})
     return message, wanted

@@ -1,6 +1,7 @@
-"""Debitura's tasks, cases, chats and team as data, with the fields of its OpenAPI document (docs/vendors/debitura.md).
+"""Debitura's tasks, cases, chats and team as data, with the fields of its OpenAPI document. Pure.
 
-Pure. Instants of tasks and cases are UTC without a zone, those of chats with the seven digits .NET writes.
+Times of tasks and cases are UTC without a zone, those of chats have .NET's seven decimals
+(docs/vendors/debitura.md#times-and-numbers).
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ TEAM = (("Anna Krogh", "anna.k@creditor.example"), ("Accounts Receivable", "ar@c
 
 @dataclass(frozen=True, slots=True)
 class TaskType:
-    """What a new task of a type says. ``lifecycle``: how its case stands meanwhile; ``page``: where people solve it."""
+    """The texts of a task type. ``lifecycle``: that of its case; ``page``: where people solve it in the portal."""
 
     label: str
     description: str
@@ -46,7 +47,7 @@ TYPES = {
     ),
     "Generic": TaskType("Task", "Please call your account manager about this case."),
 }
-# Outside the documented catalogue: what a type added later looks like.
+# Not in the documented catalogue: an example of a type that Debitura adds later.
 LATER_TYPES = {
     "UploadKycDocument": TaskType("Upload KYC document", "A copy of the director's passport is needed.", has_case=False)
 }
@@ -73,7 +74,7 @@ def business_days_later(at: datetime, days: int) -> datetime:
 
 
 def new_task(type_code: str, case: Json | None, now: datetime, *, has_template: bool) -> Json:
-    """An open task; ``has_template``: its action's path is "/cases/{caseId}/chats" instead of having the id in it."""
+    """An open task. ``has_template``: the path of its action is "/cases/{caseId}/chats", without the id."""
     kind, task_id = about(type_code), str(uuid4())
     action = None
     if case is not None and type_code in CHAT_TYPES:
@@ -173,7 +174,7 @@ def new_chat(role: int, message: str, author: Json, now: datetime) -> Json:
 
 
 def author_of(user: Json, number: int) -> Json:
-    """A member of the team as chats name them: an integer id, another space than the team list's."""
+    """A member of the team as in chats: with an integer id, which is not the id of the team list."""
     first, _, last = user["name"].partition(" ")
     return {"id": 400 + number, "firstName": first, "lastName": last, "email": user["email"]}
 

@@ -1,4 +1,4 @@
-"""The demo's configuration: everything points at the stand-ins, secrets are invented and lie in files beside it."""
+"""Writes the demo's configuration: it points at the stand-ins; its invented secrets are in files beside it."""
 
 import secrets
 from pathlib import Path
@@ -65,7 +65,7 @@ schedule = "30 8 * * 1-5"
 timezone = "{timezone}"
 """
 
-# For whoever looks around: many alerts at once become one message, and a rule only says what it would do.
+# Only in the demo: bursts are grouped, and an automation runs dry.
 BURST = 'burst    = { over = 10, within = "1m" }\n'
 RULE = """
 [[automations]]
@@ -89,10 +89,10 @@ def write_configuration(
     secrets_of: dict[str, str] | None = None,
     is_demo: bool = False,
 ) -> Path:
-    """Write ``casebell.toml`` and its secret files into ``folder``; the file's path.
+    """Write ``casebell.toml`` and its secret files into ``folder``; returns the file's path.
 
-    ``secrets_of``: what the stand-ins expect, by file name; their own defaults when not given. ``is_demo``: with
-    BURST in each route, and with RULE.
+    ``secrets_of``: secrets by file name, if they differ from the stand-ins' defaults. ``is_demo``: add BURST to each
+    route, and RULE.
     """
     values = {
         "key": secrets.token_urlsafe(32),

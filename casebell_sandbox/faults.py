@@ -1,6 +1,6 @@
-"""What can go wrong with a stand-in, switched on by a test or from the sandbox's page, and a log of the calls it got.
+"""Fault injection for the stand-ins, switched by a test or from the sandbox's page, and a log of the calls.
 
-One ``Faults`` stands in front of each stand-in; with nothing switched on it only writes the log.
+Each stand-in has one ``Faults`` as middleware. Without an active fault it only logs the calls.
 """
 
 from collections import deque
@@ -38,14 +38,14 @@ class Call:
 
 
 class Faults:
-    """Set an attribute and the next requests feel it; set it back and they do not.
+    """The attributes are read at each request.
 
-    down: answer 503 with HTML, like a proxy whose service is gone.
-    hang_s: accept the request, do nothing for so long, then handle it, unless the caller has left by then.
-    hang_after_effect_s: do what a matching write asks, then keep silent for so long before answering.
-    refuse: status and JSON for every matching write until set back to None.
-    rate_limit_next: so many requests get the vendor's 429; ``retry_after_s`` is what it tells them to wait.
-    matching: a write matches when its path contains this.
+    down: answer 503 with HTML, like a proxy whose service is down.
+    hang_s: seconds before a request is handled; it is dropped if the client disconnects by then.
+    hang_after_effect_s: seconds between the effect of a matching write and its answer.
+    refuse: status and JSON for every matching write, until it is None again.
+    rate_limit_next: the number of requests to answer with the vendor's 429, which asks for ``retry_after_s``.
+    matching: a write matches if its path contains this.
     """
 
     def __init__(self, matching: str = "", too_many: Callable[[], Response] | None = None, keep: int = 1000) -> None:
@@ -68,14 +68,14 @@ class Faults:
                 return
             body = await _whole_body(receive)
             self._note(scope, body)
-            if self.hang_s and not await _is_still_there(receive, self.hang_s):
+            if self.hang_s and not await _client_waits(receive, self.hang_s):
                 return
-            if (answer := self._instead(scope, body)) is not None:
+            if (answer := self._fault_response(scope, body)) is not None:
                 await answer(scope, receive, send)
             elif self.hang_after_effect_s and self._matches(scope):
-                await _effect_then_hang(app, scope, body, receive, send, self.hang_after_effect_s)
+                await _handle_then_hang(app, scope, body, receive, send, self.hang_after_effect_s)
             else:
-                await app(scope, _again(body, receive), send)
+                await app(scope, _replay_body(body, receive), send)
 
         return guarded
 
@@ -86,7 +86,7 @@ class Faults:
     def _matches(self, scope: Scope) -> bool:
         return scope["method"] in WRITES and self.matching in scope["path"]
 
-    def _instead(self, scope: Scope, body: bytes) -> Response | None:
+    def _fault_response(self, scope: Scope, body: bytes) -> Response | None:
         if self.down:
             return HTMLResponse(PROXY_PAGE, 503)
         if len(body) > LARGEST_BODY:
@@ -112,17 +112,17 @@ async def _whole_body(receive: Receive) -> bytes:
             return body
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def _replay_body(body: bytes, receive: Receive) -> Receive:
     pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def once_more() -> Message:
+    async def receive_again() -> Message:
         return pending.pop() if pending else await receive()
 
-    return once_more
+    return receive_again
 
 
-async def _is_still_there(receive: Receive, seconds: float) -> bool:
-    """Keep silent for ``seconds``; False as soon as the caller hangs up."""
+async def _client_waits(receive: Receive, seconds: float) -> bool:
+    """Wait for ``seconds``; False as soon as the client disconnects."""
     with anyio.move_on_after(seconds):
         while (await receive())["type"] != "http.disconnect":
             pass
@@ -130,15 +130,15 @@ async def _is_still_there(receive: Receive, seconds: float) -> bool:
     return True
 
 
-async def _effect_then_hang(
+async def _handle_then_hang(
     app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send, seconds: float
 ) -> None:
-    held: list[Message] = []
+    messages: list[Message] = []
 
-    async def hold(message: Message) -> None:
-        held.append(message)
+    async def collect(message: Message) -> None:
+        messages.append(message)
 
-    await app(scope, _again(body, receive), hold)
-    if await _is_still_there(receive, seconds):
-        for message in held:
+    await app(scope, _replay_body(body, receive), collect)
+    if await _client_waits(receive, seconds):
+        for message in messages:
             await send(message)

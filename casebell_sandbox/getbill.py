@@ -1,7 +1,6 @@
-"""A stand-in for Getbill: todos and debts held in memory, its external API, its media links, its webhooks.
+"""A stand-in for Getbill: todos and debts in memory, its external API, its media links, its webhooks.
 
-It behaves as docs/vendors/getbill.md says the real one does. It may be called from another thread: every change is one
-operation on a dict.
+It behaves as docs/vendors/getbill.md describes. Another thread may call it: every change is one operation on a dict.
 """
 
 import hmac
@@ -26,7 +25,7 @@ from casebell_sandbox import getbill_media as media
 from casebell_sandbox import getbill_todos as shapes
 from casebell_sandbox.faults import Clock, Faults, Json, utc_now
 from casebell_sandbox.getbill_access import Access
-from casebell_sandbox.getbill_changes import AGREEMENT, DISPUTE, RefusedCallError, accepted
+from casebell_sandbox.getbill_changes import AGREEMENT, DISPUTE, RefusedCallError, valid_changes
 from casebell_sandbox.invented import Claim, claim
 
 API = "/external-api/v1"
@@ -36,10 +35,10 @@ Handler = Callable[[Request, bytes], Json]
 
 
 class GetbillStand:
-    """One Getbill company; ``access`` holds its credentials, scopes and limits, ``faults`` what is to go wrong.
+    """One Getbill company. ``access``: its credentials, scopes and rate limits; ``faults`` injects errors.
 
     is_single_sparse: a single todo lacks sub_type, severity and proof_files, as the documented sample does.
-    refuses_statusless: 422 for a decision on a kind whose list shows no status (what the real one does is UNKNOWN).
+    refuses_statusless: 422 for a decision on a kind without a status in the list (Getbill's behaviour is unknown).
     """
 
     def __init__(
@@ -81,9 +80,9 @@ class GetbillStand:
         is_group: bool = False,
         **overrides: Any,
     ) -> Json:
-        """A new todo, about a new debt or about ``debt``; the stored record, so a change to it shows.
+        """Add a todo about a new debt, or about ``debt``; returns the stored record, which may be changed.
 
-        ``overrides`` replace fields of the todo, or of the claim it is about (``reference``, ``amount``, ``currency``).
+        ``overrides`` replace fields of the todo, or of its claim (``reference``, ``amount``, ``currency``).
         """
         now, owed = self._clock(), self._claim(claim, overrides)
         found = [debt or self._new_debt(sub_type, owed, now)]
@@ -111,14 +110,14 @@ class GetbillStand:
         return debt
 
     def set_status(self, todo_id: str, status: str, admin_notes: str | None = None) -> Json:
-        """A person decides in Getbill's own app; for an agreement ``status`` is the debt's word."""
+        """A person decides in Getbill's own app; for an agreement ``status`` is that of the debt."""
         todo = self.todos[todo_id]
         if todo["type"] == "agreement":
             return self._change_agreement(todo, {"debt_status_id": shapes.DEBT_STATUS_IDS[status]})
         return self._change_dispute(todo, {"status": status, "admin_notes": admin_notes})
 
     def remove(self, todo_id: str) -> None:
-        """The todo is gone, in lists and alone."""
+        """Delete the todo."""
         self.todos.pop(todo_id, None)
 
     def event(
@@ -126,38 +125,38 @@ class GetbillStand:
         todo: Json | None,
         type: str = "dispute.created",  # noqa: A002 - the word of Getbill's envelope
         *,
-        carries: str = "todo",
+        content: str = "todo",
         event_id: str | None = None,
     ) -> bytes:
-        """The body of a webhook; it carries the whole "todo", the "debt", its "debt_id" only, or "nothing" to go by."""
+        """The body of a webhook. ``content``: the whole "todo", the "debt", only its "debt_id", or "nothing"."""
         data: Json = {}
-        if todo is not None and carries == "todo":
+        if todo is not None and content == "todo":
             data = {"todo": self._single(todo, self.public_url)}
-        elif todo is not None and carries == "debt":
+        elif todo is not None and content == "debt":
             data = self.debts[todo["debt"]["id"]]
-        elif todo is not None and carries == "debt_id":
+        elif todo is not None and content == "debt_id":
             data = {"debt_id": todo["debt"]["id"]}
         envelope = {"type": type, "data": data} | ({"id": event_id} if event_id else {})
         return json.dumps(envelope, ensure_ascii=False).encode()
 
-    def signed(self, body: bytes) -> dict[str, str]:
-        """The headers Getbill sends with ``body``."""
+    def sign(self, body: bytes) -> dict[str, str]:
+        """The headers that Getbill sends with ``body``."""
         signature = hmac.new(self.secret.encode(), body, "sha256").hexdigest()
         return {"Content-Type": "application/json", "X-GetBill-Signature": signature}
 
     def _routes(self) -> list[Route]:
         read, write = "debts:read", "debts:write"
         return [
-            Route(f"{API}/todos", self._guarded(read, self._list), methods=["GET"]),
-            Route(f"{API}/todos/stats", self._guarded(read, self._stats), methods=["GET"]),
-            Route(f"{API}/todos/{{type}}/{{id}}", self._guarded(read, self._get), methods=["GET"]),
-            Route(f"{API}/todos/{{type}}/{{id}}/status", self._guarded(write, self._put_status), methods=["PUT"]),
-            Route(f"{API}/debts/{{id}}", self._guarded(read, self._get_debt), methods=["GET"]),
+            Route(f"{API}/todos", self._endpoint(read, self._list), methods=["GET"]),
+            Route(f"{API}/todos/stats", self._endpoint(read, self._stats), methods=["GET"]),
+            Route(f"{API}/todos/{{type}}/{{id}}", self._endpoint(read, self._get), methods=["GET"]),
+            Route(f"{API}/todos/{{type}}/{{id}}/status", self._endpoint(write, self._put_status), methods=["PUT"]),
+            Route(f"{API}/debts/{{id}}", self._endpoint(read, self._get_debt), methods=["GET"]),
             Route("/token", self.access.grant, methods=["POST"]),
             Route("/media/{name}", self._media, methods=["GET"]),
         ]
 
-    def _guarded(self, scope: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(self, scope: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             window = self.access.window(scope)
             try:
@@ -175,7 +174,7 @@ class GetbillStand:
         kind = None if wanted == "all" else _canonical(wanted)
         found = [
             todo
-            for todo in self._since(request)
+            for todo in self._todos_of_period(request)
             if kind in {None, todo["type"]} and (debt_id is None or debt_id in shapes.debt_ids(todo))
         ]
         shown = found[(page - 1) * limit : page * limit]
@@ -185,8 +184,8 @@ class GetbillStand:
             "pagination": {"page": page, "limit": limit, "total": len(found), "pages": pages},
         }
 
-    def _since(self, request: Request) -> list[Json]:
-        """The todos of the asked period, newest first."""
+    def _todos_of_period(self, request: Request) -> list[Json]:
+        """The todos of the requested period, newest first."""
         period = request.query_params.get("period", "since_last_month")
         if period not in shapes.PERIODS:
             raise RefusedCallError(400, f"Invalid period: {period}")
@@ -198,13 +197,13 @@ class GetbillStand:
         return [todo for todo in newest_first if _created_at(todo) >= since]
 
     def _stats(self, request: Request, _body: bytes) -> Json:
-        return {"stats": shapes.statistics(self._since(request), self._clock())}
+        return {"stats": shapes.statistics(self._todos_of_period(request), self._clock())}
 
     def _get(self, request: Request, _body: bytes) -> Json:
         return {"todo": self._single(self._find(request), _base_url(request))}
 
     def _find(self, request: Request) -> Json:
-        """The todo of the path; an agreement is addressed by the id of a debt of its."""
+        """The todo of the path. An agreement is identified by the id of one of its debts."""
         kind, wanted = _canonical(request.path_params["type"]), request.path_params["id"]
         for todo in list(self.todos.values()):
             ids = shapes.debt_ids(todo) if kind == "agreement" else {todo["id"]}
@@ -219,9 +218,9 @@ class GetbillStand:
         except ValueError:
             wanted = None
         if todo["type"] == "agreement":
-            self._change_agreement(todo, accepted(wanted, AGREEMENT))
+            self._change_agreement(todo, valid_changes(wanted, AGREEMENT))
         else:
-            changes = accepted(wanted, DISPUTE)
+            changes = valid_changes(wanted, DISPUTE)
             if self.refuses_statusless and "status" not in shapes.LISTED_DETAIL.get(shapes.kind_of(todo), {"status"}):
                 raise RefusedCallError(422, "This todo has no status", {"status": ["Not supported for this type."]})
             self._change_dispute(todo, changes)
@@ -248,7 +247,7 @@ class GetbillStand:
         return todo
 
     def _set_debt_status(self, debt_ids: set[str], word: str) -> None:
-        """Change the debts' status, and what every todo says of it."""
+        """Change the status of the debts, and of their copies in every todo."""
         for debt_id in debt_ids & self.debts.keys():
             self.debts[debt_id]["status"] = word
         for todo in list(self.todos.values()):

@@ -1,4 +1,4 @@
-"""Who may call Getbill's stand-in and how often: tokens, OAuth client credentials, scopes, hourly quotas."""
+"""Authentication and rate limits of Getbill's stand-in: tokens, OAuth client credentials, scopes, hourly quotas."""
 
 import hmac
 import math
@@ -33,7 +33,7 @@ class Access:
         return self.writes if scope.endswith(":write") else self.reads
 
     def revoke_tokens(self) -> None:
-        """Every token handed out by OAuth stops working."""
+        """Invalidate every token that OAuth granted."""
         self._granted.clear()
 
     def admit(self, request: Request, scope: str) -> None:
@@ -49,7 +49,7 @@ class Access:
             raise self._too_many(window.limit, wait_s)
 
     def quota(self, window: Window) -> dict[str, str]:
-        """The headers on every response."""
+        """The rate-limit headers of every response."""
         now_s = self._clock().timestamp()
         return {
             "X-RateLimit-Limit": str(window.limit),
@@ -59,13 +59,13 @@ class Access:
         }
 
     def forced_429(self, wait_s: float) -> Response:
-        """The answer over the quota, whatever was counted."""
+        """The answer over the quota, regardless of the count."""
         resets_at = math.ceil(self._clock().timestamp() + wait_s)
         headers = self.quota(self.reads) | {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(resets_at)}
         return JSONResponse(self._too_many(self.reads.limit, wait_s).body, 429, headers)
 
     async def grant(self, request: Request) -> Response:
-        """OAuth 2.0 client credentials, form-encoded: a token for an hour."""
+        """Grant a token for an hour (OAuth 2.0 client credentials, form-encoded)."""
         form = {key: values[0] for key, values in parse_qs((await request.body()).decode("latin-1")).items()}
         if form.get("grant_type") != "client_credentials":
             return JSONResponse({"error": "unsupported_grant_type"}, 400)

@@ -1,4 +1,4 @@
-"""Changes of a todo that Getbill's stand-in accepts, and its errors for others (docs/vendors/getbill.md#errors)."""
+"""Validates changes of todos at Getbill's stand-in; its errors are Getbill's (docs/vendors/getbill.md#errors)."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -49,8 +49,8 @@ DISPUTE: dict[str, Rule] = {
 }
 
 
-def accepted(body: Any, rules: dict[str, Rule]) -> Json:
-    """The fields of ``body`` that ``rules`` know. Raises RefusedCallError: 400 for none, 422 for a wrong one."""
+def valid_changes(body: Any, rules: dict[str, Rule]) -> Json:
+    """The fields of ``body`` that ``rules`` know. Raises RefusedCallError: 400 for none, 422 for a bad value."""
     if not isinstance(body, dict):
         raise RefusedCallError(400, "Invalid JSON body")
     changes = {key: value for key, value in body.items() if key in rules}

@@ -1,4 +1,4 @@
-"""Recordings and files of Getbill's stand-in: links signed like S3's that end after their time, and what they serve."""
+"""Recordings and files of Getbill's stand-in: links signed like S3's that expire, and their contents."""
 
 import hmac
 import io
@@ -24,7 +24,7 @@ def link(base_url: str, name: str, key: bytes, now: datetime, ttl_s: float) -> s
 
 
 def serve(request: Request, key: bytes, now: datetime) -> Response:
-    """What the link points at, or S3's 403 in XML when the link is expired or not ours."""
+    """The file of the link, or S3's 403 in XML if the link has expired or its signature is wrong."""
     name = request.path_params["name"]
     stamp, ends = (request.query_params.get(part, "") for part in ("X-Amz-Date", "X-Amz-Expires"))
     given = request.query_params.get("X-Amz-Signature", "")
@@ -46,7 +46,7 @@ def _denied(why: str) -> Response:
 
 
 def _tone(seconds: int = 1, hertz: int = 440) -> bytes:
-    """A quiet tone, so that a person who presses Listen hears that it works."""
+    """A quiet tone as a WAV file, so that a person hears that the link works."""
     swing = (int(6000 * math.sin(2 * math.pi * hertz * step / RATE)) for step in range(RATE * seconds))
     out = io.BytesIO()
     with wave.open(out, "wb") as sound:
@@ -58,7 +58,7 @@ def _tone(seconds: int = 1, hertz: int = 440) -> bytes:
 
 
 def _page() -> bytes:
-    """The smallest page a PDF reader shows, with one line of text."""
+    """A minimal PDF with one line of text."""
     text = b"BT /F1 24 Tf 72 760 Td (Receipt: paid in full) Tj ET"
     objects = [
         b"<</Type/Catalog/Pages 2 0 R>>",
@@ -67,10 +67,10 @@ def _page() -> bytes:
         b"<</Length %d>>\nstream\n%s\nendstream" % (len(text), text),
         b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
     ]
-    out, places = b"%PDF-1.4\n", []
+    out, offsets = b"%PDF-1.4\n", []
     for number, content in enumerate(objects, 1):
-        places.append(len(out))
+        offsets.append(len(out))
         out += b"%d 0 obj\n%s\nendobj\n" % (number, content)
-    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     end = b"trailer\n<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % len(out)
     return out + b"xref\n0 6\n0000000000 65535 f \n" + table + end

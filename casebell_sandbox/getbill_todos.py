@@ -1,6 +1,6 @@
-"""Getbill's todos and debts as data: how they look when new, in a list, alone, in the statistics, and after a change.
+"""Getbill's todos and debts as data: new ones, list entries, single todos and statistics. Pure.
 
-Pure; field names and samples are those of docs/vendors/getbill.md#todos.
+Field names and samples are those of Getbill's todos page (docs/vendors/getbill.md#todos).
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ PERIODS = {
     "since_last_year": 365,
     "since_beginning": None,
 }
-# What only a single todo shows, except where the list of a sub-type is documented with it.
+# Fields of a single todo that its list entry lacks, except those of LISTED_DETAIL.
 DETAIL: Json = {
     "status": "suggested",
     "source": None,
@@ -89,7 +89,7 @@ def new_debt(claim: Claim, debt_id: str, status: str, now: datetime) -> Json:
 
 
 def brief(debt: Json) -> Json:
-    """The debt as a todo carries it: no currency, no debtor."""
+    """The debt as in a todo: without currency and debtor."""
     status = debt["status"]
     return {
         "id": debt["id"],
@@ -101,7 +101,7 @@ def brief(debt: Json) -> Json:
 
 
 def new_todo(sub_type: str, todo_id: str, debts: list[Json], now: datetime, n: int) -> Json:
-    """A todo about the first of ``debts``; more than one make a grouped agreement."""
+    """A todo about the first of ``debts``; several debts make a grouped agreement."""
     kind = TYPE_OF.get(sub_type, "debtor_request")
     todo: Json = {"id": todo_id, "type": kind, "debt": brief(debts[0]), "created_at": iso(now)}
     detail = DETAIL | {"updated_at": iso(now)}
@@ -158,7 +158,7 @@ def _plan(debts: list[Json], now: datetime) -> Json:
 
 
 def installments(total: float, months: int, start: date, first: float, digits: int) -> list[Json]:
-    """Equal payments after the first, one a month from the month after ``start``; the last takes the rounding."""
+    """Monthly payments from the month after ``start``, equal after the ``first``; the last one has the rounding."""
     each = round((total - first) / (months - 1), digits) if months > 1 else 0.0
     amounts = [first, *[each] * (months - 2), round(total - first - each * (months - 2), digits)][:months]
     return [
@@ -190,13 +190,13 @@ def debt_ids(todo: Json) -> set[str]:
 
 
 def listed(todo: Json, sign: Callable[[str], str]) -> Json:
-    """The todo as the list shows it."""
+    """The todo as a list entry."""
     shown = LISTED_DETAIL.get(kind_of(todo), {"status"})
     return _signed({key: value for key, value in todo.items() if key not in DETAIL or key in shown}, sign)
 
 
 def single(todo: Json, sign: Callable[[str], str], expires_at: str, *, is_sparse: bool) -> Json:
-    """The todo as ``GET /todos/{type}/{id}`` shows it; ``is_sparse``: with no more than the documented sample has."""
+    """The todo as in ``GET /todos/{type}/{id}``; ``is_sparse``: only with the fields of the documented sample."""
     dropped = ABSENT_WHEN_SPARSE if is_sparse else ()
     shown = _signed({key: value for key, value in todo.items() if key not in dropped}, sign)
     has_media = bool(shown.get("audio_url") or shown.get("pdf_url"))
@@ -214,7 +214,7 @@ def _signed(todo: Json, sign: Callable[[str], str]) -> Json:
 
 
 def statistics(todos: Iterable[Json], now: datetime) -> Json:
-    """The answer of ``GET /todos/stats``, with the keys it keeps for old clients."""
+    """The answer of ``GET /todos/stats``, with its keys for old clients."""
     by_type: dict[str, list[Json]] = {name: [] for name in TYPES}
     for todo in todos:
         by_type[todo["type"]].append(todo)

@@ -1,4 +1,4 @@
-"""Invented claims against invented debtors, the same for both sources: the n-th debt here is the n-th case there."""
+"""Invented claims against invented debtors, shared by both sources: the n-th debt is the n-th case."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ ISSUER = "Nordlys Supplies ApS"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What somebody owes; ``amount`` in major units."""
+    """A debt and its debtor; ``amount`` in major units."""
 
     reference: str
     amount: float
@@ -43,7 +43,7 @@ DEBTORS: tuple[tuple[str, float, str, str, str | None, str, str], ...] = (
 
 
 def claim(n: int) -> Claim:
-    """The n-th claim, counted from one; debtors come round again, references and amounts do not."""
+    """The n-th claim, counted from one. Debtors repeat; references and amounts do not."""
     currency, amount, first, last, company, country, city = DEBTORS[(n - 1) % len(DEBTORS)]
     later = (n - 1) // len(DEBTORS)
     return Claim(f"INV-2024-{n:03d}", amount + 100 * later, currency, first, last, company, country, city)

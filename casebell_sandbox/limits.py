@@ -1,4 +1,4 @@
-"""A quota over time, as the vendors count it: what a stand-in consults before it answers."""
+"""Rate limit of a stand-in: requests counted in a window of time, as the vendors count them."""
 
 from collections import deque
 
@@ -13,7 +13,7 @@ class Window:
         self._taken: deque[float] = deque()
 
     def take(self, now_s: float) -> float:
-        """Count one request: 0.0, or the seconds until there is room, and then it is not counted."""
+        """Count one request and return 0.0; over the limit count nothing and return the seconds to wait."""
         self._forget(now_s)
         if len(self._taken) >= self.limit:
             return max(self.resets_at(now_s) - now_s, 0.001)
@@ -25,7 +25,7 @@ class Window:
         return max(self.limit - len(self._taken), 0)
 
     def resets_at(self, now_s: float) -> float:
-        """When the oldest request that counts stops counting; Unix seconds."""
+        """When the oldest counted request leaves the window, in Unix seconds."""
         return (self._taken[0] if self._taken else now_s) + self.window_s
 
     def _forget(self, now_s: float) -> None:

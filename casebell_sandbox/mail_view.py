@@ -1,4 +1,4 @@
-"""The page that shows the caught mails: as a mail client would, as plain text, and with every header."""
+"""The page with the received mails: as a mail program shows them, as plain text, and with every header."""
 
 import re
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from starlette.routing import Route
 from casebell_sandbox.mailbox import Mail, MailStand
 from casebell_sandbox.pages import page
 
-SHOWN = 100
-# Links may open a new tab; nothing may run, and nothing is fetched, so no sender learns that the mail was read.
+MAX_MAILS = 100
+# Links may open a new tab. Scripts do not run, and no remote content is loaded, which would tell the sender.
 FRAME = "allow-popups allow-popups-to-escape-sandbox"
 BODY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": f"sandbox {FRAME}; default-src 'none'; style-src 'unsafe-inline'; base-uri 'self'",
@@ -47,8 +47,8 @@ class MailView:
         mail = None if number is None else self._stand.messages[number]
         return page(
             "mail.html",
-            mails=[(n, one, name_of(one)) for n, one in mails[:SHOWN]],
-            left_out=max(len(mails) - SHOWN, 0),
+            mails=[(n, one, name_of(one)) for n, one in mails[:MAX_MAILS]],
+            left_out=max(len(mails) - MAX_MAILS, 0),
             number=number,
             mail=mail,
             text=text_of(mail, "plain") if mail else None,
@@ -64,7 +64,7 @@ class MailView:
         html = text_of(mail, "html")
         if html is None:
             raise HTTPException(404)
-        return HTMLResponse(framed(html), headers=BODY_HEADERS)
+        return HTMLResponse(with_new_tab_links(html), headers=BODY_HEADERS)
 
     async def _source(self, request: Request) -> Response:
         return Response(
@@ -81,13 +81,13 @@ class MailView:
 
 
 def name_of(mail: Mail) -> str:
-    """Who sent it, by the name people read."""
+    """The sender's display name, else the address."""
     name, address = parseaddr(str(mail.message["from"] or ""))
     return name or address or mail.sender
 
 
 def text_of(mail: Mail, kind: str) -> str | None:
-    """The "plain" or "html" body; None when there is none or its coding is broken."""
+    """The "plain" or "html" body; None if there is none or it cannot be decoded."""
     part = cast(EmailMessage | None, mail.message.get_body((kind,)))
     try:
         return None if part is None else str(part.get_content())
@@ -99,7 +99,7 @@ def files_of(message: EmailMessage) -> list[str]:
     return [part.get_filename() or part.get_content_type() for part in message.iter_attachments()]
 
 
-def framed(html: str) -> str:
-    """The body with links that open a new tab."""
+def with_new_tab_links(html: str) -> str:
+    """The HTML with a ``base`` element that makes links open a new tab."""
     with_base, found = _HEAD.subn(lambda head: head[0] + NEW_TAB, html, count=1)
     return with_base if found else NEW_TAB + html

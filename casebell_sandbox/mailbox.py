@@ -1,6 +1,6 @@
-"""A mail server that delivers nothing: it keeps what it was sent, for tests and people to read, and refuses on demand.
+"""A mail server that keeps every mail for tests and people to read, and refuses on demand. It delivers nothing.
 
-It speaks real SMTP (aiosmtpd) in the running loop. It may be read from another thread: mails are only ever appended.
+It speaks SMTP (aiosmtpd) in the running loop. Another thread may read it: mails are only appended.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ OK = "250 OK"
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail as it was accepted. ``sender`` and ``recipients`` are the envelope's, not the headers'."""
+    """One accepted mail. ``sender`` and ``recipients`` are those of the envelope, not of the headers."""
 
     message: EmailMessage
     sender: str
@@ -32,10 +32,10 @@ class Mail:
 
 
 class MailStand:
-    """A mailbox for everybody.
+    """A mailbox for every address.
 
-    refuse: what RCPT answers for an address instead of 250, such as ``(550, "5.1.1 no such person")``.
-    refuse_data: the same for the mail itself, whoever it is for. auth: user and password to ask for; None: no login.
+    refuse: the answer to RCPT by address instead of 250, such as ``(550, "5.1.1 no such person")``.
+    refuse_data: the answer to DATA instead of 250. auth: required user and password; None: no login.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class MailStand:
         self._sessions: set[_Session] = set()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen; ``port`` 0 takes a free one, ``self.port`` says which. Raises OSError when it is taken."""
+        """Listen on ``port``; 0: any free one, see ``self.port``. Raises OSError if it is taken."""
         self._server = await asyncio.get_running_loop().create_server(self._session, host, port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Stop listening and end the connections that are open."""
+        """Stop listening and close the open connections."""
         if self._server is None:
             return
         self._server.close()
@@ -70,7 +70,7 @@ class MailStand:
         self._server = None
 
     def to(self, address: str) -> list[Mail]:
-        """The mails whose envelope names this address."""
+        """The mails with this address as a recipient of the envelope."""
         return [mail for mail in list(self.messages) if address.lower() in {one.lower() for one in mail.recipients}]
 
     def _session(self) -> "_Session":
@@ -84,7 +84,7 @@ class MailStand:
 
 
 class _Session(SMTP):
-    """One connection, known to the stand so that it can be ended."""
+    """One connection, registered so that it can be closed."""
 
     def __init__(self, sessions: set["_Session"], hooks: "_Hooks", auth: tuple[str, str] | None) -> None:
         super().__init__(
@@ -93,8 +93,8 @@ class _Session(SMTP):
             ident="Casebell sandbox",
             data_size_limit=LARGEST_MAIL,
             enable_SMTPUTF8=True,
-            authenticator=_judge(auth) if auth else None,
-            auth_required=False,  # asked for by the hooks: aiosmtpd warns about a login in clear, which is meant here
+            authenticator=_make_authenticator(auth) if auth else None,
+            auth_required=False,  # the handler requires it; aiosmtpd would warn about a login without TLS
             auth_require_tls=False,
         )
         self._sessions = sessions
@@ -113,7 +113,7 @@ class _Session(SMTP):
 
 
 class _Hooks:
-    """aiosmtpd's handler: one answer for each command."""
+    """aiosmtpd's handler: the answers to the commands."""
 
     def __init__(self, stand: MailStand) -> None:
         self._stand = stand
@@ -143,14 +143,14 @@ class _Hooks:
         return f"250 2.0.0 kept as number {len(self._stand.messages)}"
 
 
-def _judge(auth: tuple[str, str]) -> Callable[[SMTP, Session, Envelope, str, object], AuthResult]:
-    """aiosmtpd's authenticator: whether a login is the one this mailbox knows."""
+def _make_authenticator(auth: tuple[str, str]) -> Callable[[SMTP, Session, Envelope, str, object], AuthResult]:
+    """An authenticator for aiosmtpd that accepts one login."""
     user, password = (one.encode() for one in auth)
 
-    def judge(_server: SMTP, _session: Session, _envelope: Envelope, _how: str, given: object) -> AuthResult:
+    def authenticate(_server: SMTP, _session: Session, _envelope: Envelope, _how: str, given: object) -> AuthResult:
         if not isinstance(given, LoginPassword):
             return AuthResult(success=False, handled=False)
         is_right = hmac.compare_digest(given.login, user) & hmac.compare_digest(given.password, password)
         return AuthResult(success=is_right, handled=False)
 
-    return judge
+    return authenticate

@@ -1,4 +1,4 @@
-"""How the sandbox's pages are made: templates that escape everything, and headers that let nothing else in."""
+"""Renders the sandbox's pages: templates with autoescaping, and headers with a strict content security policy."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse
 from casebell_sandbox import slack_text
 
 HERE = Path(__file__).parent
-OFFICE = ZoneInfo("Europe/Paris")  # of the demo's routes too: a message and the page around it show one clock
-# A button that leads elsewhere is a form too, so forms may go anywhere; frames hold mails only.
+OFFICE = ZoneInfo("Europe/Paris")  # the demo's routes use it too, so that messages and pages show the same time
+# Forms may lead to any host, because a button with a URL is a form. Only mails are framed.
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data: http: https:; "
     "frame-src 'self'; form-action 'self' http: https:; base-uri 'none'; frame-ancestors 'none'"
@@ -27,7 +27,7 @@ HEADERS: Mapping[str, str] = {
 
 
 def clock_time(at: datetime | float | str) -> str:
-    """Hour and minute at the office; of an instant, of Unix seconds, or of a Slack ts."""
+    """Hour and minute in OFFICE, of an instant, Unix seconds, or a Slack ts."""
     instant = at if isinstance(at, datetime) else datetime.fromtimestamp(float(at), UTC)
     return f"{instant.astimezone(OFFICE):%H:%M}"
 
@@ -49,5 +49,5 @@ def _environment() -> Environment:
 _ENVIRONMENT = _environment()
 
 
-def page(template: str, status: int = 200, **shown: Any) -> HTMLResponse:
-    return HTMLResponse(_ENVIRONMENT.get_template(template).render(**shown), status, HEADERS)
+def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    return HTMLResponse(_ENVIRONMENT.get_template(template).render(**values), status, HEADERS)

@@ -1,7 +1,7 @@
-"""What can be made to happen in the outside world, by name: the buttons of the sandbox's page.
+"""The scenarios behind the buttons of the sandbox's page, by name.
 
-Each scenario changes a stand-in as people or programs out there would, tells Casebell what that system would tell, and
-says in a sentence what it did.
+Each one changes a stand-in as people or programs would, sends Casebell the webhook that the real system would send, and
+returns a sentence about what it did.
 """
 
 import asyncio
@@ -23,130 +23,135 @@ EVENT_OF = {"agreement": "agreement.created"}
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What came of a scenario: a sentence for people, facts for programs. ``is_done`` False: there was nothing."""
+class Result:
+    """The result of a scenario: a sentence for people, facts for programs. ``is_ok`` False: nothing could be done."""
 
-    did: str
+    summary: str
     facts: Json = field(default_factory=dict)
-    is_done: bool = True
+    is_ok: bool = True
 
 
-Run = Callable[[StandIns, Json], Awaitable[Done]]
+Run = Callable[[StandIns, Json], Awaitable[Result]]
 
 
-async def dispute(world: StandIns, asked: Json) -> Done:
-    """A debtor disputes in Getbill's portal. ``GIVEN`` may be given, and as ``kind`` another of Getbill's kinds."""
-    wanted = {name: asked[name] for name in GIVEN if _word(asked, name)}
-    if isinstance(asked.get("amount"), int | float):
-        wanted["amount"] = asked["amount"]
-    kind = asked.get("kind")
+async def dispute(world: StandIns, params: Json) -> Result:
+    """A debtor disputes in Getbill's portal. Parameters: those of GIVEN, and ``kind``, another of Getbill's kinds."""
+    wanted = {name: params[name] for name in GIVEN if _has_text(params, name)}
+    if isinstance(params.get("amount"), int | float):
+        wanted["amount"] = params["amount"]
+    kind = params.get("kind")
     todo = world.getbill.add(kind if isinstance(kind, str) and kind in TYPE_OF else "portal_dispute", **wanted)
-    status = await world.getbill_tells(todo, _created(todo))
+    status = await world.send_getbill_webhook(todo, _created(todo))
     reference = todo["debt"]["reference"]
     facts = {"id": todo["id"], "reference": reference, "webhook": status}
-    return Done(f"{reference} is disputed; {_answered(status)}", facts)
+    return Result(f"{reference} is disputed; {_format_answer(status)}", facts)
 
 
-async def question(world: StandIns, asked: Json) -> Done:
-    """A partner writes in a case's chat: a task, and the chat's webhook, since Debitura has none for tasks."""
-    text = asked["text"] if _word(asked, "text") else QUESTIONS["ReplyToChat"]
-    task = world.debitura.partner_asks(text)
-    status = await world.debitura_tells("chat.created", task["caseId"])
+async def question(world: StandIns, params: Json) -> Result:
+    """A partner writes in a case's chat, which creates a task. Debitura has webhooks for chats, not for tasks."""
+    text = params["text"] if _has_text(params, "text") else QUESTIONS["ReplyToChat"]
+    task = world.debitura.add_partner_question(text)
+    status = await world.send_debitura_webhook("chat.created", task["caseId"])
     facts = {"id": task["id"], "caseId": task["caseId"], "reference": task["caseReference"], "webhook": status}
-    return Done(f"The partner asks about {task['caseReference']}; {_answered(status)}", facts)
+    return Result(f"The partner asks about {task['caseReference']}; {_format_answer(status)}", facts)
 
 
-async def burst(world: StandIns, asked: Json) -> Done:
-    """Many disputes within moments; ``count`` of them."""
-    count = str(asked.get("count", BURST))
+async def burst(world: StandIns, params: Json) -> Result:
+    """``count`` disputes at once."""
+    count = str(params.get("count", BURST))
     number = min(int(count), LARGEST_BURST) if count.isdecimal() and len(count) < 9 else BURST
     todos, gate = [world.getbill.add("portal_dispute") for _ in range(number)], asyncio.Semaphore(AT_ONCE)
-    taken: list[bool] = []
+    accepted: list[bool] = []
 
-    async def tell(todo: Json) -> None:
+    async def send(todo: Json) -> None:
         async with gate:
-            taken.append(200 <= await world.getbill_tells(todo) < 300)
-            world.progress = f"{len(taken)} of {number} disputes are sent; Casebell took {sum(taken)}"
+            accepted.append(200 <= await world.send_getbill_webhook(todo) < 300)
+            world.progress = f"{len(accepted)} of {number} disputes are sent; Casebell took {sum(accepted)}"
 
     world.progress = f"0 of {number} disputes are sent"
     try:
-        await asyncio.gather(*map(tell, todos))
+        await asyncio.gather(*map(send, todos))
     finally:
         world.progress = ""
-    return Done(f"{number} disputes at once; Casebell took {sum(taken)}", {"sent": number, "accepted": sum(taken)})
+    return Result(
+        f"{number} disputes at once; Casebell took {sum(accepted)}", {"sent": number, "accepted": sum(accepted)}
+    )
 
 
-async def every_kind(world: StandIns, _asked: Json) -> Done:
-    """One of each kind Getbill has, one task of each type Debitura has."""
+async def every_kind(world: StandIns, _asked: Json) -> Result:
+    """One todo of each kind, one task of each type."""
     before = world.getbill.todos.keys() | world.debitura.tasks.keys()
     seed.fill(world.getbill, world.debitura)
     todos = [todo for key, todo in list(world.getbill.todos.items()) if key not in before]
     tasks = [task for key, task in list(world.debitura.tasks.items()) if key not in before]
     for todo in todos:
-        await world.getbill_tells(todo, _created(todo))
+        await world.send_getbill_webhook(todo, _created(todo))
     for task in tasks:
         if task["type"] in CHAT_TYPES:
-            await world.debitura_tells("chat.created", task["caseId"])
+            await world.send_debitura_webhook("chat.created", task["caseId"])
     facts = {"todos": len(todos), "tasks": len(tasks)}
-    return Done(f"{len(todos)} todos and {len(tasks)} tasks: one of each kind", facts)
+    return Result(f"{len(todos)} todos and {len(tasks)} tasks: one of each kind", facts)
 
 
-async def unknown_task(world: StandIns, _asked: Json) -> Done:
-    """A task of a type that is in no catalogue; nothing tells of it, the next poll finds it."""
+async def unknown_task(world: StandIns, _asked: Json) -> Result:
+    """A task of an unknown type. No webhook is sent; the next poll finds it."""
     task = world.debitura.add_task(next(iter(LATER_TYPES)))
-    return Done(f"A task of the new type {task['type']}; the next poll finds it", {"id": task["id"]})
+    return Result(f"A task of the new type {task['type']}; the next poll finds it", {"id": task["id"]})
 
 
-async def decide(world: StandIns, asked: Json) -> Done:
+async def decide(world: StandIns, params: Json) -> Result:
     """A colleague decides in Getbill's own app: the newest open dispute is validated, or ``id`` gets ``status``."""
-    status = asked.get("status") if asked.get("status") in DECISIONS else "validated"
-    todo = world.getbill.todos.get(str(asked["id"])) if "id" in asked else newest_undecided(world)
+    status = params.get("status") if params.get("status") in DECISIONS else "validated"
+    todo = world.getbill.todos.get(str(params["id"])) if "id" in params else newest_undecided(world)
     if todo is None:
-        return Done("No dispute is open in Getbill", is_done=False)
+        return Result("No dispute is open in Getbill", is_ok=False)
     word = "status.default.settled" if todo["type"] == "agreement" else str(status)
     world.getbill.set_status(todo["id"], word, "Decided in Getbill by a colleague")
-    answer = await world.getbill_tells(todo, "dispute.updated")
+    answer = await world.send_getbill_webhook(todo, "dispute.updated")
     reference = todo["debt"]["reference"]
     facts = {"id": todo["id"], "reference": reference, "status": status, "webhook": answer}
-    return Done(f"A colleague {word.rpartition('.')[2]} {reference} in Getbill; {_answered(answer)}", facts)
+    return Result(f"A colleague {word.rpartition('.')[2]} {reference} in Getbill; {_format_answer(answer)}", facts)
 
 
-async def solve(world: StandIns, asked: Json) -> Done:
-    """Somebody solves a task in Debitura's portal: the newest open one, or the one with ``id``."""
+async def solve(world: StandIns, params: Json) -> Result:
+    """A person solves a task in Debitura's portal: the newest open one, or the one with ``id``."""
     open_tasks = [task for task in list(world.debitura.tasks.values()) if task["status"] == "Open"]
-    task = world.debitura.tasks.get(str(asked["id"])) if "id" in asked else next(reversed(open_tasks), None)
+    task = world.debitura.tasks.get(str(params["id"])) if "id" in params else next(reversed(open_tasks), None)
     if task is None or task["status"] != "Open":
-        return Done("No task is open at Debitura", is_done=False)
+        return Result("No task is open at Debitura", is_ok=False)
     world.debitura.solve_in_portal(task["id"])
     facts = {"id": task["id"], "reference": task["caseReference"]}
     if not task["caseId"]:
-        return Done(f"“{about(task['type']).label}” was solved in the portal; the next poll finds out", facts)
-    status = await world.debitura_tells("case.updated", task["caseId"])
+        return Result(f"“{about(task['type']).label}” was solved in the portal; the next poll finds out", facts)
+    status = await world.send_debitura_webhook("case.updated", task["caseId"])
     label = f"“{about(task['type']).label}” on {task['caseReference']}"
-    return Done(f"{label} was solved in the portal; {_answered(status)}", facts | {"webhook": status})
+    return Result(f"{label} was solved in the portal; {_format_answer(status)}", facts | {"webhook": status})
 
 
-async def conflict(world: StandIns, _asked: Json) -> Done:
-    """One receivable in both systems: the debtor disputes it in Getbill, the partner collects it all the same."""
+async def conflict(world: StandIns, _asked: Json) -> Result:
+    """One receivable in both systems: the debtor disputes it in Getbill, and the partner collects it."""
     owed = claim(max(len(world.getbill.debts), len(world.debitura.cases)) + 1)
     case = world.debitura.add_case(claim=owed)
     todo = world.getbill.add("portal_dispute", claim=owed)
-    answers = (await world.debitura_tells("case.created", case["id"]), await world.getbill_tells(todo, _created(todo)))
+    answers = (
+        await world.send_debitura_webhook("case.created", case["id"]),
+        await world.send_getbill_webhook(todo, _created(todo)),
+    )
     facts = {"id": todo["id"], "caseId": case["id"], "case": case["reference"], "reference": owed.reference}
-    told = _answered(max(answers))
-    return Done(f"{owed.reference} is disputed in Getbill and pursued as case {case['reference']}; {told}", facts)
+    answer = _format_answer(max(answers))
+    return Result(f"{owed.reference} is disputed in Getbill and pursued as case {case['reference']}; {answer}", facts)
 
 
-async def move(world: StandIns, asked: Json) -> Done:
-    """The partner pauses (``to``: another of ``STAGES``) the case with ``id``, else the newest that is disputed."""
-    to = str(asked["to"]) if asked.get("to") in STAGES else "Paused"
-    case = world.debitura.cases.get(str(asked["id"])) if "id" in asked else _newest_disputed(world)
+async def move(world: StandIns, params: Json) -> Result:
+    """The partner moves the case with ``id`` (else the newest disputed one) to the stage ``to`` (else Paused)."""
+    to = str(params["to"]) if params.get("to") in STAGES else "Paused"
+    case = world.debitura.cases.get(str(params["id"])) if "id" in params else _newest_disputed(world)
     if case is None:
-        return Done("No active case is disputed in Getbill", is_done=False)
+        return Result("No active case is disputed in Getbill", is_ok=False)
     world.debitura.move_case(case["id"], to)
-    status = await world.debitura_tells("case.closed" if to == "Closed" else "case.updated", case["id"])
+    status = await world.send_debitura_webhook("case.closed" if to == "Closed" else "case.updated", case["id"])
     facts = {"caseId": case["id"], "case": case["reference"], "lifecycle": to, "webhook": status}
-    return Done(f"Case {case['reference']} is {to.lower()} now; {_answered(status)}", facts)
+    return Result(f"Case {case['reference']} is {to.lower()} now; {_format_answer(status)}", facts)
 
 
 def _newest_disputed(world: StandIns) -> Json | None:
@@ -160,18 +165,18 @@ def _newest_disputed(world: StandIns) -> Json | None:
 
 
 def _switch(system: str, *, is_down: bool) -> Run:
-    async def switch(world: StandIns, _asked: Json) -> Done:
+    async def switch(world: StandIns, _asked: Json) -> Result:
         getattr(world, system).faults.down = is_down
         name = system.capitalize()
-        return Done(f"{name} is down: its API answers 503" if is_down else f"{name} is back")
+        return Result(f"{name} is down: its API answers 503" if is_down else f"{name} is back")
 
     return switch
 
 
 def _pace(*, is_real: bool) -> Run:
-    async def switch(world: StandIns, _asked: Json) -> Done:
+    async def switch(world: StandIns, _asked: Json) -> Result:
         world.slack.limits.is_real = is_real
-        return Done("Slack takes one post a second in a channel" if is_real else "Slack takes posts as they come")
+        return Result("Slack takes one post a second in a channel" if is_real else "Slack takes posts as they come")
 
     return switch
 
@@ -209,9 +214,9 @@ def _created(todo: Json) -> str:
     return EVENT_OF.get(todo["type"], "dispute.created")
 
 
-def _word(asked: Json, name: str) -> bool:
-    return isinstance(asked.get(name), str) and bool(asked[name].strip())
+def _has_text(params: Json, name: str) -> bool:
+    return isinstance(params.get(name), str) and bool(params[name].strip())
 
 
-def _answered(status: int) -> str:
+def _format_answer(status: int) -> str:
     return f"Casebell answered {status}" if status else "Casebell did not answer"

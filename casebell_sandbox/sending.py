@@ -1,4 +1,4 @@
-"""Sends a stand-in's webhooks to the receiver, as its vendor does: ten seconds to answer, and Debitura's retries."""
+"""Sends a stand-in's webhooks to the receiver with the vendors' deadline (10 s) and Debitura's retries."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -6,13 +6,13 @@ from functools import cache
 
 import httpx
 
-# One for all clients: reading the certificates takes longer than a call.
+# Shared by all clients: loading the certificates takes longer than a call.
 tls = cache(httpx.create_ssl_context)
 
 DEADLINE_S = 10.0
 NO_ANSWER = 0
 GONE = 410
-# Waits before each further attempt: docs/vendors/debitura.md#webhooks
+# Seconds before each further attempt; docs/vendors/debitura.md#webhooks
 DEBITURA_RETRIES_S = (60, 120, 240, 480, 960, 1800, 1800)
 
 Headers = Mapping[str, str] | Callable[[], Mapping[str, str]]
@@ -29,10 +29,10 @@ async def send(
     scale: float = 1.0,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> int:
-    """Post a webhook; the first attempt's status, 0 when there was no answer in time.
+    """Post a webhook; returns the status of the first attempt, 0 if there was no answer in time.
 
-    ``headers`` may be a function, so that each attempt is signed afresh. Further attempts, ``scale`` times
-    ``retries_s`` apart, go on in the background until one is answered with 2xx or 410.
+    ``headers`` may be a function, so that each attempt is signed anew. Further attempts, ``scale`` times
+    ``retries_s`` apart, run in the background until one is answered with 2xx or 410.
     """
     async with httpx.AsyncClient(transport=transport, timeout=DEADLINE_S, trust_env=False, verify=tls()) as client:
         status = await _attempt(client, url, body, headers)
@@ -49,10 +49,10 @@ def _is_over(status: int) -> bool:
 
 
 async def _attempt(client: httpx.AsyncClient, url: str, body: bytes, headers: Headers) -> int:
-    fresh = headers() if callable(headers) else headers
+    current = headers() if callable(headers) else headers
     try:
         async with asyncio.timeout(DEADLINE_S):
-            return (await client.post(url, content=body, headers=dict(fresh))).status_code
+            return (await client.post(url, content=body, headers=dict(current))).status_code
     except (httpx.HTTPError, TimeoutError):
         return NO_ANSWER
 

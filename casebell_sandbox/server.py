@@ -1,4 +1,4 @@
-"""The sandbox as a server: the four stand-ins and their pages on one port, the mailbox's SMTP on another."""
+"""Serves the sandbox: the four stand-ins and their pages on one port, SMTP on another."""
 
 import asyncio
 import socket
@@ -28,7 +28,7 @@ READY_WITHIN_S = 20.0
 
 
 class Sandbox(StandIns):
-    """The stand-ins with ``app`` in front: ``/getbill``, ``/debitura``, ``/slack``, ``/mail`` and the page at ``/``."""
+    """The stand-ins as one ``app``: ``/getbill``, ``/debitura``, ``/slack``, ``/mail`` and the page at ``/``."""
 
     def __init__(self, casebell_url: str | None = None) -> None:
         super().__init__(casebell_url)
@@ -51,19 +51,19 @@ class Sandbox(StandIns):
         smtp_port: int = 8091,
         on_ready: Callable[[str], None] | None = None,
     ) -> None:
-        """Serve until cancelled; port 0 takes a free one. ``on_ready`` gets the URL. Raises OSError."""
-        listening = socket.create_server((host, port), backlog=2048)
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else answers wait 40 ms for the client's ACK
-        url = f"http://{host}:{listening.getsockname()[1]}"
+        """Serve until cancelled. Port 0: any free one. ``on_ready`` gets the URL. Raises OSError if a port is taken."""
+        listener = socket.create_server((host, port), backlog=2048)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else answers wait 40 ms for an ACK
+        url = f"http://{host}:{listener.getsockname()[1]}"
         self.getbill.public_url, self.slack.public_url = f"{url}/getbill", f"{url}/slack"
         try:
             await self.mail.start(host, smtp_port)
-            await self._serve_pages(listening, url, on_ready)
+            await self._serve_pages(listener, url, on_ready)
         finally:
-            listening.close()
+            listener.close()
             await self.mail.stop()
 
-    async def _serve_pages(self, listening: socket.socket, url: str, on_ready: Callable[[str], None] | None) -> None:
+    async def _serve_pages(self, listener: socket.socket, url: str, on_ready: Callable[[str], None] | None) -> None:
         server = _Server(
             uvicorn.Config(
                 self.app,
@@ -76,7 +76,7 @@ class Sandbox(StandIns):
                 timeout_graceful_shutdown=1,
             )
         )
-        serving = asyncio.create_task(server.serve([listening]))
+        serving = asyncio.create_task(server.serve([listener]))
         try:
             while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has a flag, no event
                 await asyncio.sleep(0.01)
@@ -89,7 +89,7 @@ class Sandbox(StandIns):
 
 
 class SandboxThread:
-    """A sandbox on free ports in a thread of its own, for tests: ready inside the ``with``, gone after it."""
+    """A context manager for tests that serves a sandbox on free ports in a thread."""
 
     def __init__(self, casebell_url: str | None = None) -> None:
         self.sandbox = Sandbox(casebell_url)
@@ -119,7 +119,7 @@ class SandboxThread:
                 runner.run(self._serve())
             except asyncio.CancelledError:
                 return
-            except BaseException as error:  # noqa: BLE001 - it belongs to the thread that waits for the sandbox
+            except BaseException as error:  # noqa: BLE001 - raised in the thread that waits for the sandbox
                 if not self._ready.done():
                     self._ready.set_exception(error)
 
@@ -131,7 +131,7 @@ class SandboxThread:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without signal handlers of its own: whoever runs the sandbox cancels it."""
+    """uvicorn without its signal handlers: the caller cancels the task."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -139,15 +139,15 @@ class _Server(uvicorn.Server):
 
 
 class _OwnPagesOnly:
-    """No other page of the web may press a button here: a browser says where a request comes from."""
+    """Rejects POST requests from pages of other sites, by the header Sec-Fetch-Site."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
-            came_from = dict(scope["headers"]).get(b"sec-fetch-site", b"none")
-            if came_from not in {b"none", b"same-origin"}:
+            site = dict(scope["headers"]).get(b"sec-fetch-site", b"none")
+            if site not in {b"none", b"same-origin"}:
                 await PlainTextResponse("Only the sandbox's own pages may do this.", 403)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

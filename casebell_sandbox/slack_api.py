@@ -1,6 +1,6 @@
-"""Slack's Web API in front of its stand-in: the token, the pace, the methods Casebell calls, the words of its errors.
+"""The Web API of Slack's stand-in: authentication, rate limits, the methods that Casebell calls, Slack's error codes.
 
-Like Slack it answers 200 with ``ok: false`` to almost everything it refuses; only too many calls get a 429.
+Like Slack it answers errors with 200 and ``ok: false``; only a rate limit is a 429.
 """
 
 import hmac
@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from casebell_sandbox import slack_rules as rules
 from casebell_sandbox.faults import Faults, Json
-from casebell_sandbox.posted import parsed, posted
+from casebell_sandbox.posted import parse_json, read_fields
 from casebell_sandbox.slack_payloads import APP_ID, BOT_ID, BOT_USER, TEAM
 from casebell_sandbox.slack_workspace import ResponseUrl, Workspace, with_ids
 
@@ -25,7 +25,7 @@ Method = Callable[[Json], Json]
 
 
 class ApiError(Exception):
-    """A call answered with ``ok: false`` and this code; ``reasons`` say more."""
+    """A call answered with ``ok: false`` and this code; ``reasons``: the messages that go with it."""
 
     def __init__(self, code: str, *reasons: str) -> None:
         super().__init__(code)
@@ -40,7 +40,7 @@ def too_many(wait_s: float) -> Response:
 
 
 class SlackApi:
-    """The methods by name; each takes the call's arguments and returns what is told beside ``ok: true``."""
+    """The methods by name; each gets the call's arguments and returns the answer's fields beside ``ok: true``."""
 
     def __init__(self, workspace: Workspace, token: Callable[[], str], faults: Faults) -> None:
         self._workspace = workspace
@@ -70,8 +70,8 @@ class SlackApi:
     async def _call(self, request: Request) -> Response:
         try:
             args = await _arguments(request)
-            self._admit(request, args)
-            name, method = self._named(request)
+            self._authorize(request, args)
+            name, method = self._method_of(request)
             if wait_s := self._workspace.limits.take(name, str(args.get("channel", "")), self._workspace.now_s()):
                 return too_many(wait_s)
             answer = {"ok": True} | method(args)
@@ -79,7 +79,7 @@ class SlackApi:
             answer = error.answer
         return JSONResponse(answer, headers={"X-OAuth-Scopes": self._workspace.scopes})
 
-    def _admit(self, request: Request, args: Json) -> None:
+    def _authorize(self, request: Request, args: Json) -> None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         given = token.strip() if scheme.lower() == "bearer" else str(args.get("token") or "")
         if not given:
@@ -87,29 +87,29 @@ class SlackApi:
         if not hmac.compare_digest(given.encode(), self._token().encode()):
             raise ApiError("invalid_auth")
 
-    def _named(self, request: Request) -> tuple[str, Method]:
+    def _method_of(self, request: Request) -> tuple[str, Method]:
         name = request.path_params["method"]
         if name not in self._methods:
             raise ApiError("unknown_method")
         return name, self._methods[name]
 
     def _auth_test(self, _args: Json) -> Json:
-        told = {"team": "Creditor", "team_id": TEAM["id"], "user": "casebell", "user_id": BOT_USER, "bot_id": BOT_ID}
-        return {"url": self._workspace.public_url, "app_id": APP_ID, **told}
+        result = {"team": "Creditor", "team_id": TEAM["id"], "user": "casebell", "user_id": BOT_USER, "bot_id": BOT_ID}
+        return {"url": self._workspace.public_url, "app_id": APP_ID, **result}
 
     def _post(self, args: Json) -> Json:
-        channel = self._place(args)
+        channel = self._channel_to_post(args)
         text, blocks = self._content(args)
         thread_ts = args.get("thread_ts") or None
         if thread_ts is not None and (channel["id"], str(thread_ts)) not in self._workspace.messages:
             raise ApiError("thread_not_found")
         message = self._workspace.new_message(channel["id"], text, blocks, thread_ts=thread_ts)
         message.is_broadcast = thread_ts is not None and args.get("reply_broadcast") in {True, "true", "1"}
-        return {"channel": message.channel, "ts": message.ts, "message": message.shown()}
+        return {"channel": message.channel, "ts": message.ts, "message": message.as_json()}
 
     def _update(self, args: Json) -> Json:
-        """Without ``blocks`` the old ones stay, buttons included (docs/vendors/slack.md#messages-and-threads)."""
-        channel, ts = self._channel(args)["id"], str(_needed(args, "ts"))
+        """Without ``blocks`` the old ones stay: docs/vendors/slack.md#messages-and-threads"""
+        channel, ts = self._channel(args)["id"], str(_required(args, "ts"))
         message = self._workspace.messages.get((channel, ts))
         if message is None:
             raise ApiError("message_not_found")
@@ -118,23 +118,23 @@ class SlackApi:
             message.blocks = with_ids(blocks)
         message.text = text
         message.edits += 1
-        return {"channel": channel, "ts": ts, "text": text, "message": message.shown()}
+        return {"channel": channel, "ts": ts, "text": text, "message": message.as_json()}
 
     def _post_ephemeral(self, args: Json) -> Json:
-        channel, user = self._place(args), self._workspace.users.get(str(_needed(args, "user")))
+        channel, user = self._channel_to_post(args), self._workspace.users.get(str(_required(args, "user")))
         if user is None or user.get("deleted") or user.get("is_bot"):
             raise ApiError("user_not_in_channel")
         text, blocks = self._content(args)
         return {"message_ts": self._workspace.new_message(channel["id"], text, blocks, ephemeral_to=user["id"]).ts}
 
     def _delete(self, args: Json) -> Json:
-        channel, ts = self._channel(args)["id"], str(_needed(args, "ts"))
+        channel, ts = self._channel(args)["id"], str(_required(args, "ts"))
         if self._workspace.messages.pop((channel, ts), None) is None:
             raise ApiError("message_not_found")
         return {"channel": channel, "ts": ts}
 
     def _unfurl(self, args: Json) -> Json:
-        """Previews for the links of one posted message, named as its ``link_shared`` event named it."""
+        """Previews for the links of one message, identified as in its ``link_shared`` event."""
         if "links:write" not in self._workspace.scopes.split(","):
             raise ApiError("missing_scope")
         key = str(args.get("unfurl_id") or args.get("ts") or "")
@@ -150,20 +150,20 @@ class SlackApi:
         return {}
 
     def _user(self, args: Json) -> Json:
-        user = self._workspace.users.get(str(_needed(args, "user")))
+        user = self._workspace.users.get(str(_required(args, "user")))
         if user is None:
             raise ApiError("user_not_found")
         return {"user": user}
 
     def _by_email(self, args: Json) -> Json:
-        wanted = str(_needed(args, "email")).lower()
+        wanted = str(_required(args, "email")).lower()
         for user in list(self._workspace.users.values()):
             if not user.get("deleted") and (user["profile"].get("email") or "").lower() == wanted:
                 return {"user": user}
         raise ApiError("users_not_found")
 
     def _open_view(self, args: Json) -> Json:
-        ticket, view = self._workspace.tickets.get(str(_needed(args, "trigger_id"))), _view(args)
+        ticket, view = self._workspace.tickets.get(str(_required(args, "trigger_id"))), _view(args)
         if ticket is None:
             raise ApiError("invalid_trigger_id")
         if ticket.is_used:
@@ -174,7 +174,7 @@ class SlackApi:
         return {"view": self._workspace.show_view(ticket.user, view)}
 
     def _publish_view(self, args: Json) -> Json:
-        user, view = self._workspace.users.get(str(_needed(args, "user_id"))), _view(args, "home")
+        user, view = self._workspace.users.get(str(_required(args, "user_id"))), _view(args, "home")
         if not self._workspace.is_home_enabled:
             raise ApiError("not_enabled")
         if user is None:
@@ -194,14 +194,14 @@ class SlackApi:
         raise ApiError("not_found")
 
     def _channel(self, args: Json) -> Json:
-        channel = self._workspace.channels.get(str(_needed(args, "channel")))
+        channel = self._workspace.channels.get(str(_required(args, "channel")))
         if channel is None:
             raise ApiError("channel_not_found")
         return channel
 
-    def _place(self, args: Json) -> Json:
-        """Where a message may be put; a person's id stands for the conversation with them."""
-        wanted = str(_needed(args, "channel"))
+    def _channel_to_post(self, args: Json) -> Json:
+        """The channel to which a message may be posted; for a user's id, the direct-message channel with them."""
+        wanted = str(_required(args, "channel"))
         if wanted in self._workspace.users:
             if self._workspace.users[wanted].get("is_bot"):
                 raise ApiError("cannot_dm_bot")
@@ -214,7 +214,7 @@ class SlackApi:
         return channel
 
     def _content(self, args: Json) -> tuple[str, list[Json]]:
-        """Text and blocks of a message, if Slack would take them."""
+        """Text and blocks of a message. Raises ApiError if Slack would refuse them."""
         text, blocks = str(args.get("text") or "")[:MAX_TEXT], _structure(args, "blocks") or []
         found = rules.violations(blocks, text)
         for code in (rules.NO_TEXT, rules.TOO_LONG):
@@ -225,39 +225,39 @@ class SlackApi:
         return text, blocks
 
     async def _respond(self, request: Request) -> Response:
-        """A response_url (docs/vendors/slack.md#timing)."""
-        place = self._workspace.response_urls.get(request.path_params["key"])
-        if place is None or place.left <= 0 or self._workspace.now_s() > place.until_s:
+        """A POST to a response_url: docs/vendors/slack.md#timing"""
+        url = self._workspace.response_urls.get(request.path_params["key"])
+        if url is None or url.left <= 0 or self._workspace.now_s() > url.until_s:
             return PlainTextResponse("used_url", 404)
         try:
-            self._answer_press(place, await _arguments(request))
+            self._answer_click(url, await _arguments(request))
         except ApiError as error:
             return JSONResponse(error.answer)
         return PlainTextResponse("ok")
 
-    def _answer_press(self, place: ResponseUrl, args: Json) -> None:
-        """The pressed message is deleted or replaced, or whoever pressed or typed is told a word."""
-        place.left -= 1
-        pressed = place.message
-        if pressed and args.get("delete_original") is True:
-            self._workspace.messages.pop((pressed.channel, pressed.ts), None)
-            self._workspace.ephemerals[:] = [one for one in self._workspace.ephemerals if one is not pressed]
+    def _answer_click(self, url: ResponseUrl, args: Json) -> None:
+        """Delete or replace the clicked message, or send the user an ephemeral one."""
+        url.left -= 1
+        clicked = url.message
+        if clicked and args.get("delete_original") is True:
+            self._workspace.messages.pop((clicked.channel, clicked.ts), None)
+            self._workspace.ephemerals[:] = [one for one in self._workspace.ephemerals if one is not clicked]
             return
         text, blocks = self._content(args)
-        if pressed and args.get("replace_original") is True:
-            pressed.text, pressed.blocks, pressed.edits = text, with_ids(blocks), pressed.edits + 1
+        if clicked and args.get("replace_original") is True:
+            clicked.text, clicked.blocks, clicked.edits = text, with_ids(blocks), clicked.edits + 1
         else:
-            self._workspace.new_message(place.channel, text, blocks, ephemeral_to=place.user)
+            self._workspace.new_message(url.channel, text, blocks, ephemeral_to=url.user)
 
 
 async def _arguments(request: Request) -> Json:
     try:
-        return await posted(request)
+        return await read_fields(request)
     except ValueError:
         raise ApiError("invalid_json") from None
 
 
-def _needed(args: Json, name: str) -> Any:
+def _required(args: Json, name: str) -> Any:
     value = args.get(name)
     if value is None or value == "":
         raise ApiError("invalid_arguments", f"[ERROR] missing required field: {name}")
@@ -265,12 +265,12 @@ def _needed(args: Json, name: str) -> Any:
 
 
 def _structure(args: Json, name: str) -> Any:
-    """An argument that a form carries as JSON text."""
+    """An argument that is JSON, also if a form sends it as text."""
     value = args.get(name)
     if not isinstance(value, str):
         return value
     try:
-        return parsed(value)
+        return parse_json(value)
     except ValueError:
         raise ApiError("invalid_blocks_format" if name == "blocks" else "invalid_arguments") from None
 
@@ -283,5 +283,5 @@ def _view(args: Json, kind: str = "modal") -> Json:
         raise ApiError("invalid_arguments", f"[ERROR] must be a view of type {kind} [json-pointer:/view/type]")
     if reasons := rules.view_violations(view):
         raise ApiError("invalid_arguments", *reasons)
-    told: Json = view
-    return told
+    result: Json = view
+    return result

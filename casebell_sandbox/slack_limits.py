@@ -1,4 +1,4 @@
-"""The rate limits of Slack's stand-in: none by default, or Slack's own (docs/vendors/slack.md#rate-limits)."""
+"""Rate limits of Slack's stand-in: generous, or on request those of Slack (docs/vendors/slack.md#rate-limits)."""
 
 from casebell_sandbox.limits import Window
 
@@ -9,10 +9,9 @@ TIER_4 = 100
 
 
 class SlackLimits:
-    """Posting is limited for each channel by a bucket: ``burst`` posts at once, then ``posts_per_s``.
+    """A token bucket limits the posts of each channel: ``burst`` at once, then ``posts_per_s``.
 
-    ``is_real`` switches to Slack's own pace: one post a second in a channel without any burst, and the minute tiers of
-    all other methods, which the generous mode does not count.
+    ``is_real``: one post a second in a channel without a burst, and Slack's limit a minute for every other method.
     """
 
     def __init__(self, posts_per_s: float, burst: int) -> None:
@@ -23,7 +22,7 @@ class SlackLimits:
         self._windows: dict[str, Window] = {}
 
     def take(self, method: str, channel: str, now_s: float) -> float:
-        """Count one call: 0.0, or the seconds to wait, and then it is not counted."""
+        """Count one call and return 0.0; over the limit count nothing and return the seconds to wait."""
         if method == POST:
             return self._take_post(channel, now_s)
         if not self.is_real:

@@ -1,4 +1,7 @@
-"""The payloads Slack sends for clicks and forms, and their signature (docs/vendors/slack.md#signatures). Pure."""
+"""The payloads that Slack sends for interactions, commands and events, with their signatures. Pure.
+
+docs/vendors/slack.md#signatures
+"""
 
 import hmac
 import json
@@ -19,12 +22,12 @@ FORM = "application/x-www-form-urlencoded"
 _SELECTED = {"datepicker": "selected_date", "users_select": "selected_user"}
 
 
-class NotPressableError(LookupError):
-    """There is no such button, option, message or form in front of this person."""
+class NotClickableError(LookupError):
+    """The user does not see such a button, option, message or modal."""
 
 
 def elements(blocks: list[Json]) -> Iterator[tuple[str, Json]]:
-    """Everything that can be pressed or filled in, each with its block's id."""
+    """Every interactive element, with its block's id."""
     for block in blocks:
         inside = [*block.get("elements", []), block.get("accessory"), block.get("element")]
         for element in inside:
@@ -33,7 +36,7 @@ def elements(blocks: list[Json]) -> Iterator[tuple[str, Json]]:
 
 
 def action(blocks: list[Json], action_id: str, option: str | None, at: str) -> Json:
-    """The one action of a press. Raises NotPressableError when there is no such button or option."""
+    """The action of a click. Raises NotClickableError if there is no such button or option."""
     for block_id, element in elements(blocks):
         if element["action_id"] != action_id:
             continue
@@ -41,14 +44,14 @@ def action(blocks: list[Json], action_id: str, option: str | None, at: str) -> J
         if "options" in element or "option_groups" in element:
             return done | {"selected_option": _option(element, option)}
         return done | {key: element[key] for key in ("text", "value", "url", "style") if key in element}
-    raise NotPressableError(f"no {action_id} to press here")
+    raise NotClickableError(f"no {action_id} to click here")
 
 
 def _option(element: Json, value: str | None) -> Json:
     for one in options(element):
         if one.get("value") == value:
             return one
-    raise NotPressableError(f"no option {value} in {element['action_id']}")
+    raise NotClickableError(f"no option {value} in {element['action_id']}")
 
 
 def options(element: Json) -> list[Json]:
@@ -57,12 +60,12 @@ def options(element: Json) -> list[Json]:
 
 
 def block_actions(
-    user: Json, channel: Json, message: Json, pressed: Json, *, trigger_id: str, response_url: str, is_ephemeral: bool
+    user: Json, channel: Json, message: Json, clicked: Json, *, trigger_id: str, response_url: str, is_ephemeral: bool
 ) -> Json:
-    """The payload of a press on a message."""
+    """The payload of a click on a message."""
     return {
         "type": "block_actions",
-        "user": _presser(user),
+        "user": _user_fields(user),
         "api_app_id": APP_ID,
         "token": "verification-tokens-are-deprecated",
         "container": {
@@ -79,15 +82,15 @@ def block_actions(
         "message": message,
         "state": {"values": {}},
         "response_url": response_url,
-        "actions": [pressed],
+        "actions": [clicked],
     }
 
 
-def home_actions(user: Json, view: Json, pressed: Json, *, trigger_id: str) -> Json:
-    """The payload of a press on a Home tab or in a form: it has a view and neither channel nor message."""
+def home_actions(user: Json, view: Json, clicked: Json, *, trigger_id: str) -> Json:
+    """The payload of a click on a Home tab or in a modal: it has a view instead of channel and message."""
     return {
         "type": "block_actions",
-        "user": _presser(user),
+        "user": _user_fields(user),
         "api_app_id": APP_ID,
         "token": "verification-tokens-are-deprecated",
         "container": {"type": "view", "view_id": view["id"]},
@@ -96,12 +99,12 @@ def home_actions(user: Json, view: Json, pressed: Json, *, trigger_id: str) -> J
         "enterprise": None,
         "is_enterprise_install": False,
         "view": view,
-        "actions": [pressed],
+        "actions": [clicked],
     }
 
 
 def slash_command(user: Json, channel: Json, text: str, *, trigger_id: str, response_url: str) -> dict[str, str]:
-    """The form of a typed command."""
+    """The form fields of a slash command."""
     return {
         "token": "verification-tokens-are-deprecated",
         "team_id": TEAM["id"],
@@ -119,13 +122,13 @@ def slash_command(user: Json, channel: Json, text: str, *, trigger_id: str, resp
     }
 
 
-def event(happened: Json, event_id: str, at: int) -> Json:
+def event(event_data: Json, event_id: str, at: int) -> Json:
     """The envelope of an event."""
     return {
         "token": "verification-tokens-are-deprecated",
         "team_id": TEAM["id"],
         "api_app_id": APP_ID,
-        "event": happened,
+        "event": event_data,
         "type": "event_callback",
         "event_id": event_id,
         "event_time": at,
@@ -133,11 +136,11 @@ def event(happened: Json, event_id: str, at: int) -> Json:
 
 
 def view_submission(user: Json, view: Json, *, trigger_id: str) -> Json:
-    """The payload of a submitted form; ``view`` holds its state."""
+    """The payload of a submitted modal; ``view`` contains its state."""
     return {
         "type": "view_submission",
         "team": TEAM,
-        "user": _presser(user),
+        "user": _user_fields(user),
         "api_app_id": APP_ID,
         "token": "verification-tokens-are-deprecated",
         "trigger_id": trigger_id,
@@ -149,10 +152,10 @@ def view_submission(user: Json, view: Json, *, trigger_id: str) -> Json:
 
 
 def state_of(blocks: list[Json], values: dict[str, str]) -> Json:
-    """``view.state.values`` for what was typed or chosen, by block id; None where nothing was."""
+    """``view.state`` with the typed and chosen ``values``, by block id; None for empty ones."""
     state: Json = {}
     for block_id, element in elements([block for block in blocks if block.get("type") == "input"]):
-        given = values.get(block_id, element.get("initial_value"))  # what nobody touched is sent as it was filled in
+        given = values.get(block_id, element.get("initial_value"))
         if element["type"] == "plain_text_input":
             filled: Json = {"type": element["type"], "value": given or None}
         elif element["type"] in _SELECTED:
@@ -164,17 +167,17 @@ def state_of(blocks: list[Json], values: dict[str, str]) -> Json:
     return {"values": state}
 
 
-def _presser(user: Json) -> Json:
+def _user_fields(user: Json) -> Json:
     return {"id": user["id"], "username": user["name"], "name": user["name"], "team_id": TEAM["id"]}
 
 
-def signed_form(payload: Json, secret: str, now_s: float) -> tuple[bytes, dict[str, str]]:
-    """Body and headers as Slack sends them: v0 over timestamp and raw body."""
-    return signed(urlencode({"payload": json.dumps(payload, ensure_ascii=False, separators=(",", ":"))}), secret, now_s)
+def sign_form(payload: Json, secret: str, now_s: float) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of an interaction as Slack sends them."""
+    return sign(urlencode({"payload": json.dumps(payload, ensure_ascii=False, separators=(",", ":"))}), secret, now_s)
 
 
-def signed(text: str, secret: str, now_s: float, kind: str = FORM) -> tuple[bytes, dict[str, str]]:
-    """The same for any body."""
+def sign(text: str, secret: str, now_s: float, kind: str = FORM) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of any request: the signature is v0 over timestamp and raw body."""
     body = text.encode()
     stamp = str(int(now_s))
     digest = hmac.new(secret.encode(), b"v0:" + stamp.encode() + b":" + body, "sha256").hexdigest()

@@ -1,10 +1,8 @@
-"""Checks Block Kit as Slack does, with Slack's own error messages. Pure.
+"""Validates Block Kit as Slack does, with Slack's error messages. Pure.
 
 The limits are those of docs/vendors/slack.md#limits-of-messages-and-forms.
-
-Known are the blocks and elements that every client draws and the page of the stand-in draws too; newer ones are refused
-like unknown ones. Where it is not documented what a character is, the strictest reading counts: UTF-16 units, with the
-three escapes that Slack applies to plain text.
+It knows the blocks and elements that the stand-in's page can render; newer ones are refused like unknown ones. Where
+the documentation does not define a character, the strictest reading counts: UTF-16 units after Slack's three escapes.
 """
 
 import re
@@ -23,15 +21,15 @@ ANY_NUMBER = 10**9
 
 
 def violations(blocks: Any, text: str, view: bool = False) -> list[str]:
-    """Every reason to refuse these blocks, none when Slack would take them.
+    """Every reason to refuse these blocks; empty if Slack accepts them.
 
-    ``text`` is what goes with a message (``view`` False): a message needs it or blocks. ``TOO_LONG`` and ``NO_TEXT``
-    are codes of their own; all other reasons make an ``invalid_blocks``.
+    ``text``: that of a message (``view`` False), which needs it or blocks. ``TOO_LONG`` and ``NO_TEXT`` are error
+    codes; all other reasons are details of ``invalid_blocks``.
     """
     most = MAX_VIEW_BLOCKS if view else MAX_BLOCKS
     found = list(_array(_by_type(BLOCKS), most, least=0)(blocks, "/view/blocks" if view else "/blocks"))
-    found += _repeated(blocks, "block_id")
-    found += _repeated(blocks, "action_id")
+    found += _duplicates(blocks, "block_id")
+    found += _duplicates(blocks, "action_id")
     if not view and not blocks and not text.strip():
         found.append(NO_TEXT)
     if not view and sum(_weights(blocks)) > MAX_ALL_TEXT:
@@ -57,7 +55,7 @@ def _units(text: str) -> int:
 
 
 def _weight(text: str, kind: object = "plain_text") -> int:
-    """What a text object counts: mrkdwn is escaped by its sender, plain text by Slack."""
+    """The length that a text object counts: mrkdwn is escaped by its sender, plain text by Slack."""
     extra = 0 if kind == "mrkdwn" else 4 * text.count("&") + 3 * (text.count("<") + text.count(">"))
     return _units(text) + extra
 
@@ -156,8 +154,8 @@ def _by_type(checks: Mapping[str, Check]) -> Check:
     def check(value: Any, at: str) -> Iterator[str]:
         kind = value.get("type") if isinstance(value, dict) else None
         if not isinstance(kind, str) or kind not in checks:
-            said = kind[:80] if isinstance(kind, str) else type(kind).__name__  # not its repr: it may be of any depth
-            yield _error(f"unsupported type: {said}", f"{at}/type")
+            name = kind[:80] if isinstance(kind, str) else type(kind).__name__  # its repr may recurse to any depth
+            yield _error(f"unsupported type: {name}", f"{at}/type")
         else:
             yield from checks[kind](value, at)
 
@@ -193,7 +191,7 @@ def _block(kind: str, required: Fields, optional: Fields | None = None, *, eithe
     return _of(kind, required, {"block_id": _string(255), **(optional or {})}, either=either)
 
 
-def _looked_at_apart(_value: Any, _at: str) -> Iterator[str]:
+def _checked_elsewhere(_value: Any, _at: str) -> Iterator[str]:
     yield from ()
 
 
@@ -204,30 +202,30 @@ CONFIRM = _record(
 OPTION = _record({"text": _plain(75), "value": _string(150, 1)}, {"description": _plain(75)})
 MENU_OPTION = _record({"text": _plain(75), "value": _string(150, 1)}, {"description": _plain(75), "url": _url})
 GROUP = _record({"label": _plain(75), "options": _array(OPTION, 100)})
-NAMED: Fields = {"action_id": _string(255), "confirm": CONFIRM}
-ASKED: Fields = {**NAMED, "focus_on_load": _boolean, "initial_option": OPTION}
+ELEMENT_FIELDS: Fields = {"action_id": _string(255), "confirm": CONFIRM}
+CHOICE_FIELDS: Fields = {**ELEMENT_FIELDS, "focus_on_load": _boolean, "initial_option": OPTION}
 
 BUTTON = _of(
     "button",
     {"text": _plain(75)},
     {
-        **NAMED,
+        **ELEMENT_FIELDS,
         "value": _string(2000),
         "url": _url,
         "style": _one_of("primary", "danger"),
         "accessibility_label": _string(75),
     },
 )
-OVERFLOW = _of("overflow", {"options": _array(MENU_OPTION, 5)}, NAMED)
+OVERFLOW = _of("overflow", {"options": _array(MENU_OPTION, 5)}, ELEMENT_FIELDS)
 SELECT = _of(
     "static_select",
     {},
-    {**ASKED, "placeholder": _plain(150), "options": _array(OPTION, 100), "option_groups": _array(GROUP, 100)},
+    {**CHOICE_FIELDS, "placeholder": _plain(150), "options": _array(OPTION, 100), "option_groups": _array(GROUP, 100)},
     either=("options", "option_groups"),
 )
-RADIO = _of("radio_buttons", {"options": _array(OPTION, 10)}, ASKED)
+RADIO = _of("radio_buttons", {"options": _array(OPTION, 10)}, CHOICE_FIELDS)
 PICTURE = _of("image", {"image_url": _url, "alt_text": _string(2000, 1)})
-TYPED = _of(
+TEXT_INPUT = _of(
     "plain_text_input",
     {},
     {
@@ -243,14 +241,14 @@ TYPED = _of(
 DATE = _of(
     "datepicker",
     {},
-    {**NAMED, "placeholder": _plain(150), "initial_date": _date, "focus_on_load": _boolean},
+    {**ELEMENT_FIELDS, "placeholder": _plain(150), "initial_date": _date, "focus_on_load": _boolean},
 )
 PERSON = _of(
     "users_select",
     {},
-    {**NAMED, "placeholder": _plain(150), "initial_user": _string(255, 1), "focus_on_load": _boolean},
+    {**ELEMENT_FIELDS, "placeholder": _plain(150), "initial_user": _string(255, 1), "focus_on_load": _boolean},
 )
-PRESSABLE = {"button": BUTTON, "overflow": OVERFLOW, "static_select": SELECT, "radio_buttons": RADIO}
+INTERACTIVE = {"button": BUTTON, "overflow": OVERFLOW, "static_select": SELECT, "radio_buttons": RADIO}
 
 STYLE = _record({}, {"bold": _boolean, "italic": _boolean, "strike": _boolean, "code": _boolean})
 SPAN = _by_type(
@@ -275,11 +273,11 @@ RICH = _by_type(
         ),
     }
 )
-BESIDE = _by_type({**PRESSABLE, "image": PICTURE})
-SMALL = _by_type({"plain_text": _plain(3000), "mrkdwn": _text(3000), "image": PICTURE})
-FILLED = _by_type(
+ACCESSORY = _by_type({**INTERACTIVE, "image": PICTURE})
+CONTEXT_ELEMENT = _by_type({"plain_text": _plain(3000), "mrkdwn": _text(3000), "image": PICTURE})
+INPUT_ELEMENT = _by_type(
     {
-        "plain_text_input": TYPED,
+        "plain_text_input": TEXT_INPUT,
         "static_select": SELECT,
         "radio_buttons": RADIO,
         "datepicker": DATE,
@@ -292,16 +290,16 @@ BLOCKS: dict[str, Check] = {
     "section": _block(
         "section",
         {},
-        {"text": _text(3000), "fields": _array(_text(2000), 10), "accessory": BESIDE, "expand": _boolean},
+        {"text": _text(3000), "fields": _array(_text(2000), 10), "accessory": ACCESSORY, "expand": _boolean},
         either=("text", "fields"),
     ),
     "divider": _block("divider", {}),
-    "context": _block("context", {"elements": _array(SMALL, 10)}),
-    "actions": _block("actions", {"elements": _array(_by_type(PRESSABLE), 25)}),
+    "context": _block("context", {"elements": _array(CONTEXT_ELEMENT, 10)}),
+    "actions": _block("actions", {"elements": _array(_by_type(INTERACTIVE), 25)}),
     "image": _block("image", {"image_url": _url, "alt_text": _string(2000, 1)}, {"title": _plain(2000)}),
     "input": _block(
         "input",
-        {"label": _plain(2000), "element": FILLED},
+        {"label": _plain(2000), "element": INPUT_ELEMENT},
         {"hint": _plain(2000), "optional": _boolean, "dispatch_action": _boolean},
     ),
     "rich_text": _block("rich_text", {"elements": _array(RICH, ANY_NUMBER)}),
@@ -309,12 +307,12 @@ BLOCKS: dict[str, Check] = {
 
 HOME = _of(
     "home",
-    {"blocks": _looked_at_apart},
+    {"blocks": _checked_elsewhere},
     {"callback_id": _string(255), "private_metadata": _string(3000), "external_id": _string(255)},
 )
 MODAL = _of(
     "modal",
-    {"title": _plain(24), "blocks": _looked_at_apart},
+    {"title": _plain(24), "blocks": _checked_elsewhere},
     {
         "submit": _plain(24),
         "close": _plain(24),
@@ -328,7 +326,7 @@ MODAL = _of(
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object inside; not by recursion, since a stranger chooses the depth."""
+    """Every object inside, without recursion, because the input may be nested to any depth."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
@@ -346,6 +344,6 @@ def _weights(blocks: Any) -> Iterator[int]:
             yield _weight(words, one.get("type"))
 
 
-def _repeated(blocks: Any, name: str) -> list[str]:
-    counted = Counter(one[name] for one in _objects(blocks) if isinstance(one.get(name), str))
-    return [_error(f"`{name}` {again!r} already exists", "/blocks") for again, times in counted.items() if times > 1]
+def _duplicates(blocks: Any, name: str) -> list[str]:
+    counts = Counter(one[name] for one in _objects(blocks) if isinstance(one.get(name), str))
+    return [_error(f"`{name}` {value!r} already exists", "/blocks") for value, count in counts.items() if count > 1]

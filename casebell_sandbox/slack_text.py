@@ -1,6 +1,6 @@
-"""How Slack's texts look on the stand-in's page: mrkdwn, dates and styled spans become safe HTML. Pure.
+"""Renders Slack's texts for the stand-in's page: mrkdwn, dates and styled spans become safe HTML. Pure.
 
-Everything a stranger wrote is escaped; only the tags written in this file reach the page.
+All input is escaped; only the tags of this module reach the page.
 """
 
 import re
@@ -18,7 +18,7 @@ EMOJI = {
     "x": "❌", "octagonal_sign": "🛑", "large_blue_circle": "🔵", "large_orange_diamond": "🔶",
     "paperclip": "📎", "eyes": "👀",
 }  # fmt: skip
-# Text between backticks is taken as it is; then what stands in angle brackets; the rest may be styled.
+# Code between backticks has precedence, then tokens in angle brackets; the rest may be styled.
 _PIECE = re.compile(r"```(?P<block>.+?)```|`(?P<code>[^`\n]+)`|<(?P<token>[^<>\n]+)>", re.DOTALL)
 _STYLES = {"*": "b", "_": "i", "~": "s"}
 _STYLED = re.compile(r"(?<![\w*_~])([*_~])(?=\S)([^\n]*?\S)\1(?![\w*_~])")
@@ -29,20 +29,20 @@ _DEPTH = 3
 
 
 def mrkdwn(text: str, name_of: Name = str) -> Markup:
-    """mrkdwn as Slack draws it; ``name_of`` turns the id of a person or channel into what people read."""
+    """mrkdwn as HTML. ``name_of``: the name of a user or channel by its id."""
     html, end = [], 0
     for quote in _QUOTED.finditer(text):
-        html.append(_lines(text[end : quote.start()], name_of))
+        html.append(_format_lines(text[end : quote.start()], name_of))
         inside = re.sub(r"^(?:&gt;|>) ?", "", quote[0].rstrip("\n"), flags=re.MULTILINE)
-        html.append(f"<blockquote>{_lines(inside, name_of)}</blockquote>")
+        html.append(f"<blockquote>{_format_lines(inside, name_of)}</blockquote>")
         end = quote.end()
-    html.append(_lines(text[end:], name_of))
+    html.append(_format_lines(text[end:], name_of))
     return Markup("".join(html))  # noqa: S704 - made of escaped pieces
 
 
 def emoji(text: str) -> Markup:
-    """Plain text whose ``:names:`` may be drawn."""
-    return Markup(_named_emoji(escape(text)))  # noqa: S704 - escaped before
+    """Plain text, with ``:names:`` replaced by emojis."""
+    return Markup(_replace_emoji(escape(text)))  # noqa: S704 - escaped before
 
 
 def span(element: Mapping[str, Any], name_of: Name = str) -> Markup:
@@ -54,7 +54,7 @@ def span(element: Mapping[str, Any], name_of: Name = str) -> Markup:
             url = str(element.get("url", ""))
             html = _link(url, escape(str(element.get("text") or url)))
         case "emoji":
-            html = _unicode(str(element.get("unicode", ""))) or _named_emoji(f":{escape(str(element.get('name')))}:")
+            html = _unicode(str(element.get("unicode", ""))) or _replace_emoji(f":{escape(str(element.get('name')))}:")
         case "user":
             html = _mention(f"@{name_of(str(element.get('user_id')))}")
         case _:
@@ -65,58 +65,58 @@ def span(element: Mapping[str, Any], name_of: Name = str) -> Markup:
     return Markup(html)  # noqa: S704 - made of escaped pieces
 
 
-def _lines(text: str, name_of: Name) -> str:
+def _format_lines(text: str, name_of: Name) -> str:
     html, end = [], 0
     for piece in _PIECE.finditer(text):
-        html.append(_styled(text[end : piece.start()]))
-        html.append(_piece(piece, name_of))
+        html.append(_format_styles(text[end : piece.start()]))
+        html.append(_format_piece(piece, name_of))
         end = piece.end()
-    html.append(_styled(text[end:]))
+    html.append(_format_styles(text[end:]))
     return "".join(html)
 
 
-def _piece(piece: re.Match[str], name_of: Name) -> str:
+def _format_piece(piece: re.Match[str], name_of: Name) -> str:
     if piece["block"] is not None:
-        return f"<pre>{escape(_unescaped(piece['block'].strip(chr(10))))}</pre>"
+        return f"<pre>{escape(_unescape(piece['block'].strip(chr(10))))}</pre>"
     if piece["code"] is not None:
-        return f"<code>{escape(_unescaped(piece['code']))}</code>"
-    return _token(piece["token"], name_of)
+        return f"<code>{escape(_unescape(piece['code']))}</code>"
+    return _format_token(piece["token"], name_of)
 
 
-def _styled(text: str, depth: int = _DEPTH) -> str:
-    """Bold, italic and strike, one inside the other; then line ends."""
+def _format_styles(text: str, depth: int = _DEPTH) -> str:
+    """Bold, italic and strikethrough, which may be nested; then line breaks."""
     html, end = [], 0
     for match in _STYLED.finditer(text) if depth else ():
         tag = _STYLES[match[1]]
-        html.append(_bare(text[end : match.start()]))
-        html.append(f"<{tag}>{_styled(match[2], depth - 1)}</{tag}>")
+        html.append(_format_plain(text[end : match.start()]))
+        html.append(f"<{tag}>{_format_styles(match[2], depth - 1)}</{tag}>")
         end = match.end()
-    html.append(_bare(text[end:]))
+    html.append(_format_plain(text[end:]))
     return "".join(html)
 
 
-def _bare(text: str) -> str:
-    return _named_emoji(escape(_unescaped(text))).replace("\n", "<br>")
+def _format_plain(text: str) -> str:
+    return _replace_emoji(escape(_unescape(text))).replace("\n", "<br>")
 
 
-def _unescaped(text: str) -> str:
-    """Slack knows three escapes and no others (docs/vendors/slack.md#escaping)."""
+def _unescape(text: str) -> str:
+    """Slack has three escapes: docs/vendors/slack.md#escaping"""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def _token(token: str, name_of: Name) -> str:
-    """A link, a mention or a date; what is none of them is shown as it was written."""
+def _format_token(token: str, name_of: Name) -> str:
+    """A link, a mention or a date; anything else is shown unchanged."""
     target, _, label = token.partition("|")
-    label = escape(_unescaped(label))
+    label = escape(_unescape(label))
     if target.startswith(("http://", "https://", "mailto:")):
-        return _link(_unescaped(target), label or escape(_unescaped(target).removeprefix("mailto:")))
+        return _link(_unescape(target), label or escape(_unescape(target).removeprefix("mailto:")))
     if target.startswith(("@", "#")):
-        return _mention(f"{target[0]}{_unescaped(label) if label else name_of(target[1:])}")
+        return _mention(f"{target[0]}{_unescape(label) if label else name_of(target[1:])}")
     if date := _DATE.fullmatch(token):
-        return _date(int(date[1]), date[2], date[3], _unescaped(date[4]))
+        return _date(int(date[1]), date[2], date[3], _unescape(date[4]))
     if target in {"!channel", "!here", "!everyone"}:
         return _mention(f"@{target[1:]}")
-    return escape(f"<{_unescaped(token)}>")
+    return escape(f"<{_unescape(token)}>")
 
 
 def _link(url: str, label: str) -> str:
@@ -131,11 +131,11 @@ def _mention(name: str) -> str:
 
 def _date(epoch: int, form: str, url: str | None, fallback: str) -> str:
     shown = escape(date_text(epoch, form, fallback))
-    return _link(_unescaped(url), shown) if url else f"<time>{shown}</time>"
+    return _link(_unescape(url), shown) if url else f"<time>{shown}</time>"
 
 
 def date_text(epoch: int, form: str, fallback: str) -> str:
-    """Slack's date placeholders, in this machine's time zone; ``fallback`` when it cannot be shown."""
+    """Slack's date format, in this machine's time zone; ``fallback`` if the time is out of range."""
     try:
         at = datetime.fromtimestamp(epoch, UTC).astimezone()
     except (OverflowError, OSError, ValueError):
@@ -150,7 +150,7 @@ def date_text(epoch: int, form: str, fallback: str) -> str:
         "time_secs": f"{at:%H:%M:%S}",
     }
     forms |= {f"{name}_pretty": today or forms[name] for name in ("date_short", "date", "date_long")}
-    return re.sub(r"\{(\w+)\}", lambda part: forms.get(part[1], part[0]), _unescaped(form))
+    return re.sub(r"\{(\w+)\}", lambda part: forms.get(part[1], part[0]), _unescape(form))
 
 
 def _unicode(code_points: str) -> str:
@@ -160,5 +160,5 @@ def _unicode(code_points: str) -> str:
         return ""
 
 
-def _named_emoji(html: str) -> str:
+def _replace_emoji(html: str) -> str:
     return _EMOJI.sub(lambda name: EMOJI.get(name[1], name[0]), html)

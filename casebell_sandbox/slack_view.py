@@ -1,4 +1,4 @@
-"""The page that shows the stand-in's Slack to a person, who may press its buttons as anybody who works there."""
+"""The page of Slack's stand-in: it shows channels, modals and Home tabs, and lets a person act as any of the users."""
 
 import asyncio
 from contextlib import suppress
@@ -14,25 +14,25 @@ from starlette.routing import Route
 from casebell_sandbox import slack_payloads as payloads
 from casebell_sandbox.faults import Json
 from casebell_sandbox.pages import page
-from casebell_sandbox.posted import posted
+from casebell_sandbox.posted import read_fields
 from casebell_sandbox.slack import SlackStand
-from casebell_sandbox.slack_payloads import NotPressableError
+from casebell_sandbox.slack_payloads import NotClickableError
 from casebell_sandbox.slack_workspace import Message
 
-SHOWN, SHOWN_BELOW = 60, 5  # messages of a channel, replies in a thread
-# After a press the page waits so long for the redrawn message or the form, for browsers that do not poll.
+MAX_MESSAGES, MAX_REPLIES = 60, 5  # messages of a channel, replies in a thread
+# Seconds that the page waits after a click for an update, for browsers that do not poll.
 REDRAW_S = 1.2
 VALUE = "value:"
-HOME = "home"  # in place of a message: what is pressed is on the Home tab
+HOME = "home"  # instead of a message's ts: the click is on the Home tab
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message of a channel with the thread below it."""
+    """One message of a channel with its thread."""
 
     message: Message
     replies: list[Message]
-    left_out: int  # replies that are not drawn
+    left_out: int  # replies that are not shown
 
 
 class SlackView:
@@ -64,8 +64,8 @@ class SlackView:
             people=self._people(),
             is_home=is_home,
             home=stand.homes.get(user["id"]),
-            entries=entries[-SHOWN:],
-            left_out=max(len(entries) - SHOWN, 0),
+            entries=entries[-MAX_MESSAGES:],
+            left_out=max(len(entries) - MAX_MESSAGES, 0),
             troubles=stand.troubles,
             view=view,
             errors=stand.view_errors.get(user["id"], {}),
@@ -86,12 +86,12 @@ class SlackView:
         return mine.get(channel_id) or next(iter(mine.values()))
 
     def _channels(self, user: Json) -> list[tuple[Json, int]]:
-        """Everybody's channels and one's own conversations, each with the number of its messages, replies aside."""
+        """The channels and the user's direct messages, with the number of their messages (without replies)."""
         mine = [one for one in list(self._stand.channels.values()) if one.get("user", user["id"]) == user["id"]]
         return [(channel, len(self._stand.roots(channel["id"]))) for channel in mine]
 
     def _entries(self, channel: str, user: str) -> list[Entry]:
-        """What this person sees in the channel, in order; a reply whose message is gone stands by itself."""
+        """What the user sees in the channel, in order. A reply to a deleted message is an entry of its own."""
         mine = [one for one in list(self._stand.ephemerals) if (one.channel, one.ephemeral_to) == (channel, user)]
         seen = self._stand.posts(channel) + mine
         roots = {one.ts for one in seen if one.thread_ts is None}
@@ -100,7 +100,7 @@ class SlackView:
             return message.thread_ts if message.thread_ts in roots and message.thread_ts else message.ts
 
         threads = groupby(sorted(seen, key=lambda one: (_order(root_of(one)), _order(one.ts))), root_of)
-        return [Entry(first, rest[-SHOWN_BELOW:], len(rest[:-SHOWN_BELOW])) for _, (first, *rest) in threads]
+        return [Entry(first, rest[-MAX_REPLIES:], len(rest[:-MAX_REPLIES])) for _, (first, *rest) in threads]
 
     def _name(self, some_id: str) -> str:
         known = self._stand.users.get(some_id) or self._stand.channels.get(some_id) or {}
@@ -119,7 +119,7 @@ class SlackView:
         try:
             home = self._stand.homes.get(user, {}).get("blocks", [])
             blocks = home if ts == HOME else self._stand.find(channel, ts).blocks
-        except NotPressableError:
+        except NotClickableError:
             return {}
         return next((one for _, one in payloads.elements(blocks) if one["action_id"] == action_id), {})
 
@@ -131,15 +131,15 @@ class SlackView:
         before = self._seen(channel, ts, user)
         try:
             if ts == HOME:
-                answer = await self._stand.press_home(action_id, user, option)
+                answer = await self._stand.click_home(action_id, user, option)
             else:
-                answer = await self._stand.press(channel, ts, action_id, user, option)
-        except (NotPressableError, httpx.TransportError):
-            return _back(form)  # the page shows the warning, or what there is instead of the button
+                answer = await self._stand.click(channel, ts, action_id, user, option)
+        except (NotClickableError, httpx.TransportError):
+            return _back(form)  # the page shows the warning or the current state
         if url:
             return RedirectResponse(url, 303)
         if answer.is_success:
-            await self._until_redrawn(before, channel, ts, user)
+            await self._wait_for_change(before, channel, ts, user)
         return _back(form)
 
     async def _submit(self, request: Request) -> Response:
@@ -148,10 +148,12 @@ class SlackView:
         values = {name.removeprefix(VALUE): words for name, words in form.items() if name.startswith(VALUE)}
         try:
             await self._stand.submit(view_id, values, user)
-        except (NotPressableError, httpx.TransportError):
+        except (NotClickableError, httpx.TransportError):
             return _back(form)
         if user not in self._stand.views:
-            await self._until_redrawn(self._seen(channel, form.get("ts", ""), user), channel, form.get("ts", ""), user)
+            await self._wait_for_change(
+                self._seen(channel, form.get("ts", ""), user), channel, form.get("ts", ""), user
+            )
         return _back(form)
 
     async def _close(self, request: Request) -> Response:
@@ -160,13 +162,13 @@ class SlackView:
         return _back(form)
 
     async def _open_home(self, request: Request) -> Response:
-        """Opening the tab is what Slack tells the app of; the page then shows what the app draws."""
+        """Open the Home tab: Slack sends an event, and the page shows what the app publishes."""
         form = await _form(request) | {"ts": HOME}
         user = self._person(form.get("as", ""))["id"]
         before = self._seen("", "", user)
         with suppress(httpx.TransportError):
             await self._stand.open_home(user)
-            await self._until_redrawn(before, "", "", user)
+            await self._wait_for_change(before, "", "", user)
         return _back(form)
 
     async def _command(self, request: Request) -> Response:
@@ -181,7 +183,7 @@ class SlackView:
                 await self._stand.type_command(channel, text.removeprefix(payloads.COMMAND).strip(), user["id"])
             else:
                 await self._stand.say(channel, text, user["id"])
-            await self._until_redrawn(before, channel, "", user["id"])
+            await self._wait_for_change(before, channel, "", user["id"])
         return _back(form)
 
     def _seen(self, channel: str, ts: str, user: str) -> tuple[object, ...]:
@@ -191,7 +193,7 @@ class SlackView:
         told = len(self._stand.ephemerals), len(self._stand.previews)
         return (message and message.edits, view and view["hash"], told, home and home["hash"])
 
-    async def _until_redrawn(self, before: tuple[object, ...], channel: str, ts: str, user: str) -> None:
+    async def _wait_for_change(self, before: tuple[object, ...], channel: str, ts: str, user: str) -> None:
         for _ in range(int(REDRAW_S / 0.05)):
             if self._seen(channel, ts, user) != before:
                 return
@@ -205,13 +207,13 @@ def _order(ts: str) -> tuple[int, int]:
 
 async def _form(request: Request) -> dict[str, str]:
     try:
-        return {name: str(value) for name, value in (await posted(request)).items()}
+        return {name: str(value) for name, value in (await read_fields(request)).items()}
     except ValueError:
         return {}
 
 
 def _back(form: dict[str, str]) -> Response:
-    """To the channel as the same person; a message's anchor keeps the place."""
+    """Redirect to the channel as the same user, at the anchor of the message."""
     query = urlencode({"channel": form.get("channel", ""), "as": form.get("as", "")})
     if form.get("ts") == HOME:
         return RedirectResponse(f"./?{HOME}=1&{query}", 303)

@@ -1,6 +1,6 @@
-"""What Slack's stand-in remembers: channels, people, messages, open forms, and the tickets that open them.
+"""The state of Slack's stand-in: channels, people, messages, open modals, and the trigger ids that open them.
 
-It may be called from another thread: every change is one operation on a dict or list.
+Another thread may call it: every change is one operation on a dict or list.
 """
 
 import itertools
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from casebell_sandbox.faults import Clock, Json
 from casebell_sandbox.slack_limits import SlackLimits
-from casebell_sandbox.slack_payloads import APP_ID, BOT_ID, BOT_USER, TEAM, NotPressableError
+from casebell_sandbox.slack_payloads import APP_ID, BOT_ID, BOT_USER, TEAM, NotClickableError
 
-TICKET_S = 3.0  # a trigger_id (docs/vendors/slack.md#timing)
-RESPONSE_URL_S = 30 * 60.0  # the same
+TICKET_S = 3.0  # the life of a trigger_id: docs/vendors/slack.md#timing
+RESPONSE_URL_S = 30 * 60.0
 _NAMED = frozenset(
     {"button", "overflow", "static_select", "radio_buttons", "plain_text_input", "datepicker", "users_select"}
 )
@@ -21,7 +21,7 @@ _NAMED = frozenset(
 
 @dataclass(slots=True)
 class Message:
-    """What stands in a channel; ``edits`` counts updates, ``ephemeral_to`` is the only person who sees it."""
+    """A message of a channel. ``edits`` counts updates; ``ephemeral_to``: the only person who sees it."""
 
     channel: str
     ts: str
@@ -30,21 +30,21 @@ class Message:
     edits: int = 0
     thread_ts: str | None = None
     ephemeral_to: str | None = None
-    is_broadcast: bool = False  # a reply that the channel shows, too
+    is_broadcast: bool = False  # a reply in a thread that the channel shows as well
     author: str | None = None  # a person; None: the bot
 
-    def shown(self) -> Json:
-        """As Slack writes it in answers and payloads."""
-        told: Json = {"type": "message", "subtype": "bot_message", "ts": self.ts, "text": self.text}
-        told |= {"user": BOT_USER, "bot_id": BOT_ID, "app_id": APP_ID, "blocks": self.blocks}
-        told |= {"thread_ts": self.thread_ts} if self.thread_ts else {}
-        told |= {"subtype": "thread_broadcast"} if self.is_broadcast else {}
-        return told | ({"edited": {"user": BOT_USER, "ts": self.ts}} if self.edits else {})
+    def as_json(self) -> Json:
+        """The message as in Slack's answers and payloads."""
+        data: Json = {"type": "message", "subtype": "bot_message", "ts": self.ts, "text": self.text}
+        data |= {"user": BOT_USER, "bot_id": BOT_ID, "app_id": APP_ID, "blocks": self.blocks}
+        data |= {"thread_ts": self.thread_ts} if self.thread_ts else {}
+        data |= {"subtype": "thread_broadcast"} if self.is_broadcast else {}
+        return data | ({"edited": {"user": BOT_USER, "ts": self.ts}} if self.edits else {})
 
 
 @dataclass(slots=True)
 class Ticket:
-    """A trigger_id: whose press it was, until when it is good, whether a form was opened with it."""
+    """A trigger_id: who clicked, until when it is valid, whether a modal was opened with it."""
 
     user: str
     until_s: float
@@ -53,7 +53,7 @@ class Ticket:
 
 @dataclass(slots=True)
 class ResponseUrl:
-    """Where a press or a command may be answered for half an hour, five times; a command has no message."""
+    """A response_url: it answers a click or a command (which has no message) five times within half an hour."""
 
     message: Message | None
     channel: str
@@ -63,7 +63,7 @@ class ResponseUrl:
 
 
 class Workspace:
-    """One workspace with one bot. ``views`` are the open forms by person, ``troubles`` what did not work, by place."""
+    """One workspace with one bot. ``views``: open modals by user; ``troubles``: warnings by message or view."""
 
     def __init__(self, limits: SlackLimits, clock: Clock) -> None:
         self.limits = limits
@@ -75,9 +75,9 @@ class Workspace:
         self.messages: dict[tuple[str, str], Message] = {}
         self.ephemerals: list[Message] = []
         self.views: dict[str, Json] = {}
-        self.homes: dict[str, Json] = {}  # what each person's Home tab shows
+        self.homes: dict[str, Json] = {}  # the Home tab of each user
         self.is_home_enabled = True
-        self.shared_links: dict[str, str] = {}  # what somebody posted, by the id its preview is asked for
+        self.shared_links: dict[str, str] = {}  # posted links by unfurl id
         self.previews: dict[str, Json] = {}  # by link
         self.view_errors: dict[str, dict[str, str]] = {}
         self.troubles: dict[str, str] = {}
@@ -90,21 +90,21 @@ class Workspace:
         return self._clock().timestamp()
 
     def posts(self, channel: str) -> list[Message]:
-        """What everybody in the channel sees, in order, replies in threads included."""
+        """The messages that everybody in the channel sees, in order, replies in threads included."""
         return [message for message in list(self.messages.values()) if message.channel == channel]
 
     def roots(self, channel: str) -> list[Message]:
-        """What stands in the channel itself: posts, and replies that were also sent to it."""
+        """The messages outside threads, and the replies that were also sent to the channel."""
         return [post for post in self.posts(channel) if post.thread_ts is None or post.is_broadcast]
 
     def find(self, channel: str, ts: str) -> Message:
-        """A message, seen by all or by one. Raises NotPressableError."""
+        """A message, visible to everybody or ephemeral. Raises NotClickableError if there is none."""
         if (channel, ts) in self.messages:
             return self.messages[channel, ts]
         for message in list(self.ephemerals):
             if (message.channel, message.ts) == (channel, ts):
                 return message
-        raise NotPressableError(f"no message {ts} in {channel}")
+        raise NotClickableError(f"no message {ts} in {channel}")
 
     def new_message(
         self,
@@ -116,7 +116,7 @@ class Workspace:
         ephemeral_to: str | None = None,
         author: str | None = None,
     ) -> Message:
-        """Its ts is unique and rising, as Slack's are within a channel."""
+        """Add a message. Its ts is unique and increasing, as Slack's are within a channel."""
         ts = f"{int(self.now_s())}.{next(self._count):06d}"
         message = Message(
             channel, ts, text, with_ids(blocks), thread_ts=thread_ts, ephemeral_to=ephemeral_to, author=author
@@ -128,24 +128,24 @@ class Workspace:
         return message
 
     def direct_channel(self, user: str) -> Json:
-        """The conversation of the bot with one person, made when first needed; its id begins with D."""
+        """The bot's direct-message channel with one person, created when first needed; its id begins with D."""
         channel_id = f"D{user[1:]}"
         fresh = _channel(channel_id, self.users[user]["real_name"]) | {"is_im": True, "user": user}
         return self.channels.setdefault(channel_id, fresh)
 
     def show_view(self, user: str, view: Json, view_id: str | None = None) -> Json:
-        """Put a form in front of a person, in place of what was there; the form as Slack tells it."""
-        told: Json = {"submit": None, "close": None, "callback_id": "", "private_metadata": "", "external_id": ""}
-        told |= self._with_identity(view, view_id)
-        self.views[user] = told
+        """Open a modal for a user, or replace the open one; returns the view as Slack returns it."""
+        data: Json = {"submit": None, "close": None, "callback_id": "", "private_metadata": "", "external_id": ""}
+        data |= self._with_identity(view, view_id)
+        self.views[user] = data
         self.view_errors.pop(user, None)
-        return told
+        return data
 
     def show_home(self, user: str, view: Json) -> Json:
-        """What a person's Home tab shows from now on; the view as Slack tells it."""
-        told = self._with_identity(view)
-        self.homes[user] = told
-        return told
+        """Set the user's Home tab; returns the view as Slack returns it."""
+        data = self._with_identity(view)
+        self.homes[user] = data
+        return data
 
     def _with_identity(self, view: Json, view_id: str | None = None) -> Json:
         return view | {
@@ -159,13 +159,13 @@ class Workspace:
         }
 
     def close_view(self, user: str) -> None:
-        """Somebody closes the form in front of them; no view_closed is sent, since forms here do not ask for it."""
+        """The user closes their modal. No view_closed is sent, because the modals do not ask for it."""
         view = self.views.pop(user, None)
         self.view_errors.pop(user, None)
         self.troubles.pop(view["id"] if view else "", None)
 
     def new_ticket(self, user: str) -> str:
-        """A trigger_id for a press of this person."""
+        """A trigger_id for an interaction of this user."""
         trigger_id = f"{next(self._count)}.{secrets.token_hex(8)}"
         self.tickets[trigger_id] = Ticket(user, self.now_s() + TICKET_S)
         return trigger_id
@@ -177,7 +177,7 @@ class Workspace:
 
 
 def with_ids(blocks: list[Json]) -> list[Json]:
-    """A copy; Slack gives an id to every block and element that has none."""
+    """A copy in which every block and element has an id; Slack adds missing ones."""
     copied: list[Json] = json.loads(json.dumps(blocks))
     for block in copied:
         block.setdefault("block_id", secrets.token_urlsafe(4))

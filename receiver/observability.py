@@ -1,6 +1,6 @@
-"""Logging and metrics: log lines on stderr without secrets and personal data, and the list of all metrics.
+"""Logs and metrics: configures structured logs on stderr without secrets and debtor data, and defines every metric.
 
-Every step of the path may log and count. This module reads no settings; the commands pass them in.
+Every module may log and count. Nothing reads state from here. It does not know the settings; the caller passes them.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from receiver.errors import CasebellError
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("casebell")
-"""Events are named ``area.thing.event``. Values go into keyword arguments, never into the name."""
+"""Events are named ``area.object.event``. Variable parts are keyword arguments, never part of the name."""
 
 MASK = "••••"
 METRICS_CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -48,22 +48,25 @@ _SIGNED_PATH = re.compile(r"(/(?:act|media|unsubscribe)/)[^\s/?\"']+")
 _ADDRESS = re.compile(r"([A-Za-z0-9])[A-Za-z0-9._%+-]*@(?=[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_SHORTEST_SECRET = 6  # a shorter one would blank out ordinary words
-_DEEPEST = 6
-_MANY_LINES = frozenset({"exception", "stack"})
-_MOST_FRAMES = 30
-_WITHOUT_DATA = (
+_MIN_SECRET_LENGTH = 6  # masking a shorter one would also mask ordinary words
+_MAX_DEPTH = 6
+_MULTILINE_KEYS = frozenset({"exception", "stack"})
+_MAX_FRAMES = 30
+# Errors whose messages are about the program and never contain its data.
+_PROGRAM_ERRORS = (
     *(TypeError, AttributeError, NameError, ImportError, AssertionError, RuntimeError),
     *(TimeoutError, asyncio.CancelledError, json.JSONDecodeError, BaseExceptionGroup),
 )
-_STORE_FAULTS = frozenset({"OperationalError", "ProgrammingError", "IntegrityError"})  # of SQLAlchemy and its drivers
+_DATABASE_ERRORS = frozenset({"OperationalError", "ProgrammingError", "IntegrityError"})  # of SQLAlchemy and drivers
 
 
 class Redactor:
     """A structlog processor that masks the values of sensitive keys, and known secrets in any value."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = {form for secret in secrets if len(secret) >= _SHORTEST_SECRET for form in (secret, quote(secret, ""))}
+        """``secrets`` shorter than 6 characters are not masked."""
+        long_enough = [secret for secret in secrets if len(secret) >= _MIN_SECRET_LENGTH]
+        known = {form for secret in long_enough for form in (secret, quote(secret, ""))}
         longest_first = sorted(known, key=len, reverse=True)
         self._secrets = re.compile("|".join(map(re.escape, longest_first))) if known else None
 
@@ -71,7 +74,7 @@ class Redactor:
         return {key: self._value(key, value, 0) for key, value in event.items()}
 
     def text(self, text: str) -> str:
-        """``text`` without known secrets, signed links and the local parts of email addresses."""
+        """``text`` without known secrets, signed links and the local parts of e-mail addresses."""
         if self._secrets:
             text = self._secrets.sub(MASK, text)
         text = _SIGNED_PATH.sub(rf"\g<1>{MASK}", text)
@@ -80,80 +83,76 @@ class Redactor:
     def _value(self, key: str, value: object, depth: int) -> object:
         if value is None or isinstance(value, int | float):
             return value
-        if _is_sensitive(key) or depth > _DEEPEST:
+        if _is_sensitive(key) or depth > _MAX_DEPTH:
             return MASK
-        if key == "error":  # the repr of an exception may quote data; its class does not
+        if key == "error":  # the repr of an exception may contain data; its class does not
             return str(value).partition("(")[0]
         if isinstance(value, Mapping):
-            return {str(inner): self._value(str(inner), held, depth + 1) for inner, held in value.items()}
+            return {str(name): self._value(str(name), inner, depth + 1) for name, inner in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [self._value("", held, depth + 1) for held in value]
+            return [self._value("", inner, depth + 1) for inner in value]
         text = self.text(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
-        return text if key in _MANY_LINES else _CONTROL.sub("�", text)
+        return text if key in _MULTILINE_KEYS else _CONTROL.sub("�", text)
 
 
-def format_exception(error: BaseException, depth: int = 0) -> str:
-    """A traceback without data: the lines of code and the class of each exception.
-
-    The message of an exception is kept only if its class never quotes data.
-    """
+def format_traceback(error: BaseException, depth: int = 0) -> str:
+    """A traceback without data: frames and exception classes; messages only of classes that never contain data."""
     parts = []
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if cause is not None and depth < _DEEPEST:
-        parts.append(f"{format_exception(cause, depth + 1)}\n\nwhich led to:\n\n")
-    parts += traceback.format_tb(error.__traceback__, limit=-_MOST_FRAMES)
-    parts.append(f"{type(error).__qualname__}: {_message_of(error)}")
-    if isinstance(error, BaseExceptionGroup) and depth < _DEEPEST:
-        parts += [
-            textwrap.indent(f"\n{format_exception(inner, depth + 1)}", "  | ") for inner in error.exceptions[:_DEEPEST]
-        ]
+    if cause is not None and depth < _MAX_DEPTH:
+        parts.append(f"{format_traceback(cause, depth + 1)}\n\nwhich led to:\n\n")
+    parts += traceback.format_tb(error.__traceback__, limit=-_MAX_FRAMES)
+    parts.append(f"{type(error).__qualname__}: {_safe_message(error)}")
+    if isinstance(error, BaseExceptionGroup) and depth < _MAX_DEPTH:
+        grouped = error.exceptions[:_MAX_DEPTH]
+        parts += [textwrap.indent(f"\n{format_traceback(inner, depth + 1)}", "  | ") for inner in grouped]
     return "".join(parts)
 
 
-def _message_of(error: BaseException) -> str:
+def _safe_message(error: BaseException) -> str:
     if isinstance(error, CasebellError):
-        return error.code  # the message may be a vendor's, with personal data
+        return error.code  # the message may be a vendor's and contain personal data
     if isinstance(error, OSError):
-        return error.strerror or MASK  # the full message may contain an address
-    if isinstance(error, _WITHOUT_DATA):
+        return error.strerror or MASK  # other arguments may be addresses
+    if isinstance(error, _PROGRAM_ERRORS):
         return str(error)
-    if type(error).__name__ in _STORE_FAULTS:
-        return str(error).partition("\n")[0]  # the other lines quote rows
+    if type(error).__name__ in _DATABASE_ERRORS:
+        return str(error).partition("\n")[0]  # further lines contain values of rows
     return MASK
 
 
-def _exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor that adds the exception of a log line, formatted without data."""
-    given = event.pop("exc_info", None)
-    error = given[1] if isinstance(given, tuple) else sys.exc_info()[1] if given is True else given
+def _add_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor that replaces ``exc_info`` by ``exception``, a traceback without data."""
+    exc_info = event.pop("exc_info", None)
+    error = exc_info[1] if isinstance(exc_info, tuple) else sys.exc_info()[1] if exc_info is True else exc_info
     if isinstance(error, BaseException):
-        event["exception"] = format_exception(error)
+        event["exception"] = format_traceback(error)
     return event
 
 
-def catch_the_rest(loop: asyncio.AbstractEventLoop) -> None:
-    """Log unhandled exceptions in the same way: of callbacks, tasks and threads, and one that ends the process."""
+def log_unhandled_errors(loop: asyncio.AbstractEventLoop) -> None:
+    """Log exceptions that nothing handles, by the same rules: in callbacks, tasks and threads, and at exit."""
     loop.set_exception_handler(
         lambda _loop, context: log.error(
-            "loop.callback.broke",
+            "loop.callback.failed",
             what=str(context.get("message", "")).partition("(")[0],  # arguments follow
             exc_info=context.get("exception"),
         )
     )
-    threading.excepthook = lambda broke: log.error("thread.broke", exc_info=broke.exc_value)
-    sys.excepthook = lambda _kind, error, _traceback: log.critical("process.broke", exc_info=error)
+    threading.excepthook = lambda args: log.error("thread.failed", exc_info=args.exc_value)
+    sys.excepthook = lambda _kind, error, _traceback: log.critical("process.failed", exc_info=error)
 
 
 def _is_sensitive(key: str) -> bool:
     return bool(_API_KEY.search(key)) or any(map(_SENSITIVE.fullmatch, _WORDS.findall(key)))
 
 
-def set_up(
+def configure_logs(
     *, level: str = "info", as_json: bool | None = None, secrets: Iterable[str] = (), stream: TextIO | None = None
 ) -> None:
-    """Send every log line of the process, libraries included, to ``stream`` (stderr).
+    """Write every log line of the process, those of libraries included, to ``stream`` (default: stderr).
 
-    ``as_json`` None: JSON unless ``stream`` is a terminal. ``secrets``: values that are masked.
+    ``as_json`` None: JSON unless ``stream`` is a terminal. ``secrets``: values to mask.
     """
     stream = stream or sys.stderr
     as_json = not stream.isatty() if as_json is None else as_json
@@ -167,7 +166,7 @@ def set_up(
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.StackInfoRenderer(),
-            _exception,
+            _add_exception,
             Redactor(secrets),
             _renderer(stream, as_json),
         ],
@@ -177,7 +176,7 @@ def set_up(
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
-    _route_everything(stream, formatter, level.upper())
+    _configure_libraries(stream, formatter, level.upper())
 
 
 def _renderer(stream: TextIO, as_json: bool) -> Processor:
@@ -188,32 +187,37 @@ def _renderer(stream: TextIO, as_json: bool) -> Processor:
     )
 
 
-def _route_everything(stream: TextIO, formatter: logging.Formatter, level: str) -> None:
+def _configure_libraries(stream: TextIO, formatter: logging.Formatter, level: str) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("httpx", "httpcore", "uvicorn.access", "asyncio", "mail.log", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)  # they log whole URLs, with secrets
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it logs every invalid request
+    for name in ("httpx", "httpcore", "uvicorn.access", "asyncio", "mail.log", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # below, they write whole URLs with their tokens
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below, it writes a line for each malformed request
 
 
 @contextmanager
-def request(given: str | None = None) -> Iterator[str]:
-    """Add one request id to every log line inside: ``given`` if it is valid, or else a new one."""
-    request_id = given if given and _REQUEST_ID.fullmatch(given) else token_hex(8)
+def bound_request_id(header: str | None = None) -> Iterator[str]:
+    """Add one request id to every log line written inside: that of the header if it is valid, else a new one."""
+    request_id = header if header and _REQUEST_ID.fullmatch(header) else token_hex(8)
     with structlog.contextvars.bound_contextvars(request_id=request_id):
         yield request_id
 
 
 class Metrics:
-    """All metrics of Casebell. One instance for each process; a test makes its own."""
+    """Every metric of Casebell. A process has one instance; a test makes its own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client left it untyped
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in prometheus_client
         self.registry = CollectorRegistry()
+        self._add_pipeline_metrics()
+        self._add_item_metrics()
+        self._add_delivery_metrics()
+        self._add_upstream_metrics()
 
+    def _add_pipeline_metrics(self) -> None:
         self.webhooks_total = self._counter(
             "webhooks_total", "Webhooks and clicks received, by outcome.", "source account outcome"
         )
@@ -221,43 +225,47 @@ class Metrics:
             "webhook_ack_seconds", "Seconds from the first byte of a webhook to its answer."
         )
         self.inbox_lag_seconds = self._histogram(
-            "inbox_lag_seconds", "Seconds from storing an event until it was applied."
+            "inbox_lag_seconds", "Seconds between storing an event and applying it."
         )
+        self.actions_total = self._counter("actions_total", "Actions of people, by outcome.", "verb outcome via")
+        self.connections_refused_total = self._counter(
+            "connections_refused_total", "Connections closed before their request was complete, by reason.", "reason"
+        )
+
+    def _add_item_metrics(self) -> None:
         self.items_open = self._gauge(
             "items_open", "Items that are neither resolved nor snoozed.", "source kind urgency"
         )
         self.items_oldest_seconds = self._gauge(
-            "items_oldest_seconds", "Age in seconds of the oldest item to decide, from when its source opened it."
+            "items_oldest_seconds", "Age in seconds of the oldest item that needs a decision."
         )
         self.amount_at_risk = self._gauge(
             "amount_at_risk",
-            "Amount of the open items to decide, in major units; each receivable counts once.",
+            "Amount of open items that need a decision, in major units; a receivable counts once.",
             "currency",
         )
         self.items_without_amount = self._gauge(
-            "items_without_amount", "Open items to decide whose amount or currency is not known yet."
+            "items_without_amount", "Open items that need a decision and have no known amount or currency."
         )
+
+    def _add_delivery_metrics(self) -> None:
         self.outbox_due = self._gauge("outbox_due", "Deliveries that are due.")
-        self.outbox_oldest_seconds = self._gauge(
-            "outbox_oldest_seconds", "Seconds since the oldest due delivery became due."
-        )
-        self.deliveries_total = self._counter(
-            "deliveries_total", "Attempted deliveries, by outcome.", "channel outcome"
-        )
+        self.outbox_oldest_seconds = self._gauge("outbox_oldest_seconds", "Seconds since the oldest delivery was due.")
+        self.deliveries_total = self._counter("deliveries_total", "Delivery attempts, by outcome.", "channel outcome")
         self.delivery_seconds = self._histogram("delivery_seconds", "Seconds one delivery took.", "channel")
-        self.leases_reaped_total = self._counter(
-            "leases_reaped_total", "Expired leases of deliveries that were taken over."
+        self.leases_reaped_total = self._counter("leases_reaped_total", "Leases of deliveries that expired.")
+        self.breakers_open = self._gauge("breakers_open", "Destinations that are paused because they failed.", "name")
+        self.messages_out_of_sync = self._gauge(
+            "messages_out_of_sync", "Messages that show an older version of their item."
         )
-        self.breakers_open = self._gauge(
-            "breakers_open", "Open breakers: destinations that are paused because they failed.", "name"
-        )
-        self.actions_total = self._counter("actions_total", "Actions, by outcome.", "verb outcome via")
+
+    def _add_upstream_metrics(self) -> None:
         self.reconcile_seconds = self._histogram(
             "reconcile_seconds", "Seconds one reconciliation of an account took.", "source account"
         )
         self.reconcile_last_success_timestamp_seconds = self._gauge(
             "reconcile_last_success_timestamp_seconds",
-            "When an account was last reconciled completely, in Unix seconds.",
+            "Time of the last complete reconciliation of an account, in Unix seconds.",
             "source account",
         )
         self.upstream_requests_total = self._counter(
@@ -266,15 +274,9 @@ class Metrics:
         self.upstream_budget_remaining = self._gauge(
             "upstream_budget_remaining", "Requests left in an account's rate limit.", "source account class"
         )
-        self.messages_out_of_sync = self._gauge(
-            "messages_out_of_sync", "Messages that show an older version than their item has."
-        )
-        self.connections_refused_total = self._counter(
-            "connections_refused_total", "Connections closed before their request was complete, by reason.", "reason"
-        )
 
     def render(self) -> bytes:
-        """The page of ``GET /metrics``, to be served as METRICS_CONTENT_TYPE."""
+        """The response of ``GET /metrics``, of type METRICS_CONTENT_TYPE."""
         return generate_latest(self.registry)
 
     def _counter(self, name: str, what: str, labels: str = "") -> Counter:

@@ -1,4 +1,8 @@
-"""The protocols between the packages: what a source, a channel and a translator promise."""
+"""The protocols between the packages: what a source, a channel and a translator must implement.
+
+The pipeline knows only these; ``receiver.app`` passes the implementations. Their async methods raise only
+``DeliveryError`` unless they say otherwise.
+"""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +20,15 @@ from receiver.domain.people import Person
 from receiver.domain.twin import Receivable
 
 Verify = Callable[[bytes, Mapping[str, str], datetime], str]
-"""Raw body, lower-case headers, now -> the event's identity (its id, else the body's SHA-256). Raises RejectedError."""
+"""Raw body, lower-case headers, now -> the event's identity: its id, else the body's SHA-256. Raises RejectedError."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeHint:
-    """What an event says to look at; all None: sweep. ``what``/``id`` name one item, ``debt_id`` a debt's items."""
+    """What to read from the source because of an event.
+
+    ``what`` and ``id`` name one item, ``debt_id`` all items of a debt. All None: reconcile the account.
+    """
 
     what: str | None = None
     id: str | None = None
@@ -30,7 +37,7 @@ class ChangeHint:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One row of ``casebell doctor``. ``cure`` says what to do when it is not well."""
+    """One row of ``casebell doctor``. ``cure``: what to do if it is not well."""
 
     name: str
     is_well: bool
@@ -40,30 +47,30 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class ReceivableBatch:
-    """What an account said of its receivables, in one reading that began at ``said_at``.
+    """The receivables that one reading of an account returned; ``said_at``: when it started.
 
-    ``is_pass``: with it the account was heard out, as far as it is read regularly. ``listed``: keys of all the records
-    there are; None when that is not known. ``gone``: keys of records that are surely not there any more.
+    ``is_complete``: it ends a pass over all records that are read regularly. ``listed``: the keys of all records that
+    exist, None if unknown. ``gone``: keys of records that certainly do not exist any more.
     """
 
     said_at: datetime
-    said: tuple[Receivable, ...] = ()
-    is_pass: bool = False
+    receivables: tuple[Receivable, ...] = ()
+    is_complete: bool = False
     listed: frozenset[str] | None = None
     gone: frozenset[str] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True, slots=True)
 class SyncPass:
-    """What one pass over an account found, all of it as it was at ``said_at`` or later.
+    """The result of one reconciliation pass over an account; its data is not older than ``said_at``.
 
-    ``facts``: what is or may be news; to be read once, for they are made on the way. ``unheard``: those of the open
-    keys that nothing is known of this time.
+    ``facts``: what may be new; an iterator, which can be read once. ``unread``: the open keys whose state this pass
+    could not determine.
     """
 
     said_at: datetime
     facts: Iterable[Fact]
-    unheard: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
 
 
 class Upstream(Protocol):
@@ -72,34 +79,35 @@ class Upstream(Protocol):
     source: str
     account: str
     poll_every_s: float
-    longest_s: float  # what carrying out an order may take altogether
+    max_duration_s: float  # upper limit for ``execute``, all attempts included
 
     def read(self, body: bytes) -> ChangeHint | None:
-        """What a stored, verified event points at; None when it points at nothing. Raises ValueError for rubbish."""
+        """What to read because of a stored event; None if nothing. Raises ValueError for a malformed body."""
 
     def facts_from_event(self, body: bytes) -> list[Fact]:
-        """What a stored, verified event says by itself, for as long as its source cannot be asked."""
+        """The facts that a stored event contains itself; they are used while the source cannot be read."""
 
     async def fetch(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
-        """What the source says now about what the events point at."""
+        """Read from the source what the hints name; ``open_keys``: the account's open items."""
 
     async def reconcile(
         self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
     ) -> SyncPass:
-        """One reconciliation pass: facts about everything found, and about every open key that was not.
+        """One reconciliation pass: facts about every item that the source lists, and every open key that it does not.
 
-        ``versions``: of the open items, where all facts of the last pass were applied; what the source says as it did
-        then, and whose version is the same, need not be said again. 0: to be said in any case.
+        ``is_full``: read everything, not only recent changes. ``versions``: item versions by open key, if all facts of
+        the last pass were applied. A fact may be left out if neither the source's data nor the version has changed
+        since; version 0 means that it must not be left out.
         """
 
     async def list_receivables(self) -> list[ReceivableBatch]:
-        """What was read of receivables since the last call, oldest reading first; it may read more when that is due."""
+        """The receivables read since the last call, oldest batch first. Reads more from the source if that is due."""
 
-    async def execute(self, order: SourceCommand) -> list[Fact]:
-        """Do it at the source and say what came of it. PermanentError: refused, its message is shown to people."""
+    async def execute(self, command: SourceCommand) -> list[Fact]:
+        """Execute the command and return its result. PermanentError: refused; its message is shown to people."""
 
     async def media_url(self, item: Item, medium: Medium) -> str:
-        """A fresh https link to a recording or file. PermanentError when it is gone or its host is not allowed."""
+        """A new https link to a recording or file. PermanentError if it is gone or its host is not allowed."""
 
     async def health(self) -> list[Health]: ...
 
@@ -107,29 +115,32 @@ class Upstream(Protocol):
 
 
 @runtime_checkable
-class KeepsFigures(Protocol):
-    """An account whose source counts for itself."""
+class HasStatistics(Protocol):
+    """An account whose source has statistics of its own."""
 
     async def figures(self) -> SourceFigures:
-        """What the source counts now. Raises DeliveryError, also when its allowance is needed for people."""
+        """The source's current counts. Raises DeliveryError, also if the rate limit is kept for people's actions."""
 
 
 @runtime_checkable
-class KeepsDetails(Protocol):
-    """An account whose items are read in parts: a list, and beside it what takes a request for each."""
+class ReadsDetails(Protocol):
+    """An account whose items need one request each beside the list."""
 
-    def recall(self, keys: Collection[str], heard_at: datetime | None) -> None:
-        """Before a look or a sweep: items of which the store has every part, and when one was last heard of."""
+    def recall(self, keys: Collection[str], last_said_at: datetime | None) -> None:
+        """Called before ``fetch`` and ``reconcile``: ``keys`` of items whose details are stored already.
+
+        ``last_said_at``: the newest ``said_at`` of the account's open items.
+        """
 
     def key_of(self, hint: ChangeHint) -> str | None:
-        """Key of the one item that the hint names; None when it names none."""
+        """Key of the one item that the hint names; None if it names none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """``reference`` finds the message again (Slack: "C1/171.2", mail: Message-ID); None: nothing had to be said.
+    """``reference`` identifies the message (Slack: "C1/171.2", mail: Message-ID); None: nothing had to be sent.
 
-    ``is_gone``: what stood there is out of reach for good, and nothing was put in its place.
+    ``is_gone``: the earlier message cannot be updated any more and was not replaced.
     """
 
     reference: str | None
@@ -138,8 +149,11 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class GroupedDelivery:
-    """One message that tells of several items. ``references``: those that are shown with it, by item id; the others
-    are to be shown ``below`` it."""
+    """One message for several items.
+
+    ``references``: message references by item id, for the items that it shows itself. The messages of the other items
+    belong into the thread of ``below``.
+    """
 
     below: str | None = None
     references: Mapping[str, str] = field(default_factory=dict)
@@ -149,25 +163,25 @@ class Notifier(Protocol):
     """One channel: "slack" or "mail". Methods raise only DeliveryError."""
 
     channel: str
-    longest_s: float  # what a delivery may take altogether
+    max_duration_s: float  # upper limit for one delivery, all attempts included
 
     async def deliver(self, notice: Notice, address: str, reference: str | None, shown_state: str | None) -> Delivered:
-        """Make ``address`` show the notice: a new message, or the one at ``reference`` redrawn or followed up."""
+        """Send the notice to ``address``, or update the message at ``reference``, which announced ``shown_state``."""
 
     async def remind(self, notice: Notice, address: str, reference: str, reminder: Reminder) -> None:
-        """A word below what ``reference`` shows: a reminder, an assignment. At most once, rather than twice."""
+        """Send a reminder into the thread of ``reference``. It is sent at most once."""
 
     async def offer_undo(self, notice: Notice, address: str) -> None:
-        """To the one person who decided: how to take it back while that is possible."""
+        """Offer the person who decided to undo it."""
 
     async def deliver_grouped(self, notices: Sequence[Notice], address: str) -> GroupedDelivery:
-        """One message that tells of several new items."""
+        """Send one message about several new items."""
 
     async def reply(self, address: str, text: str) -> None:
-        """A word to one person about what came of their click."""
+        """Tell one person the result of their click."""
 
     async def send_admin_alert(self, address: str, text: str, mark: str, now: datetime) -> None:
-        """A word to an admin about Casebell itself. ``mark``: the same at every try."""
+        """Send an admin alert. ``mark``: the same at every attempt, to recognise a duplicate."""
 
     async def health(self) -> list[Health]: ...
 
@@ -176,26 +190,26 @@ class Notifier(Protocol):
 
 @runtime_checkable
 class DigestNotifier(Protocol):
-    """A channel that takes digests too."""
+    """A channel that can also deliver digests."""
 
     async def deliver_digest(self, edition: Edition, address: str) -> None:
-        """Send it. Raises only DeliveryError."""
+        """Send the digest. Raises only DeliveryError."""
 
 
 @runtime_checkable
 class BurstNotifier(Protocol):
-    """A channel that can tell of many alerts in one message and redraw it."""
+    """A channel that can show many alerts in one message and update it."""
 
-    async def deliver_burst(self, storm: Burst, address: str, reference: str | None) -> Delivered:
-        """Make ``address`` show it: a new message, or the one at ``reference`` redrawn."""
+    async def deliver_burst(self, burst: Burst, address: str, reference: str | None) -> Delivered:
+        """Send the burst to ``address``, or update the message at ``reference``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """What a verified interaction needs at once. ``answer``: JSON for the 200 (None: empty body).
+class InteractionResponse:
+    """The immediate response to a verified interaction. ``answer``: JSON for the 200 (None: empty body).
 
-    ``is_click``: store it before answering. ``after``: work that may start only when the answer is on its way, such as
-    opening a modal within its three seconds; it changes no state.
+    ``is_click``: store the body before answering. ``after``: work to start after the answer was sent, such as opening
+    a modal; it changes no state.
     """
 
     is_click: bool
@@ -204,66 +218,70 @@ class Received:
 
 
 class Clicks(Protocol):
-    """A channel through which people press verbs (Slack's interactions)."""
+    """A channel in which people click verbs (Slack's interactions)."""
 
     def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
-        """The press's identity, the same however often it is sent. Raises RejectedError, and nothing else, ever."""
+        """The click's identity, the same at every delivery. Raises only RejectedError."""
 
-    def receive(self, body: bytes) -> Received:
-        """What to do at once with a verified body; never raises: rubbish is stored for the quarantine."""
+    def respond(self, body: bytes) -> InteractionResponse:
+        """The immediate response to a verified body. Never raises; a malformed body is stored and quarantined."""
 
     def read(self, body: bytes) -> Click | None:
-        """The click in a stored payload; None when its acknowledgement was all. Raises ValueError for rubbish."""
+        """The click of a stored body; None if it needs no processing. Raises ValueError for a malformed body."""
 
-    async def who(self, person: Person) -> Person:
-        """The person with name and the address the channel vouches for; guests, bots and deleted people without any
-        identity that [people] could name. Raises DeliveryError when the channel does not answer."""
+    async def identify(self, person: Person) -> Person:
+        """The person with name and verified address; without any identity for guests, bots and deleted users.
+
+        Raises DeliveryError if the channel does not answer.
+        """
 
 
 class Queries(Protocol):
-    """What a channel's own pages and commands may ask of the store, and do there."""
+    """What a channel's own pages and commands may read from the store and do with it."""
 
-    def may_look(self, person: Person) -> bool:
-        """Whether they may see every item: who may decide, and nobody else."""
+    def may_view(self, person: Person) -> bool:
+        """Whether the person may see all items: only those who may decide."""
 
-    async def notice(self, item_id: str, place: str) -> Notice | None:
-        """One item, as ``place`` ("slack:C1") is told of it."""
+    async def find_notice(self, item_id: str, destination: str) -> Notice | None:
+        """One item, with the route of ``destination`` ("slack:C1"); None if it is unknown."""
 
-    async def find(self, words: str, place: str) -> list[Notice]:
-        """What is about a reference that begins so; a few."""
+    async def search(self, text: str, destination: str) -> list[Notice]:
+        """A few items whose reference starts with ``text``."""
 
-    async def overview(self, person: Person, place: str) -> Overview: ...
+    async def overview(self, person: Person, destination: str) -> Overview:
+        """The person's overview, with the route of ``destination``."""
 
-    async def press(self, click: Click, locale: str) -> str | None:
-        """A verb that was typed, by the rules of a pressed one; None once it is done, else why not."""
+    async def submit_action(self, click: Click, locale: str) -> str | None:
+        """Apply a verb that was typed, by the rules of a clicked one; None if done, else the reason for the refusal."""
 
-    async def opened(self, user: str) -> None:
-        """They look at their page of the channel: draw it, and go on drawing it as things change."""
+    async def home_opened(self, user: str) -> None:
+        """The user opened their Home tab: publish it, and update it from now on."""
 
 
 class Surfaces(Protocol):
-    """A channel's own pages and commands (Slack's App Home, its slash command)."""
+    """A channel's own pages and commands (Slack's Home tab and slash command)."""
 
     def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> None:
-        """Raises RejectedError for what is not the channel's, and nothing else, ever."""
+        """Raises only RejectedError, if the request is not from the channel."""
 
-    def command(self, body: bytes) -> Received:
-        """What to answer to a typed command; never raises."""
+    def respond_to_command(self, body: bytes) -> InteractionResponse:
+        """The response to a slash command; never raises."""
 
-    def event(self, body: bytes) -> Received:
-        """What to answer to an event; never raises."""
+    def respond_to_event(self, body: bytes) -> InteractionResponse:
+        """The response to an event; never raises."""
 
-    async def draw_home(self, user: str, mark: str | None) -> str:
-        """Make their page show what there is now, unless ``mark`` says that it does; the mark of what it shows.
+    async def publish_home(self, user: str, mark: str | None) -> str:
+        """Update the user's Home tab unless its content still has this ``mark``; the mark of the current content.
 
         Raises DeliveryError.
         """
 
 
 class Translator(Protocol):
-    """Turns a notice into plain words in a language."""
+    """Turns a notice into sentences of a language."""
 
-    def story(self, notice: Notice) -> Story: ...
+    def story(self, notice: Notice) -> Story:
+        """The notice in the language of its route."""
 
     def say(self, locale: str, message: str, **values: object) -> str:
-        """One translated sentence or label; ``{name}`` placeholders are filled from ``values``."""
+        """One translated sentence or label, with its ``{name}`` placeholders replaced by ``values``."""

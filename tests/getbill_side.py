@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from casebell_sandbox.getbill import GetbillStand
 from receiver.domain.action import SourceCommand
-from receiver.domain.fact import Fact, SourceSaid
+from receiver.domain.fact import Fact, SourceReported
 from receiver.domain.item import Snapshot
 from receiver.domain.people import Person
 from receiver.errors import DeliveryError
@@ -63,8 +63,8 @@ def command_for(todo: Mapping[str, Any], verb: str = "validate", **changes: Any)
 
 
 def by_key(facts: Sequence[Fact]) -> dict[str, Snapshot]:
-    assert all(isinstance(fact, SourceSaid) for fact in facts), facts
-    return {fact.key: fact.snapshot for fact in facts if isinstance(fact, SourceSaid)}
+    assert all(isinstance(fact, SourceReported) for fact in facts), facts
+    return {fact.key: fact.snapshot for fact in facts if isinstance(fact, SourceReported)}
 
 
 def requested_paths(stand: GetbillStand, path: str = "", method: str = "GET") -> list[str]:

@@ -182,7 +182,7 @@ class World:
     def getbill_event(self, body: bytes, **headers: str) -> httpx.Response:
         """Send a Getbill webhook to the next replica, signed unless ``headers`` say otherwise."""
         service = self.replicas[next(self._turn) % len(self.replicas)]
-        return service.post("/webhooks/getbill/main", body, {**self.getbill.signed(body), **headers})
+        return service.post("/webhooks/getbill/main", body, {**self.getbill.sign(body), **headers})
 
     def dispute(self, **facts: Any) -> dict[str, Any]:
         """A debtor disputes in Getbill's portal, and Getbill tells."""

@@ -28,7 +28,7 @@ STORIES = st.builds(
     Story,
     headline=HOSTILE,
     sentence=HOSTILE,
-    asked=MAYBE,
+    question=MAYBE,
     quote=MAYBE,
     facts=st.lists(st.tuples(HOSTILE, HOSTILE), max_size=14).map(tuple),
     conversation=st.lists(st.tuples(HOSTILE, HOSTILE, HOSTILE), max_size=10).map(tuple),

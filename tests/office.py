@@ -15,7 +15,7 @@ from casebell_sandbox.slack import SlackStand
 from casebell_sandbox.slack_workspace import Message
 from receiver.app import open_adapters
 from receiver.context import Adapters
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.item import Item, Snapshot
 from receiver.jobs.reminders import remind_due
 from receiver.pipeline.apply import apply_fact
@@ -47,7 +47,7 @@ class Office:
 
     async def show(self, snapshot: Snapshot) -> Item:
         await self.adapters.database.write(
-            apply_fact, SourceSaid(snapshot, self.at), self.at, self.adapters.rules.routes
+            apply_fact, SourceReported(snapshot, self.at), self.at, self.adapters.rules.routes
         )
         await self.settle()
         return await self.item(snapshot.key)

@@ -52,7 +52,7 @@ def press(here: World, message: Any, verb: str, user: str = "U0ANNA") -> int:
     """Press a verb, be it a button or in the menu; how Casebell answered."""
     option = options(message).get(verb)
     action = "more" if option else verb
-    return asyncio.run(here.slack.press(message.channel, message.ts, action, user, option)).status_code
+    return asyncio.run(here.slack.click(message.channel, message.ts, action, user, option)).status_code
 
 
 def fill(here: World, user: str, typed: str = "", **values: str) -> dict[str, str]:

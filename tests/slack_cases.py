@@ -8,7 +8,7 @@ from typing import Any
 from notifiers.i18n.translator import Translator
 from notifiers.slack import escaping
 from notifiers.slack.render import Message, render
-from receiver.domain.action import PlanWish
+from receiver.domain.action import PlanInput
 from receiver.domain.item import Attempt, Detail, Item, Line, Proposal
 from receiver.domain.notice import Link, Notice
 from receiver.domain.people import Person
@@ -91,7 +91,7 @@ def account_item() -> Item:
 
 ANA = Person(email="ana@creditor.example", name="Ana Silva")
 PROPOSAL = Proposal(7, "reject", ANA, "slack", NOW, "The bank shows no payment <!channel>")
-PLAN_PROPOSAL = Proposal(8, "update_plan", ANA, "cli", NOW, plan=PlanWish("12", "2026-05-04", "150.50"))
+PLAN_PROPOSAL = Proposal(8, "update_plan", ANA, "cli", NOW, plan=PlanInput("12", "2026-05-04", "150.50"))
 AGREEMENT = make_snapshot(kind="agreement", urgency="info", quote=None, question=None, verbs=("update_plan",))
 
 CASES: dict[str, Notice] = {

@@ -159,7 +159,7 @@ def format_story(story: Story) -> str:
     parts = {
         "headline": story.headline,
         "sentence": story.sentence,
-        "asked": story.asked,
+        "asked": story.question,
         "quote": story.quote,
         "facts": "\n".join(f"{label}: {value}" for label, value in story.facts),
         "conversation": "\n".join(" | ".join(line) for line in story.conversation),
@@ -171,6 +171,6 @@ def format_story(story: Story) -> str:
 
 
 def texts_of(story: Story) -> list[str]:
-    single = (story.headline, story.sentence, story.asked, story.quote, story.status, story.problem, story.footer)
+    single = (story.headline, story.sentence, story.question, story.quote, story.status, story.problem, story.footer)
     rows = (*story.facts, *story.conversation)
     return [*(text for text in single if text), *(text for row in rows for text in row)]

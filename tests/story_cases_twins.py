@@ -10,7 +10,7 @@ from tests.story_cases import ACCOUNT, euros, getbill, installment, task
 
 
 def make_conflict(here: tuple[str, ...], there: tuple[str, ...], stage: str = "Active") -> Snapshot:
-    snapshot = conflict.snapshot(Pair(case(standing=there, stage=stage), debt(standing=here), is_sure=True))
+    snapshot = conflict.conflict_snapshot(Pair(case(standing=there, stage=stage), debt(standing=here), is_sure=True))
     assert snapshot is not None
     return snapshot
 

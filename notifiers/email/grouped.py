@@ -13,7 +13,7 @@ from notifiers.story.amounts import format_at_risk
 from notifiers.story.ranking import format_quiet_hours_count, rank
 from notifiers.text import cut, one_line
 from receiver.domain.notice import Notice, Story
-from receiver.domain.totals import add_up
+from receiver.domain.totals import sum_items
 
 MAX_ALERTS = (100, 50, 25, 12, 6)  # tried in this order until the mail fits; the rest is counted
 MAX_SENTENCE = 300
@@ -43,7 +43,7 @@ def render(
         "locale": route.locale,
         "tone": ranked[0][0].item.snapshot.urgency,
         "title": title,
-        "totals": format_at_risk(add_up((notice.item for notice, _ in stories), first.now), formats),
+        "totals": format_at_risk(sum_items((notice.item for notice, _ in stories), first.now), formats),
         "preheader": cut(one_line(ranked[0][1].sentence), single.MAX_PREHEADER),
         "maybe_duplicate": first.maybe_duplicate,
         "inbox_url": single.find_link(first.links, "inbox", host),

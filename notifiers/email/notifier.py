@@ -10,7 +10,7 @@ from notifiers.email.digest import render_digest
 from notifiers.email.render import parse_address, render, root_id
 from notifiers.i18n.translator import Translator
 from receiver.domain.digest import Edition
-from receiver.domain.notice import Notice, Reminder, is_news
+from receiver.domain.notice import Notice, Reminder, is_worth_new_mail
 from receiver.errors import ConfigError, DeliveryError, PermanentError
 from receiver.ports import Delivered, GroupedDelivery, Health
 from receiver.ports import Translator as TranslatorPort
@@ -26,7 +26,7 @@ class MailNotifier:
     """Implements ``ports.Notifier``. A reference is the Message-ID to which all mails about an item refer."""
 
     channel = "mail"
-    longest_s = 45.0  # 30 for the mail server, 15 for rendering
+    max_duration_s = 45.0  # 30 for the mail server, 15 for rendering
 
     def __init__(self, client: SmtpClient, translator: TranslatorPort, *, sender: str, host: str) -> None:
         """``sender`` as in [email]; ``host``: this service's own. Raises ConfigError for a bad sender."""
@@ -40,8 +40,8 @@ class MailNotifier:
         self._host = host
 
     async def deliver(self, notice: Notice, address: str, reference: str | None, shown_state: str | None) -> Delivered:
-        """Mail the changes that ``is_news`` names; the page behind the link shows every other change."""
-        if not is_news(shown_state, notice.item):
+        """Mail the changes that ``is_worth_new_mail`` names; the page behind the link shows every other change."""
+        if not is_worth_new_mail(shown_state, notice.item):
             return Delivered(reference)
         recipient = _parse_recipient(address)
         mail = render(

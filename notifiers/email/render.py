@@ -23,9 +23,9 @@ import jinja2
 from notifiers.email.headers import POLICY
 from notifiers.story.sentences import file_name
 from notifiers.text import clean, cut, one_line
-from receiver.domain.action import DECIDING
+from receiver.domain.action import DECIDING_VERBS
 from receiver.domain.item import Item
-from receiver.domain.notice import Link, Notice, Story, announcement_of, is_alarm
+from receiver.domain.notice import Link, Notice, Story, announcement_of, needs_new_post
 
 MAX_HTML = 80_000  # bytes; Gmail cuts at 102 kB: docs/vendors/mail.md#size
 MAX_SUBJECT = 150
@@ -72,7 +72,7 @@ class AlertText:
     preheader: str
     status: str
     problem: str
-    asked: str
+    question: str
     quote: str
     facts: list[tuple[str, str]]
     conversation: list[tuple[str, str, str]]
@@ -118,7 +118,7 @@ def change_of(item: Item, shown_state: str | None) -> str:
     """The change that the mail reports, part of its Message-ID: the same for every try of one mail."""
     if item.state == "resolved":
         return f"resolved.{item.version}"
-    if is_alarm(shown_state, item):
+    if needs_new_post(shown_state, item):
         return f"still_open.{item.version}"
     if item.proposal and shown_state is not None:
         return announcement_of(item)
@@ -242,7 +242,7 @@ def _cut_story(story: Story, kind: str, share: float) -> AlertText:
         preheader=cut(preheader, MAX_PREHEADER),
         status=status,
         problem=cut(clean(story.problem or ""), limit(MAX_STATUS)),
-        asked=cut(clean(story.asked or ""), limit(MAX_BODY)),
+        question=cut(clean(story.question or ""), limit(MAX_BODY)),
         quote=cut(clean(story.quote or ""), limit(MAX_BODY)),
         facts=[
             (cut(one_line(label), MAX_LABEL), cut(clean(value), limit(MAX_VALUE)))
@@ -260,7 +260,7 @@ def _cut_story(story: Story, kind: str, share: float) -> AlertText:
 def _collect_links(notice: Notice, gettext: partial[str], host: str) -> dict[str, object]:
     """The links of the mail by template variable; the button leads to the source when only the source can decide."""
     is_open = notice.item.state == "open"
-    is_elsewhere = is_open and not DECIDING & set(notice.verbs) and not notice.item.proposal
+    is_elsewhere = is_open and not DECIDING_VERBS & set(notice.verbs) and not notice.item.proposal
     action_url, source_url = (find_link(notice.links, what, host) for what in ("decide", "solution"))
     decide_url = action_url if is_open else None
     source = gettext("Open in {source}", source=notice.item.snapshot.source.capitalize())

@@ -34,7 +34,7 @@ def recipient_error(error: aiosmtplib.SMTPRecipientRefused) -> DeliveryError:
     """``recipient_refused`` suppresses the address; ``not_by_policy`` (policy, relaying, the sender) does not."""
     is_full = error.code == _MAILBOX_FULL or _enhanced_code(error) == (2, 2)
     if error.code < MIN_PERMANENT or is_full:
-        return RetryLaterError("smtp_later", describe(error), reach="item")  # such as greylisting
+        return RetryLaterError("smtp_later", describe(error), scope="item")  # such as greylisting
     return PermanentError("recipient_refused" if _is_about_address(error) else "not_by_policy", describe(error))
 
 
@@ -43,7 +43,7 @@ def message_error(error: aiosmtplib.SMTPDataError) -> DeliveryError:
     if error.code in AUTH_CODES:
         return RetryLaterError("smtp_auth", describe(error), CONFIG_RETRY_S)
     if error.code < MIN_PERMANENT:
-        return RetryLaterError("smtp_later", describe(error), reach="item")
+        return RetryLaterError("smtp_later", describe(error), scope="item")
     if _enhanced_code(error) and _is_about_address(error):  # some servers check the recipient only now
         return PermanentError("recipient_refused", describe(error))
     return PermanentError("message_refused", describe(error))

@@ -27,7 +27,7 @@ def build_receivers(
     clicks = SlackClicks(
         signing_secrets,
         client=client,
-        notice_for=queries.notice,
+        notice_for=queries.find_notice,
         locale_at=locale_at,
         translator=translator,
         now=now,

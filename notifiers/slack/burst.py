@@ -15,7 +15,7 @@ from notifiers.story.ranking import rank
 from notifiers.text import one_line
 from receiver.domain.burst import Burst
 from receiver.domain.notice import Notice
-from receiver.domain.totals import add_up
+from receiver.domain.totals import sum_items
 from receiver.ports import Translator
 
 MAX_LISTED = 5
@@ -29,7 +29,7 @@ def render(burst: Burst, translator: Translator) -> Message:
     n, n_open = len(burst.items), len(burst.open)
     emoji = OPEN_EMOJI if n_open else DONE_EMOJI
     title = f"{emoji} {formats.ngettext('{n} more alert at once', '{n} more alerts at once', n)}"
-    totals = add_up(burst.open, burst.now)
+    totals = sum_items(burst.open, burst.now)
     progress, amount = _progress(n_open, n, formats), format_at_risk(totals, formats)
     summary = " · ".join(filter(None, (progress, _blocking(totals.blocking, formats), amount)))
     blocks = [

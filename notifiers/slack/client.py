@@ -148,7 +148,7 @@ class SlackClient:
             async with asyncio.timeout(self._total_s):
                 response, body = await self._send(method, arguments)
         except _NOT_SENT as error:
-            raise RetryLaterError("slack_unreachable", f"{method}: no connection to Slack", reach="system") from error
+            raise RetryLaterError("slack_unreachable", f"{method}: no connection to Slack", scope="system") from error
         except (httpx.HTTPError, TimeoutError) as error:
             raise _unconfirmed("slack_no_answer", f"{method}: no answer from Slack", is_idempotent) from error
         answer = _check_response(method, response, body, is_idempotent=is_idempotent)
@@ -174,7 +174,7 @@ def _check_response(method: str, response: httpx.Response, body: bytes, *, is_id
     status = response.status_code
     if status == httpx.codes.TOO_MANY_REQUESTS:
         wait_s = _retry_after_s(response.headers)
-        raise RetryLaterError("ratelimited", f"{method}: too many requests", wait_s, reach="pace")
+        raise RetryLaterError("ratelimited", f"{method}: too many requests", wait_s, scope="pace")
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.REQUEST_TIMEOUT:
         raise _unconfirmed(f"http_{status}", f"{method}: Slack answered {status}", is_idempotent)
     answer = _parse_body(body)

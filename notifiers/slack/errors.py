@@ -147,12 +147,12 @@ def error_for(method: str, code: str, after_s: float | None) -> DeliveryError:
     message = f"{method}: Slack answered {code}"
     scope = CODES.get(code)
     if scope == "later":
-        return RetryLaterError(code, message, after_s, reach="pace" if code in RATE_LIMITS else "place")
+        return RetryLaterError(code, message, after_s, scope="pace" if code in RATE_LIMITS else "destination")
     cure = CURES.get(code)
     message = f"{message}. {cure}" if cure else message
     if scope == "workspace":
-        return RetryLaterError(code, message, reach="system")
-    return PermanentError(code, message, reach="place" if scope == "channel" else "item")
+        return RetryLaterError(code, message, scope="system")
+    return PermanentError(code, message, scope="destination" if scope == "channel" else "item")
 
 
 def cure_for(code: str) -> str:

@@ -23,7 +23,7 @@ from notifiers.slack.buttons import Gettext, formats_for, source_name
 from notifiers.story.sentences import ACCEPTED_KINDS
 from notifiers.text import one_line
 from receiver.domain import plan
-from receiver.domain.action import MAX_NOTE, NEEDS_WORDS, ActionInput, Plan, PlanWish, utf16_units
+from receiver.domain.action import MAX_NOTE, REQUIRED_TEXTS, ActionInput, Plan, PlanInput, utf16_units
 from receiver.domain.business_time import Calendar
 from receiver.domain.notice import Notice
 from receiver.domain.people import Person
@@ -102,15 +102,15 @@ def _read_snooze(values: dict[str, str], calendar: Calendar, now: datetime) -> F
 
 
 def _read_plan(values: dict[str, str], metadata: wire.FormMetadata, now: datetime) -> FormInput:
-    wish = PlanWish(*(values.get(name, "")[:MAX_SHORT] for name in (MONTHS, STARTS_ON, FIRST_PAYMENT)))
-    today = Calendar(metadata.timezone).today(now)
-    faults = plan.faults(wish, metadata.owed, _parse_plan(metadata.plan), today)
+    wish = PlanInput(*(values.get(name, "")[:MAX_SHORT] for name in (MONTHS, STARTS_ON, FIRST_PAYMENT)))
+    today = Calendar(metadata.timezone).local_date(now)
+    faults = plan.find_faults(wish, metadata.owed, _parse_plan(metadata.plan), today)
     return FormInput({fault.field: (fault.code, dict(fault.values)) for fault in faults}, terms=ActionInput(plan=wish))
 
 
-def _parse_plan(wish: PlanWish | None) -> Plan | None:
+def _parse_plan(wish: PlanInput | None) -> Plan | None:
     try:
-        return plan.read(wish) if wish else None
+        return plan.parse_plan(wish) if wish else None
     except ValueError:
         return None
 
@@ -121,7 +121,7 @@ def _read_text(verb: str, value: str) -> FormInput:
         return FormInput({wire.TEXT_INPUT: ("needs_words", {})})
     if utf16_units(text) > MAX_TEXT[verb]:
         return FormInput({wire.TEXT_INPUT: ("too_long", {"most": str(MAX_TEXT[verb])})})
-    return FormInput({}, text=text) if NEEDS_WORDS[verb] == "text" else FormInput({}, note=text)
+    return FormInput({}, text=text) if REQUIRED_TEXTS[verb] == "text" else FormInput({}, note=text)
 
 
 def _text_field(verb: str, notice: Notice, gettext: Gettext) -> Block:
@@ -153,7 +153,7 @@ def _snooze_fields(notice: Notice, gettext: Gettext) -> list[Block]:
 
 def _plan_fields(notice: Notice, gettext: Gettext) -> list[Block]:
     snapshot, formats = notice.item.snapshot, formats_for(notice)
-    present = plan.as_typed(plan.current(snapshot))
+    present = plan.as_input(plan.current_plan(snapshot))
     owed = gettext("Owed in all: {amount}", amount=formats.money(snapshot.amount)) if snapshot.amount else None
     start = DatePickerElement(action_id=STARTS_ON, initial_date=present.starts_on or None)
     return [

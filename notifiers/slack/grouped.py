@@ -15,7 +15,7 @@ from notifiers.slack.tables import Entry
 from notifiers.story.amounts import format_at_risk
 from notifiers.story.ranking import format_quiet_hours_count, rank
 from notifiers.text import one_line
-from receiver.domain.totals import add_up
+from receiver.domain.totals import sum_items
 
 MAX_LISTED = 10
 MAX_LINE = 200
@@ -27,7 +27,7 @@ def render(entries: Sequence[Entry]) -> Message:
     first = entries[0][0]
     formats = formats_for(first)
     title = f"{EMOJI} {format_quiet_hours_count(len(entries), formats)}"
-    amount = format_at_risk(add_up((notice.item for notice, _ in entries), first.now), formats)
+    amount = format_at_risk(sum_items((notice.item for notice, _ in entries), first.now), formats)
     ranked = sorted(entries, key=lambda entry: rank(entry[0].item))
     lines = [_line(f"{status_emoji(notice.item)} {one_line(story.headline)}") for notice, story in ranked[:MAX_LISTED]]
     if len(entries) > MAX_LISTED:

@@ -25,7 +25,7 @@ from receiver.domain.people import Person
 from receiver.domain.refusal import SENTENCES, why_stale
 from receiver.domain.reply_template import ReplyTemplate
 from receiver.errors import ConfigError, DeliveryError
-from receiver.ports import Received, Translator
+from receiver.ports import InteractionResponse, Translator
 
 PLACEHOLDER_AFTER_S = 0.5  # well below the three seconds, which include Slack's own delay
 MAX_IDENTITY = 255
@@ -72,10 +72,10 @@ class SlackClicks:
         self._verify_origin(body)
         return identity_of(body)
 
-    def receive(self, body: bytes) -> Received:
+    def respond(self, body: bytes) -> InteractionResponse:
         """How to answer a verified body. A click that needs a form opens it; only the submitted form is stored."""
         if (challenge := wire.challenge_of(body)) is not None:
-            return Received(is_click=False, answer={"challenge": challenge})
+            return InteractionResponse(is_click=False, answer={"challenge": challenge})
         try:
             payload = wire.interaction_payload(body)
             match payload.get("type"):
@@ -84,9 +84,9 @@ class SlackClicks:
                 case "view_submission":
                     return self._receive_form(payload)
                 case _:
-                    return Received(is_click=False)
+                    return InteractionResponse(is_click=False)
         except ValueError:
-            return Received(is_click=not wire.is_ssl_check(body))
+            return InteractionResponse(is_click=not wire.is_ssl_check(body))
 
     def read(self, body: bytes) -> Click | None:
         """The click in a stored body; None if it is no decision. Raises ValueError for an invalid body."""
@@ -101,9 +101,9 @@ class SlackClicks:
             case _:
                 return None
 
-    async def who(self, person: Person) -> Person:
+    async def identify(self, person: Person) -> Person:
         """See ``SlackPeople.who``."""
-        return await self._people.who(person)
+        return await self._people.identify(person)
 
     async def open_form(self, action: wire.ItemAction, trigger_id: str, user: str, channel: str | None = None) -> None:
         """Open the form of a verb, with a placeholder first if reading the item is slow. Never raises.
@@ -140,31 +140,33 @@ class SlackClicks:
         app_id = wire.string_at(payload, "api_app_id")
         signature.verify_origin(self._team_ids, self._app_ids, [team or organisation], app_id)
 
-    def _receive_click(self, payload: wire.Json) -> Received:
+    def _receive_click(self, payload: wire.Json) -> InteractionResponse:
         element = wire.find_element(payload)
         if wire.is_link(element):
-            return Received(is_click=False)
+            return InteractionResponse(is_click=False)
         if element.get("action_id") == templates.TEMPLATE:
-            return Received(is_click=False, after=partial(self._apply_template, payload))
+            return InteractionResponse(is_click=False, after=partial(self._apply_template, payload))
         action = wire.parse_click(payload)
         if action.verb not in forms.WITH_FORM:
             url = wire.string_at(payload, "response_url") if wire.is_ephemeral(payload) else None
-            return Received(is_click=True, after=partial(self._client.delete_ephemeral, url) if url else None)
+            return InteractionResponse(
+                is_click=True, after=partial(self._client.delete_ephemeral, url) if url else None
+            )
         trigger_id = wire.string_at(payload, "trigger_id") or ""
         user = wire.string_at(wire.object_at(payload, "user"), "id") or ""
-        return Received(is_click=False, after=partial(self.open_form, action, trigger_id, user))
+        return InteractionResponse(is_click=False, after=partial(self.open_form, action, trigger_id, user))
 
-    def _receive_form(self, payload: wire.Json) -> Received:
+    def _receive_form(self, payload: wire.Json) -> InteractionResponse:
         view = wire.object_at(payload, "view")
         errors = forms.read(wire.form_action(view).verb, view, self._now()).errors
         if not errors:
-            return Received(is_click=True)
+            return InteractionResponse(is_click=True)
         locale = wire.form_metadata(view).locale
         sentences = {
             wire.block_id_of(view, name): self._translator.say(locale, SENTENCES[code], **values)
             for name, (code, values) in errors.items()
         }
-        return Received(is_click=False, answer={"response_action": "errors", "errors": sentences})
+        return InteractionResponse(is_click=False, answer={"response_action": "errors", "errors": sentences})
 
     def _read_form(self, body: bytes, payload: wire.Json) -> Click | None:
         view = wire.object_at(payload, "view")

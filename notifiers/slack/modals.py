@@ -71,7 +71,7 @@ def load_error(action: wire.ItemAction, sentence: str, gettext: Gettext) -> bloc
 
 def _metadata(notice: Notice) -> wire.FormMetadata:
     snapshot = notice.item.snapshot
-    present = plan.as_typed(plan.current(snapshot))
+    present = plan.as_input(plan.current_plan(snapshot))
     present_plan = present if present.months else None
     return wire.FormMetadata(notice.route.locale, notice.route.timezone, snapshot.amount, present_plan)
 
@@ -82,7 +82,7 @@ def _context(action: wire.ItemAction, notice: Notice, story: Story, gettext: Get
         headline = escaping.cut(one_line(story.headline), 300)
         return [block_kit.context(case_label(notice)), *([block_kit.section(headline)] if headline else [])]
     budget = TextBudget(MAX_CONTEXT)
-    question = budget.take(clean(story.asked or "") or one_line(story.headline), block_kit.MAX_BODY)
+    question = budget.take(clean(story.question or "") or one_line(story.headline), block_kit.MAX_BODY)
     blocks = [block_kit.context(case_label(notice)), *([block_kit.section(question)] if question else [])]
     quote = budget.take(clean(story.quote or ""), block_kit.MAX_BODY)
     if quote:

@@ -22,7 +22,7 @@ from notifiers.text import clean, one_line
 from receiver import ports
 from receiver.domain.burst import Burst
 from receiver.domain.digest import Edition
-from receiver.domain.notice import Notice, Reminder, Story, is_alarm, is_news
+from receiver.domain.notice import Notice, Reminder, Story, is_worth_new_mail, needs_new_post
 from receiver.domain.people import Person
 from receiver.errors import DeliveryError, PermanentError, UncertainError
 from receiver.ports import Delivered, GroupedDelivery, Health
@@ -43,7 +43,7 @@ class SlackNotifier:
     """
 
     channel = "slack"
-    longest_s = 45.0  # four calls of ten seconds: an update and a new post, each repeated without blocks
+    max_duration_s = 45.0  # four calls of ten seconds: an update and a new post, each repeated without blocks
 
     def __init__(self, client: SlackClient, translator: ports.Translator) -> None:
         self._client = client
@@ -54,7 +54,7 @@ class SlackNotifier:
         """Post the item's message, or update the one at ``reference``; a reply announces an item that opened again."""
         story = self._translator.story(notice)
         if reference is None:
-            if not is_news(shown_state, notice.item):
+            if not is_worth_new_mail(shown_state, notice.item):
                 return Delivered(None)  # resolved before the channel could be reached
             return await self._post(address, notice, story)
         try:
@@ -63,8 +63,8 @@ class SlackNotifier:
             if error.code not in NOT_EDITABLE:
                 raise
             return await self._replace(reference, notice, address, story, is_deleted=error.code == DELETED)
-        is_broadcast = not notice.route.holds(notice.item.snapshot, notice.now)
-        if is_alarm(shown_state, notice.item):
+        is_broadcast = not notice.route.must_wait(notice.item.snapshot, notice.now)
+        if needs_new_post(shown_state, notice.item):
             await self._reply_in_thread(reference, story.sentence, is_broadcast=is_broadcast)
         elif shown_state == "resolved" and notice.item.state == "open":
             reopened = self._translator.say(notice.route.locale, "This is open again.")

@@ -33,7 +33,7 @@ class SlackPeople:
         self._now = now
         self._cache: dict[str, tuple[datetime, Person]] = {}
 
-    async def who(self, person: Person) -> Person:
+    async def identify(self, person: Person) -> Person:
         """The person with Slack's data; without id and address if they are no member. Raises DeliveryError."""
         if not person.slack_id:
             return Person(name=person.label)

@@ -145,7 +145,7 @@ def _body(item: Item, story: Story, gettext: Gettext, budget: TextBudget) -> lis
     proposal = budget.take(clean(story.proposal or ""), 1_200)
     blocks: list[Block] = [block_kit.section(proposal)] if proposal else []
     facts = _facts(story, gettext, budget)
-    question = budget.take(clean(story.asked or ""), block_kit.MAX_BODY)
+    question = budget.take(clean(story.question or ""), block_kit.MAX_BODY)
     quote = budget.take(clean(story.quote or ""), block_kit.MAX_BODY)
     if question:
         blocks.append(block_kit.section(question))

@@ -23,7 +23,7 @@ from receiver.domain.notice import Notice
 from receiver.domain.people import Person
 from receiver.domain.refusal import N_, SENTENCES
 from receiver.errors import CasebellError
-from receiver.ports import Queries, Received, Translator
+from receiver.ports import InteractionResponse, Queries, Translator
 
 _log = logging.getLogger(__name__)
 
@@ -69,43 +69,45 @@ class SlackSurfaces:
         senders = [wire.string_at(request, "team_id"), wire.string_at(request, "enterprise_id")]
         signature.verify_origin(self._team_ids, self._app_ids, senders, wire.string_at(request, "api_app_id"))
 
-    def command(self, body: bytes) -> Received:
+    def respond_to_command(self, body: bytes) -> InteractionResponse:
         """Answer ``help`` at once; any other command needs the database and is answered afterwards."""
         try:
             fields = wire.form_fields(body)
         except ValueError:
-            return Received(is_click=False)
+            return InteractionResponse(is_click=False)
         if wire.is_ssl_check(body) or not fields.get("user_id"):
-            return Received(is_click=False)
+            return InteractionResponse(is_click=False)
         parsed = command.parse(fields.get("text", ""))
         if parsed.subcommand == "help":
             message = command.render_help(self._gettext_at(_destination_of(fields)))
             answer: dict[str, object] = {"response_type": "ephemeral", "text": message.text, "blocks": message.blocks}
-            return Received(is_click=False, answer=answer)
-        return Received(is_click=False, after=partial(self._answer, parsed, fields))
+            return InteractionResponse(is_click=False, answer=answer)
+        return InteractionResponse(is_click=False, after=partial(self._answer, parsed, fields))
 
-    def event(self, body: bytes) -> Received:
+    def respond_to_event(self, body: bytes) -> InteractionResponse:
         """Answer an event; render the Home tab or link previews afterwards."""
         try:
             envelope = wire.event_envelope(body)
         except ValueError:
-            return Received(is_click=False)
+            return InteractionResponse(is_click=False)
         if envelope.get("type") == "url_verification":
-            return Received(is_click=False, answer={"challenge": wire.string_at(envelope, "challenge") or ""})
+            return InteractionResponse(
+                is_click=False, answer={"challenge": wire.string_at(envelope, "challenge") or ""}
+            )
         event = wire.object_at(envelope, "event")
         user = wire.string_at(event, "user")
         if event.get("type") == "app_home_opened" and event.get("tab", "home") == "home" and user:
-            return Received(is_click=False, after=partial(self._register_home, user))
+            return InteractionResponse(is_click=False, after=partial(self._register_home, user))
         is_shared_channel = envelope.get("is_ext_shared_channel") is True  # people of another company could read it
         if event.get("type") == "link_shared" and user and not is_shared_channel:
-            return Received(is_click=False, after=partial(self._show_previews, event, user))
-        return Received(is_click=False)
+            return InteractionResponse(is_click=False, after=partial(self._show_previews, event, user))
+        return InteractionResponse(is_click=False)
 
-    async def draw_home(self, user: str, mark: str | None) -> str:
+    async def publish_home(self, user: str, mark: str | None) -> str:
         """Publish the user's Home tab unless its hash is ``mark``; returns the hash. See ``ports.Surfaces``."""
-        person = await self._clicks.who(Person(slack_id=user))
+        person = await self._clicks.identify(Person(slack_id=user))
         destination = destination_of(user)
-        if self._queries.may_look(person):
+        if self._queries.may_view(person):
             overview = await self._queries.overview(person, destination)
             mine, waiting = self._with_stories(overview.mine), self._with_stories(overview.waiting)
             view = app_home.render_home(overview, mine, waiting, self._translator.say)
@@ -118,7 +120,7 @@ class SlackSurfaces:
 
     async def _register_home(self, user: str) -> None:
         try:
-            await self._queries.opened(user)
+            await self._queries.home_opened(user)
         except CasebellError as error:  # the next opening registers it
             _log.warning("home tab not registered: %s", error.code)
 
@@ -126,10 +128,12 @@ class SlackSurfaces:
         """Show previews of posted item links if their author may see items; on an error show nothing."""
         try:
             target, items = unfurl.unfurl_target(event), unfurl.item_links(event, self._public_url)
-            if target is None or not items or not self._queries.may_look(await self._clicks.who(Person(slack_id=user))):
+            if target is None or not items:
+                return
+            if not self._queries.may_view(await self._clicks.identify(Person(slack_id=user))):
                 return
             destination = destination_of(wire.string_at(event, "channel"))
-            notices = {url: await self._queries.notice(item_id, destination) for url, item_id in items.items()}
+            notices = {url: await self._queries.find_notice(item_id, destination) for url, item_id in items.items()}
             previews = {
                 url: unfurl.render_preview((notice, self._translator.story(notice)), self._translator.say)
                 for url, notice in notices.items()
@@ -155,13 +159,13 @@ class SlackSurfaces:
 
     async def _run(self, parsed: SlashCommand, fields: Mapping[str, str]) -> Message | None:
         """The answer to ``find``, ``list`` or ``snooze``; None when a form opens instead."""
-        person = await self._clicks.who(Person(slack_id=fields["user_id"]))
+        person = await self._clicks.identify(Person(slack_id=fields["user_id"]))
         destination = _destination_of(fields)
-        if not self._queries.may_look(person):
+        if not self._queries.may_view(person):
             return command.render_sentence(self._gettext_at(destination)(SENTENCES["not_allowed"]))
         if parsed.subcommand == "list":
             return await self._list(person, destination)
-        notices = await self._queries.find(parsed.reference, destination)
+        notices = await self._queries.search(parsed.reference, destination)
         unique = command.find_unique(notices, parsed.reference) if parsed.subcommand == "snooze" else None
         can_snooze = unique is not None and "snooze" in unique.verbs
         # A time applies at once, so it needs the whole reference; a form shows the item first.
@@ -191,10 +195,10 @@ class SlackSurfaces:
             terms=ActionInput(until),
         )
         destination, reference = _destination_of(fields), notice.item.snapshot.reference or ""
-        refusal = await self._queries.press(click, self._locale_at(destination))
+        refusal = await self._queries.submit_action(click, self._locale_at(destination))
         if refusal is not None:
             return command.render_sentence(refusal)
-        matches = await self._queries.find(reference, destination)
+        matches = await self._queries.search(reference, destination)
         updated = [match for match in matches if match.item.id == click.item_id]
         return self._matches(updated, reference, destination)
 

@@ -45,6 +45,6 @@ def render_preview(entry: Entry, say: Say) -> block_kit.Json:
     headline = escaping.cut(f"{status_emoji(notice.item)} {one_line(story.headline)}", MAX_LINE)
     status = escaping.cut(one_line(story.status or ""), MAX_LINE)
     footer = " · ".join(filter(None, [status, gettext("As of {moment}", moment=formats.moment(notice.now))]))
-    question = escaping.cut(one_line(story.asked or ""), MAX_LINE) if notice.item.state == "open" else ""
+    question = escaping.cut(one_line(story.question or ""), MAX_LINE) if notice.item.state == "open" else ""
     middle = [block_kit.section(question)] if question else []
     return {"blocks": block_kit.as_json([block_kit.section(headline), *middle, block_kit.context(footer)])}

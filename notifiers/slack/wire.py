@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 from urllib.parse import parse_qs
 
-from receiver.domain.action import VERBS, PlanWish
+from receiver.domain.action import VERBS, PlanInput
 from receiver.domain.money import Money
 
 Json = dict[str, Any]
@@ -49,7 +49,7 @@ class FormMetadata:
     locale: str = "en"
     timezone: str = "UTC"
     owed: Money | None = None
-    plan: PlanWish | None = None
+    plan: PlanInput | None = None
 
 
 def interaction_payload(body: bytes) -> Json:
@@ -163,7 +163,7 @@ def form_metadata(view: Json) -> FormMetadata:
             owed = Money(_decimal(amount), currency)
     match packed.get("plan"):
         case [str(months), str(starts_on), str(first)]:
-            plan = PlanWish(months, starts_on, first)
+            plan = PlanInput(months, starts_on, first)
     return FormMetadata(string_at(packed, "l") or "en", string_at(packed, "z") or "UTC", owed, plan)
 
 

@@ -2,7 +2,7 @@
 
 from notifiers.story.context import StoryContext
 from notifiers.story.sentences import ACCEPTED_KINDS
-from receiver.domain.automation import VIA, rule_in
+from receiver.domain.automation import VIA, rule_name_of
 from receiver.domain.refusal import N_
 
 MAX_RULE = 60
@@ -57,4 +57,4 @@ def format_dry_run(context: StoryContext) -> str | None:
 
 
 def _rule_name(context: StoryContext, who: str) -> str:
-    return context.line(rule_in(who), MAX_RULE) or "?"
+    return context.line(rule_name_of(who), MAX_RULE) or "?"

@@ -12,7 +12,7 @@ from notifiers.story.headline import conflict_sides, format_headline, format_sub
 from notifiers.story.sentences import QUESTIONS_WITHOUT_VERBS, REMINDERS, SIDES, UNKNOWN
 from notifiers.story.status import format_problem, format_proposal, format_status, person_name
 from notifiers.text import cut, one_line, with_full_stop
-from receiver.domain.action import DECIDING
+from receiver.domain.action import DECIDING_VERBS
 from receiver.domain.item import Line
 from receiver.domain.notice import Reminder, Story
 
@@ -31,7 +31,7 @@ def build_story(context: StoryContext) -> Story:
     return Story(
         headline=headline,
         sentence=_format_sentence(context, headline, status, problem),
-        asked=_format_question(context),
+        question=_format_question(context),
         quote=context.text(context.snapshot.quote, MAX_QUOTE) or None,
         facts=tuple(list_facts(context))[:MAX_FACTS],
         conversation=tuple(_list_conversation(context)),
@@ -118,7 +118,7 @@ def _format_guidance(context: StoryContext) -> str:
     guidance = formats.gettext(question, source=context.source, **conflict_sides(context))
     if context.snapshot.kind == "agreement" and context.overdue_installments():
         return formats.gettext("Check whether the overdue payment has come in.")
-    if question in QUESTIONS_WITHOUT_VERBS or set(context.notice.verbs) & (DECIDING | {"confirm"}):
+    if question in QUESTIONS_WITHOUT_VERBS or set(context.notice.verbs) & (DECIDING_VERBS | {"confirm"}):
         return guidance
     return f"{guidance} {formats.gettext('Please do so at {source}.', source=context.source)}"
 

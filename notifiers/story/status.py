@@ -20,7 +20,7 @@ from notifiers.story.sentences import (
 )
 from notifiers.text import cut, one_line
 from receiver.domain import plan
-from receiver.domain.action import PlanWish
+from receiver.domain.action import PlanInput
 from receiver.domain.item import Item
 from receiver.domain.money import Money
 
@@ -87,10 +87,10 @@ def _open_status(context: StoryContext) -> Iterator[str]:
         yield formats.gettext("{what}: {about}", what=formats.gettext("Note"), about=note)
 
 
-def _format_plan_wish(context: StoryContext, wish: PlanWish) -> str:
+def _format_plan_wish(context: StoryContext, wish: PlanInput) -> str:
     formats, amount = context.formats, context.snapshot.amount
     try:
-        change = plan.read(wish)
+        change = plan.parse_plan(wish)
     except ValueError:
         return ""
     first = formats.money(Money(change.first_payment, amount.currency if amount else None))

@@ -19,7 +19,7 @@ CODES = frozenset({"recipient_refused", "suppressed"})
 
 def configured_addresses(rules: Rules) -> dict[str, set[str]]:
     """Mail destinations of the configuration: in lower case, with each spelling that the configuration has."""
-    routed = (one for route in rules.routes for one in (*route.destinations(), *route.escalated_to()))
+    routed = (one for route in rules.routes for one in (*route.destinations(), *route.escalation_destinations()))
     digests = (one for rule in rules.digests for one in rule.destinations())
     admins = (CHANNEL + one for one in rules.people.admins if "@" in one[1:])
     found: dict[str, set[str]] = {}

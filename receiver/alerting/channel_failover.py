@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from receiver.context import Rules
-from receiver.domain.admin_alert import PLACE_REFUSALS
+from receiver.domain.admin_alert import CHANNEL_REFUSALS
 from receiver.domain.item import Item
 from receiver.domain.routing import Route
 from receiver.store import groups, items, messages, outbox, undeliverable
@@ -21,7 +21,11 @@ PROBE_EVERY = timedelta(minutes=5)
 
 def slack_channels(rules: Rules) -> set[str]:
     """The Slack channels that the routes name."""
-    named = (destination for route in rules.routes for destination in (*route.destinations(), *route.escalated_to()))
+    named = (
+        destination
+        for route in rules.routes
+        for destination in (*route.destinations(), *route.escalation_destinations())
+    )
     return {destination for destination in named if destination.startswith("slack:")}
 
 
@@ -50,7 +54,7 @@ def probe(connection: Connection, channel: str, now: datetime) -> int:
 def retry_undelivered(connection: Connection, channel: str, now: datetime) -> int:
     """``channel`` works again: retry what it rejected, if it is still open; return how many."""
     groups.retry_dead(connection, channel, now)
-    return retry_open(connection, channel, PLACE_REFUSALS, now)
+    return retry_open(connection, channel, CHANNEL_REFUSALS, now)
 
 
 def retry_open(connection: Connection, destination: str, codes: Collection[str], now: datetime) -> int:
@@ -63,7 +67,7 @@ def retry_open(connection: Connection, destination: str, codes: Collection[str],
 
 
 def _find_undelivered(
-    connection: Connection, destination: str, codes: Collection[str] = PLACE_REFUSALS
+    connection: Connection, destination: str, codes: Collection[str] = CHANNEL_REFUSALS
 ) -> Iterator[tuple[Delivery, Item]]:
     """Deliveries about open items that ``destination`` has rejected, or that wait behind those, oldest first."""
     for delivery in undeliverable.list_undeliverable(connection, destination, codes):
@@ -75,7 +79,7 @@ def _find_undelivered(
 def _fallback_addresses(rules: Rules, route: Route) -> tuple[str, ...]:
     """The route's; if it has none, the admins': an alert must reach somebody."""
     admins = (entry for entry in sorted(rules.people.admins) if "@" in entry and not entry.startswith("@"))
-    return route.stand_ins() or tuple(admins)
+    return route.fallback_addresses() or tuple(admins)
 
 
 def _mail(connection: Connection, item: Item, address: str, route: Route, now: datetime) -> int:

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 
 from receiver.alerting import bounces, channel_failover
 from receiver.context import OUTBOX_WAKEUP, Adapters, Rules
-from receiver.domain.admin_alert import REFUSALS, AdminAlert, needs_hands, refuses_place
-from receiver.domain.automation import VIA, is_over
+from receiver.domain.admin_alert import REFUSALS, AdminAlert, is_channel_refusal, needs_admin
+from receiver.domain.automation import VIA, may_resume
 from receiver.observability import log
 from receiver.pipeline import admin_alerts
 from receiver.store import accounts, alerts, breakers
@@ -55,7 +55,7 @@ def _settle(
     ]
     changed = [(alert, True) for name, alert in current.items() if name not in before]
     changed += [(alert, False) for alert in ended]
-    automations = {rule.alarm for rule in rules.automations if not rule.dry_run}
+    automations = {rule.alert_name for rule in rules.automations if not rule.dry_run}
     accounts = (f"{source}:{account}" for source, account in rules.accounts)
     watched = {*WATCHED, *channels, *bounces.configured_addresses(rules), *automations, *accounts}
     for alert, has_begun in changed:
@@ -98,7 +98,7 @@ def _has_recovered(
         return alert.name not in {one.name for one in breakers.list_open(connection)}
     source, _, account = alert.name.partition(":")
     if source == VIA:
-        return is_over(alert.since, now)
+        return may_resume(alert.since, now)
     heard_at = accounts.last_syncs(connection).get((source, account))
     return (source, account) not in rules.accounts or (heard_at is not None and heard_at > alert.since)
 
@@ -118,8 +118,8 @@ def _check_sources(connection: Connection, rules: Rules, began_at: datetime, now
 
 def _check_channels(connection: Connection, channels: Collection[str], now: datetime) -> Iterator[AdminAlert]:
     for one in breakers.list_troubled(connection):
-        if one.name in channels and refuses_place(one.reason):
+        if one.name in channels and is_channel_refusal(one.reason):
             yield AdminAlert(one.name, "place_refuses", now, one.reason or "")
     for one in breakers.list_open(connection):
-        if one.name in WATCHED and needs_hands(one.reason, one.openings):
+        if one.name in WATCHED and needs_admin(one.reason, one.openings):
             yield AdminAlert(one.name, "channel_stopped", now, one.reason or "")

@@ -38,7 +38,7 @@ from receiver.domain.reply_template import ReplyTemplate
 from receiver.domain.routing import first_route_at
 from receiver.errors import DeliveryError
 from receiver.jobs import worker
-from receiver.observability import Metrics, catch_the_rest, log
+from receiver.observability import Metrics, log, log_unhandled_errors
 from receiver.operations.queries import StoreQueries
 from receiver.ports import Clicks, Notifier, Surfaces, Upstream, Verify
 from receiver.settings import Settings, sections
@@ -173,7 +173,7 @@ async def serve(
     Raises ConfigError when the address cannot be listened on, before anything else is touched.
     """
     stop = asyncio.Event()
-    catch_the_rest(asyncio.get_running_loop())
+    log_unhandled_errors(asyncio.get_running_loop())
     with closing(listen(host, port)) as listening:
         url = url_of(listening)
         async with open_adapters(settings, url=url, wrap=wrap) as adapters:

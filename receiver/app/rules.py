@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from receiver.context import Rules
 from receiver.domain.automation import Automation
-from receiver.domain.business_time import Calendar, Quiet, country_of
+from receiver.domain.business_time import Calendar, QuietHours, country_of
 from receiver.domain.digest import DigestRule
 from receiver.domain.pace import Pace, Paces
 from receiver.domain.people import People
@@ -84,7 +84,7 @@ def route_of(route: rules.Route) -> Route:
     return Route(
         match=_match_of(route.match),
         escalate_to=Escalation(away.after, away.slack, away.email) if away else None,
-        quiet_hours=Quiet(quiet.starts, quiet.ends, quiet.weekends, quiet.exceptions) if quiet else None,
+        quiet_hours=QuietHours(quiet.starts, quiet.ends, quiet.weekends, quiet.exceptions) if quiet else None,
         calendar=Calendar(route.timezone, route.country or country_of(route.timezone), hours.opens, hours.closes),
         **plain,
     )

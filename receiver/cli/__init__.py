@@ -107,4 +107,4 @@ def casebell() -> None:
     from receiver import observability
 
     os.umask(0o077)  # files may contain debtors' data or secrets
-    observability.set_up(level="warning")  # on stderr; `serve` sets its own level
+    observability.configure_logs(level="warning")  # on stderr; `serve` sets its own level

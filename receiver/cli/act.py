@@ -16,7 +16,7 @@ from receiver.cli.items import NO_SUCH_ITEM, format_problem
 from receiver.cli.options import with_config
 from receiver.cli.output import print_warning
 from receiver.cli.service import find_service, read_store, send_command
-from receiver.domain.action import VERBS, ActionInput, Click, PlanWish
+from receiver.domain.action import VERBS, ActionInput, Click, PlanInput
 from receiver.domain.item import Item
 from receiver.domain.people import Person
 from receiver.settings import Settings, load
@@ -60,7 +60,7 @@ def act_command(
     if item is None:
         raise click.ClickException(NO_SUCH_ITEM.format(key=key))
     person = Person(email=email.lower() if email else None, name=email or f"{getpass.getuser()} (terminal)")
-    plan = PlanWish(months, start, first_payment) if verb == "update_plan" else None
+    plan = PlanInput(months, start, first_payment) if verb == "update_plan" else None
     terms = ActionInput(until, Person(email=to.lower()) if to else None, plan)
     identity = f"cli:{secrets.token_hex(12)}"
     pressed = Click(item.id, item.version, verb, person, "cli", identity, note=note, text=text, terms=terms)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from receiver.cli.options import LIMIT, with_config, with_json
 from receiver.cli.output import as_printable, print_rows, print_warning
 from receiver.cli.service import find_service, read_store, send_to_service
-from receiver.domain.breaker import Breaker, names_over
+from receiver.domain.breaker import Breaker, breakers_for
 from receiver.settings import Settings, load
 from receiver.store import breakers, outbox
 
@@ -76,7 +76,7 @@ def _read_outbox(connection: Connection, state: str | None, most: int) -> tuple[
     by_name = {breaker.name: breaker for breaker in opened}
     rows = []
     for row in outbox.list_deliveries(connection, state, most):
-        over = [by_name[n] for n in names_over(row.destination, is_interactive=row.is_interactive) if n in by_name]
+        over = [by_name[n] for n in breakers_for(row.destination, is_interactive=row.is_interactive) if n in by_name]
         until = max((each.open_until for each in over if each.open_until), default=None) if row.state == "due" else None
         rows.append({**row._asdict(), "held_until": until})
     return opened, rows

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from receiver.cli.options import with_config, with_json
 from receiver.cli.output import print_json, print_table, progress_bar
-from receiver.domain.admin_alert import refuses_place
+from receiver.domain.admin_alert import is_channel_refusal
 from receiver.domain.breaker import Breaker
 from receiver.domain.token import Tokens
 from receiver.errors import CasebellError
@@ -109,7 +109,7 @@ def _delivery_problems(connection: Connection, now: datetime) -> tuple[list[Brea
         if row.done_at is not None and now - row.done_at < timedelta(days=1)
     )
     troubled = [each for each in breakers.list_troubled(connection) if each.name.startswith(("slack", "mail"))]
-    lasting = [each for each in troubled if each.state == "open" or refuses_place(each.reason)]
+    lasting = [each for each in troubled if each.state == "open" or is_channel_refusal(each.reason)]
     return lasting, messages.count_outdated(connection, now - LONG_BEHIND), dead
 
 

@@ -15,7 +15,7 @@ from receiver.cli.output import as_printable, print_json, print_table
 from receiver.cli.service import read_store
 from receiver.domain.item import Item
 from receiver.domain.money import format_money
-from receiver.domain.totals import Totals, add_up
+from receiver.domain.totals import Totals, sum_items
 from receiver.settings import load
 from receiver.store import items, outbox
 
@@ -41,7 +41,7 @@ def items_command(config: Path, is_open: bool, kind: str | None, account: str | 
     columns = ("urgency", "state", "kind", "reference", "amount", "opened (UTC)", "key")
     print_table(columns, [_row(item) for item in listed], empty="No items.")
     if listed:
-        click.echo(format_totals(add_up(listed, datetime.now(UTC))))
+        click.echo(format_totals(sum_items(listed, datetime.now(UTC))))
 
 
 @click.command("item")

@@ -34,7 +34,7 @@ def serve_command(config: Path, host: str, port: int) -> None:
 
     settings = load(config)
     as_json = {"json": True, "console": False}.get(settings.log_format)
-    observability.set_up(level=settings.log_level, as_json=as_json, secrets=settings.secrets())
+    observability.configure_logs(level=settings.log_level, as_json=as_json, secrets=settings.secrets())
     for sentence in settings.warnings:
         observability.log.warning("settings.warning", about=sentence)
     os.environ.setdefault("UV_THREADPOOL_SIZE", DNS_THREADS)
@@ -100,7 +100,7 @@ async def _demo(folder: Path, port: int) -> None:
     config = write_configuration(folder, public_url=url, sandbox_url=page, smtp_port=page_port + 1, is_demo=True)
     settings = load(config)
     with log.open("w") as stream:
-        observability.set_up(level=settings.log_level, secrets=settings.secrets(), stream=stream)
+        observability.configure_logs(level=settings.log_level, secrets=settings.secrets(), stream=stream)
         async with _run_sandbox(url, page_port):
             click.echo(f"Open {page}/ in a browser: press a button there and watch it ring.")
             click.echo(f"Commands on this demo take --config {config}; its log is {log}")

@@ -1,4 +1,4 @@
-"""What the people who run Casebell must hear of: a source that is silent, a channel that takes nothing. Pure."""
+"""Decides when and where admins are alerted about Casebell itself: a silent source, a failing channel. Pure."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -41,21 +41,25 @@ SENTENCES = {
 }
 SYSTEMS = {"getbill": "Getbill", "debitura": "Debitura", "mail": "SMTP", "slack": "Slack", "automation": "Automation"}
 REFUSALS = frozenset({"unauthorized", "forbidden"})
-# Reasons that no waiting mends, of the mail server's and of Slack's (slack-and-email.md, A7 and B4).
-NEED_HANDS = frozenset(
+# Error codes of the mail server and of Slack that no retry can fix: docs/vendors/mail.md#smtp and
+# docs/vendors/slack.md#messages-and-threads
+NEED_ADMIN = frozenset(
     {"smtp_auth", "smtp_tls", "sender_refused", "invalid_auth", "not_authed", "token_revoked", "token_expired"}
 ) | frozenset({"account_inactive", "missing_scope", "no_permission", "org_login_required", "team_access_not_granted"})
-# Slack's words for a channel that takes nothing until somebody sees to it (slack-and-email.md, A6).
-PLACE_REFUSALS = frozenset(
+# Slack's error codes that concern one channel (docs/vendors/slack.md#messages-and-threads).
+CHANNEL_REFUSALS = frozenset(
     {"channel_not_found", "is_archived", "is_inactive", "not_in_channel", "cannot_dm_bot", "restricted_action"}
 ) | frozenset(f"restricted_action_{what}_channel" for what in ("read_only", "thread_only", "non_threadable"))
-_ENDS = {"automation_stopped": "automation_over", "address_refused": "address_over"}
-OPENINGS = 3  # of a breaker, one after the other, before a channel counts as stopped
+_END_CODES = {"automation_stopped": "automation_over", "address_refused": "address_over"}
+STOPPED_AFTER_OPENINGS = 3  # consecutive openings of its breaker, after which a channel counts as stopped
 
 
 @dataclass(frozen=True, slots=True)
 class AdminAlert:
-    """``name``: what it is about, "getbill:main", "mail" or "slack". ``code``: of SENTENCES. ``reason``: as heard."""
+    """``name``: its subject, such as "getbill:main", "mail" or "slack". ``code``: a key of SENTENCES.
+
+    ``reason``: the other system's error.
+    """
 
     name: str
     code: str
@@ -63,39 +67,40 @@ class AdminAlert:
     reason: str = ""
 
     @property
-    def end(self) -> str:
-        """The code that tells of its end."""
-        return _ENDS.get(self.code, "over")
+    def end_code(self) -> str:
+        """The key of SENTENCES for the end of this alert."""
+        return _END_CODES.get(self.code, "over")
 
     @property
     def about(self) -> str:
+        """The subject as people read it."""
         system, _, account = self.name.partition(":")
         if self.code == "address_refused":
             return account
         return f"{SYSTEMS.get(system, system)} ({account})" if account else SYSTEMS.get(system, system)
 
 
-def needs_hands(reason: str | None, openings: int) -> bool:
-    """Whether a breaker that is open for this reason, and for the so-manieth time, is somebody's business."""
-    return openings >= OPENINGS or (reason or "").partition(":")[0] in NEED_HANDS
+def needs_admin(reason: str | None, openings: int) -> bool:
+    """Whether admins are alerted about a breaker that is open for this reason, after ``openings`` in a row."""
+    return openings >= STOPPED_AFTER_OPENINGS or (reason or "").partition(":")[0] in NEED_ADMIN
 
 
-def refuses_place(reason: str | None) -> bool:
-    """Whether a failure's reason says that this one channel takes nothing."""
-    return (reason or "").partition(":")[0] in PLACE_REFUSALS
+def is_channel_refusal(reason: str | None) -> bool:
+    """Whether a failure's reason concerns one Slack channel only."""
+    return (reason or "").partition(":")[0] in CHANNEL_REFUSALS
 
 
-def destinations(alarm: AdminAlert, admins: Collection[str], channels: Collection[str]) -> Iterator[str]:
-    """Where the admins hear of it: by mail those with an address that works, unless mail has stopped, else in Slack.
+def destinations(alert: AdminAlert, admins: Collection[str], channels: Collection[str]) -> Iterator[str]:
+    """Where each of ``admins`` gets the alert: by mail if they have an address and mail works, else in Slack.
 
-    An entry for a whole domain names nobody in particular.
+    ``channels``: the configured ones. A ``@domain`` entry of ``admins`` is nobody's address and gets nothing.
     """
-    working = [channel for channel in channels if channel != alarm.name]
+    working = [channel for channel in channels if channel != alert.name]
     for entry in sorted(admins):
         if entry.startswith("@"):
             continue
-        has_mail = "@" in entry and alarm.name != f"mail:{entry.lower()}"
+        has_mail = "@" in entry and alert.name != f"mail:{entry.lower()}"
         order = ("mail", "slack") if has_mail else ("slack",)
-        channel = next((one for one in order if one in working), None)
+        channel = next((name for name in order if name in working), None)
         if channel:
             yield f"{channel}:{entry}"

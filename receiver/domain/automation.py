@@ -1,4 +1,7 @@
-"""A rule that presses a verb as a person would: what it takes, and what it says ([[automations]]). Pure."""
+"""Decides what an automation rule does: which items it accepts, and the click that it makes for them. Pure.
+
+The rules are the [[automations]] sections of the configuration.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,12 +12,12 @@ from receiver.domain.people import Person
 from receiver.domain.routing import Match
 
 VIA = "automation"
-WINDOW = timedelta(hours=1)  # that ``at_most`` is counted in, and for which a rule stops
+WINDOW = timedelta(hours=1)  # the time in which ``at_most`` applies, and for which a rule above it stops
 
 
 @dataclass(frozen=True, slots=True)
 class Automation:
-    """``at_most``: items within an hour; when one more would be acted on, the rule stops for an hour."""
+    """One [[automations]] section. ``at_most``: items within WINDOW; instead of acting on one more, the rule stops."""
 
     name: str
     verb: str
@@ -27,43 +30,43 @@ class Automation:
 
     @property
     def person(self) -> Person:
-        """Who the audit says it was."""
+        """The person that the audit log names."""
         return Person(name=f"{VIA}:{self.name}")
 
     @property
-    def identities(self) -> str:
-        """What the identity of everything this rule did begins with."""
+    def identity_prefix(self) -> str:
+        """Prefix of the identities of this rule's clicks."""
         return f"{VIA}:{self.name}:"
 
     @property
-    def alarm(self) -> str:
-        """Name of the alarm that stands while the rule is stopped."""
+    def alert_name(self) -> str:
+        """Name of the admin alert that is active while the rule is stopped."""
         return f"{VIA}:{self.name}"
 
-    def accepts(self, said: Snapshot) -> bool:
-        """As in a route; where a confidence is asked for, one that the source did not tell is none."""
-        is_sure = self.min_confidence is None or (
-            said.confidence is not None and said.confidence >= self.min_confidence
+    def accepts(self, snapshot: Snapshot) -> bool:
+        """Whether ``match`` accepts it and its confidence is high enough; an unknown confidence is not."""
+        is_confident = self.min_confidence is None or (
+            snapshot.confidence is not None and snapshot.confidence >= self.min_confidence
         )
-        return is_sure and self.match.accepts(said)
+        return is_confident and self.match.accepts(snapshot)
 
-    def note_for(self, said: Snapshot) -> str | None:
-        """The note with its placeholders filled in; "?" for what the source did not tell."""
+    def note_for(self, snapshot: Snapshot) -> str | None:
+        """The note with its placeholders replaced; "?" stands for an unknown value."""
         if self.note is None:
             return None
-        facts = {
-            "ai_confidence": said.confidence,
-            "reference": said.reference,
-            "theme": said.theme,
-            "severity": said.severity,
+        values = {
+            "ai_confidence": snapshot.confidence,
+            "reference": snapshot.reference,
+            "theme": snapshot.theme,
+            "severity": snapshot.severity,
             "rule": self.name,
         }
-        words = {name: "?" if fact is None else str(fact)[:200] for name, fact in facts.items()}
-        return self.note.format(**words)[: MAX_NOTE // 2]
+        texts = {name: "?" if value is None else str(value)[:200] for name, value in values.items()}
+        return self.note.format(**texts)[: MAX_NOTE // 2]
 
-    def press(self, item: Item, *, is_dry: bool) -> Click:
-        """The one press of this rule on the item: its identity lets it happen once, whatever happens again."""
-        identity = f"{self.identities}{item.id}" + (f":dry:{item.version}" if is_dry else "")
+    def click(self, item: Item, *, is_dry: bool) -> Click:
+        """The rule's click on the item. Its identity is the same each time, so that it has an effect only once."""
+        identity = f"{self.identity_prefix}{item.id}" + (f":dry:{item.version}" if is_dry else "")
         return Click(
             item.id,
             item.version,
@@ -76,17 +79,17 @@ class Automation:
         )
 
 
-def rule_in(who: str) -> str:
-    """The rule's name in the label of who did it."""
+def rule_name_of(who: str) -> str:
+    """The rule's name, from the label of its ``person``."""
     return who.removeprefix(f"{VIA}:")
 
 
 def is_untouched(item: Item) -> bool:
-    """Whether nobody has begun with it: open, never opened again, and in nobody's hands."""
-    in_hands = (item.claimed_by, item.proposal, item.snoozed_until, item.note, item.problem)
-    return item.state == "open" and item.waiting_since is None and not any(in_hands)
+    """Whether nobody has worked on the item yet: open, never reopened, not claimed, snoozed, noted or proposed."""
+    touched = (item.claimed_by, item.proposal, item.snoozed_until, item.note, item.problem)
+    return item.state == "open" and item.waiting_since is None and not any(touched)
 
 
-def is_over(stopped_at: datetime, now: datetime) -> bool:
-    """Whether a rule that stopped then may act again."""
+def may_resume(stopped_at: datetime, now: datetime) -> bool:
+    """Whether a rule that stopped at ``stopped_at`` may act again."""
     return now - stopped_at >= WINDOW

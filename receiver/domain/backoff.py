@@ -1,28 +1,28 @@
-"""When a delivery is tried again: exponential with full jitter, and given up in the end (reliability.md, A.3). Pure.
+"""Decides when a failed delivery is tried again: exponential backoff with full jitter. Pure.
 
-Something between nothing and 4 s after the first try, then 8 s, 16 s and so on up to an hour from the eleventh on:
-about 150 tries in the three days after which a delivery is given up. An order, for which a person waits, never pauses
-longer than five minutes and is given up after four hours; then the buttons come back. A pause that the other side names
-is kept, and when a breaker closes, what waited behind it is due at once.
+The delay is random between 0 and 4 s after the first attempt, then up to 8 s, 16 s and so on, up to an hour from the
+eleventh attempt on: about 150 attempts in three days, after which a delivery fails for good. A person waits for a
+source command, so its delay is at most five minutes and it fails after four hours; then the buttons return. A longer
+pause that the other system asks for is kept. See docs/vendors/webhooks.md#retries.
 """
 
 from datetime import timedelta
 
-from receiver.domain.breaker import asked_of
+from receiver.domain.breaker import requested_pause_s
 from receiver.errors import DeliveryError
 
-FIRST_S, LONGEST_S, LONGEST_ORDER_S = 4.0, 3_600.0, 300.0
+FIRST_S, LONGEST_S, LONGEST_COMMAND_S = 4.0, 3_600.0, 300.0
 GIVE_UP_AFTER = timedelta(days=3)
-GIVE_UP_ORDER_AFTER = timedelta(hours=4)
+GIVE_UP_COMMAND_AFTER = timedelta(hours=4)
 
 
-def wait_s(attempts: int, error: DeliveryError, chance: float, *, is_order: bool) -> float:
-    """Seconds until the next try, after so many. ``chance`` in [0, 1) spreads them."""
-    longest = LONGEST_ORDER_S if is_order else LONGEST_S
+def retry_delay_s(attempts: int, error: DeliveryError, jitter: float, *, is_command: bool) -> float:
+    """Seconds until the next attempt, after ``attempts`` failed ones. ``jitter``: random in [0, 1)."""
+    longest = LONGEST_COMMAND_S if is_command else LONGEST_S
     ceiling = min(FIRST_S * 2.0 ** min(max(attempts - 1, 0), 20), longest)
-    return max(asked_of(error) or 0.0, chance * ceiling)
+    return max(requested_pause_s(error) or 0.0, jitter * ceiling)
 
 
-def limit(*, is_order: bool) -> timedelta:
-    """How long it is tried."""
-    return GIVE_UP_ORDER_AFTER if is_order else GIVE_UP_AFTER
+def retry_period(*, is_command: bool) -> timedelta:
+    """How long after its creation a delivery is still tried again."""
+    return GIVE_UP_COMMAND_AFTER if is_command else GIVE_UP_AFTER

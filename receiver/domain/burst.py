@@ -1,4 +1,4 @@
-"""A storm: more alerts at once than a channel should ring for, told in one message. Pure."""
+"""A burst as data: many new items for one channel at once, which it shows in one message. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,15 +9,15 @@ from receiver.domain.routing import Route
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """Everything a channel needs to draw it as it is now: all its items, those that were decided meanwhile included."""
+    """Everything a channel needs to render the message; ``items`` includes those resolved in the meantime."""
 
     items: tuple[Item, ...]
     route: Route
     began_at: datetime
     now: datetime
     inbox_url: str
-    maybe_duplicate: bool = False  # an earlier post may have arrived: say so
-    is_redelivery: bool = False  # an earlier try of this delivery may have arrived: say so of what is posted anew
+    maybe_duplicate: bool = False  # the message may exist already, and says so
+    is_redelivery: bool = False  # an earlier attempt of this delivery may have arrived; new posts say so
 
     @property
     def open(self) -> tuple[Item, ...]:

@@ -1,7 +1,7 @@
-"""Business time: the hours in which somebody can be expected to act, and those in which nobody shall be woken. Pure.
+"""Business hours, public holidays and quiet hours, in a route's time zone. Pure.
 
-Both are told by the clock on the wall of a route's zone, so that a night in which the clock is changed is an hour
-shorter or longer, as it is for people. Durations are real time: an hour is an hour also in that night.
+Reminders and escalations count business time. Alerts wait during quiet hours. Opening and closing times are local
+times; durations are elapsed time, so on the days of a clock change an interval may be an hour shorter or longer.
 """
 
 from collections.abc import Iterator
@@ -16,16 +16,17 @@ from babel.core import get_global
 
 OPENS, CLOSES = time(9), time(17)
 SATURDAY = 5
-LONGEST_LOOK = timedelta(days=20 * 366)
+MAX_SEARCH = timedelta(days=20 * 366)
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Business hours: from ``opens`` to ``closes``, Monday to Friday, without the public holidays of ``country``.
+    """Business hours: from ``opens`` to ``closes``, Monday to Friday, except on public holidays of ``country``.
 
-    ``timezone`` unknown: UTC. ``country`` is ISO 3166 (alpha-2); None: no holidays. Only nationwide holidays count.
+    An unknown ``timezone`` means UTC. ``country`` is ISO 3166 alpha-2; None means no holidays. Only nationwide
+    holidays count.
     """
 
     timezone: str = "UTC"
@@ -36,64 +37,64 @@ class Calendar:
     def is_business_day(self, day: date) -> bool:
         return day.weekday() < SATURDAY and not is_holiday(day, self.country)
 
-    def length(self, step: timedelta) -> timedelta:
-        """A duration as business hours: each whole day counts as one business day, the rest as it is."""
+    def business_hours_in(self, duration: timedelta) -> timedelta:
+        """A configured duration as business hours: each whole day becomes the hours of one business day."""
         hours = timedelta(hours=self.closes.hour - self.opens.hour, minutes=self.closes.minute - self.opens.minute)
-        return step.days * hours + (step - timedelta(days=step.days))
+        return duration.days * hours + (duration - timedelta(days=duration.days))
 
-    def add(self, at: datetime, step: timedelta) -> datetime | None:
-        """The first instant by which ``step`` of business time has passed since ``at``; None: not in twenty years."""
-        left = self.length(step)
-        for start, end in self._stretches(at, at + LONGEST_LOOK):
+    def add(self, at: datetime, duration: timedelta) -> datetime | None:
+        """The first instant at which ``duration`` of business time has passed since ``at``; None if not in 20 years."""
+        left = self.business_hours_in(duration)
+        for start, end in self._open_intervals(at, at + MAX_SEARCH):
             if end - start >= left:
                 return start + left
             left -= end - start
         return None
 
     def between(self, start: datetime, end: datetime) -> timedelta:
-        """How much business time lies between two instants; none when they are the wrong way round."""
-        return sum((late - early for early, late in self._stretches(start, end)), timedelta())
+        """Business time between two instants; zero if ``end`` is before ``start``."""
+        return sum((closes - opens for opens, closes in self._open_intervals(start, end)), timedelta())
 
-    def morning(self, day: date) -> datetime:
-        """When business would open on this day, be it a business day or not."""
-        return self._local(day, self.opens)
+    def opening_time(self, day: date) -> datetime:
+        """The opening time of this day in UTC, whether it is a business day or not."""
+        return self._to_utc(day, self.opens)
 
-    def today(self, at: datetime) -> date:
+    def local_date(self, at: datetime) -> date:
         return at.astimezone(zone_of(self.timezone)).date()
 
-    def _stretches(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """The business hours between two instants, each stretch cut to them."""
-        day, last = self.today(start), self.today(end)
+    def _open_intervals(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """The business hours between two instants, as intervals in UTC."""
+        day, last = self.local_date(start), self.local_date(end)
         while day <= last:
-            for opened, closed in self._hours_of(day):
-                early, late = max(opened, start), min(closed, end)
+            for opens, closes in self._hours_of(day):
+                early, late = max(opens, start), min(closes, end)
                 if early < late:
                     yield early, late
             day += _DAY
 
     def _hours_of(self, day: date) -> Iterator[tuple[datetime, datetime]]:
-        """The business hours of a day in UTC; two stretches when the clock is turned back across one of their ends."""
+        """The business hours of a day in UTC: two intervals if the clock goes back across opening or closing time."""
         if not self.is_business_day(day):
             return
-        if self._has_even_clock(day):
-            yield self._local(day, self.opens), self._local(day, self.closes)
+        if self._has_constant_offset(day):
+            yield self._to_utc(day, self.opens), self._to_utc(day, self.closes)
             return
         edges = sorted(
-            {self._local(day, clock, fold) for clock in (self.opens, self.closes) for fold in (0, 1)}
-            | set(self._turns(day))
+            {self._to_utc(day, clock, fold) for clock in (self.opens, self.closes) for fold in (0, 1)}
+            | set(self._clock_changes(day))
         )
         for early, late in pairwise(edges):
             wall = early.astimezone(zone_of(self.timezone))
             if wall.date() == day and self.opens <= wall.time() < self.closes:
                 yield early, late
 
-    def _has_even_clock(self, day: date) -> bool:
-        early, late = self._around(day)
+    def _has_constant_offset(self, day: date) -> bool:
+        early, late = self._bounds_of(day)
         return _offset(early, self.timezone) == _offset(late, self.timezone)
 
-    def _turns(self, day: date) -> Iterator[datetime]:
-        """When the clock is turned on this day, if it is."""
-        early, late = self._around(day)
+    def _clock_changes(self, day: date) -> Iterator[datetime]:
+        """The instant at which the zone's offset changes on this day, if it does; found by bisection."""
+        early, late = self._bounds_of(day)
         before = _offset(early, self.timezone)
         if before == _offset(late, self.timezone):
             return
@@ -102,20 +103,20 @@ class Calendar:
             early, late = (middle, late) if _offset(middle, self.timezone) == before else (early, middle)
         yield late
 
-    def _around(self, day: date) -> tuple[datetime, datetime]:
-        noon = self._local(day, time(12))
+    def _bounds_of(self, day: date) -> tuple[datetime, datetime]:
+        noon = self._to_utc(day, time(12))
         return noon - timedelta(hours=16), noon + timedelta(hours=16)
 
-    def _local(self, day: date, clock: time, fold: int = 0) -> datetime:
+    def _to_utc(self, day: date, clock: time, fold: int = 0) -> datetime:
         local = datetime.combine(day, clock.replace(fold=fold), zone_of(self.timezone))
         return local.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
-    """Hours in which alerts wait: from ``starts`` to ``ends`` o'clock, over midnight when they are that way round.
+class QuietHours:
+    """Hours in which alerts wait: from ``starts`` to ``ends`` in local time, across midnight if ``ends`` is earlier.
 
-    ``weekends``: Saturday and Sunday are quiet as a whole. What has one of the urgencies ``exceptions`` never waits.
+    ``weekends``: Saturday and Sunday are quiet all day. Items with one of the urgencies ``exceptions`` never wait.
     """
 
     starts: time
@@ -123,8 +124,8 @@ class Quiet:
     weekends: bool = True
     exceptions: tuple[str, ...] = ()
 
-    def holds(self, urgency: str, at: datetime, timezone: str) -> bool:
-        """Whether an alert of this urgency waits at this instant."""
+    def applies_to(self, urgency: str, at: datetime, timezone: str) -> bool:
+        """Whether an alert of this urgency must wait at this instant."""
         return urgency not in self.exceptions and self.is_quiet(at, timezone)
 
     def is_quiet(self, at: datetime, timezone: str) -> bool:
@@ -138,19 +139,19 @@ class Quiet:
 
 
 def country_of(timezone: str) -> str | None:
-    """The country whose zone this is; None where it is nobody's own, as UTC is."""
+    """The country of a time zone, by CLDR; None for a zone without one, such as UTC."""
     territory: str | None = get_global("zone_territories").get(timezone)
     return territory if territory and territory.isalpha() and has_holidays(territory) else None
 
 
 def has_holidays(country: str) -> bool:
-    """Whether the public holidays of this country (ISO 3166, alpha-2) are known."""
+    """Whether the public holidays of this country (ISO 3166 alpha-2) are known."""
     return country in holidays.list_supported_countries(include_aliases=False)
 
 
 @lru_cache(maxsize=4096)
 def is_holiday(day: date, country: str | None) -> bool:
-    """Whether the day is a public holiday all over the country; an unknown country has none."""
+    """Whether the day is a nationwide public holiday; False for an unknown country."""
     if country is None or not has_holidays(country):
         return False
     return day in _holidays(country, day.year)

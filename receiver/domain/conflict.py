@@ -1,43 +1,44 @@
-"""Where two systems disagree about one receivable: the rules, and the item that tells of it. Pure.
+"""Decides whether two systems contradict each other about one receivable, and builds the item for it. Pure.
 
-A conflict is Casebell's own item: nobody decides it here, and it closes when the two agree (interfaces.md, Items).
+A conflict is Casebell's own item: it offers no decision, and it is resolved when the two systems agree.
 """
 
 import hashlib
 
 from receiver.domain.item import Detail, Snapshot
-from receiver.domain.twin import DISPUTED, OWED, PAID, PLANNED, PURSUED, Pair, Receivable, told
+from receiver.domain.twin import DISPUTED, OWED, PAID, PLANNED, PURSUED, Pair, Receivable, as_twin
 
 SOURCE = "casebell"
 KIND = "conflict"
-AGREED = "agreed"  # the outcome once the two say the same
+AGREED = "agreed"  # the outcome of a conflict that ended
 
-# What one side says, what the other then must not say, and what it may say to agree after all; the gravest first.
+# The standing of one side, the contradicting standing of the other, and the standing with which the other agrees
+# nevertheless. The most serious contradiction comes first.
 _RULES = ((PAID, OWED, PAID), (DISPUTED, PURSUED, DISPUTED), (PLANNED, PURSUED, PLANNED))
 
 
-def verdict(one: Receivable, other: Receivable) -> tuple[str, Receivable, Receivable] | None:
-    """Why the two disagree, with the side that says so first; None when they do not."""
-    for said, denied, agreed in _RULES:
+def find_contradiction(one: Receivable, other: Receivable) -> tuple[str, Receivable, Receivable] | None:
+    """The standing that is contradicted, the side that has it and the side that contradicts; None if there is none."""
+    for standing, contradicting, agreeing in _RULES:
         for first, second in ((one, other), (other, one)):
-            if said in first.standing and denied in second.standing and agreed not in second.standing:
-                return said, first, second
+            if standing in first.standing and contradicting in second.standing and agreeing not in second.standing:
+                return standing, first, second
     return None
 
 
 def key_of(pair: Pair) -> str:
-    """The same for the same two sides, whatever they say; its account is the one of the first system's name."""
+    """The item key of a conflict. It depends on the two sides only, not on their data."""
     name = f"{pair.one.side}\n{pair.other.side}\n{pair.one.reference}"
     digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     return f"{SOURCE}:{_account(pair)}:{KIND}:{digest}"
 
 
-def snapshot(pair: Pair) -> Snapshot | None:
-    """The conflict as an item says it; None where there is none, or where it is not sure that these two are one."""
-    found = verdict(pair.one, pair.other) if pair.is_sure else None
-    if found is None:
+def conflict_snapshot(pair: Pair) -> Snapshot | None:
+    """The conflict as data of an item; None if there is none, or if the two may be different receivables."""
+    contradiction = find_contradiction(pair.one, pair.other) if pair.is_sure else None
+    if contradiction is None:
         return None
-    why, first, second = found
+    standing, first, second = contradiction
     return Snapshot(
         key=key_of(pair),
         source=SOURCE,
@@ -48,11 +49,11 @@ def snapshot(pair: Pair) -> Snapshot | None:
         reference=pair.one.reference,
         debtor=first.debtor or second.debtor,
         amount=next((money for side in (pair.one, pair.other) for money in side.amounts if money.currency), None),
-        details=(Detail("conflict", text=why),),
-        sides=(told(first, is_sure=True), told(second, is_sure=True)),
+        details=(Detail("conflict", text=standing),),
+        sides=(as_twin(first, is_sure=True), as_twin(second, is_sure=True)),
     )
 
 
 def _account(pair: Pair) -> str:
-    """Getbill's account, since what is owed is dunned there first; the sources are in the order of their names."""
+    """Getbill's account if it is one of the two, because a receivable is in Getbill first."""
     return next((side.account for side in (pair.one, pair.other) if side.source == "getbill"), pair.one.account)

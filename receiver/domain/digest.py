@@ -1,4 +1,7 @@
-"""A digest: what is to be decided, what changed since the last one, how much and how old. And the rule behind it."""
+"""A digest as data: open decisions, changes since the last one, amounts and ages. And the [[digests]] rule for it.
+
+``digest_build`` decides what is in it. Attribute names are keys of the JSON in the outbox.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +17,7 @@ FLOW_DAYS = 30
 ROUTE_PREFIX = "digest:"
 
 PartName = Literal["blocking", "deadline", "review", "installments", "check_ins", "information", "resolved"]
-PARTS: tuple[PartName, ...] = (  # in the order of reading
+PARTS: tuple[PartName, ...] = (  # in their order in the digest
     "blocking",
     "deadline",
     "review",
@@ -39,26 +42,28 @@ class DigestRule:
     skip_empty: bool = True
 
     def destinations(self) -> Iterator[str]:
-        """Where it goes: "mail:cfo@x", "slack:C1"; each once."""
+        """Where it is delivered: "mail:cfo@x", "slack:C1"; each once."""
         yield from dict.fromkeys(
             [*(f"mail:{address}" for address in self.to), *(f"slack:{channel}" for channel in self.slack)]
         )
 
     def as_route(self) -> Route:
-        """How pages that a digest leads to speak."""
+        """A route with the digest's language and time zone, for the pages that it links to."""
         return Route(ROUTE_PREFIX + self.name, locale=self.locale, timezone=self.schedule.timezone)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
+    """One item of a part. ``is_masked``: the debtor's name must not be shown."""
+
     item: Item
     is_new: bool = False
-    is_masked: bool = False  # the debtor's name is not to be shown
+    is_masked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """``count`` says how many there are, ``entries`` holds the first of them."""
+    """One section of a digest: the first ``entries``, and the ``count`` of all."""
 
     name: PartName
     entries: tuple[Entry, ...]
@@ -71,6 +76,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Day:
+    """How many items were opened and resolved on one day."""
+
     day: date
     opened: int
     resolved: int
@@ -78,7 +85,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class SourceFigures:
-    """A source's own statistics; names are translated by the notifiers."""
+    """A source's own statistics. The notifiers translate the names of the counts."""
 
     source: str
     account: str
@@ -87,7 +94,7 @@ class SourceFigures:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A source that was not heard out for too long; None: never."""
+    """A source without a recent complete sync; ``heard_at``: the last one, None if there was none."""
 
     source: str
     account: str
@@ -96,7 +103,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """Everything a channel needs. ``since``..``until`` is what "new" and "resolved" speak of."""
+    """Everything a channel needs to render a digest. "New" and "resolved" mean from ``since`` to ``until``."""
 
     name: str
     locale: str
@@ -104,9 +111,9 @@ class Digest:
     since: datetime
     until: datetime
     next_at: datetime | None
-    parts: tuple[Part, ...]  # those that have something, in the order of reading
+    parts: tuple[Part, ...]  # only those with items, in the order of PARTS
     totals: Totals
-    new: int  # opened, or opened again, and still to be decided
+    new: int  # opened or reopened, and still to decide
     flow: tuple[Day, ...]
     figures: tuple[SourceFigures, ...] = ()
     silent: tuple[Silence, ...] = ()
@@ -116,16 +123,16 @@ class Digest:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing that anybody need read."""
+        """Whether there is nothing to report."""
         return not self.parts and not self.silent
 
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """A digest for one address. Links by item id: where this address may decide it, and where the source shows it."""
+    """A digest for one address. Links by item id: to decide on it as this address, and to its page at the source."""
 
     digest: Digest
     decide_links: Mapping[str, str] = field(default_factory=dict)
     source_links: Mapping[str, str] = field(default_factory=dict)
     unsubscribe_url: str | None = None
-    inbox_url: str | None = None  # where all of it is listed
+    inbox_url: str | None = None

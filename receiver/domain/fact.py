@@ -1,20 +1,24 @@
-"""Facts: what somebody told us. A source, a person, or the answer of a source to what a person asked."""
+"""Facts: the events that may change an item. ``ledger.decide`` says what each of them does.
+
+A fact comes from a source (its current data, or its answer to a request), from a person, a rule, or the clock.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from receiver.domain.action import PlanWish
+from receiver.domain.action import PlanInput
 from receiver.domain.item import Snapshot
 from receiver.domain.people import Person
 from receiver.domain.twin import Twin
 
 
 @dataclass(frozen=True, slots=True)
-class SourceSaid:
-    """The source shows this item like this. ``said_at``: when we asked, so a slow answer never beats a newer one.
+class SourceReported:
+    """The source's current data about one item.
 
-    ``is_unconfirmed``: an event says so, and the source has not been asked yet.
+    ``said_at``: when the request to the source was sent, so that a slow response never overwrites a newer one.
+    ``is_unconfirmed``: the data comes from an event, and the source has not been read since.
     """
 
     snapshot: Snapshot
@@ -28,7 +32,10 @@ class SourceSaid:
 
 @dataclass(frozen=True, slots=True)
 class SourceGone:
-    """The item is not there any more. ``is_certain``: read singly or listed as solved; else one complete pass."""
+    """The source no longer lists the item.
+
+    ``is_certain``: the item was read by itself, or listed as solved. Otherwise it was missing from one complete pass.
+    """
 
     key: str
     said_at: datetime
@@ -38,7 +45,7 @@ class SourceGone:
 
 @dataclass(frozen=True, slots=True)
 class PersonRequested:
-    """A person pressed a verb that the source carries out."""
+    """A person chose a verb that the source executes. ``undo_for``: how long it can be undone, if not the default."""
 
     key: str
     action_id: int
@@ -49,8 +56,8 @@ class PersonRequested:
 
 
 @dataclass(frozen=True, slots=True)
-class RuleForesaw:
-    """A rule on a dry run would have pressed this verb."""
+class DryRunMatched:
+    """A rule in a dry run would have chosen this verb."""
 
     key: str
     rule: str
@@ -61,8 +68,8 @@ class RuleForesaw:
 
 
 @dataclass(frozen=True, slots=True)
-class PersonDid:
-    """A person did something of Casebell's own; ``to`` with assign, ``until`` with snooze."""
+class PersonActed:
+    """A person chose a verb that Casebell executes itself; ``to`` belongs to assign, ``until`` to snooze."""
 
     key: str
     verb: str
@@ -75,7 +82,7 @@ class PersonDid:
 
 @dataclass(frozen=True, slots=True)
 class PersonProposed:
-    """A person decided what a second one must confirm. ``words``: the note or reply that goes with it."""
+    """A person made a decision that a second person must confirm. ``words``: its note or reply."""
 
     key: str
     action_id: int
@@ -83,12 +90,12 @@ class PersonProposed:
     person: Person
     via: str
     words: str | None = None
-    plan: PlanWish | None = None
+    plan: PlanInput | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PersonConfirmed:
-    """A second person confirmed the proposal of the first; the source is asked now."""
+    """A second person confirmed the proposal, so that it can be sent to the source."""
 
     key: str
     action_id: int
@@ -98,15 +105,15 @@ class PersonConfirmed:
 
 @dataclass(frozen=True, slots=True)
 class SourceAccepted:
-    """The source took the request; its effect will show in what it says later (debitura.md, Resolving chat tasks)."""
+    """The source accepted the request. Its effect shows later (docs/vendors/debitura.md#lifecycle-of-a-task)."""
 
     key: str
     action_id: int
 
 
 @dataclass(frozen=True, slots=True)
-class SourceDid:
-    """The source has done what was asked, and the item is open after it: reopened, or with another plan."""
+class SourceCompleted:
+    """The source executed the request and the item is open afterwards: reopened, or with another payment plan."""
 
     key: str
     action_id: int
@@ -114,7 +121,7 @@ class SourceDid:
 
 @dataclass(frozen=True, slots=True)
 class SourceRefused:
-    """The source did not do what was asked, for good; ``reason`` is shown to people."""
+    """The source finally refused the request. ``reason`` is shown to people."""
 
     key: str
     action_id: int
@@ -122,30 +129,30 @@ class SourceRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class TwinSaid:
-    """The same receivable in the other system looks like this now; None: there is none any more."""
+class TwinChanged:
+    """The same receivable in the other system changed. ``twin`` None: the other system does not have it any more."""
 
     key: str
     twin: Twin | None
 
 
 @dataclass(frozen=True, slots=True)
-class ClockStruck:
-    """Time has passed: a snooze is over, nobody has decided for too long, a rule's act can be undone no more."""
+class TimePassed:
+    """A snooze ended, nobody decided within the escalation time, or a rule's action can no longer be undone."""
 
     key: str
     what: Literal["woken", "escalated", "undo_over"]
 
 
-PersonFact = PersonRequested | PersonDid | PersonProposed | PersonConfirmed
+PersonFact = PersonRequested | PersonActed | PersonProposed | PersonConfirmed
 Fact = (
-    SourceSaid
+    SourceReported
     | SourceGone
     | PersonFact
     | SourceAccepted
-    | SourceDid
+    | SourceCompleted
     | SourceRefused
-    | ClockStruck
-    | TwinSaid
-    | RuleForesaw
+    | TimePassed
+    | TwinChanged
+    | DryRunMatched
 )

@@ -1,10 +1,13 @@
-"""An item: one thing a creditor must decide, and the only table of how it changes (architecture.md, The domain)."""
+"""An item: one thing that a creditor must decide, with the data of its source and what people did with it.
+
+Items are values: ``ledger.decide`` makes the next version of one. Attribute names are keys of the stored JSON.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from receiver.domain.action import PlanWish
+from receiver.domain.action import PlanInput
 from receiver.domain.money import Money
 from receiver.domain.people import Person
 from receiver.domain.twin import Twin
@@ -16,7 +19,7 @@ Urgency = Literal["blocking", "review", "info"]
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One further fact by name; exactly one of the values is set. Names are translated by the notifiers."""
+    """One more fact, by name. Exactly one of the values is set. The notifiers translate the name."""
 
     name: str
     text: str | None = None
@@ -28,6 +31,8 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Installment:
+    """One payment of a payment plan. ``amount`` in major units; ``status`` is the source's word."""
+
     amount: Money | None
     due_on: date | None
     paid_at: datetime | None
@@ -40,7 +45,7 @@ class Installment:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One message of a conversation, oldest first. ``side``: "partner", "creditor" or "system"."""
+    """One message of a conversation. ``side``: "partner", "creditor" or "system"."""
 
     side: str
     author: str | None
@@ -50,7 +55,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Medium:
-    """A recording, a proof or a document; its link is fetched afresh on each visit (getbill.md: valid one hour)."""
+    """A recording, a proof or a document. Its link expires, so each visit reads a new one.
+
+    docs/vendors/getbill.md#todos
+    """
 
     what: Literal["recording", "proof", "document"]
     name: str
@@ -58,7 +66,7 @@ class Medium:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a source says of one item at one instant, in Casebell's words. ``None`` is "the source did not say"."""
+    """A source's data about one item at one instant, in Casebell's terms. ``None``: the source gave no value."""
 
     key: str
     source: str
@@ -68,8 +76,8 @@ class Snapshot:
     is_open: bool
     outcome: str | None = None  # validated, rejected, solved, completed, gone; None while open
     title: str | None = None
-    question: str | None = None  # what is asked, in the source's words
-    quote: str | None = None  # the debtor's own words
+    question: str | None = None  # what the creditor must answer, as the source writes it
+    quote: str | None = None  # what the debtor wrote
     reference: str | None = None
     case_reference: str | None = None
     debtor: str | None = None
@@ -82,40 +90,40 @@ class Snapshot:
     deadline_at: datetime | None = None
     solution_url: str | None = None
     media: tuple[Medium, ...] = ()
-    conversation: tuple[Line, ...] = ()
+    conversation: tuple[Line, ...] = ()  # oldest message first
     installments: tuple[Installment, ...] = ()
     details: tuple[Detail, ...] = ()
-    verbs: tuple[str, ...] = ()  # verbs the source may carry out
-    status: str | None = None  # the source's own word
+    verbs: tuple[str, ...] = ()  # verbs that the source can execute
+    status: str | None = None  # the source's word
     debt_id: str | None = None
     case_id: str | None = None
-    sides: tuple[Twin, ...] = ()  # of a conflict: who says what, the one that raises it first
-    is_partial: bool = False  # the source knows more that was not read yet, such as the currency
+    sides: tuple[Twin, ...] = ()  # of a conflict: the two systems' records, the contradicting one first
+    is_partial: bool = False  # the source has more that was not read yet, such as the currency
 
     @property
     def receivable_key(self) -> str:
-        """Key of the record that says how the receivable behind this item stands."""
+        """Key of the record (``twin.Receivable``) with the state of the receivable that this item is about."""
         return f"{self.source}:{self.account}:case:{self.case_id}" if self.case_id else self.key
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a person asked the source to do, while it is on the way."""
+    """A request to the source that has not been completed."""
 
     action_id: int
     verb: str
     who: str
     via: str
     at: datetime
-    is_accepted: bool = False  # the source took it; its effect is awaited
+    is_accepted: bool = False  # the source accepted the request; its effect is not visible yet
     accepted_at: datetime | None = None
-    confirmed_by: str | None = None  # the second person, where four eyes decided
-    undo_for: timedelta | None = None  # how long it can be undone, when it is not the usual time
+    confirmed_by: str | None = None  # the second person, if the decision needed two
+    undo_for: timedelta | None = None  # how long it can be undone, if not the default
 
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What a rule on a dry run would have done with the item as it is."""
+    """What a rule in a dry run would have done with the current version of the item."""
 
     rule: str
     verb: str
@@ -123,52 +131,52 @@ class Foreseen:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What one person decided and a second must confirm before the source is asked."""
+    """A decision of one person that a second person must confirm before it is sent to the source."""
 
     action_id: int
     verb: str
     person: Person
     via: str
     at: datetime
-    words: str | None = None  # the note or reply that goes with it
-    plan: PlanWish | None = None
+    words: str | None = None  # its note or reply
+    plan: PlanInput | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """The ledger's row. ``version`` rises with every change that people can see."""
+    """An item of the store. ``version`` increases with every change that people can see."""
 
     id: str
     snapshot: Snapshot
     state: State
     version: int
-    said_at: datetime  # when what the snapshot holds was true at the source
+    said_at: datetime  # when the source was asked for the data in ``snapshot``
     opened_at: datetime
     changed_at: datetime
     resolved_at: datetime | None = None
     outcome: str | None = None
-    resolved_by: str | None = None  # None: at the source, by somebody else
+    resolved_by: str | None = None  # None: resolved at the source, not through Casebell
     resolved_via: str | None = None
     claimed_by: str | None = None
     attempt: Attempt | None = None
-    problem: str | None = None  # why the last attempt came back
-    is_missing: bool = False  # gone from one complete pass; the next one decides
+    problem: str | None = None  # why the last attempt failed
+    is_missing: bool = False  # missing from one complete pass; missing from the next one too, it is resolved
     note: str | None = None
     twin: Twin | None = None  # the same receivable in the other system
-    claimer: Person | None = None  # who claimed_by is, as far as known
-    confirmed_by: str | None = None  # the second person behind what resolved it
+    claimer: Person | None = None  # the person whose label is ``claimed_by``
+    confirmed_by: str | None = None  # the second person who confirmed the decision that resolved it
     proposal: Proposal | None = None
     snoozed_until: datetime | None = None
     snoozed_by: str | None = None
-    waiting_since: datetime | None = None  # opened again, or woken
+    waiting_since: datetime | None = None  # when it was reopened, or its snooze ended
     escalated_at: datetime | None = None
     undo_until: datetime | None = None
     foreseen: Foreseen | None = None
-    is_unconfirmed: bool = False  # as an event says, which no look has confirmed yet
+    is_unconfirmed: bool = False  # the data comes from an event, and the source has not been read since
 
     @property
     def since(self) -> datetime:
-        """Since when it has waited for somebody without a break."""
+        """Since when the item has waited for a decision without interruption."""
         return self.waiting_since or self.opened_at
 
     @property
@@ -181,43 +189,46 @@ class Item:
 
 
 def urgency_of(kind: str, *, is_paused: bool) -> Urgency:
-    """Urgency of a Getbill kind: what pauses collection blocks, what the AI found is reviewed (seed text)."""
+    """Urgency of a Getbill kind: blocking if it pauses collection, review if the AI found it.
+
+    docs/vendors/getbill.md#todos
+    """
     if is_paused or kind in {"portal_dispute", "hardship", "payment_plan"}:
         return "blocking"
     return "info" if kind == "agreement" else "review"
 
 
-def same_words(one: Snapshot, other: Snapshot) -> bool:
-    """Whether people would read the same from both; a fresh conversation or deadline is a difference."""
+def looks_same(one: Snapshot, other: Snapshot) -> bool:
+    """Whether people read the same in both. Another conversation or deadline is a difference."""
     return replace(one, status=None, is_partial=False) == replace(other, status=None, is_partial=False)
 
 
-def completed(said: Snapshot, known: Snapshot) -> Snapshot:
-    """What was said in part, with what was known before of the rest."""
-    if not said.is_partial:
-        return said
-    missing = {name: getattr(known, name) for name in _READ_BESIDE if getattr(said, name) is None}
+def fill_from_known(new: Snapshot, known: Snapshot) -> Snapshot:
+    """``new``; if it is partial, with the values of ``known`` where it has none."""
+    if not new.is_partial:
+        return new
+    missing = {name: getattr(known, name) for name in _READ_SEPARATELY if getattr(new, name) is None}
     currency = known.amount.currency if known.amount else None
-    details = {detail.name: detail for detail in known.details} | {detail.name: detail for detail in said.details}
+    details = {detail.name: detail for detail in known.details} | {detail.name: detail for detail in new.details}
     return replace(
-        said,
+        new,
         **missing,
-        amount=_in_currency(said.amount, currency) or known.amount,
-        media=said.media + tuple(one for one in known.media if one not in said.media),
-        installments=tuple(replace(part, amount=_in_currency(part.amount, currency)) for part in said.installments),
-        details=tuple(replace(one, money=_in_currency(one.money, currency)) for one in details.values()),
+        amount=_with_currency(new.amount, currency) or known.amount,
+        media=new.media + tuple(medium for medium in known.media if medium not in new.media),
+        installments=tuple(replace(part, amount=_with_currency(part.amount, currency)) for part in new.installments),
+        details=tuple(replace(detail, money=_with_currency(detail.money, currency)) for detail in details.values()),
         is_partial=known.is_partial,
     )
 
 
-_READ_BESIDE = (
+_READ_SEPARATELY = (
     "title", "question", "quote", "reference", "case_reference", "debtor", "is_collection_paused", "severity", "theme",
     "confidence", "created_at", "solution_url", "status", "debt_id",
 )  # fmt: skip
 
 
-def _in_currency(money: Money | None, currency: str | None) -> Money | None:
-    """The sum in this currency, where its own is not known."""
+def _with_currency(money: Money | None, currency: str | None) -> Money | None:
+    """The amount, with this currency if its own is unknown."""
     if money is None or currency is None or money.currency is not None:
         return money
     return replace(money, currency=currency)

@@ -1,4 +1,4 @@
-"""Amounts of money exactly as a source gave them, with a currency that may be unknown, and how they are written."""
+"""Amounts of money: exact decimals in major units with a currency, which may be unknown, and their format."""
 
 import re
 from dataclasses import dataclass
@@ -9,28 +9,28 @@ from typing import cast
 from babel import Locale
 from babel.numbers import format_currency, format_decimal, is_currency
 
-# Decimals of a currency, where there are not two: ISO 4217, list one of 2026-01-01 (six-group.com). Not CLDR's digits,
-# which are those of cash: they are 0 for RSD, ALL or IQD, whose amounts have 2 and 3.
-_USUAL_DIGITS = 2
+# Currencies whose minor unit has not two decimals: ISO 4217, list one of 2026-01-01 (six-group.com). CLDR's digits are
+# those of cash: they are 0 for RSD, ALL or IQD, whose amounts have 2 and 3.
+_DEFAULT_DIGITS = 2
 _OTHER_DIGITS = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     3: "BHD IQD JOD KWD LYD OMR TND",
     4: "CLF UYW",
 }
 _DIGITS = {currency: digits for digits, currencies in _OTHER_DIGITS.items() for currency in currencies.split()}
-_MOST_PLAIN_DIGITS = 15
-_MOST_DIGITS = 20
-_MOST_PRECISION = 60
-_ENGLISH = "en_GB"  # English figures as Europe reads them: US$ beside €
-# Unicode's currency spacing, which Babel leaves out: "DKK 12,450.50", yet "€1,500.00" and "US$1,500.00".
+_MAX_PLAIN_DIGITS = 15
+_MAX_DIGITS = 20
+_PRECISION = 60
+_ENGLISH = "en_GB"  # writes US$ and not $, which would be ambiguous beside other dollars
+# CLDR's currency spacing, which Babel does not apply: "DKK 12,450.50", but "€1,500.00" and "US$1,500.00".
 _LETTER_BEFORE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)")
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """``amount`` in major units; ``currency`` is None when the source did not say (getbill.md, Todos).
+    """``amount`` in major units; ``currency`` is None if the source gave none (docs/vendors/getbill.md#todos).
 
-    Equal values are equal, however many zeros they end in. An amount of zero is false, as the number is.
+    Equality ignores trailing zeros. An amount of zero is false, like a number.
     """
 
     amount: Decimal
@@ -41,41 +41,41 @@ class Money:
 
     @property
     def digits(self) -> int:
-        """How many decimals are shown: as many as the currency has, or as the amount needs."""
-        written = f"{self.amount:f}".partition(".")[2].rstrip("0")
-        return max(currency_digits(self.currency), len(written))
+        """How many decimals to show: those of the currency, or more if the amount has more."""
+        decimals = f"{self.amount:f}".partition(".")[2].rstrip("0")
+        return max(currency_digits(self.currency), len(decimals))
 
     @property
-    def figures(self) -> str:
-        """The amount with these decimals, such as "1500.50"."""
+    def plain_amount(self) -> str:
+        """The amount with these decimals and without grouping, such as "1500.50"."""
         return f"{self.amount:.{self.digits}f}"
 
 
 @lru_cache(maxsize=256)
-def is_known(currency: str | None) -> bool:
-    """Whether this is a currency, and not only three letters that a source wrote."""
+def is_known_currency(currency: str | None) -> bool:
+    """Whether this is a code of ISO 4217."""
     return currency is not None and is_currency(currency)
 
 
 def is_too_fine(amount: Decimal) -> bool:
-    """Whether this has more decimals than an amount of money can have: such a number could not be written out."""
-    return -cast("int", amount.normalize().as_tuple().exponent) > _MOST_DIGITS
+    """Whether this has more decimals than Casebell formats."""
+    return -cast("int", amount.normalize().as_tuple().exponent) > _MAX_DIGITS
 
 
 def currency_digits(currency: str | None) -> int:
-    """How many decimals amounts in this currency have."""
-    return _DIGITS.get(currency or "", _USUAL_DIGITS)
+    """How many decimals the currency's minor unit has; 2 if the currency is unknown."""
+    return _DIGITS.get(currency or "", _DEFAULT_DIGITS)
 
 
 def format_money(money: Money, locale: str) -> str:
-    """The amount with its currency as the language writes it; a bare number when that is unknown or invented."""
-    if money.amount.adjusted() > _MOST_PLAIN_DIGITS:
+    """The amount with its currency in the language's format; a number alone if the currency is unknown."""
+    if money.amount.adjusted() > _MAX_PLAIN_DIGITS:
         return f"{money.amount:.3E}"
     locale = _ENGLISH if locale == "en" else locale
-    figures = f"{0:.{money.digits}f}"
-    with localcontext(prec=_MOST_PRECISION):  # Babel rounds in the context, which has too few digits for some amounts
-        if money.currency is None or not is_known(money.currency):
-            return str(format_decimal(money.amount, f"#,##{figures}", locale=locale))
-        pattern = Locale.parse(locale).currency_formats["standard"].pattern.replace("0.00", figures)
-        written = format_currency(money.amount, money.currency, pattern, locale=locale, currency_digits=False)
-    return _LETTER_BEFORE_DIGIT.sub("\N{NO-BREAK SPACE}", str(written))
+    zeros = f"{0:.{money.digits}f}"
+    with localcontext(prec=_PRECISION):  # Babel rounds in the current context, whose 28 digits are too few
+        if money.currency is None or not is_known_currency(money.currency):
+            return str(format_decimal(money.amount, f"#,##{zeros}", locale=locale))
+        pattern = Locale.parse(locale).currency_formats["standard"].pattern.replace("0.00", zeros)
+        text = format_currency(money.amount, money.currency, pattern, locale=locale, currency_digits=False)
+    return _LETTER_BEFORE_DIGIT.sub("\N{NO-BREAK SPACE}", str(text))

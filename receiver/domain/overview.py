@@ -1,4 +1,4 @@
-"""What one person sees of all items at once: theirs, what waits longest, and the day in figures."""
+"""An overview as data: one person's items, those that wait longest, and counts of the day. It fills the Home tab."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +10,9 @@ from receiver.domain.totals import Totals
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """``mine`` and ``waiting`` are cut to what fits on a screen; the totals and figures count everything.
+    """``mine`` and ``waiting`` are limited to what fits on a screen; totals and counts are of all items.
 
-    ``route`` says in which language, timezone and calendar the whole is told.
+    ``route`` gives the language, the time zone and the calendar.
     """
 
     mine: tuple[Notice, ...]

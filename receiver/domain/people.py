@@ -1,4 +1,4 @@
-"""Who a person is and what they may do; nobody may anything unless named (interfaces.md, [people])."""
+"""Who a person is, what they may do, and when a decision needs two people. Nobody may do anything by default."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,20 +11,20 @@ _GOOGLE = frozenset({"gmail.com", "googlemail.com"})
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who acts. ``label`` is what colleagues read: a name, else an address, else an id."""
+    """Somebody who acts. ``label`` is what colleagues read: the name, else the address, else the Slack id."""
 
     email: str | None = None
     name: str | None = None
     slack_id: str | None = None
 
-    def is_surely(self, other: "Person") -> bool:
-        """Whether these are one person: the mailbox or the Slack id is the same."""
+    def is_same_as(self, other: "Person") -> bool:
+        """Whether these are certainly one person: the mailbox or the Slack id is the same."""
         is_same_mailbox = self.mailbox is not None and self.mailbox == other.mailbox
         return is_same_mailbox or (self.slack_id is not None and self.slack_id == other.slack_id)
 
     @property
     def mailbox(self) -> str | None:
-        """Where mail to the address arrives; see ``mailbox_of``."""
+        """The mailbox of the address; see ``mailbox_of``."""
         return mailbox_of(self.email) if self.email else None
 
     @property
@@ -33,7 +33,7 @@ class Person:
 
 
 def mailbox_of(address: str) -> str:
-    """The mailbox behind an address: without case and without "+tag"; Google also ignores dots.
+    """The mailbox of an address: lower case, without "+tag"; at Google also without dots.
 
     https://www.rfc-editor.org/rfc/rfc5233, https://support.google.com/mail/answer/7436150
     """
@@ -52,30 +52,29 @@ class People:
     four_eyes_above: Mapping[str, float] = field(default_factory=dict)  # in major units, by currency
 
     def may_resolve(self, person: Person) -> bool:
-        """Whether this person may press a button; admins may, strangers may not."""
+        """Whether this person may decide: a resolver or an admin."""
         return self._is_in(person, self.resolvers) or self._is_in(person, self.admins)
 
     def is_admin(self, person: Person) -> bool:
         return self._is_in(person, self.admins)
 
-    def can_be_told_apart(self, person: Person) -> bool:
-        """Whether the person can be one of two: Slack vouches for them, or [people] lists their address in full."""
+    def is_identifiable(self, person: Person) -> bool:
+        """Whether the person can be one of two: Slack identified them, or [people] lists their full address."""
         return person.slack_id is not None or self._is_listed(person)
 
-    def are_two(self, one: Person, other: Person) -> bool:
-        """Whether these are surely two people.
+    def are_different(self, one: Person, other: Person) -> bool:
+        """Whether these are certainly two people: two Slack ids, or two addresses that [people] lists in full.
 
-        Two Slack ids are, and two addresses that [people] lists in full. An address that only its domain admits may
-        be another one of the same person, or a mailbox that several read.
+        An address that matches only a ``@domain`` entry may belong to the same person, or be a shared mailbox.
         """
-        if one.is_surely(other):
+        if one.is_same_as(other):
             return False
         return bool(one.slack_id and other.slack_id) or (self._is_listed(one) and self._is_listed(other))
 
-    def needs_second(self, money: Money | None) -> bool:
-        """Whether a decision about this much takes two people. A credit counts like a debt of the same amount.
+    def needs_second_person(self, money: Money | None) -> bool:
+        """Whether a decision about this amount takes two people. A credit counts like a debt of the same amount.
 
-        The smallest limit counts in a currency that has none of its own. An unknown amount is above every limit.
+        For a currency without a limit the smallest configured limit applies. An unknown amount is above every limit.
         """
         if money is None or not self.four_eyes_above:
             return bool(self.four_eyes_above)
@@ -83,12 +82,12 @@ class People:
         return abs(money.amount) > Decimal(str(limit))
 
     def may_decide_alone(self, money: Money | None) -> bool:
-        """Whether a rule may decide about this much: not in a currency that has no limit of its own."""
-        is_judged = money is not None and money.currency in self.four_eyes_above
-        return not self.four_eyes_above or (is_judged and not self.needs_second(money))
+        """Whether an automation may decide about this amount: below the limit, which its currency must have."""
+        has_limit = money is not None and money.currency in self.four_eyes_above
+        return not self.four_eyes_above or (has_limit and not self.needs_second_person(money))
 
     def debitura_sender(self, person: Person) -> str | None:
-        """The Debitura team member this person writes as, when [people] maps one."""
+        """Address of the Debitura team member as whom this person replies; None if [people] maps none."""
         return self.debitura_users.get((person.email or "").lower())
 
     def _is_listed(self, person: Person) -> bool:

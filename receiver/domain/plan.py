@@ -1,6 +1,6 @@
-"""A payment plan that somebody typed, checked before a source is asked: in Slack, on a page, in a terminal. Pure.
+"""Decides whether a payment plan that a person typed is valid, before it is sent to the source. Pure.
 
-Getbill names no limits for a plan (getbill.md, Todos); these are what a plan must be to make sense.
+The same checks serve Slack, web pages and commands. Getbill documents no limits for a plan, so these are Casebell's.
 """
 
 import re
@@ -9,73 +9,74 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from receiver.domain.action import Plan, PlanWish
+from receiver.domain.action import Plan, PlanInput
 from receiver.domain.item import Snapshot
 from receiver.domain.money import Money, currency_digits
 
-MOST_MONTHS = 120
-LATEST = timedelta(days=2 * 366)
-MAX_TYPED = 40  # characters looked at of any field
+MAX_MONTHS = 120
+MAX_DAYS_AHEAD = timedelta(days=2 * 366)
+MAX_TYPED = 40  # characters; the rest of a field is ignored
 _WHOLE = re.compile(r"[0-9]{1,4}", re.ASCII)
 _GROUPED = re.compile(r"[0-9]{1,3}(?:(?P<mark>[.,])[0-9]{3})(?:(?P=mark)[0-9]{3})*", re.ASCII)
 _PLAIN = re.compile(r"[0-9]{1,12}", re.ASCII)
-_BETWEEN = re.compile(r"[\s'’\u00a0\u202f]")
+_SPACES = re.compile(r"[\s'’\u00a0\u202f]")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``field`` of a PlanWish; ``code`` is a key of ``refusal.SENTENCES``, ``values`` fill it."""
+    """An error in one ``field`` of a PlanInput. ``code``: a key of ``refusal.SENTENCES``; ``values`` fill it."""
 
     field: str
     code: str
     values: tuple[tuple[str, str], ...] = ()
 
 
-def faults(wish: PlanWish, owed: Money | None, now: Plan | None, today: date) -> list[Fault]:
-    """What is wrong with the plan, field by field; nothing when it may be sent. ``now``: the plan as it is."""
-    found = [*_months(wish), *_start(wish, now, today), *_payment(wish, owed)]
-    return found or ([Fault("months", "plan_same")] if read(wish) == now else [])
+def find_faults(entered: PlanInput, owed: Money | None, current: Plan | None, today: date) -> list[Fault]:
+    """The errors of a plan, field by field; empty if it is valid and differs from the ``current`` one."""
+    faults = [*_months_faults(entered), *_start_faults(entered, current, today), *_payment_faults(entered, owed)]
+    return faults or ([Fault("months", "plan_same")] if parse_plan(entered) == current else [])
 
 
-def read(wish: PlanWish) -> Plan:
-    """The plan as figures. Raises ValueError for what ``faults`` would name."""
-    months, day, amount = whole(wish.months), day_of(wish.starts_on), amount_of(wish.first_payment)
+def parse_plan(entered: PlanInput) -> Plan:
+    """The plan with parsed values. Raises ValueError if a field cannot be parsed."""
+    months = parse_months(entered.months)
+    day, amount = parse_day(entered.starts_on), parse_amount(entered.first_payment)
     if months is None or day is None or amount is None:
-        raise ValueError("this is no payment plan")
+        raise ValueError("not a payment plan")
     return Plan(months, day, amount)
 
 
-def current(said: Snapshot) -> Plan | None:
-    """The plan as the source shows it; None when it does not show the whole."""
-    known = {detail.name: detail for detail in said.details}
+def current_plan(snapshot: Snapshot) -> Plan | None:
+    """The plan that the source shows; None if a part of it is unknown."""
+    known = {detail.name: detail for detail in snapshot.details}
     months, day, first = (known.get(name) for name in ("plan_months", "plan_start_date", "first_payment_amount"))
     if not (months and months.number and day and day.day and first and first.money):
         return None
-    return Plan(months.number, day.day, Decimal(first.money.figures))
+    return Plan(months.number, day.day, Decimal(first.money.plain_amount))
 
 
-def as_typed(plan: Plan | None) -> PlanWish:
-    """The fields of a plan, to be changed; empty ones when it is not known."""
+def as_input(plan: Plan | None) -> PlanInput:
+    """The values of a plan as initial texts of a form; empty texts for None."""
     if plan is None:
-        return PlanWish()
-    return PlanWish(str(plan.months), plan.starts_on.isoformat(), f"{plan.first_payment:f}")
+        return PlanInput()
+    return PlanInput(str(plan.months), plan.starts_on.isoformat(), f"{plan.first_payment:f}")
 
 
-def whole(typed: str) -> int | None:
+def parse_months(typed: str) -> int | None:
     clean = typed[:MAX_TYPED].strip()
     return int(clean) if _WHOLE.fullmatch(clean) else None
 
 
-def day_of(typed: str) -> date | None:
+def parse_day(typed: str) -> date | None:
     try:
         return date.fromisoformat(typed[:MAX_TYPED].strip())
     except ValueError:
         return None
 
 
-def amount_of(typed: str) -> Decimal | None:
-    """An amount as people write it: 1500, 1 500,50, 1,500.50, 1.500,50. None for "1,500", which is read both ways."""
-    clean = _BETWEEN.sub("", typed[:MAX_TYPED])
+def parse_amount(typed: str) -> Decimal | None:
+    """An amount as people write it: 1500, 1 500,50, 1,500.50, 1.500,50. None for "1,500", which is ambiguous."""
+    clean = _SPACES.sub("", typed[:MAX_TYPED])
     head, mark, tail = _last_mark(clean)
     if not mark:
         return Decimal(clean) if _PLAIN.fullmatch(clean) else None
@@ -88,8 +89,8 @@ def amount_of(typed: str) -> Decimal | None:
     return Decimal(f"{re.sub('[.,]', '', head)}.{tail}")
 
 
-def digits_of(owed: Money | None) -> int:
-    """How many decimals a part of this amount may have."""
+def payment_digits(owed: Money | None) -> int:
+    """How many decimals a payment of this amount may have."""
     return currency_digits(None) if owed is None else owed.digits
 
 
@@ -98,38 +99,38 @@ def _last_mark(typed: str) -> tuple[str, str, str]:
     return (typed, "", "") if at < 0 else (typed[:at], typed[at], typed[at + 1 :])
 
 
-def _months(wish: PlanWish) -> Iterator[Fault]:
-    months = whole(wish.months)
-    if months is None or not 1 <= months <= MOST_MONTHS:
-        yield Fault("months", "plan_months", (("most", str(MOST_MONTHS)),))
+def _months_faults(entered: PlanInput) -> Iterator[Fault]:
+    months = parse_months(entered.months)
+    if months is None or not 1 <= months <= MAX_MONTHS:
+        yield Fault("months", "plan_months", (("most", str(MAX_MONTHS)),))
 
 
-def _start(wish: PlanWish, now: Plan | None, today: date) -> Iterator[Fault]:
-    """A plan that runs already may keep its first day."""
-    day = day_of(wish.starts_on)
-    if now and day == now.starts_on:
+def _start_faults(entered: PlanInput, current: Plan | None, today: date) -> Iterator[Fault]:
+    """A running plan may keep its first day, although it is in the past."""
+    day = parse_day(entered.starts_on)
+    if current and day == current.starts_on:
         return
     if day is None:
         yield Fault("starts_on", "plan_date")
     elif day < today:
         yield Fault("starts_on", "plan_date_past")
-    elif day > today + LATEST:
+    elif day > today + MAX_DAYS_AHEAD:
         yield Fault("starts_on", "plan_date_far")
 
 
-def _payment(wish: PlanWish, owed: Money | None) -> Iterator[Fault]:
-    first = amount_of(wish.first_payment)
+def _payment_faults(entered: PlanInput, owed: Money | None) -> Iterator[Fault]:
+    first = parse_amount(entered.first_payment)
     if first is None or first <= 0:
         yield Fault("first_payment", "plan_amount")
         return
-    digits = digits_of(owed)
+    digits = payment_digits(owed)
     if first != round(first, digits):
         yield Fault("first_payment", "plan_amount_too_fine", (("digits", str(digits)),))
     elif owed and owed.amount > 0:
-        yield from _share(first, owed.amount, whole(wish.months))
+        yield from _share_faults(first, owed.amount, parse_months(entered.months))
 
 
-def _share(first: Decimal, owed: Decimal, months: int | None) -> Iterator[Fault]:
+def _share_faults(first: Decimal, owed: Decimal, months: int | None) -> Iterator[Fault]:
     if months == 1 and first != owed:
         yield Fault("first_payment", "plan_one_payment")
     elif first > owed:

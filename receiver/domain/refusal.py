@@ -1,9 +1,10 @@
-"""Why a press came to nothing, in words for the person who pressed; translated where they are shown."""
+"""The sentences that explain to a person why their action was refused. They are translated where they are shown."""
 
 from receiver.domain.item import Item
 
 
-def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translate this later"
+def N_(message: str) -> str:  # noqa: N802 - gettext's name
+    """Mark a message for extraction; it is translated later."""
     return message
 
 
@@ -49,7 +50,7 @@ SENTENCES = {
 
 
 def why_stale(item: Item) -> tuple[str, dict[str, str]]:
-    """The code and values that tell somebody late what happened since."""
+    """Why an action on an older version of the item is refused: a key of SENTENCES and its placeholders."""
     if item.state == "acting" and item.attempt:
         return "already_acting", {"who": item.attempt.who, "verb": item.attempt.verb}
     if item.state == "resolved":

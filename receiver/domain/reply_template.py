@@ -1,4 +1,4 @@
-"""A reply that people write often, with places for what differs; whoever sends it may change every word of it."""
+"""A template for frequent replies, with placeholders. The sender can edit the text before it is sent."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ PLACEHOLDERS = ("reference", "case_reference", "debtor", "amount", "deadline")
 
 @dataclass(frozen=True, slots=True)
 class ReplyTemplate:
-    """``locale``: the language of the text and of what is filled in; None: the route's."""
+    """``locale``: the language of the text and of its values; None: the route's language."""
 
     name: str
     text: str

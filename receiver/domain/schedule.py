@@ -1,9 +1,8 @@
-"""When something regular is due: a cron expression in a time zone, pure. It asks nobody for the time.
+"""Decides when a digest is due: a cron expression in a time zone. Pure.
 
-The rule on nights when the clocks change: each wall-clock time counts once. One that the clocks repeat is due the first
-time; one that they skip is due at the moment they skip to, and several skipped together are due together. cronsim reads
-the expression as Debian's cron does, on a calendar without any zone: its own treatment of such nights skips
-"*/30 2 * * *" in spring and doubles it in autumn, and it looks back in time from within a repeated hour.
+When the clock changes, each local time counts once. A repeated time is due the first time. A skipped time is due at the
+instant of the change; several skipped times give one slot. cronsim therefore works on local times without a zone here:
+its own handling of clock changes skips "*/30 2 * * *" in spring and runs it twice in autumn.
 """
 
 import re
@@ -15,26 +14,26 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 _MINUTE = timedelta(minutes=1)
-_FIRST_LOOK = timedelta(hours=2)
-_RANGE_OF_ONE = re.compile(r"(?<!\w)(\w+)-\1/\d+")  # cronsim takes "5-5/2" for "5/2", from 5 on
+_FIRST_WINDOW = timedelta(hours=2)
+_RANGE_OF_ONE = re.compile(r"(?<!\w)(\w+)-\1/\d+")  # cronsim reads "5-5/2" as "5/2", which means from 5 on
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """``cron`` has five fields; both were checked when the settings were read."""
+    """A cron expression of five fields and an IANA time zone, both validated by the settings."""
 
     cron: str
     timezone: str
 
     def next_after(self, at: datetime) -> datetime | None:
-        """The first slot later than ``at``, in UTC; None when there is none within fifty years."""
+        """The first slot after ``at``, in UTC; None if there is none within fifty years."""
         return next(self._slots_after(at), None)
 
-    def newest_within(self, after: datetime, until: datetime) -> datetime | None:
-        """The last slot later than ``after`` and not later than ``until``: however many were missed, it is one."""
-        look_back = _FIRST_LOOK
+    def latest_between(self, after: datetime, until: datetime) -> datetime | None:
+        """The last slot after ``after`` and not after ``until``. Slots that were missed are thus made up for once."""
+        window = _FIRST_WINDOW
         while True:
-            start = max(after, until - look_back)
+            start = max(after, until - window)
             newest = None
             for slot in self._slots_after(start):
                 if slot > until:
@@ -42,27 +41,27 @@ class Schedule:
                 newest = slot
             if newest is not None or start == after:
                 return newest
-            look_back *= 20
+            window *= 20
 
     def _slots_after(self, at: datetime) -> Iterator[datetime]:
         zone = ZoneInfo(self.timezone)
         newest = at
-        for wall in CronSim(_RANGE_OF_ONE.sub(r"\1", self.cron), _wall(at, zone)):
-            slot = _instant(wall, zone)
+        for local in CronSim(_RANGE_OF_ONE.sub(r"\1", self.cron), _to_local(at, zone)):
+            slot = _to_utc(local, zone)
             if slot > newest:
                 newest = slot
                 yield slot
 
 
-def _wall(at: datetime, zone: ZoneInfo) -> datetime:
-    """What a clock in the zone shows, as a time of no zone."""
+def _to_local(at: datetime, zone: ZoneInfo) -> datetime:
+    """The local time in the zone, without tzinfo."""
     return at.astimezone(zone).replace(tzinfo=None)
 
 
-def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    """When a clock in the zone shows this for the first time or, if it never does, when it jumps past it."""
+def _to_utc(local: datetime, zone: ZoneInfo) -> datetime:
+    """The first instant with this local time or, if the clock skips it, the instant of the change."""
     while True:
-        slot = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
-        if _wall(slot, zone) == wall:
+        slot = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
+        if _to_local(slot, zone) == local:
             return slot
-        wall += _MINUTE
+        local += _MINUTE

@@ -1,7 +1,7 @@
-"""What waits for somebody now, and what it comes to: the one place where amounts are added. Pure.
+"""Counts items and adds up the amounts at risk. Nothing else adds amounts. Pure.
 
-An item waits while it is not resolved and not snoozed. What it is about is at risk when somebody has to decide it.
-A receivable is counted once, however many items are about it: a dispute, the partner's question and their conflict.
+An item waits while it is neither resolved nor snoozed. Its amount is at risk if the item needs a decision. A receivable
+counts once, however many items are about it, such as a dispute, a partner's question and their conflict.
 """
 
 from bisect import bisect_right
@@ -12,16 +12,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from receiver.domain.item import Item
-from receiver.domain.money import Money, is_known
+from receiver.domain.money import Money, is_known_currency
 from receiver.domain.twin import reference_of
 
-AGE_BOUNDS = (2, 8, 15, 31)  # days: under two, a week, two weeks, a month, older
+AGE_BOUNDS = (2, 8, 15, 31)  # days; the buckets are 0-1, 2-7, 8-14, 15-30 and older
 DUE_WITHIN = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class Stake:
-    """What an item that is not resolved adds. Items that share one of ``names`` are about one receivable."""
+    """What an unresolved item adds to the totals. Items that share one of ``names`` are about the same receivable."""
 
     names: tuple[str, ...]
     urgency: str
@@ -33,7 +33,7 @@ class Stake:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Claims of one age, and their sum in the currency they stand under."""
+    """The number of claims of one age, and the sum of their amounts in one currency, in major units."""
 
     amount: Decimal
     claims: int
@@ -41,7 +41,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class AtRisk:
-    """Open claims in one currency; ``buckets`` by age, as AGE_BOUNDS divides."""
+    """Open claims in one currency; ``buckets`` by age (AGE_BOUNDS)."""
 
     total: Money
     claims: int
@@ -50,28 +50,27 @@ class AtRisk:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """``unknown``: items to decide whose amount or currency is not known yet; ``oldest_at``: of what is to decide."""
+    """``unknown``: items to decide without a known amount or currency; ``oldest_at``: start of the oldest to decide."""
 
     waiting: int = 0
     snoozed: int = 0
     to_decide: int = 0
     blocking: int = 0
     oldest_at: datetime | None = None
-    at_risk: tuple[AtRisk, ...] = ()  # one a currency, that of most claims first
+    at_risk: tuple[AtRisk, ...] = ()  # one for each currency, the one with most claims first
     unknown: int = 0
 
 
-def add_up(items: Iterable[Item], now: datetime) -> Totals:
-    """The totals of these items; what is resolved adds nothing."""
-    return add_stakes((stake_of(item) for item in items if item.state != "resolved"), now)
+def sum_items(items: Iterable[Item], now: datetime) -> Totals:
+    """The totals of these items; resolved ones add nothing."""
+    return sum_stakes((stake_of(item) for item in items if item.state != "resolved"), now)
 
 
-def add_stakes(stakes: Iterable[Stake], now: datetime) -> Totals:
-    """The totals of these stakes."""
-    adding = Adding(now)
+def sum_stakes(stakes: Iterable[Stake], now: datetime) -> Totals:
+    builder = TotalsBuilder(now)
     for stake in stakes:
-        adding.add(stake)
-    return adding.totals()
+        builder.add(stake)
+    return builder.totals()
 
 
 def is_snoozed(until: datetime | None, now: datetime) -> bool:
@@ -79,32 +78,34 @@ def is_snoozed(until: datetime | None, now: datetime) -> bool:
 
 
 def is_to_decide(urgency: str, deadline_at: datetime | None, now: datetime) -> bool:
-    """Whether this is more than information, or due within a week."""
+    """Whether the item needs a decision: it is more than information, or its deadline is within a week."""
     return urgency != "info" or (deadline_at is not None and deadline_at <= now + DUE_WITHIN)
 
 
 def began_at(item: Item) -> datetime:
-    """Since when it waits: as the source says, else since Casebell heard of it."""
+    """Since when the item waits: when the source created it, else when Casebell first saw it."""
     return min(item.snapshot.created_at or item.opened_at, item.opened_at)
 
 
 def stake_of(item: Item) -> Stake:
-    said = item.snapshot
-    return Stake(_names(item), said.urgency, said.amount, began_at(item), said.deadline_at, item.snoozed_until)
+    snapshot = item.snapshot
+    return Stake(
+        _names(item), snapshot.urgency, snapshot.amount, began_at(item), snapshot.deadline_at, item.snoozed_until
+    )
 
 
 def _names(item: Item) -> tuple[str, ...]:
-    """Of the debt or case, and one that two systems share which surely mean the same; a conflict has only that."""
-    said, twin = item.snapshot, item.twin
-    own = f"{said.source}:{said.account}:{said.debt_id or said.case_id or said.key}"
-    systems = [(side.source, side.account) for side in said.sides]
+    """Names of the item's receivable: its debt or case, and one shared by certain twins (a conflict's only name)."""
+    snapshot, twin = item.snapshot, item.twin
+    own = f"{snapshot.source}:{snapshot.account}:{snapshot.debt_id or snapshot.case_id or snapshot.key}"
+    systems = [(side.source, side.account) for side in snapshot.sides]
     if twin is not None and twin.is_sure:
-        systems = [(said.source, said.account), (twin.source, twin.account)]
-    number = reference_of(said.reference)
-    if not systems or number is None:
+        systems = [(snapshot.source, snapshot.account), (twin.source, twin.account)]
+    reference = reference_of(snapshot.reference)
+    if not systems or reference is None:
         return (own,)
-    shared = f"{sorted(systems)} {number}"
-    return (shared,) if said.sides else (own, shared)
+    shared = f"{sorted(systems)} {reference}"
+    return (shared,) if snapshot.sides else (own, shared)
 
 
 _Worth = tuple[bool, Decimal, str]  # whether the currency is known, the amount, the currency or ""
@@ -112,21 +113,21 @@ _Worth = tuple[bool, Decimal, str]  # whether the currency is known, the amount,
 
 @dataclass(slots=True)
 class _Claim:
-    """One receivable. ``worth``: the greatest amount that was said of it, in a known currency if there is one."""
+    """One receivable. ``worth``: the greatest of its items' amounts, those in a known currency first."""
 
     names: tuple[str, ...]
     oldest_at: datetime
     items: int
     worth: _Worth | None
 
-    def with_(self, other: "_Claim") -> "_Claim":
+    def merge(self, other: "_Claim") -> "_Claim":
         names = tuple(dict.fromkeys((*self.names, *other.names)))
         worth = max(filter(None, (self.worth, other.worth)), default=None)
         return _Claim(names, min(self.oldest_at, other.oldest_at), self.items + other.items, worth)
 
 
-class Adding:
-    """Totals in the making: for who reads items one by one."""
+class TotalsBuilder:
+    """Builds totals from stakes that are added one by one."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
@@ -153,17 +154,17 @@ class Adding:
             if not is_known and (amount is None or amount > 0):
                 unknown += claim.items
             elif amount is not None and amount > 0:
-                place = bisect_right(AGE_BOUNDS, (self._now - claim.oldest_at).days)
-                before = buckets[currency][place]
-                buckets[currency][place] = Bucket(before.amount + amount, before.claims + 1)
-        at_risk = sorted(_sums(buckets), key=lambda one: (-one.claims, one.total.currency or ""))
+                age = bisect_right(AGE_BOUNDS, (self._now - claim.oldest_at).days)
+                before = buckets[currency][age]
+                buckets[currency][age] = Bucket(before.amount + amount, before.claims + 1)
+        at_risk = sorted(_sums(buckets), key=lambda sums: (-sums.claims, sums.total.currency or ""))
         return Totals(**self._counts, oldest_at=self._oldest_at, at_risk=tuple(at_risk), unknown=unknown)
 
     def _count_claim(self, stake: Stake) -> None:
         claim = _Claim(stake.names, stake.began_at, 1, _worth(stake.amount))
         known = [self._claims[name] for name in stake.names if name in self._claims]
-        for other in {id(one): one for one in known}.values():
-            claim = claim.with_(other)
+        for other in {id(each): each for each in known}.values():
+            claim = claim.merge(other)
         for name in claim.names:
             self._claims[name] = claim
 
@@ -171,7 +172,8 @@ class Adding:
 def _worth(money: Money | None) -> _Worth | None:
     if money is None:
         return None
-    return (True, money.amount, money.currency or "") if is_known(money.currency) else (False, money.amount, "")
+    is_known = is_known_currency(money.currency)
+    return is_known, money.amount, (money.currency or "") if is_known else ""
 
 
 def _sums(buckets: dict[str, list[Bucket]]) -> Iterator[AtRisk]:

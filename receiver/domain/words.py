@@ -1,4 +1,4 @@
-"""How words of a source are compared: free of case, of white space around them and of characters nobody sees. Pure."""
+"""Normalizes words of a source for comparison: case, surrounding white space and invisible characters. Pure."""
 
 import unicodedata
 from functools import lru_cache
@@ -15,6 +15,6 @@ def trim(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def fold(word: str | None) -> str:
-    """The form in which two words are the same: Unicode's compatibility caseless match, without format characters."""
+    """The normal form in which equal words are equal: NFKC, case-folded, without format characters."""
     folded = unicodedata.normalize("NFKC", word or "").casefold()
     return " ".join("".join(char for char in folded if unicodedata.category(char) != "Cf").split())

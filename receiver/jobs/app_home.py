@@ -52,7 +52,7 @@ class AppHomes:
     async def _update(self, user: str, mark: str | None) -> None:
         assert self._adapters.surfaces is not None
         try:
-            shown = await self._adapters.surfaces.draw_home(user, mark)
+            shown = await self._adapters.surfaces.publish_home(user, mark)
         except RetryLaterError:
             raise
         except DeliveryError as error:  # the Home tab is switched off, or the person has left

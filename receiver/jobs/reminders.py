@@ -13,7 +13,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from receiver.context import OUTBOX_WAKEUP, Adapters, Rules
-from receiver.domain.fact import ClockStruck
+from receiver.domain.fact import TimePassed
 from receiver.domain.item import Item
 from receiver.domain.ledger import Applied
 from receiver.domain.notice import Reminder
@@ -44,8 +44,8 @@ async def remind_due(adapters: Adapters) -> int:
         done += await adapters.database.write(_end_snoozes, adapters.rules.routes, [item.id for item in woken], now)
     if await adapters.database.read(quiet_hours.list_deferred):
         done += await adapters.database.write(_end_quiet_hours, adapters.rules, now)
-    asks_for_money = any(route.match.asks_for_money() for route in adapters.rules.routes)
-    if asks_for_money and (
+    has_money_condition = any(route.match.has_money_condition() for route in adapters.rules.routes)
+    if has_money_condition and (
         late := await adapters.database.read(reminders.list_incomplete_unshown, now - LONGEST_UNKNOWN)
     ):
         done += await adapters.database.write(_alert_unknown, adapters.rules.routes, [item.id for item in late], now)
@@ -64,8 +64,8 @@ def _end_snoozes(connection: Connection, routes: Sequence[Route], ids: Sequence[
     done = 0
     for item in filter(None, (items.find(connection, item_id) for item_id in ids)):
         if item.snoozed_until is None:
-            done += isinstance(apply_fact(connection, ClockStruck(item.key, "undo_over"), now, routes), Applied)
-        elif isinstance(apply_fact(connection, ClockStruck(item.key, "woken"), now, routes), Applied):
+            done += isinstance(apply_fact(connection, TimePassed(item.key, "undo_over"), now, routes), Applied)
+        elif isinstance(apply_fact(connection, TimePassed(item.key, "woken"), now, routes), Applied):
             _queue_reminders(connection, item, next(routes_for(item.snapshot, routes), DEFAULT_ROUTE), "woken", now)
             done += 1
     return done
@@ -78,7 +78,7 @@ def _alert_unknown(connection: Connection, routes: Sequence[Route], ids: Sequenc
         if item.state != "open" or not reminders.claim(connection, item.id, "", reminders.UNKNOWN, now):
             continue
         for route in possible_routes(item.snapshot, routes):
-            is_deferred = route.holds(item.snapshot, now)
+            is_deferred = route.must_wait(item.snapshot, now)
             for destination in route.destinations():
                 outbox.enqueue_show(connection, item.id, destination, route.name, now, is_deferred=is_deferred)
                 done += 1
@@ -113,9 +113,9 @@ def _waiting(
 
     The database cannot count business time: it returns those that are old enough by the calendar.
     """
-    opened_before = now - route.calendar.length(step)
+    opened_before = now - route.calendar.business_hours_in(step)
     for item in reminders.list_candidates(connection, route.name, name, opened_before, is_shown=is_shown):
-        if item.snoozed_until is None and not route.holds(item.snapshot, now):
+        if item.snoozed_until is None and not route.must_wait(item.snapshot, now):
             due_at = route.calendar.add(item.since, step)
             if due_at is not None and due_at <= now:
                 yield item
@@ -133,8 +133,8 @@ def _escalate(
     """Alert the destinations of ``escalate_to``, and mark the item as escalated in every message."""
     done = 0
     for item in _claim(connection, route, due, now):
-        apply_fact(connection, ClockStruck(item.key, "escalated"), now, routes)
-        for destination in route.escalated_to():
+        apply_fact(connection, TimePassed(item.key, "escalated"), now, routes)
+        for destination in route.escalation_destinations():
             outbox.enqueue_show(connection, item.id, destination, route.name, now)
             done += 1
     return done
@@ -156,14 +156,14 @@ def _queue_reminders(
 ) -> int:
     """Queue a reminder below each message of the route, mentioning whoever has claimed the item; return how many."""
     reminder = Reminder(what, item.claimer)
-    elsewhere = set(route.escalated_to()) - set(route.destinations())
+    elsewhere = set(route.escalation_destinations()) - set(route.destinations())
     routes = {
         message.destination: message.route
         for message in messages.list_of_item(connection, item.id)
         if message.destination not in elsewhere and (what == "woken" or message.route == route.name)
     }
     for destination, name in routes.items():
-        is_deferred = route.holds(item.snapshot, now)
+        is_deferred = route.must_wait(item.snapshot, now)
         outbox.enqueue_reminder(connection, item.id, destination, name, reminder, now, is_deferred=is_deferred)
     return len(routes)
 
@@ -188,7 +188,7 @@ def _end_quiet_hours(connection: Connection, rules: Rules, now: datetime) -> int
 
 def _is_still_quiet(connection: Connection, row: DeferredDelivery, rules: Rules, now: datetime) -> bool:
     item = items.find(connection, row.item_id)
-    return item is not None and rules.route_for(row.route, row.destination, item.snapshot).holds(item.snapshot, now)
+    return item is not None and rules.route_for(row.route, row.destination, item.snapshot).must_wait(item.snapshot, now)
 
 
 def _is_new(connection: Connection, row: DeferredDelivery) -> bool:

@@ -17,7 +17,7 @@ from receiver.domain.routing import Route, routes_for
 from receiver.errors import DeliveryError, PermanentError
 from receiver.observability import log
 from receiver.pipeline.deliver.digests import DOCUMENT, subscription_id
-from receiver.ports import KeepsFigures
+from receiver.ports import HasStatistics
 from receiver.store import accounts, digests, outbox, payloads, suppression
 from receiver.store.digests import DigestRun
 
@@ -34,7 +34,7 @@ async def make_if_due(adapters: Adapters, rule: DigestRule) -> int:
     if last is None:
         await adapters.database.write(digests.claim, DigestRun(rule.name, now, now, now, 0))
         return 0
-    slot = rule.schedule.newest_within(last.slot, now)
+    slot = rule.schedule.latest_between(last.slot, now)
     return 0 if slot is None else await _make(adapters, rule, slot, last.made_at, now)
 
 
@@ -174,12 +174,12 @@ async def _figures(adapters: Adapters, rule: DigestRule) -> tuple[SourceFigures,
     requests = [
         _request_figures(upstream)
         for (source, account), upstream in adapters.upstreams.items()
-        if isinstance(upstream, KeepsFigures) and _is_about(rule, source, account)
+        if isinstance(upstream, HasStatistics) and _is_about(rule, source, account)
     ]
     return tuple(found for found in await asyncio.gather(*requests) if found is not None)
 
 
-async def _request_figures(upstream: KeepsFigures) -> SourceFigures | None:
+async def _request_figures(upstream: HasStatistics) -> SourceFigures | None:
     try:
         async with asyncio.timeout(FIGURES_WITHIN_S):
             return await upstream.figures()

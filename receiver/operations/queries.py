@@ -33,32 +33,32 @@ class StoreQueries:
     def __init__(self, adapters: Adapters) -> None:
         self._adapters = adapters
 
-    def may_look(self, person: Person) -> bool:
+    def may_view(self, person: Person) -> bool:
         return self._adapters.rules.people.may_resolve(person)
 
-    async def notice(self, item_id: str, place: str) -> Notice | None:
+    async def find_notice(self, item_id: str, destination: str) -> Notice | None:
         found = await self._adapters.database.read(items.find, item_id)
-        return (await self._notices([found], place))[0] if found else None
+        return (await self._notices([found], destination))[0] if found else None
 
-    async def find(self, words: str, place: str) -> list[Notice]:
-        return await self._notices(await self._adapters.database.read(items.search, words, MOST_FOUND), place)
+    async def search(self, text: str, destination: str) -> list[Notice]:
+        return await self._notices(await self._adapters.database.read(items.search, text, MOST_FOUND), destination)
 
-    async def overview(self, person: Person, place: str) -> Overview:
-        now, route = self._adapters.now(), first_route_at(place, self._adapters.rules.routes)
+    async def overview(self, person: Person, destination: str) -> Overview:
+        now, route = self._adapters.now(), first_route_at(destination, self._adapters.rules.routes)
         claimed, waiting, totals, figures = await self._adapters.database.read(
             _look, self._adapters.totals, _start_of_day(route, now), now
         )
         mine = [item for item in claimed if is_assigned_to(item, person)]
         return Overview(
-            tuple(await self._notices(mine[:MOST_MINE], place)),
-            tuple(await self._notices(waiting, place)),
+            tuple(await self._notices(mine[:MOST_MINE], destination)),
+            tuple(await self._notices(waiting, destination)),
             totals,
             *figures,
             route=route,
             now=now,
         )
 
-    async def press(self, click: Click, locale: str) -> str | None:
+    async def submit_action(self, click: Click, locale: str) -> str | None:
         """Unlike a button's click it is not stored first: the person waits for the answer."""
         adapters = self._adapters
         outcome = await adapters.database.write(
@@ -71,15 +71,15 @@ class StoreQueries:
             return adapters.translator.say(locale, SENTENCES[outcome.code], **outcome.values)
         return None
 
-    async def opened(self, user: str) -> None:
+    async def home_opened(self, user: str) -> None:
         await self._adapters.database.write(app_home.record_opened, user, self._adapters.now())
         self._adapters.wakeups.notify(APP_HOME_WAKEUP)
 
-    async def _notices(self, found: Sequence[Item], place: str) -> list[Notice]:
+    async def _notices(self, found: Sequence[Item], destination: str) -> list[Notice]:
         """Each item as its destination may see it: in its language, and with the debtor masked where it masks."""
-        posted = await self._adapters.database.read(_messages_at, found, place)
+        posted = await self._adapters.database.read(_messages_at, found, destination)
         rules = self._adapters.rules
-        return [notice_of(self._adapters, one, route_of(rules, one, place, posted[one.id])) for one in found]
+        return [notice_of(self._adapters, one, route_of(rules, one, destination, posted[one.id])) for one in found]
 
 
 def _look(
@@ -96,7 +96,7 @@ def _look(
 def is_assigned_to(item: Item, person: Person) -> bool:
     """Whether this person has claimed the item, or somebody assigned it to them."""
     if item.claimer is not None and (item.claimer.email or item.claimer.slack_id):
-        return item.claimer.is_surely(person)
+        return item.claimer.is_same_as(person)
     return item.claimed_by is not None and item.claimed_by in {person.name, person.email, person.slack_id}
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from receiver.context import CLICKS_WAKEUP, OUTBOX_WAKEUP, Adapters, events_wakeup
-from receiver.domain.breaker import names_over
+from receiver.domain.breaker import breakers_for
 from receiver.store import actions, breakers, events, outbox
 from receiver.store.outbox import Delivery
 from receiver.store.payloads import COMMAND, Command
@@ -66,7 +66,7 @@ def _retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> 
     refused |= {id_: why for id_, delivery in found.items() if (why := _why_not(connection, delivery))}
     due = tuple(id_ for id_ in found if id_ not in refused and outbox.retry(connection, id_, now))
     names = {
-        name for id_ in due for name in names_over(found[id_].destination, is_interactive=found[id_].is_interactive)
+        name for id_ in due for name in breakers_for(found[id_].destination, is_interactive=found[id_].is_interactive)
     }
     breakers.allow_probe(connection, names, now)  # the operator says that the cause is fixed
     return Retried(due, refused)

@@ -18,10 +18,10 @@ PAUSE_S = 0.01  # between two writes, so that those of ingest and delivery come 
 BODIES, EVENTS, DELIVERIES, ROWS, SESSIONS = "bodies", "events", "deliveries", "rows of items", "sessions"
 
 
-async def purge(adapters: Adapters, *, longest_s: float = math.inf) -> tuple[dict[str, int], bool]:
+async def purge(adapters: Adapters, *, max_duration_s: float = math.inf) -> tuple[dict[str, int], bool]:
     """Erase what ``Rules.retention`` does not keep: how many rows, and whether ``longest_s`` seconds were enough."""
     counted = Counter({BODIES: 0, EVENTS: 0, DELIVERIES: 0, ROWS: 0, SESSIONS: 0})
-    ends = time.monotonic() + longest_s
+    ends = time.monotonic() + max_duration_s
     async for what, erased in _erasing(adapters, adapters.now()):
         counted[what] += erased
         if time.monotonic() > ends:

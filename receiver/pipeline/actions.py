@@ -8,17 +8,17 @@ from sqlalchemy import Connection
 
 from receiver.domain import plan
 from receiver.domain.action import (
-    DECIDING,
+    DECIDING_VERBS,
     MAX_NOTE,
     MAX_REPLY,
-    NEEDS_WORDS,
+    REQUIRED_TEXTS,
     SOURCE_VERBS,
     Click,
-    PlanWish,
+    PlanInput,
     utf16_units,
 )
 from receiver.domain.business_time import Calendar
-from receiver.domain.fact import Fact, PersonConfirmed, PersonDid, PersonProposed, PersonRequested
+from receiver.domain.fact import Fact, PersonActed, PersonConfirmed, PersonProposed, PersonRequested
 from receiver.domain.item import Item
 from receiver.domain.ledger import Ignored
 from receiver.domain.notice import Reminder, verbs_for
@@ -80,7 +80,7 @@ def take_action(
 def _act(
     connection: Connection, item: Item, click: Click, now: datetime, routes: Sequence[Route], people: People
 ) -> Outcome:
-    if click.verb in DECIDING and people.needs_second(item.snapshot.amount):
+    if click.verb in DECIDING_VERBS and people.needs_second_person(item.snapshot.amount):
         return _propose(connection, item, click, now, routes)
     is_source_verb = click.verb in SOURCE_VERBS
     action_id = actions.add(connection, click, "asked" if is_source_verb else "done", None, now)
@@ -108,11 +108,11 @@ def _propose(connection: Connection, item: Item, click: Click, now: datetime, ro
     return Taken(action_id)
 
 
-def _person_did(item: Item, click: Click, now: datetime, routes: Sequence[Route]) -> PersonDid:
+def _person_did(item: Item, click: Click, now: datetime, routes: Sequence[Route]) -> PersonActed:
     until = None
     if click.verb == "snooze":
         until = snooze_until(click.terms.until or "", now, _calendar(item, routes))
-    return PersonDid(item.key, click.verb, click.person, click.via, click.note, click.terms.to, until)
+    return PersonActed(item.key, click.verb, click.person, click.via, click.note, click.terms.to, until)
 
 
 def _apply(connection: Connection, fact: Fact, now: datetime, routes: Sequence[Route]) -> None:
@@ -129,7 +129,7 @@ def _queue_command(connection: Connection, item: Item, action_id: int, now: date
 def _notify_assignee(connection: Connection, item: Item, click: Click, now: datetime) -> None:
     """Mention the assignee below the item's Slack messages. No mail is sent for it."""
     to = click.terms.to
-    if click.verb != "assign" or to is None or to.is_surely(click.person):
+    if click.verb != "assign" or to is None or to.is_same_as(click.person):
         return
     nudge = Reminder("assigned", to, click.person.label)
     for shown in messages.list_of_item(connection, item.id):
@@ -157,8 +157,8 @@ def _check_input(item: Item, click: Click, people: People, now: datetime, routes
     if click.verb == "assign" and terms.to and not people.may_resolve(terms.to):
         return Refused("not_a_resolver", {"who": terms.to.label})
     if click.verb == "update_plan":
-        wish, snapshot = terms.plan or PlanWish(), item.snapshot
-        faults = plan.faults(wish, snapshot.amount, plan.current(snapshot), calendar.today(now))
+        wish, snapshot = terms.plan or PlanInput(), item.snapshot
+        faults = plan.find_faults(wish, snapshot.amount, plan.current_plan(snapshot), calendar.local_date(now))
         return Refused(faults[0].code, dict(faults[0].values)) if faults else None
     return None
 
@@ -169,15 +169,15 @@ def _check_four_eyes(item: Item, click: Click, people: People) -> Refused | None
     The person who proposes must have an identity that can be compared; the person who confirms must surely be another.
     """
     first = item.proposal.person if click.verb == "confirm" and item.proposal else None
-    if first is None and not (click.verb in DECIDING and people.needs_second(item.snapshot.amount)):
+    if first is None and not (click.verb in DECIDING_VERBS and people.needs_second_person(item.snapshot.amount)):
         return None
     if not people.may_resolve(click.person):
         return Refused("four_eyes_who", {})
-    if first and click.person.is_surely(first):
+    if first and click.person.is_same_as(first):
         return Refused("four_eyes", {})
-    if not people.can_be_told_apart(click.person):
+    if not people.is_identifiable(click.person):
         return Refused("four_eyes_unlisted", {})
-    if first and not people.are_two(click.person, first):
+    if first and not people.are_different(click.person, first):
         return Refused("four_eyes_unsure", {"who": first.label})
     return None
 
@@ -201,7 +201,7 @@ def _stale(item: Item, click: Click) -> Refused:
 
 
 def _check_text(click: Click) -> Refused | None:
-    needed = NEEDS_WORDS.get(click.verb)
+    needed = REQUIRED_TEXTS.get(click.verb)
     if needed and not (getattr(click, needed) or "").strip():
         return Refused("needs_words", {})
     for words, most in ((click.note, MAX_NOTE), (click.text, MAX_REPLY)):

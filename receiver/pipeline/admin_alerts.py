@@ -19,7 +19,7 @@ def enqueue_admin_alert(
     has_begun: bool,
 ) -> None:
     """Queue the begin or the end of the alert, once to each destination of the admins."""
-    code = alarm.code if has_begun else alarm.end
+    code = alarm.code if has_begun else alarm.end_code
     values = {"about": alarm.about, "since": f"{alarm.since:%Y-%m-%d %H:%M} UTC", "reason": alarm.reason}
     payload = payloads.AdminAlert(code, values, f"{alarm.name} {code} {alarm.since.timestamp():.0f}")
     for destination in destinations(alarm, admins, channels):

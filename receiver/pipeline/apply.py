@@ -10,26 +10,26 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from receiver.domain.action import REOPENING
+from receiver.domain.action import REOPENING_VERBS
 from receiver.domain.fact import (
-    ClockStruck,
+    DryRunMatched,
     Fact,
+    PersonActed,
     PersonConfirmed,
-    PersonDid,
     PersonFact,
     PersonProposed,
     PersonRequested,
-    RuleForesaw,
     SourceAccepted,
-    SourceDid,
+    SourceCompleted,
     SourceGone,
     SourceRefused,
-    SourceSaid,
+    SourceReported,
+    TimePassed,
 )
 from receiver.domain.item import Attempt, Item
 from receiver.domain.ledger import Applied, Decision, Ignored, decide
 from receiver.domain.people import Person
-from receiver.domain.routing import Route, knows_more, routes_for
+from receiver.domain.routing import Route, has_new_money_data, routes_for
 from receiver.store import accounts, actions, items, messages, outbox, reminders, twins
 from receiver.store.bulk_insert import BulkInsert
 from receiver.store.payloads import FreshLink, Reply, UndoOffer
@@ -49,9 +49,11 @@ def apply_facts(
     keys = [fact.key for fact in facts]
     items.lock(connection, keys)
     known, opening = items.find_by_keys(connection, keys), BulkInsert(connection)
-    heard = accounts.watermarks(connection) if any(isinstance(fact, SourceSaid | SourceGone) for fact in facts) else {}
+    heard = (
+        accounts.watermarks(connection) if any(isinstance(fact, SourceReported | SourceGone) for fact in facts) else {}
+    )
     without_twin = twins.keys_without_twin(
-        connection, [fact.snapshot for fact in facts if isinstance(fact, SourceSaid)]
+        connection, [fact.snapshot for fact in facts if isinstance(fact, SourceReported)]
     )
     decisions: list[Decision] = []
     for fact in facts:
@@ -92,7 +94,7 @@ def _is_unchanged(stored: Item, before: Item | None, decision: Applied) -> bool:
 def _with_twin(connection: Connection, fact: Fact, decision: Applied, without_twin: Collection[str]) -> Applied:
     """The decision with the item's twin, so that already the first message shows it."""
     item = decision.item
-    if decision.transition is None or not isinstance(fact, SourceSaid) or item.state == "resolved":
+    if decision.transition is None or not isinstance(fact, SourceReported) or item.state == "resolved":
         return decision
     twin = None if item.key in without_twin else twins.find_twin(connection, item.snapshot)
     return decision if twin == item.twin else replace(decision, item=replace(item, twin=twin))
@@ -101,7 +103,7 @@ def _with_twin(connection: Connection, fact: Fact, decision: Applied, without_tw
 def _open(opening: BulkInsert, fact: Fact, decision: Applied, now: datetime, routes: Sequence[Route]) -> None:
     """A new item has no messages and no deliveries yet, so nothing is read for it."""
     item = decision.item
-    quiet = {route.name for route in routes if route.holds(item.snapshot, now)}
+    quiet = {route.name for route in routes if route.must_wait(item.snapshot, now)}
     shows = [(destination, route, route in quiet) for destination, route in _destinations(item, {}, routes)]
     opening.add(item, _event(item, fact, decision, now), shows, now)
 
@@ -135,12 +137,12 @@ def _write(
 
 def _may_match_more_routes(before: Item | None, item: Item) -> bool:
     """Whether an amount or currency that a route asks for has become known."""
-    return before is not None and item.state != "resolved" and knows_more(item.snapshot, before.snapshot)
+    return before is not None and item.state != "resolved" and has_new_money_data(item.snapshot, before.snapshot)
 
 
 def _is_of_a_person(before: Item | None, fact: Fact) -> bool:
     """Whether the change is a person's action or the source's answer to one."""
-    is_action = isinstance(fact, PersonFact | SourceAccepted | SourceDid | SourceRefused)
+    is_action = isinstance(fact, PersonFact | SourceAccepted | SourceCompleted | SourceRefused)
     return is_action or (before is not None and before.attempt is not None)
 
 
@@ -153,7 +155,7 @@ def _queue_shows(
     )  # first: a delivery that ends meanwhile is then among the messages
     posted = {message.destination: message.route for message in messages.list_of_item(connection, item.id)}
     current = queued | posted
-    quiet = {route.name for route in routes if route.holds(item.snapshot, now)}
+    quiet = {route.name for route in routes if route.must_wait(item.snapshot, now)}
     for destination, route in _destinations(item, current, routes if is_alert else ()):
         is_new = destination not in current or destination.startswith("mail:")  # a mail cannot be updated
         outbox.enqueue_show(
@@ -192,8 +194,8 @@ def _close_attempt(connection: Connection, before: Item | None, item: Item, now:
 def _has_outcome(attempt: Attempt, item: Item) -> bool:
     """Whether the item now shows what the attempt asked for."""
     if item.state == "open":
-        return item.problem is None and (attempt.verb in REOPENING or attempt.verb == "update_plan")
-    return item.resolved_by == attempt.who and attempt.verb not in REOPENING
+        return item.problem is None and (attempt.verb in REOPENING_VERBS or attempt.verb == "update_plan")
+    return item.resolved_by == attempt.who and attempt.verb not in REOPENING_VERBS
 
 
 def _close_proposal(connection: Connection, before: Item | None, item: Item, fact: Fact, now: datetime) -> None:
@@ -201,10 +203,10 @@ def _close_proposal(connection: Connection, before: Item | None, item: Item, fac
     proposal = before.proposal if before else None
     if proposal is None or item.proposal is not None or isinstance(fact, PersonConfirmed):
         return
-    by = fact.person if isinstance(fact, PersonDid) else None
+    by = fact.person if isinstance(fact, PersonActed) else None
     action = actions.find(connection, proposal.action_id)
     actions.finish(connection, proposal.action_id, "failed", "withdrawn" if by else "changed at the source", now)
-    if action and action.answer_to and not (by and by.is_surely(proposal.person)):
+    if action and action.answer_to and not (by and by.is_same_as(proposal.person)):
         code = "proposal_withdrawn" if by else "proposal_void"
         reply = Reply(code, {"who": by.label} if by else {})
         outbox.enqueue(connection, item.id, action.answer_to, reply, now)
@@ -225,29 +227,29 @@ def _event(item: Item, fact: Fact, decision: Decision, now: datetime) -> items.H
         transition=decision.transition if isinstance(decision, Applied) else None,
         ignored=decision.reason if isinstance(decision, Ignored) else None,
         version=item.version,
-        who=fact.person.label if isinstance(fact, PersonFact | RuleForesaw) else None,
-        via=fact.via if isinstance(fact, PersonFact | RuleForesaw) else None,
+        who=fact.person.label if isinstance(fact, PersonFact | DryRunMatched) else None,
+        via=fact.via if isinstance(fact, PersonFact | DryRunMatched) else None,
         detail=_detail(fact, item),
     )
 
 
 def _detail(fact: Fact, item: Item) -> str | None:
     match fact:
-        case PersonDid(to=Person() as to):
+        case PersonActed(to=Person() as to):
             return f"{fact.verb} to {to.label}"
-        case PersonDid(until=datetime() as until):
+        case PersonActed(until=datetime() as until):
             return f"{fact.verb} until {until:%F %R} UTC"
-        case PersonRequested() | PersonDid() | PersonProposed():
+        case PersonRequested() | PersonActed() | PersonProposed():
             return fact.verb
         case PersonConfirmed():
             return "confirm"
-        case RuleForesaw():
+        case DryRunMatched():
             return f"dry run, would {fact.verb}: {fact.note}" if fact.note else f"dry run, would {fact.verb}"
-        case ClockStruck():
+        case TimePassed():
             return fact.what
         case SourceRefused():
             return fact.reason[:500]
-        case SourceSaid():
+        case SourceReported():
             return fact.snapshot.status or fact.snapshot.outcome
         case _:
             return item.outcome

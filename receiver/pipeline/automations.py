@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from receiver.context import Rules
 from receiver.domain.admin_alert import AdminAlert
-from receiver.domain.automation import WINDOW, Automation, is_over, is_untouched
-from receiver.domain.fact import Fact, RuleForesaw, SourceSaid
+from receiver.domain.automation import WINDOW, Automation, is_untouched, may_resume
+from receiver.domain.fact import DryRunMatched, Fact, SourceReported
 from receiver.domain.item import Item
 from receiver.domain.ledger import Applied, Decision
 from receiver.domain.notice import verbs_for
@@ -56,7 +56,7 @@ def _reported_items(
 ) -> Iterator[str]:
     """Ids of the items that a source has just reported as new or changed, or has confirmed after an event."""
     for fact, decision in zip(facts, decisions, strict=True):
-        is_sure = isinstance(fact, SourceSaid) and not fact.is_unconfirmed and now - fact.said_at <= FRESH_FOR
+        is_sure = isinstance(fact, SourceReported) and not fact.is_unconfirmed and now - fact.said_at <= FRESH_FOR
         is_news = fact.key in unconfirmed or getattr(decision, "transition", None) in {"opened", "changed"}
         if is_sure and is_news and isinstance(decision, Applied):
             yield decision.item.id
@@ -82,10 +82,10 @@ def _run_rules(connection: Connection, item_id: str, rules: Rules, now: datetime
 
 
 def _act(connection: Connection, rule: Automation, item: Item, rules: Rules, now: datetime) -> str:
-    click = rule.press(item, is_dry=rule.dry_run)
+    click = rule.click(item, is_dry=rule.dry_run)
     if rule.dry_run:
         actions.add(connection, click, DRY_RUN, None, now)
-        fact = RuleForesaw(item.key, rule.name, rule.verb, rule.person, click.via, click.note)
+        fact = DryRunMatched(item.key, rule.name, rule.verb, rule.person, click.via, click.note)
         apply_fact(connection, fact, now, rules.routes)
         return DRY_RUN
     if not _may_act(connection, rule, rules, now):
@@ -97,11 +97,11 @@ def _act(connection: Connection, rule: Automation, item: Item, rules: Rules, now
 def _may_act(connection: Connection, rule: Automation, rules: Rules, now: datetime) -> bool:
     """Whether the rule is below its limit an hour; the first action above it stops the rule and alerts the admins."""
     locks.acquire(connection, [f"automation {rule.name}"])  # replicas count one after the other
-    name = rule.alarm
+    name = rule.alert_name
     standing = alerts.list_active(connection).get(name)
-    if standing and not is_over(standing.since, now):
+    if standing and not may_resume(standing.since, now):
         return False
-    if actions.count_by_rule(connection, rule.identities, now - WINDOW) < rule.at_most:
+    if actions.count_by_rule(connection, rule.identity_prefix, now - WINDOW) < rule.at_most:
         return True
     if standing:
         alerts.end(connection, name)

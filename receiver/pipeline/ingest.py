@@ -22,7 +22,7 @@ from receiver.observability import log
 from receiver.pipeline.actions import Outcome, Refused, take_action
 from receiver.pipeline.apply import apply_facts
 from receiver.pipeline.automations import apply_with_automations
-from receiver.ports import ChangeHint, KeepsDetails, Upstream
+from receiver.ports import ChangeHint, ReadsDetails, Upstream
 from receiver.store import accounts, events, items
 from receiver.store.events import Arrival, ClaimedEvent
 
@@ -277,13 +277,13 @@ def _parse_click(adapters: Adapters, row: ClaimedEvent) -> Click | None:
 async def _with_person(adapters: Adapters, click: Click) -> Click:
     assert adapters.clicks is not None
     try:
-        known = replace(click, person=await adapters.clicks.who(click.person))
+        known = replace(click, person=await adapters.clicks.identify(click.person))
     except PermanentError:  # unknown to Slack: the action is refused, with a reply
         return replace(click, person=Person(name=click.person.label))
     if click.terms.to is None:
         return known
     try:
-        to = await adapters.clicks.who(click.terms.to)
+        to = await adapters.clicks.identify(click.terms.to)
     except PermanentError:
         to = Person(name=click.terms.to.label)
     return replace(known, terms=replace(click.terms, to=to))
@@ -323,7 +323,7 @@ async def _last_sync(
 
 
 def _key_of(upstream: Upstream, hint: ChangeHint) -> str | None:
-    return upstream.key_of(hint) if isinstance(upstream, KeepsDetails) else None
+    return upstream.key_of(hint) if isinstance(upstream, ReadsDetails) else None
 
 
 async def _hints_to_fetch(
@@ -336,7 +336,7 @@ async def _hints_to_fetch(
     """
     hints = {hint for _, hint in hint_of}
     is_late = any(row.attempts > events.SUSPECT_AFTER for row, _ in hint_of)
-    if not isinstance(upstream, KeepsDetails) or (len(hints) <= MANY_EVENTS and not is_late):
+    if not isinstance(upstream, ReadsDetails) or (len(hints) <= MANY_EVENTS and not is_late):
         return hints
     keys = {hint: key for hint in hints if (key := upstream.key_of(hint)) is not None}
     reported_at = await adapters.database.read(items.list_said_at, sorted(keys.values()))
@@ -345,7 +345,7 @@ async def _hints_to_fetch(
 
 async def recall(adapters: Adapters, upstream: Upstream) -> None:
     """Give a source that is read in parts what the store has of it, so that a restart does not read it again."""
-    if isinstance(upstream, KeepsDetails):
+    if isinstance(upstream, ReadsDetails):
         since = adapters.now() - REMEMBERED_FOR
         upstream.recall(
             *await adapters.database.read(items.list_complete_keys, upstream.source, upstream.account, since)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from receiver.context import Adapters
-from receiver.domain.action import DECIDED_BY_LINK
+from receiver.domain.action import LINK_VERBS
 from receiver.domain.item import Item
 from receiver.domain.notice import Link, Notice, verbs_for
 from receiver.domain.people import Person
@@ -62,7 +62,7 @@ async def notice_for_mail(
         notice = notice_of(adapters, item, route)
         return replace(notice, links=tuple(link for link in notice.links if link.what != "media"))
     occasion = token_id or ""
-    can_decide = bool(DECIDED_BY_LINK & set(verbs_for(item, adapters.now())))
+    can_decide = bool(LINK_VERBS & set(verbs_for(item, adapters.now())))
     if token_id is None and (can_decide or item.snapshot.media):
         token = decide_token(item, route, address, adapters.now())
         await adapters.database.write(actions.add_token_once, token)

@@ -9,7 +9,7 @@ from receiver.domain import conflict
 from receiver.domain.item import Item, Proposal, Snapshot
 from receiver.domain.notice import Reminder
 from receiver.domain.people import Person
-from receiver.domain.twin import Receivable, pairs, twin_of
+from receiver.domain.twin import Receivable, find_pairs, find_twin
 
 GETBILL_KINDS = ("agreement", "portal_dispute", "hardship", "payment_plan", "ai_dispute", "objection")
 DEBITURA_KINDS = (
@@ -47,7 +47,7 @@ def sample_item(name: str) -> Item:
             return replace(item, opened_at=now - timedelta(days=1), claimed_by=ANNA.label, claimer=ANNA)
         case _ if name == TWIN:
             own, other = _shared_receivable()
-            return replace(item, twin=twin_of([own], [other]))
+            return replace(item, twin=find_twin([own], [other]))
         case _:
             return item
 
@@ -63,8 +63,8 @@ def _snapshot_of(kind: str) -> Snapshot:
     if kind == "webhook_disabled":
         return _disabled_webhook()
     if kind == conflict.KIND:
-        (pair,) = pairs(_shared_receivable())
-        snapshot = conflict.snapshot(pair)
+        (pair,) = find_pairs(_shared_receivable())
+        snapshot = conflict.conflict_snapshot(pair)
         assert snapshot is not None, "the invented receivables disagree"
         return snapshot
     if kind == TWIN:

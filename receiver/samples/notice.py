@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from receiver.domain.action import DECIDED_BY_LINK
+from receiver.domain.action import LINK_VERBS
 from receiver.domain.item import Item
 from receiver.domain.notice import Link, Notice, verbs_for
 from receiver.domain.routing import Route
@@ -19,6 +19,6 @@ def sample_notice(item: Item, locale: str) -> Notice:
     )
     solution = (Link("solution", snapshot.solution_url),) if snapshot.solution_url else ()
     verbs = verbs_for(item)
-    decide = (Link("decide", "https://casebell.example.com/act/preview"),) if set(verbs) & DECIDED_BY_LINK else ()
+    decide = (Link("decide", "https://casebell.example.com/act/preview"),) if set(verbs) & LINK_VERBS else ()
     links = (*decide, *media, *solution, *twin_links(item))
     return replace(Notice(item, route, verbs, (), datetime.now(UTC)), links=links)

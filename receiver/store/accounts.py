@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
-from receiver.domain.ledger import CLOCKS_DIFFER_BY
+from receiver.domain.ledger import MAX_CLOCK_SKEW
 from receiver.store import upsert
 from receiver.store.schema import account_sync
 
@@ -71,7 +71,7 @@ def advance_watermark(
     is_next = or_(
         account_sync.c.open_items_as_of.is_(None),
         account_sync.c.open_items_as_of <= as_of,
-        account_sync.c.open_items_as_of > now + CLOCKS_DIFFER_BY,
+        account_sync.c.open_items_as_of > now + MAX_CLOCK_SKEW,
     )
     values = {"open_items_as_of": as_of, "open_items_missing": json.dumps(sorted(missing))}
     _save(connection, source, account, where=is_next, **values)

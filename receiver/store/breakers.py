@@ -6,7 +6,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, or_, select, update
 
-from receiver.domain.breaker import Breaker, after_failure, after_nothing, after_success, name_struck, names_over
+from receiver.domain.breaker import (
+    Breaker,
+    after_failure,
+    after_no_answer,
+    after_success,
+    breaker_of_failure,
+    breakers_for,
+)
 from receiver.errors import DeliveryError
 from receiver.store import upsert
 from receiver.store.schema import breaker
@@ -58,19 +65,19 @@ def record_outcome(
     chance: float,
 ) -> list[Breaker]:
     """Count the outcome of a delivery; the breakers that this opened or closed."""
-    names = names_over(destination, is_interactive=is_interactive)
-    struck = None if error is None else name_struck(destination, error, is_interactive=is_interactive)
+    names = breakers_for(destination, is_interactive=is_interactive)
+    struck = None if error is None else breaker_of_failure(destination, error, is_interactive=is_interactive)
     if struck is not None:
         connection.execute(
             upsert.insert(connection, breaker).values(name=struck, state="closed").on_conflict_do_nothing()
         )
-    is_answer = error is None or error.reach not in {"ours", "system"}
+    is_answer = error is None or error.scope not in {"internal", "system"}
     changed = []
     for before in _lock_rows(connection, names, struck):
         if error is not None and before.name == struck:
             after = after_failure(before, error, claim_id, now, chance)
         else:
-            after = after_success(before, claim_id) if is_answer else after_nothing(before, claim_id)
+            after = after_success(before, claim_id) if is_answer else after_no_answer(before, claim_id)
         if after != before:
             _save(connection, after)
         if (after.state, after.open_until) != (before.state, before.open_until):

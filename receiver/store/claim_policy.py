@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
 
-from receiver.domain.breaker import SLACK_POSTS, Breaker, place_of
+from receiver.domain.breaker import SLACK_POSTS, Breaker, failure_scope_of
 from receiver.domain.pace import Paces
 from receiver.errors import DeliveryError
 from receiver.store import breakers, groups, locks, outbox, upsert
@@ -102,8 +102,8 @@ def record_outcome(
     for one in changed:
         if one.state == "closed":
             outbox.make_due_now(connection, _passes(one.name), now)
-        elif error is not None and error.reach == "pace" and paces is not None and one.open_until is not None:
-            _drain_bucket(connection, place_of(destination), one.open_until, paces)
+        elif error is not None and error.scope == "pace" and paces is not None and one.open_until is not None:
+            _drain_bucket(connection, failure_scope_of(destination), one.open_until, paces)
     return changed
 
 
@@ -158,19 +158,19 @@ def _buckets(connection: Connection, now: datetime) -> dict[str, datetime]:
 
 def _room_in(paces: Paces, name: str, full_at: datetime | None, now: datetime) -> int:
     limit = paces.of(name)
-    return UNLIMITED if limit is None else limit.room(full_at, now)
+    return UNLIMITED if limit is None else limit.available(full_at, now)
 
 
 def _opens_at(paces: Paces, name: str, full_at: datetime) -> datetime:
     limit = paces.of(name)
-    return full_at if limit is None else limit.opens_at(full_at)
+    return full_at if limit is None else limit.next_at(full_at)
 
 
 def _drain_bucket(connection: Connection, place: str, until: datetime, paces: Paces) -> None:
     """Leave room for one delivery at the end of the pause."""
     limit = paces.of(place)
     if limit is not None:
-        _save_bucket(connection, place, limit.empty(until) - limit.interval)
+        _save_bucket(connection, place, limit.full_at_if_empty(until) - limit.interval)
 
 
 def _save_bucket(connection: Connection, place: str, full_at: datetime) -> None:
@@ -185,9 +185,9 @@ def _spend_tokens(
     spent: dict[str, int] = {}
     for delivery in claimed:
         if not delivery.is_interactive:
-            place = place_of(delivery.destination)
+            place = failure_scope_of(delivery.destination)
             spent[place] = spent.get(place, 0) + 1
     for place, count in spent.items():
         limit = paces.of(place)
         if limit is not None:
-            _save_bucket(connection, place, limit.take(full_at.get(place), now, count))
+            _save_bucket(connection, place, limit.full_at_after(full_at.get(place), now, count))

@@ -101,7 +101,7 @@ def unavailable(error: DBAPIError) -> RetryLaterError:
     """The error that callers get when the database is at fault."""
     reason = str(error.orig).partition("\n")[0]  # the other lines quote rows
     what = f"the database did not answer: {reason}"
-    return RetryLaterError("store_unavailable", what, after_s=STORE_RETRY_S, reach="ours")
+    return RetryLaterError("store_unavailable", what, after_s=STORE_RETRY_S, scope="internal")
 
 
 @contextmanager

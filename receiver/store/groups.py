@@ -78,19 +78,19 @@ def _assign(connection: Connection, destination: str, burst: Pace, rows: Sequenc
     name = f"burst {destination}"
     full_at = connection.execute(select(pace.c.full_at).where(pace.c.name == name)).scalar()
     full_at = (
-        min(full_at, burst.empty(now)) if full_at else None
+        min(full_at, burst.full_at_if_empty(now)) if full_at else None
     )  # also after a clock was set back, or `within` changed
-    group = _find_current(connection, destination, now, burst.empty(now))
+    group = _find_current(connection, destination, now, burst.full_at_if_empty(now))
     single: list[ResultRow] = []
     members: list[ResultRow] = []
     for row in rows:
         if row.shown is not None or decode(Show, row.payload).below:
             single.append(row)  # an update, or in a thread: it notifies nobody
             continue
-        if group is None and burst.room(full_at, now) < 1:
+        if group is None and burst.available(full_at, now) < 1:
             group = _begin(connection, destination, decode(Show, row.payload).route, now)
         (single if group is None else members).append(row)
-        full_at = min(burst.take(full_at, now, 1), burst.empty(now))
+        full_at = min(burst.full_at_after(full_at, now, 1), burst.full_at_if_empty(now))
     _update_rows(connection, [row.id for row in single], group_id=0)
     _move_ahead(connection, destination, [row.id for row in single if row.shown is None])
     if full_at is not None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, delete, exists, insert, select, update
 
-from receiver.domain.twin import Receivable, filled
+from receiver.domain.twin import Receivable, fill_from_older
 from receiver.store import locks
 from receiver.store.schema import receivable
 
@@ -129,7 +129,7 @@ def _stored_rows(connection: Connection, keys: Sequence[str]) -> dict[tuple[str,
 
 def _update(connection: Connection, row: _Row, said: Receivable, said_at: datetime) -> bool:
     """Write the receivable if it changed, or was missing; whether it changed."""
-    document = _json(filled(said, _adapter.validate_json(row.document)))
+    document = _json(fill_from_older(said, _adapter.validate_json(row.document)))
     is_changed = document != row.document
     if is_changed or row.missing_at is not None:
         values = {"document": document, "missing_at": None, "changed_at": said_at if is_changed else row.changed_at}

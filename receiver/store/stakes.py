@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Connection, case, select
 
 from receiver.domain.item import Item
-from receiver.domain.totals import Stake, Totals, add_stakes, stake_of
+from receiver.domain.totals import Stake, Totals, stake_of, sum_stakes
 from receiver.store import items
 from receiver.store.schema import EPOCH, item
 
@@ -19,7 +19,7 @@ _item = TypeAdapter(Item)
 
 def compute_totals(connection: Connection, now: datetime, *where: ColumnElement[bool]) -> Totals:
     """The totals of the unresolved items that match the conditions."""
-    return add_stakes(_stakes(connection, *where), now)
+    return sum_stakes(_stakes(connection, *where), now)
 
 
 class AllTotals:

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from receiver.domain import twin as domain_twin
 from receiver.domain.item import Snapshot
-from receiver.domain.twin import Receivable, Twin, reference_of, twin_of
+from receiver.domain.twin import Receivable, Twin, reference_of
 from receiver.store import items, receivables
 
 SEVERAL = "debt_count"  # the detail of a plan over several debts: its record has more references than the item
@@ -23,7 +24,7 @@ def find_twin(connection: Connection, said: Snapshot) -> Twin | None:
     own = receivables.list_by_key(connection, said.receivable_key)
     for one in own:
         others += _elsewhere(connection, said, one.reference) if one.reference != reference else []
-    twin = twin_of(own or [_as_said(said, reference)], others)
+    twin = domain_twin.find_twin(own or [_as_said(said, reference)], others)
     return None if twin is None else with_link(connection, twin, reference)
 
 

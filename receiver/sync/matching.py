@@ -15,10 +15,10 @@ from sqlalchemy import Connection
 
 from receiver.context import OUTBOX_WAKEUP, Adapters
 from receiver.domain import conflict
-from receiver.domain.fact import Fact, SourceGone, SourceSaid, TwinSaid
+from receiver.domain.fact import Fact, SourceGone, SourceReported, TwinChanged
 from receiver.domain.item import Item
 from receiver.domain.routing import Route
-from receiver.domain.twin import Pair, Receivable, pairs
+from receiver.domain.twin import Pair, Receivable, find_pairs
 from receiver.errors import DeliveryError
 from receiver.observability import log
 from receiver.pipeline.apply import apply_facts
@@ -49,12 +49,12 @@ async def match_receivables(adapters: Adapters, upstream: Upstream) -> None:
 
 async def _store_batch(adapters: Adapters, upstream: Upstream, batch: ReceivableBatch) -> None:
     account = (upstream.source, upstream.account)
-    for records in _split_by_key(batch.said):
+    for records in _split_by_key(batch.receivables):
         await adapters.database.write(_save, records, batch.said_at, adapters.now(), adapters.rules.routes)
     changed: list[str] = []
     if batch.gone or batch.listed is not None:
         changed = await adapters.database.write(_forget, account, batch, adapters.now(), adapters.rules.routes)
-    if batch.is_pass:
+    if batch.is_complete:
         changed += await adapters.database.write(_record_sync, account, batch.said_at)
     for references in _slices(sorted(set(changed))):
         await adapters.database.write(_compare, references, adapters.now(), adapters.rules.routes)
@@ -110,7 +110,7 @@ def _twin_changes(connection: Connection, references: Sequence[str]) -> Iterator
     for item in about.values():
         twin = twins.find_twin(connection, item.snapshot)
         if twin != item.twin:
-            yield TwinSaid(item.key, twin)
+            yield TwinChanged(item.key, twin)
 
 
 def _conflict_changes(connection: Connection, references: Sequence[str], now: datetime) -> Iterator[Fact]:
@@ -118,7 +118,7 @@ def _conflict_changes(connection: Connection, references: Sequence[str], now: da
     synced_at = accounts.receivables_syncs(connection)
     for reference in references:
         records = receivables.list_by_reference(connection, reference)
-        found = {conflict.key_of(pair): pair for pair in pairs(record.said for record in records)}
+        found = {conflict.key_of(pair): pair for pair in find_pairs(record.said for record in records)}
         changed_at: dict[str, datetime] = {}
         for record in sorted(records, key=lambda record: record.changed_at):
             changed_at[record.said.side] = record.changed_at
@@ -131,10 +131,10 @@ def _conflict_changes(connection: Connection, references: Sequence[str], now: da
 
 
 def _conflict_facts(connection: Connection, pair: Pair, is_open: bool, now: datetime) -> Iterator[Fact]:
-    snapshot = conflict.snapshot(pair)
+    snapshot = conflict.conflict_snapshot(pair)
     if snapshot is not None:
         sides = tuple(twins.with_link(connection, side, pair.one.reference) for side in snapshot.sides)
-        yield SourceSaid(replace(snapshot, sides=sides), now)
+        yield SourceReported(replace(snapshot, sides=sides), now)
     elif is_open:
         yield SourceGone(conflict.key_of(pair), now, outcome=conflict.AGREED)
 

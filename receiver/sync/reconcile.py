@@ -53,7 +53,7 @@ async def _pass(adapters: Adapters, upstream: Upstream, labels: tuple[str, str],
     await recall(adapters, upstream)
     found = await upstream.reconcile(known, is_full=is_full, versions=known if is_sequel else None)
     adapters.sync.last_full_sync.pop(labels, None)
-    await adapters.database.write(accounts.advance_watermark, *labels, found.said_at, found.unheard, adapters.now())
+    await adapters.database.write(accounts.advance_watermark, *labels, found.said_at, found.unread, adapters.now())
     # What changed here meanwhile may be by older words than the pass's: then the next one says everything again.
     is_calm = mark == await adapters.database.read(items.open_marker, *labels)
     counted, is_whole = await apply_in_chunks(adapters, found.facts)
@@ -93,7 +93,7 @@ async def reconcile_quietly(adapters: Adapters, upstream: Upstream, *, is_full: 
         await reconcile(adapters, upstream, is_full=is_full)
     except DeliveryError as error:
         labels = (upstream.source, upstream.account)
-        if error.reach == "ours":  # such as our own budget: nothing has failed
+        if error.scope == "internal":  # such as our own budget: nothing has failed
             log.info("reconcile.pass.put_off", source=labels[0], account=labels[1], reason=error.code)
         else:
             log.warning("reconcile.pass.failed", source=labels[0], account=labels[1], reason=error.code)

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from receiver.errors import DeliveryError, PermanentError, Reach, RetryLaterError, UncertainError
+from receiver.errors import DeliveryError, FailureScope, PermanentError, RetryLaterError, UncertainError
 from receiver.upstream.strict_json import read_json
 
 MIB = 1024 * 1024
@@ -183,8 +183,8 @@ class Http:
         message = one_line(self._message_of(data) or "") or f"{self._host} answered {status}"
         after_s = _retry_after_s(headers.get("retry-after"), self._retry_after_of(data))
         if status in _TEMPORARY:
-            reach: Reach = "pace" if status == httpx.codes.TOO_MANY_REQUESTS else "place"
-            return RetryLaterError(_TEMPORARY[status], message, after_s, reach=reach)
+            scope: FailureScope = "pace" if status == httpx.codes.TOO_MANY_REQUESTS else "destination"
+            return RetryLaterError(_TEMPORARY[status], message, after_s, scope=scope)
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             if is_read:
                 return RetryLaterError("server_error", message, after_s)

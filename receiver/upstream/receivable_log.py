@@ -27,7 +27,7 @@ class ReceivableLog:
         as_of: datetime,
         receivables: Iterable[Receivable],
         *,
-        is_pass: bool = False,
+        is_complete: bool = False,
         listed: frozenset[str] | None = None,
         gone: Collection[str] = (),
     ) -> None:
@@ -43,8 +43,8 @@ class ReceivableLog:
         changed = {row.key for row in rows if self._reported.get((row.key, row.reference)) != hash(row)}
         self._reported.update(((row.key, row.reference), hash(row)) for row in rows)
         new_rows = tuple(row for row in rows if row.key in changed)
-        if new_rows or is_pass or gone or listed is not None:
-            self._pending.append(ReceivableBatch(as_of, new_rows, is_pass, listed, frozenset(gone)))
+        if new_rows or is_complete or gone or listed is not None:
+            self._pending.append(ReceivableBatch(as_of, new_rows, is_complete, listed, frozenset(gone)))
 
     def drain(self) -> list[ReceivableBatch]:
         """Return and remove all batches, oldest first; single records of the same time share one batch."""
@@ -57,10 +57,10 @@ def _merge_batches(batches: Iterable[ReceivableBatch]) -> Iterator[ReceivableBat
         rows: dict[str, list[Receivable]] = {}
         other_batches: list[ReceivableBatch] = []
         for batch in group:
-            if batch.is_pass or batch.gone or batch.listed is not None:
+            if batch.is_complete or batch.gone or batch.listed is not None:
                 other_batches.append(batch)
                 continue
-            for key, same_key in groupby(batch.said, key=lambda row: row.key):
+            for key, same_key in groupby(batch.receivables, key=lambda row: row.key):
                 rows[key] = list(same_key)
         if rows:
             yield ReceivableBatch(as_of, tuple(chain.from_iterable(rows.values())))

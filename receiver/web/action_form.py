@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from receiver.domain import plan
-from receiver.domain.action import MAX_NOTE, MAX_REPLY, NEEDS_WORDS, ActionInput, PlanWish, utf16_units
+from receiver.domain.action import MAX_NOTE, MAX_REPLY, REQUIRED_TEXTS, ActionInput, PlanInput, utf16_units
 from receiver.domain.business_time import Calendar
 from receiver.domain.item import Snapshot
 from receiver.domain.people import Person
@@ -108,7 +108,7 @@ class Form:
             return None, None
         name = "text" if self.verb == "reply" else "note"
         content = self.text if name == "text" else self.note
-        if not content and NEEDS_WORDS.get(self.verb) == name:
+        if not content and REQUIRED_TEXTS.get(self.verb) == name:
             raise InvalidFormError("needs_words")
         if utf16_units(content) > MAX_LENGTHS[name]:
             raise InvalidFormError("too_long", most=str(MAX_LENGTHS[name]))
@@ -127,8 +127,9 @@ class Form:
                     raise InvalidFormError("nobody")
                 return ActionInput(to=Person(email=self.to.lower()))
             case "update_plan":
-                plan_wish = PlanWish(self.months, self.starts_on, self.first_payment)
-                faults = plan.faults(plan_wish, snapshot.amount, plan.current(snapshot), calendar.today(now))
+                plan_wish = PlanInput(self.months, self.starts_on, self.first_payment)
+                current = plan.current_plan(snapshot)
+                faults = plan.find_faults(plan_wish, snapshot.amount, current, calendar.local_date(now))
                 if faults:
                     raise InvalidFormError(faults[0].code, **dict(faults[0].values))
                 return ActionInput(plan=plan_wish)

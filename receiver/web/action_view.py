@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from receiver.domain import plan
-from receiver.domain.action import DECIDING
+from receiver.domain.action import DECIDING_VERBS
 from receiver.domain.refusal import N_
 from receiver.domain.snooze import CHOICES, snooze_until
 from receiver.web.action_form import LINK_VERBS, MAX_LENGTHS
@@ -71,7 +71,7 @@ def item_context(visit: Visit, now: datetime) -> dict[str, Any]:
         "story": visit.language.translator.story(notice),
         "tone": item.snapshot.urgency if item.state == "open" else item.state,
         "source": item.snapshot.source.capitalize(),
-        "is_decided_at_source": item.state == "open" and not set(notice.verbs) & {*DECIDING, "confirm"},
+        "is_decided_at_source": item.state == "open" and not set(notice.verbs) & {*DECIDING_VERBS, "confirm"},
         "is_proposal": item.kind in PROPOSAL_KINDS,
         "address": target.address,
         "has_changed": item.version != target.version_when_sent,
@@ -83,7 +83,7 @@ def item_context(visit: Visit, now: datetime) -> dict[str, Any]:
         "solution": next((link.url for link in notice.links if _is_solution(link.what, link.url)), None),
         "max_lengths": MAX_LENGTHS,
         "snooze_options": _snooze_options(visit, now),
-        "plan": plan.as_typed(plan.current(item.snapshot)),
+        "plan": plan.as_input(plan.current_plan(item.snapshot)),
         **visit.context,
     }
 

@@ -59,7 +59,7 @@ async def _run(adapters: Adapters, command: Any) -> dict[str, Any]:
         case {"do": "ping", "word": str(word)}:
             return {"pong": word}
         case {"do": "purge"}:
-            erased, is_all = await purge(adapters, longest_s=MAX_PURGE_S)
+            erased, is_all = await purge(adapters, max_duration_s=MAX_PURGE_S)
             return {"erased": erased, "is_all": is_all}
         case {"do": "reconcile", "account": account, "full": bool(full)}:
             return dict(await reconcile_each(adapters, account, is_full=full))

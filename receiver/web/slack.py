@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from receiver.context import Adapters
 from receiver.errors import CasebellError
 from receiver.pipeline.ingest import accept
-from receiver.ports import Received, Surfaces
+from receiver.ports import InteractionResponse, Surfaces
 from receiver.store.events import Arrival
 from receiver.web.request_body import read_body
 from receiver.web.webhooks import error_response, headers_of
@@ -28,7 +28,7 @@ async def interact(request: Request) -> Response:
         body = await read_body(request)
         now = adapters.now()
         identity = adapters.clicks.verify(body, headers_of(request), now)
-        received = adapters.clicks.receive(body)
+        received = adapters.clicks.respond(body)
         if received.is_click:
             await accept(adapters, Arrival("slack", "", identity, {}, body, now))
     except CasebellError as error:
@@ -38,15 +38,15 @@ async def interact(request: Request) -> Response:
 
 async def command(request: Request) -> Response:
     """``POST /slack/commands``."""
-    return await _handle(request, lambda surfaces, body: surfaces.command(body))
+    return await _handle(request, lambda surfaces, body: surfaces.respond_to_command(body))
 
 
 async def event(request: Request) -> Response:
     """``POST /slack/events``."""
-    return await _handle(request, lambda surfaces, body: surfaces.event(body))
+    return await _handle(request, lambda surfaces, body: surfaces.respond_to_event(body))
 
 
-async def _handle(request: Request, receive: Callable[[Surfaces, bytes], Received]) -> Response:
+async def _handle(request: Request, receive: Callable[[Surfaces, bytes], InteractionResponse]) -> Response:
     adapters: Adapters = request.app.state.adapters
     if adapters.surfaces is None:
         return _not_configured()
@@ -58,7 +58,7 @@ async def _handle(request: Request, receive: Callable[[Surfaces, bytes], Receive
     return _answer(receive(adapters.surfaces, body))
 
 
-def _answer(received: Received) -> Response:
+def _answer(received: InteractionResponse) -> Response:
     task = BackgroundTask(received.after) if received.after else None
     if received.answer is not None:
         return JSONResponse(received.answer, background=task)

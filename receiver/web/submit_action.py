@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from receiver.context import Adapters
 from receiver.domain.action import MAX_NOTE, MAX_REPLY, Click
 from receiver.domain.item import Item
-from receiver.domain.plan import MOST_MONTHS, digits_of
+from receiver.domain.plan import MAX_MONTHS, payment_digits
 from receiver.domain.refusal import SENTENCES, why_stale
 from receiver.pipeline.ingest import accept, click_arrival
 from receiver.store import actions, events, items
@@ -46,8 +46,8 @@ def _refusal_values(reason: str, item: Item | None, click: Click) -> dict[str, s
         who = click.terms.to.label if click.terms.to else None
     elif item and item.proposal:
         who = item.proposal.person.label
-    most = MOST_MONTHS if reason == "plan_months" else MAX_REPLY if click.verb == "reply" else MAX_NOTE
-    digits = digits_of(item.snapshot.amount) if item else ""
+    most = MAX_MONTHS if reason == "plan_months" else MAX_REPLY if click.verb == "reply" else MAX_NOTE
+    digits = payment_digits(item.snapshot.amount) if item else ""
     return {"who": who or "", "most": str(most), "digits": str(digits), "verb": "", "outcome": ""}
 
 

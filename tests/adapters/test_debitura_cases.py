@@ -8,7 +8,7 @@ import pytest
 from starlette.responses import HTMLResponse, Response
 
 from casebell_sandbox.debitura import DebituraStand
-from receiver.domain.fact import Fact, SourceSaid
+from receiver.domain.fact import Fact, SourceReported
 from receiver.domain.item import Snapshot
 from receiver.ports import ChangeHint
 from tests.adapters.debitura_world import Clock, World, calls, in_turn, key, page, payload, scripted, tasks, uuid, world
@@ -50,7 +50,7 @@ async def debitura(stand: DebituraStand, clock: Clock) -> AsyncIterator[World]:
 
 
 def by_key(facts: list[Fact]) -> dict[str, Snapshot]:
-    return {fact.key: fact.snapshot for fact in facts if isinstance(fact, SourceSaid)}
+    return {fact.key: fact.snapshot for fact in facts if isinstance(fact, SourceReported)}
 
 
 async def test_a_case_is_read_once_and_again_when_a_task_of_it_changes(

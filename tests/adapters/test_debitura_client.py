@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from casebell_sandbox.debitura import DebituraStand
 from casebell_sandbox.debitura_cases import LATER_TYPES, TYPES
-from receiver.domain.fact import Fact, SourceGone, SourceSaid
+from receiver.domain.fact import Fact, SourceGone, SourceReported
 from receiver.domain.item import Medium, Snapshot
 from receiver.domain.people import People
 from receiver.errors import PermanentError, RetryLaterError
@@ -48,7 +48,7 @@ async def debitura(stand: DebituraStand, clock: Clock) -> AsyncIterator[World]:
 
 
 def by_key(facts: list[Fact]) -> dict[str, Snapshot]:
-    return {fact.key: fact.snapshot for fact in facts if isinstance(fact, SourceSaid)}
+    return {fact.key: fact.snapshot for fact in facts if isinstance(fact, SourceReported)}
 
 
 def outcomes_of(facts: list[Fact]) -> list[tuple[str, bool, str]]:
@@ -85,7 +85,7 @@ async def test_many_pages_are_one_pass_said_when_it_began(debitura: World, stand
 
     assert set(by_key(facts)) == expected
     assert calls(stand, "/tasks") == 3
-    assert {fact.said_at for fact in facts if isinstance(fact, SourceSaid)} == {clock()}
+    assert {fact.said_at for fact in facts if isinstance(fact, SourceReported)} == {clock()}
 
 
 async def test_a_task_listed_as_solved_is_gone_for_certain(debitura: World, stand: DebituraStand) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from casebell_sandbox.debitura import DebituraStand
 from casebell_sandbox.debitura_api import refusal
-from receiver.domain.fact import Fact, SourceSaid
+from receiver.domain.fact import Fact, SourceReported
 from receiver.domain.item import Snapshot
 from tests.adapters.debitura_world import Clock, World, calls, world
 
@@ -30,7 +30,7 @@ async def debitura(stand: DebituraStand) -> AsyncIterator[World]:
 
 
 def snapshots_of(facts: list[Fact]) -> list[Snapshot]:
-    return [fact.snapshot for fact in facts if isinstance(fact, SourceSaid)]
+    return [fact.snapshot for fact in facts if isinstance(fact, SourceReported)]
 
 
 async def fetch_snapshots(debitura: World) -> list[Snapshot]:

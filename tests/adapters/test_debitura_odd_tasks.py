@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from tests.adapters.debitura_world import in_turn, page, scripted, tasks, world
 
 pytestmark = pytest.mark.anyio
@@ -33,4 +33,4 @@ async def test_a_task_is_told_of_whatever_its_fields_hold(odd: Any) -> None:
         facts = list((await made.client().reconcile((), is_full=False)).facts)
 
     assert len(facts) == len(FIELDS)
-    assert all(isinstance(fact, SourceSaid) for fact in facts)
+    assert all(isinstance(fact, SourceReported) for fact in facts)

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from receiver.domain.fact import SourceAccepted, SourceGone, SourceSaid
+from receiver.domain.fact import SourceAccepted, SourceGone, SourceReported
 from receiver.domain.people import People, Person
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError, UncertainError
 from receiver.upstream.debitura.api import Api
@@ -113,12 +113,12 @@ async def test_everything_we_ask_is_asked_as_the_specification_wants_it(debitura
     rows = await client.health()
     await debitura.close()
 
-    said = [fact.snapshot for fact in facts if isinstance(fact, SourceSaid)]
+    said = [fact.snapshot for fact in facts if isinstance(fact, SourceReported)]
     assert [(shown.kind, shown.verbs) for shown in said] == [("ReplyToChat", ("reply",)), ("AssignBankAccount", ())]
     assert said[0].question == "The debtor says it was credited.\nCan you confirm?\n\nAnd send the credit note?"
     assert [fact.key for fact in facts if isinstance(fact, SourceGone)] == [other]
     assert sent == [SourceAccepted(key(task), 1)]
-    assert {one.reference for book in books for one in book.said} == {"INV-2024-001"}
+    assert {one.reference for book in books for one in book.receivables} == {"INV-2024-001"}
     assert all(row.is_well for row in rows)
     assert network.objections == []
     assert {(method, path) for method, path, status in network.answered if status == 200} == {

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from casebell_sandbox.debitura import DebituraStand
-from receiver.domain.fact import SourceGone, SourceSaid
+from receiver.domain.fact import SourceGone, SourceReported
 from receiver.domain.twin import Receivable
 from receiver.errors import DeliveryError
 from receiver.ports import ChangeHint, ReceivableBatch
@@ -34,7 +34,7 @@ async def debitura(stand: DebituraStand, clock: Clock) -> AsyncIterator[World]:
 
 
 def receivables_of(batches: Iterable[ReceivableBatch]) -> dict[str, Receivable]:
-    return {one.reference: one for batch in batches for one in batch.said}
+    return {one.reference: one for batch in batches for one in batch.receivables}
 
 
 def listing(*numbers: int, **pages: Any) -> dict[str, Any]:
@@ -48,7 +48,7 @@ async def test_a_case_nobody_waits_for_is_known(debitura: World, stand: Debitura
     (batch,) = await debitura.client(case_url="https://d.example/{id}").list_receivables()
 
     one = receivables_of([batch])[case["creditorReference"]]
-    assert batch.is_pass
+    assert batch.is_complete
     assert batch.listed == frozenset({one.key})
     assert (one.name, one.stage, one.partner) == (case["reference"], "Active", "Inkasso Nord AB")
     assert one.url == f"https://d.example/{case['id']}"
@@ -100,7 +100,7 @@ async def test_an_event_about_a_case_has_it_read_at_once_and_the_list_at_the_nex
     (again,) = await client.list_receivables()
 
     assert told[case["creditorReference"]].standing == ("paid",)
-    assert again.is_pass
+    assert again.is_complete
 
 
 async def test_what_has_not_changed_is_not_told_again_until_the_next_day(
@@ -114,7 +114,7 @@ async def test_what_has_not_changed_is_not_told_again_until_the_next_day(
     clock.move(days=1)
     tomorrow = receivables_of(await client.list_receivables())
 
-    assert (len(first), batch.said, batch.is_pass) == (1, (), True)
+    assert (len(first), batch.receivables, batch.is_complete) == (1, (), True)
     assert list(tomorrow) == [case["creditorReference"]]
 
 
@@ -123,7 +123,7 @@ async def test_a_list_that_does_not_add_up_is_no_pass_and_forgets_nobody() -> No
         (batch,) = await made.client().list_receivables()
 
     assert sorted(receivables_of([batch])) == ["INV-1", "INV-2"]
-    assert (batch.is_pass, batch.listed) == (False, None)
+    assert (batch.is_complete, batch.listed) == (False, None)
 
 
 async def test_an_account_that_lists_no_cases_has_no_twins_and_is_not_asked_again_and_again(clock: Clock) -> None:
@@ -168,7 +168,7 @@ async def test_a_webhook_that_was_switched_off_is_told_until_it_is_on_again(
     clock.move(minutes=10)
     (on,) = list((await client.reconcile([key], is_full=False)).facts)
 
-    assert isinstance(off, SourceSaid)
+    assert isinstance(off, SourceReported)
     assert (off.key, off.snapshot.kind) == (key, "webhook_disabled")
     assert [detail.text for detail in off.snapshot.details] == [HERE, "Endpoint returned 410 Gone"]
     assert unasked == []

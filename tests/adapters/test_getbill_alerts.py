@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from casebell_sandbox.getbill import GetbillStand
-from receiver.domain.fact import Fact, SourceGone, SourceSaid
+from receiver.domain.fact import Fact, SourceGone, SourceReported
 from receiver.ports import ChangeHint
 from receiver.upstream.getbill.client import Getbill
 from tests.factories import NOW
@@ -48,7 +48,7 @@ def due_hardship(stand: GetbillStand) -> tuple[dict[str, Any], str]:
 
 
 def kinds(facts: list[Fact]) -> dict[str, str]:
-    return {fact.key: fact.snapshot.kind for fact in facts if isinstance(fact, SourceSaid)}
+    return {fact.key: fact.snapshot.kind for fact in facts if isinstance(fact, SourceReported)}
 
 
 def outcomes_of(facts: list[Fact]) -> dict[str, str]:
@@ -194,10 +194,10 @@ async def test_how_debts_stand_comes_with_every_list_and_costs_no_read(getbill: 
 
     books = await getbill.list_receivables()
 
-    (one,) = [one for book in books for one in book.said]
+    (one,) = [one for book in books for one in book.receivables]
     assert (one.reference, one.standing, one.stage) == (todo["debt"]["reference"], ("disputed", "owed"), "on_hold")
     assert one.debtor == stand.debts[todo["debt"]["id"]]["debtor_company"]
-    assert [book.listed for book in books if book.is_pass] == [frozenset({key(todo)})]
+    assert [book.listed for book in books if book.is_complete] == [frozenset({key(todo)})]
     assert len(requested_paths(stand)) == reads
 
 
@@ -208,4 +208,4 @@ async def test_a_decided_dispute_still_says_how_its_debt_stands(getbill: Getbill
 
     assert list((await getbill.reconcile([], is_full=False)).facts) == []
 
-    assert [one.standing for book in await getbill.list_receivables() for one in book.said] == [("paid",)]
+    assert [one.standing for book in await getbill.list_receivables() for one in book.receivables] == [("paid",)]

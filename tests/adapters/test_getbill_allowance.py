@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from casebell_sandbox.getbill import GetbillStand
 from receiver.domain.action import Plan
-from receiver.domain.fact import SourceDid, SourceSaid
+from receiver.domain.fact import SourceCompleted, SourceReported
 from receiver.domain.money import Money
 from receiver.errors import PermanentError, RetryLaterError
 from receiver.ports import ChangeHint
@@ -120,8 +120,8 @@ async def test_a_plan_can_be_changed_with_the_last_reads(stand: GetbillStand, wa
 
     done = await getbill.execute(command_for(todo, "update_plan", plan=plan))
 
-    assert by_key([fact for fact in done if isinstance(fact, SourceSaid)])[key(todo)].installments
-    assert SourceDid(key(todo), 7) in done
+    assert by_key([fact for fact in done if isinstance(fact, SourceReported)])[key(todo)].installments
+    assert SourceCompleted(key(todo), 7) in done
 
 
 async def test_a_new_hardship_waits_for_allowance_rather_than_ring_for_one_already_decided(

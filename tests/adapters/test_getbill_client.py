@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from casebell_sandbox.getbill import GetbillStand
-from receiver.domain.fact import SourceGone, SourceSaid
+from receiver.domain.fact import SourceGone, SourceReported
 from receiver.domain.money import Money
 from receiver.errors import RetryLaterError
 from receiver.ports import ChangeHint, Upstream
@@ -74,7 +74,7 @@ async def test_what_is_said_counts_from_when_the_pass_began(stand: GetbillStand,
 
     facts = list((await client_of(stand.app, watch, observe=slow_clock).reconcile([], is_full=False)).facts)
 
-    assert [fact.said_at for fact in facts if isinstance(fact, SourceSaid)] == [NOW]
+    assert [fact.said_at for fact in facts if isinstance(fact, SourceReported)] == [NOW]
     assert watch.at > NOW
 
 
@@ -285,7 +285,7 @@ async def test_an_answer_without_a_list_is_not_an_empty_list(watch: Watch, answe
 async def test_a_webhook_s_way_from_bytes_to_the_todo(getbill: Getbill, stand: GetbillStand, watch: Watch) -> None:
     todo = stand.add("portal_dispute")
     body = stand.event(todo)
-    headers = {name.lower(): value for name, value in stand.signed(body).items()}
+    headers = {name.lower(): value for name, value in stand.sign(body).items()}
 
     make_verify([stand.secret])(body, headers, watch())
     hint = getbill.read(body)

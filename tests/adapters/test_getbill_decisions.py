@@ -15,7 +15,7 @@ from starlette.routing import Route
 from casebell_sandbox.getbill import GetbillStand
 from casebell_sandbox.getbill_todos import DEBT_STATUS_IDS
 from receiver.domain.action import Plan
-from receiver.domain.fact import SourceAccepted, SourceDid, SourceGone, SourceRefused
+from receiver.domain.fact import SourceAccepted, SourceCompleted, SourceGone, SourceRefused
 from receiver.domain.item import Medium
 from receiver.domain.people import Person
 from receiver.errors import PermanentError, UncertainError
@@ -74,7 +74,7 @@ async def test_another_plan_is_written_to_the_debt_and_read_back(getbill: Getbil
     details = {detail.name: detail for detail in by_key(told)[key(todo)].details}
     assert (todo["plan_months"], todo["plan_start_date"], todo["first_payment_amount"]) == (5, "2026-05-04", 300.5)
     assert (details["plan_months"].number, details["plan_start_date"].day) == (5, date(2026, 5, 4))
-    assert done == SourceDid(key(todo), 7)
+    assert done == SourceCompleted(key(todo), 7)
 
 
 async def test_a_changed_plan_gives_the_debt_the_configured_status(stand: GetbillStand, watch: Watch) -> None:
@@ -133,7 +133,7 @@ async def test_a_decision_is_taken_back(getbill: Getbill, stand: GetbillStand, v
     *told, done = await getbill.execute(command_for(todo, verb))
 
     assert by_key(told)[key(todo)].is_open
-    assert done == SourceDid(key(todo), 7)
+    assert done == SourceCompleted(key(todo), 7)
 
 
 async def test_somebody_faster_at_getbill_is_not_overwritten(getbill: Getbill, stand: GetbillStand) -> None:

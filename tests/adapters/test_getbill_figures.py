@@ -4,7 +4,7 @@ import pytest
 
 from casebell_sandbox.getbill import GetbillStand
 from receiver.domain.digest import SourceFigures
-from receiver.ports import KeepsFigures
+from receiver.ports import HasStatistics
 from receiver.upstream.getbill.budget import READ
 from tests.getbill_side import Watch, client_of, failure, requested_paths
 
@@ -19,7 +19,7 @@ async def test_its_own_count_is_told_as_it_is() -> None:
 
     told = await getbill.figures()
 
-    assert isinstance(getbill, KeepsFigures)
+    assert isinstance(getbill, HasStatistics)
     assert told == SourceFigures(
         "getbill", "main", (("debtor_requests", 1), ("ai_detections", 1), ("agreements", 0), ("agreements_overdue", 0))
     )

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from casebell_sandbox.getbill import GetbillStand
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.errors import RetryLaterError
 from receiver.ports import ChangeHint
 from receiver.upstream.getbill.client import Getbill
@@ -52,8 +52,8 @@ async def test_a_list_that_grows_while_it_is_read_is_whole_after_one_reading(eac
 
 async def test_a_list_that_grows_at_its_end_is_whole_after_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     watch, stand = Watch(), GetbillStand(clock=Watch())
-    newest_first = stand._since
-    monkeypatch.setattr(stand, "_since", lambda request: newest_first(request)[::-1])
+    newest_first = stand._todos_of_period
+    monkeypatch.setattr(stand, "_todos_of_period", lambda request: newest_first(request)[::-1])
     todos = [stand.add("agreement") for _ in range(450)]
 
     found = {fact.key for fact in await reconcile_all(client_of(moving(stand, lambda: stand.add("agreement")), watch))}
@@ -146,7 +146,9 @@ async def test_a_restart_reads_nothing_but_pages_of_todos_that_are_known_and_unc
     assert set(requested_paths(stand)) == {"/external-api/v1/todos"}
     assert len(requested_paths(stand)) == 7
     assert {fact.key for fact in facts} == set(open_keys)
-    assert all(isinstance(fact, SourceSaid) and fact.snapshot.is_partial and fact.snapshot.is_open for fact in facts)
+    assert all(
+        isinstance(fact, SourceReported) and fact.snapshot.is_partial and fact.snapshot.is_open for fact in facts
+    )
 
 
 async def test_currencies_are_read_before_everything_else_that_is_missing() -> None:

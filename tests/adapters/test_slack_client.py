@@ -145,18 +145,18 @@ def test_every_code_the_contract_names_has_a_class(code: str, expected: type[Del
 
 
 @pytest.mark.parametrize(
-    ("code", "reach"),
+    ("code", "scope"),
     [
         ("invalid_auth", "system"),
         ("ratelimited", "pace"),
-        ("internal_error", "place"),
-        ("is_archived", "place"),
+        ("internal_error", "destination"),
+        ("is_archived", "destination"),
         ("message_not_found", "item"),
         ("a_code_of_tomorrow", "item"),
     ],
 )
-def test_a_code_says_who_else_will_hear_it(code: str, reach: str) -> None:
-    assert error_for("chat.postMessage", code, None).reach == reach
+def test_a_code_says_who_else_will_hear_it(code: str, scope: str) -> None:
+    assert error_for("chat.postMessage", code, None).scope == scope
 
 
 def test_every_fault_of_the_workspace_names_its_cure() -> None:

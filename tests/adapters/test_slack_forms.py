@@ -48,7 +48,7 @@ async def open_form(wire: Wire, notice: Notice | None, body: bytes, *, is_slow: 
         return notice
 
     async with client_of(wire) as client:
-        after = clicks_of(client, notice_for).receive(body).after
+        after = clicks_of(client, notice_for).respond(body).after
         assert after is not None
         await after()
 

@@ -22,7 +22,7 @@ def user(**changes: Any) -> bytes:
 
 async def test_a_person_is_known_by_the_address_slack_vouches_for() -> None:
     async with slack(user()) as wire, client_of(wire) as client:
-        person = await SlackPeople(client, ["T1"], lambda: NOW).who(Person(name="boss", slack_id="U1"))
+        person = await SlackPeople(client, ["T1"], lambda: NOW).identify(Person(name="boss", slack_id="U1"))
 
         assert person == Person("ana@creditor.example", "Ana Silva", "U1")
 
@@ -45,7 +45,7 @@ async def test_a_person_is_known_by_the_address_slack_vouches_for() -> None:
 )
 async def test_guests_bots_strangers_and_the_deleted_have_no_identity_anybody_could_name(answer: bytes) -> None:
     async with slack(answer) as wire, client_of(wire) as client:
-        person = await SlackPeople(client, ["T1"], lambda: NOW).who(Person(name="ana", slack_id="U1"))
+        person = await SlackPeople(client, ["T1"], lambda: NOW).identify(Person(name="ana", slack_id="U1"))
 
         assert (person.email, person.slack_id) == (None, None)
         assert person.label in {"Ana Silva", "ana"}
@@ -53,14 +53,14 @@ async def test_guests_bots_strangers_and_the_deleted_have_no_identity_anybody_co
 
 async def test_an_address_nobody_confirmed_does_not_count() -> None:
     async with slack(user(is_email_confirmed=False)) as wire, client_of(wire) as client:
-        person = await SlackPeople(client, [], lambda: NOW).who(Person(slack_id="U1"))
+        person = await SlackPeople(client, [], lambda: NOW).identify(Person(slack_id="U1"))
 
         assert person == Person(None, "Ana Silva", "U1")
 
 
 async def test_a_member_of_one_of_an_organisations_workspaces_is_ours() -> None:
     async with slack(user(team_id="T9", enterprise_user={"teams": ["T1"]})) as wire, client_of(wire) as client:
-        person = await SlackPeople(client, ["T1"], lambda: NOW).who(Person(slack_id="U1"))
+        person = await SlackPeople(client, ["T1"], lambda: NOW).identify(Person(slack_id="U1"))
 
         assert person.slack_id == "U1"
 
@@ -70,9 +70,9 @@ async def test_a_person_is_asked_for_again_after_ten_minutes_and_dismissal_then_
     async with slack(user(), user(deleted=True)) as wire, client_of(wire) as client:
         people = SlackPeople(client, [], lambda: clock[0])
 
-        first = [await people.who(Person(slack_id="U1")) for _ in range(3)]
+        first = [await people.identify(Person(slack_id="U1")) for _ in range(3)]
         clock[0] += timedelta(minutes=11)
-        later = await people.who(Person(slack_id="U1"))
+        later = await people.identify(Person(slack_id="U1"))
 
         assert {person.email for person in first} == {"ana@creditor.example"}
         assert later.email is None
@@ -84,6 +84,6 @@ async def test_when_slack_does_not_answer_nobody_is_guessed() -> None:
         people = SlackPeople(client, [], lambda: NOW)
 
         with pytest.raises(RetryLaterError):
-            await people.who(Person(slack_id="U1"))
+            await people.identify(Person(slack_id="U1"))
 
-        assert (await people.who(Person(slack_id="U1"))).email == "ana@creditor.example"
+        assert (await people.identify(Person(slack_id="U1"))).email == "ana@creditor.example"

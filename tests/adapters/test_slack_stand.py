@@ -49,7 +49,7 @@ class Adapters:
             identity = self.clicks.verify(body, request.headers, datetime.now(UTC))
         except RejectedError:
             return Response(status_code=401)
-        received = self.clicks.receive(body)
+        received = self.clicks.respond(body)
         if received.is_click:
             self.identities.append(identity)
             click = self.clicks.read(body)
@@ -113,7 +113,7 @@ def shown(view: dict[str, Any]) -> str:
 async def test_a_dispute_is_posted_pressed_and_redrawn_without_buttons(adapters: Adapters) -> None:
     ts = await adapters.show(make_notice(links=(ITEM_PAGE,)))
 
-    answer = await adapters.stand.press(CHANNEL, ts, "validate")
+    answer = await adapters.stand.click(CHANNEL, ts, "validate")
     resolved = make_item(
         make_snapshot(is_open=False), state="resolved", version=3, resolved_at=NOW, outcome="validated"
     )
@@ -132,9 +132,9 @@ async def test_a_dispute_is_posted_pressed_and_redrawn_without_buttons(adapters:
 async def test_the_same_press_sent_again_has_the_same_identity_and_another_press_has_not(adapters: Adapters) -> None:
     ts = await adapters.show(make_notice())
 
-    await adapters.stand.press(CHANNEL, ts, "validate")
+    await adapters.stand.click(CHANNEL, ts, "validate")
     await adapters.stand.resend_last()
-    await adapters.stand.press(CHANNEL, ts, "validate", user="U0BEN")
+    await adapters.stand.click(CHANNEL, ts, "validate", user="U0BEN")
 
     first, again, other = adapters.identities
     assert first == again != other
@@ -143,7 +143,7 @@ async def test_the_same_press_sent_again_has_the_same_identity_and_another_press
 async def test_a_rejection_asks_for_a_note_insists_on_it_and_brings_it_along(adapters: Adapters) -> None:
     ts = await adapters.show(make_notice())
 
-    await adapters.stand.press(CHANNEL, ts, "reject")
+    await adapters.stand.click(CHANNEL, ts, "reject")
     view = adapters.stand.views["U0ANNA"]
     await adapters.stand.submit(view["id"], {"words": "   "})
     complaint = adapters.stand.view_errors["U0ANNA"]
@@ -161,8 +161,8 @@ async def test_a_verb_in_the_menu_is_a_press_like_any_other(adapters: Adapters) 
     links = (Link("solution", "https://app.getbill.example/todo/enc_234"),)
     ts = await adapters.show(make_notice(links=links))
 
-    await adapters.stand.press(CHANNEL, ts, "more", option="k7f3q9x2m4ab.1.claim")
-    await adapters.stand.press(CHANNEL, ts, "open")
+    await adapters.stand.click(CHANNEL, ts, "more", option="k7f3q9x2m4ab.1.claim")
+    await adapters.stand.click(CHANNEL, ts, "open")
 
     assert [click.verb for click in adapters.kept] == ["claim"]
     assert adapters.stand.troubles == {}
@@ -172,7 +172,7 @@ async def test_a_late_press_is_told_what_happened_instead_of_being_asked_for_a_r
     ts = await adapters.show(make_notice())
     adapters.notice = make_notice(make_item(version=2))
 
-    await adapters.stand.press(CHANNEL, ts, "reject")
+    await adapters.stand.click(CHANNEL, ts, "reject")
 
     assert "changed while you looked" in shown(adapters.stand.views["U0ANNA"])
     assert adapters.kept == []
@@ -183,7 +183,7 @@ async def test_a_late_press_is_told_what_happened_instead_of_being_asked_for_a_r
     [("U0ANNA", "anna@creditor.example"), ("U0GUEST", None), ("U0BOT", None), ("U0GONE", None), ("U0NOBODY", None)],
 )
 async def test_only_members_have_an_identity(adapters: Adapters, slack_id: str, email: str | None) -> None:
-    person = await adapters.clicks.who(Person(slack_id=slack_id))
+    person = await adapters.clicks.identify(Person(slack_id=slack_id))
 
     assert (person.email, person.slack_id) == (email, slack_id if email else None)
 

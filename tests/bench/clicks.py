@@ -71,7 +71,7 @@ def _presses(here: World) -> Iterator[bytes]:
             user, here.slack.channels["C0DISPUTES"], message.shown(), pressed,
             trigger_id=here.slack.new_ticket(user["id"]), response_url="http://127.0.0.1:9/", is_ephemeral=False,
         )  # fmt: skip
-        body, headers = payloads.signed_form(told, here.slack.signing_secret, time.time())
+        body, headers = payloads.sign_form(told, here.slack.signing_secret, time.time())
         yield post(PATH, body, headers)
 
 

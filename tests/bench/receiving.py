@@ -16,7 +16,7 @@ def requests(stand: GetbillStand, path: str, start: int) -> list[bytes]:
     made = []
     for n in range(start, start + REQUESTS):
         body = BODY % (n, n, b"x" * 1_350)
-        made.append(post(path, body, {**stand.signed(body), "Content-Type": "application/json"}))
+        made.append(post(path, body, {**stand.sign(body), "Content-Type": "application/json"}))
     return made
 
 

@@ -29,6 +29,6 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int)
     parser.add_argument("--config", type=Path)
     given = parser.parse_args()
-    observability.set_up(level="error")
+    observability.configure_logs(level="error")
     yardstick = Route("/yardstick/{source}/{account}", verified_only, methods=["POST"])
     uvloop.run(serve(load(given.config), "127.0.0.1", given.port, beside=(yardstick,)))

@@ -56,5 +56,5 @@ if __name__ == "__main__":
     given = parser.parse_args()
     fault = Path(given.fault)
     settings = load(given.config)
-    observability.set_up(level=settings.log_level, secrets=settings.secrets())
+    observability.configure_logs(level=settings.log_level, secrets=settings.secrets())
     uvloop.run(serve(settings, "127.0.0.1", given.port, wrap=lambda database: suffering(database, fault)))

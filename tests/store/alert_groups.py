@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.pace import Pace, Paces
 from receiver.domain.routing import Route
 from receiver.pipeline.apply import apply_fact
@@ -32,4 +32,4 @@ def key(n: object) -> str:
 
 async def come(database: Database, *numbers: object, seconds: float = 0) -> None:
     for n in numbers:
-        await database.write(apply_fact, SourceSaid(make_snapshot(key=key(n)), NOW), at(seconds), ROUTES)
+        await database.write(apply_fact, SourceReported(make_snapshot(key=key(n)), NOW), at(seconds), ROUTES)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
-from receiver.domain.fact import SourceGone, SourceSaid
+from receiver.domain.fact import SourceGone, SourceReported
 from receiver.domain.item import Item
 from receiver.domain.routing import Route
 from receiver.pipeline.apply import apply_fact
@@ -130,7 +130,7 @@ async def test_an_update_takes_no_token_and_joins_no_group(database: Database) -
 async def test_each_channel_has_its_own_bucket(database: Database) -> None:
     both = (Route("disputes", slack=("C1", "C2")),)
     for n in range(5):
-        await database.write(apply_fact, SourceSaid(make_snapshot(key=key(n)), NOW), NOW, both)
+        await database.write(apply_fact, SourceReported(make_snapshot(key=key(n)), NOW), NOW, both)
     await claim(database)
 
     assert [group for _, group in await alert_states(database)].count(None) == 5

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, select, update
 
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.item import Item
 from receiver.domain.routing import Route
 from receiver.errors import ConfigError
@@ -31,7 +31,7 @@ async def fill(database: Database) -> None:
         arrival = Arrival("getbill", "main", f"id:{n}", {"x": "y"}, b"\x00\xff" + str(n).encode(), NOW)
         await database.write_batched(events.append, arrival)
     for n in range(0, ITEMS, 3):
-        fact = SourceSaid(make_snapshot(key=f"getbill:main:debtor_request:{n}"), NOW)
+        fact = SourceReported(make_snapshot(key=f"getbill:main:debtor_request:{n}"), NOW)
         await database.write(apply_fact, fact, NOW, (Route("r", slack=("C1",)),))
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.pace import Pace, Paces
 from receiver.domain.routing import Route
 from receiver.errors import DeliveryError, RetryLaterError
@@ -19,7 +19,7 @@ from tests.factories import NOW, make_snapshot
 pytestmark = pytest.mark.anyio
 
 ROOM = Capacity(interactive=64, normal=48)
-DOWN = RetryLaterError("unreachable", reach="system")
+DOWN = RetryLaterError("unreachable", scope="system")
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def item_ids(database: Database) -> list[str]:
     found = []
     for n in range(8):
         snapshot = make_snapshot(key=f"getbill:main:debtor_request:{n}")
-        await database.write(apply_fact, SourceSaid(snapshot, NOW), NOW, (Route("none"),))
+        await database.write(apply_fact, SourceReported(snapshot, NOW), NOW, (Route("none"),))
         item = await database.read(items.find_by_key, snapshot.key)
         assert item is not None
         found.append(item.id)
@@ -117,7 +117,7 @@ async def test_a_lost_probe_is_followed_by_another(database: Database, item_ids:
 
 async def test_waiting_behind_a_breaker_costs_no_attempt(database: Database, item_ids: list[str]) -> None:
     await enqueue(database, item_ids, "slack:C1")
-    await record(database, "slack:C1", RetryLaterError("ratelimited", after_s=60.0, reach="pace"))
+    await record(database, "slack:C1", RetryLaterError("ratelimited", after_s=60.0, scope="pace"))
     for n in range(20):
         await claim(database, n, f"c{n}")
 
@@ -130,7 +130,7 @@ async def test_a_pause_of_posting_does_not_delay_interactive_deliveries(
 ) -> None:
     await enqueue(database, item_ids, "slack:C1")
     await enqueue(database, item_ids, "slack:C1/U1", payload=Reply())
-    await record(database, "slack:C1", RetryLaterError("ratelimited", after_s=60.0, reach="pace"))
+    await record(database, "slack:C1", RetryLaterError("ratelimited", after_s=60.0, scope="pace"))
 
     assert [destination for destination, _ in await claim(database)] == ["slack:C1/U1"]
 
@@ -221,7 +221,7 @@ async def test_overdue_deliveries_are_found_by_their_age(database: Database, ite
 async def test_a_pause_requested_by_slack_empties_the_bucket(database: Database, item_ids: list[str]) -> None:
     paces = Paces(slack=Pace(1.0, 5))
     await enqueue(database, item_ids, "slack:C1", count=8)
-    asked = RetryLaterError("ratelimited", after_s=10.0, reach="pace")
+    asked = RetryLaterError("ratelimited", after_s=10.0, scope="pace")
     await database.write(claim_policy.record_outcome, "slack:C1", False, asked, "c", at(0), 0.0, paces)
 
     early = await claim(database, 9.9, paces=paces)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.routing import Route
 from receiver.pipeline.apply import apply_fact
 from receiver.store import clock_skew, events, items, outbox
@@ -42,7 +42,7 @@ async def test_a_lease_from_the_future_ends_now(database: Database) -> None:
 
 
 async def test_a_delivery_keeps_the_length_of_its_wait(database: Database) -> None:
-    await database.write(apply_fact, SourceSaid(make_snapshot(), LATER), LATER, (Route("none"),))
+    await database.write(apply_fact, SourceReported(make_snapshot(), LATER), LATER, (Route("none"),))
     item = await database.read(items.find_by_key, make_snapshot().key)
     assert item is not None
     await database.write(outbox.enqueue_show, item.id, "slack:C1", "r", LATER)
@@ -70,9 +70,9 @@ async def test_regular_waits_are_not_changed(database: Database) -> None:
 
 async def test_a_fact_replaces_one_from_the_future(database: Database) -> None:
     """Otherwise a resolved item would stay open until that time."""
-    await database.write(apply_fact, SourceSaid(make_snapshot(), LATER), LATER, (Route("none"),))
+    await database.write(apply_fact, SourceReported(make_snapshot(), LATER), LATER, (Route("none"),))
 
-    closed = SourceSaid(make_snapshot(is_open=False, outcome="validated"), NOW)
+    closed = SourceReported(make_snapshot(is_open=False, outcome="validated"), NOW)
     await database.write(apply_fact, closed, NOW, (Route("none"),))
 
     item = await database.read(items.find_by_key, make_snapshot().key)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, insert, select
 
 from receiver.domain.action import Click
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.ledger import Applied
 from receiver.domain.people import People, Person
 from receiver.domain.routing import Route
@@ -38,8 +38,8 @@ async def replicas(postgres_url: str) -> AsyncIterator[list[Database]]:
         await database.close()
 
 
-def said(n: int, **changes: Any) -> SourceSaid:
-    return SourceSaid(make_snapshot(key=f"getbill:main:debtor_request:{n}", **changes), NOW)
+def said(n: int, **changes: Any) -> SourceReported:
+    return SourceReported(make_snapshot(key=f"getbill:main:debtor_request:{n}", **changes), NOW)
 
 
 async def test_eight_claimers_claim_five_thousand_events_once_each(replicas: list[Database]) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.item import Snapshot
 from receiver.domain.money import Money
-from receiver.domain.totals import Totals, add_up
+from receiver.domain.totals import Totals, sum_items
 from receiver.pipeline.apply import apply_facts
 from receiver.store import items, listing
 from receiver.store.database import Database
@@ -32,7 +32,7 @@ def numbered(number: int, **changes: Any) -> Snapshot:
 
 
 async def open_items(database: Database, *said: Snapshot) -> None:
-    facts = [SourceSaid(one, NOW) for one in said]
+    facts = [SourceReported(one, NOW) for one in said]
     for start in range(0, len(facts), 7):  # several are opened at the same time
         at = NOW + timedelta(minutes=start)
         await database.write(apply_facts, [replace(f, said_at=at) for f in facts[start : start + 7]], at, ())
@@ -99,7 +99,7 @@ async def test_stored_stakes_add_up_like_the_items(database: Database) -> None:
 
     totals = await database.read(listing.totals, Filter(), NOW)
 
-    assert totals == add_up(stored, NOW)
+    assert totals == sum_items(stored, NOW)
     assert [(one.total, one.claims) for one in totals.at_risk] == [
         (Money(Decimal("3001.555"), "EUR"), 3),
         (Money(Decimal(99), "DKK"), 1),

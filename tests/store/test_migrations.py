@@ -15,7 +15,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from receiver.domain.action import Click
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.people import People, Person
 from receiver.domain.routing import Route
 from receiver.errors import ConfigError
@@ -66,7 +66,7 @@ async def fill(database: Database) -> None:
     """Store an event, an open item with a message, an item with a click, and their deliveries."""
     await database.write_batched(events.append, Arrival("getbill", "main", "id:1", {"a": "b"}, b"{}", NOW))
     for key in ("getbill:main:debtor_request:1", "getbill:main:debtor_request:2"):
-        await database.write(apply_fact, SourceSaid(make_snapshot(key=key), NOW), NOW, ROUTES)
+        await database.write(apply_fact, SourceReported(make_snapshot(key=key), NOW), NOW, ROUTES)
     shown, decided = await database.read(_both)
     await database.write(messages.save, shown.id, PostedMessage("slack:C1", "C1/1.0", "all", 1, "open"), NOW)
     click = Click(decided.id, decided.version, "validate", ANNA, "slack", "p1")

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection
 
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.routing import Route
 from receiver.pipeline.apply import apply_fact
 from receiver.store import items, outbox
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def item_id(database: Database) -> str:
-    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, (Route("none"),))
+    await database.write(apply_fact, SourceReported(make_snapshot(), NOW), NOW, (Route("none"),))
     item = await database.read(items.find_by_key, make_snapshot().key)
     assert item is not None
     return item.id
@@ -96,7 +96,7 @@ async def test_a_busy_destination_leaves_room_for_others(database: Database, ite
 
 async def test_a_destination_has_limited_concurrent_deliveries(database: Database) -> None:
     for n in range(6):
-        said = SourceSaid(make_snapshot(key=f"getbill:main:debtor_request:{n}"), NOW)
+        said = SourceReported(make_snapshot(key=f"getbill:main:debtor_request:{n}"), NOW)
         await database.write(apply_fact, said, NOW, (Route("all", slack=("C1",)),))
 
     taken = [len(await claim(database, f"c{n}", each=4)) for n in range(2)]

@@ -22,8 +22,8 @@ from hypothesis.stateful import (
 from sqlalchemy import Connection, delete, select
 
 from receiver.domain import breaker as rules
-from receiver.domain.breaker import Breaker, names_over, place_of
-from receiver.domain.fact import SourceSaid
+from receiver.domain.breaker import Breaker, breakers_for, failure_scope_of
+from receiver.domain.fact import SourceReported
 from receiver.domain.pace import Pace, Paces
 from receiver.domain.routing import Route
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError
@@ -108,14 +108,18 @@ class Model:
         return len(dead)
 
     def record(self, row: Row, error: DeliveryError | None, claim_id: str) -> None:
-        struck = None if error is None else rules.name_struck(row.destination, error, is_interactive=row.is_interactive)
+        struck = (
+            None
+            if error is None
+            else rules.breaker_of_failure(row.destination, error, is_interactive=row.is_interactive)
+        )
         for name in self._names(row):
             before = self.breakers.get(name, Breaker(name))
             if name == struck:
                 assert error is not None
                 after = rules.after_failure(before, error, claim_id, self.now, 0.0)
-            elif error is not None and error.reach == "system":
-                after = rules.after_nothing(before, claim_id)
+            elif error is not None and error.scope == "system":
+                after = rules.after_no_answer(before, claim_id)
             else:
                 after = rules.after_success(before, claim_id)
             self.breakers[name] = after
@@ -146,7 +150,7 @@ class Model:
 
     @staticmethod
     def _names(row: Row) -> set[str]:
-        return set(names_over(row.destination, is_interactive=row.is_interactive))
+        return set(breakers_for(row.destination, is_interactive=row.is_interactive))
 
 
 def _blocks(other: Row, row: Row) -> bool:
@@ -180,7 +184,7 @@ class World:
 
     def _item(self, n: int) -> str:
         snapshot = make_snapshot(key=f"getbill:main:debtor_request:{n}")
-        self.write(apply_fact, SourceSaid(snapshot, NOW), NOW, (Route("none"),))
+        self.write(apply_fact, SourceReported(snapshot, NOW), NOW, (Route("none"),))
         found = self.read(items.find_by_key, snapshot.key)
         assert found is not None
         return str(found.id)
@@ -254,7 +258,7 @@ class Machine(RuleBasedStateMachine):
         self._record(row, claim_id, error)
 
     def _fail(self, data: st.DataObject, row: Row, claim_id: str) -> None:
-        reach: Any = data.draw(st.sampled_from(["place", "item", "system", "pace"]))
+        scope: Any = data.draw(st.sampled_from(["destination", "item", "system", "pace"]))
         due_at = self._model.now + timedelta(seconds=data.draw(st.integers(0, 60)))
         after_s, maybe_delivered = data.draw(st.sampled_from([None, 30.0])), data.draw(st.booleans())
         is_ours = self._world.write(
@@ -264,7 +268,7 @@ class Machine(RuleBasedStateMachine):
         if is_ours:
             row.claim, row.lease_until, row.due_at = None, None, due_at
             row.maybe_delivered = row.maybe_delivered or maybe_delivered
-        self._record(row, claim_id, RetryLaterError("failed", after_s=after_s, reach=reach))
+        self._record(row, claim_id, RetryLaterError("failed", after_s=after_s, scope=scope))
 
     @rule(seconds=st.sampled_from([0.5, 11, 96, 400]))
     def clock_steps(self, seconds: float) -> None:
@@ -279,10 +283,10 @@ class Machine(RuleBasedStateMachine):
         """The destination asks for a pause, or an operator pauses it."""
         error = RetryLaterError("maintenance", after_s=20.0)
         self._world.write(claim_policy.record_outcome, destination, True, error, "nobody", self._model.now, 0.0)
-        name = place_of(destination)
+        name = failure_scope_of(destination)
         before = self._model.breakers.get(name, Breaker(name))
         self._model.breakers[name] = rules.after_failure(before, error, "nobody", self._model.now, 0.0)
-        for other in set(names_over(destination, is_interactive=True)) - {name}:
+        for other in set(breakers_for(destination, is_interactive=True)) - {name}:
             known = self._model.breakers.get(other, Breaker(other))
             self._model.breakers[other] = rules.after_success(known, "nobody")
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.money import Money
 from receiver.domain.routing import Route
 from receiver.pipeline.apply import apply_fact
@@ -79,7 +79,7 @@ async def test_shared_references_are_listed_by_their_last_change(database: Datab
 
 
 async def test_a_conflict_opens_and_closes_in_either_database(database: Database) -> None:
-    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
+    await database.write(apply_fact, SourceReported(make_snapshot(), NOW), NOW, ROUTES)
     await database.write(matching._save, [debt(), case()], NOW, NOW, ROUTES)
     for source in ("getbill", "debitura"):
         changed = await database.write(matching._record_sync, (source, "main"), LATER)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.pipeline.apply import apply_facts
 from receiver.store import items
 from receiver.store.database import Database
@@ -27,6 +27,6 @@ REFERENCES = ("ÅRHUS-10", "ÅRHUS-1", "übung-1", "50%_x", "INV-1")
 )
 async def test_a_reference_is_found_in_any_case_and_alphabet(database: Database, typed: str, found: list[str]) -> None:
     told = [make_snapshot(key=f"getbill:main:ai_detection:{n}", reference=one) for n, one in enumerate(REFERENCES)]
-    await database.write(apply_facts, [SourceSaid(one, NOW) for one in told], NOW, ())
+    await database.write(apply_facts, [SourceReported(one, NOW) for one in told], NOW, ())
 
     assert [one.snapshot.reference for one in await database.read(items.search, typed, 10)] == found

@@ -68,7 +68,7 @@ def test_a_confident_dispute_is_validated_told_once_undone_by_the_button_and_lef
         assert "AI confidence 95 % (" in here.getbill.todos[todo["id"]]["admin_notes"]
         assert "undo" in buttons(message)
 
-        asyncio.run(here.slack.press(message.channel, message.ts, "undo", user="U0ANNA"))
+        asyncio.run(here.slack.click(message.channel, message.ts, "undo", user="U0ANNA"))
         eventually(lambda: here.getbill.todos[todo["id"]]["status"] == "suggested", "Getbill to take it back")
         eventually(lambda: "validate" in buttons(message), "the item to be open again")
         here.getbill_event(here.getbill.event(todo, event_id="again"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from casebell_sandbox.server import SandboxThread
-from casebell_sandbox.slack_view import SHOWN_BELOW
+from casebell_sandbox.slack_view import MAX_REPLIES
 from tests.forked import Forked
 from tests.harness import HTTP, PATIENCE_S, eventually, free_port
 
@@ -93,11 +93,11 @@ def test_of_a_long_thread_the_page_draws_the_newest_replies_and_counts_all() -> 
         url = f"{stand_ins.url}/slack/api/chat.postMessage"
         token = {"authorization": f"Bearer {stand_ins.sandbox.slack.bot_token}"}
         root = HTTP.post(url, json={"channel": "C0DISPUTES", "text": "Many alerts"}, headers=token).json()["ts"]
-        for n in range(SHOWN_BELOW + 2):
+        for n in range(MAX_REPLIES + 2):
             reply = {"channel": "C0DISPUTES", "text": f"Alert {n} of them", "thread_ts": root}
             HTTP.post(url, json=reply, headers=token)
         shown = HTTP.get(f"{stand_ins.url}/slack/?channel=C0DISPUTES").text
 
-    assert f"{SHOWN_BELOW + 2} replies, the newest {SHOWN_BELOW} are drawn" in shown
+    assert f"{MAX_REPLIES + 2} replies, the newest {MAX_REPLIES} are drawn" in shown
     assert [f"Alert {n} of them" in shown for n in (0, 1, 2)] == [False, False, True]
     assert '<span class="count">1</span>' in shown  # a reply is no message of the channel

@@ -72,7 +72,7 @@ def test_a_press_survives_a_kill(tmp_path: Path, when: str, work: str) -> None:
 
 async def _press_until_dead(here: World, channel: str, ts: str) -> None:
     with suppress(httpx.TransportError):
-        await here.slack.press(channel, ts, "validate", user="U0ANNA")
+        await here.slack.click(channel, ts, "validate", user="U0ANNA")
     await asyncio.to_thread(eventually, lambda: not here.service.is_running(), "the service to die at the named point")
 
 

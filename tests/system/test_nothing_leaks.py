@@ -78,7 +78,7 @@ class Run:
         todo = here.getbill.add(
             "portal_dispute", reference=reference, detected_content=PLANTED["the debtor's words"], **who
         )
-        here.getbill_event(here.getbill.event(todo, carries="todo"))
+        here.getbill_event(here.getbill.event(todo, content="todo"))
         return posted(here, "C0DISPUTES", reference)
 
     def _the_main_job(self) -> None:

@@ -26,7 +26,7 @@ def here(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
 
 
 def send(service: Service, here: World, event: bytes) -> int:
-    return service.post("/webhooks/getbill/main", event, here.getbill.signed(event)).status_code
+    return service.post("/webhooks/getbill/main", event, here.getbill.sign(event)).status_code
 
 
 def test_a_burst_sent_to_every_replica_is_told_once(here: World) -> None:

@@ -150,7 +150,7 @@ def test_a_list_has_a_row_for_each_with_buttons_that_work(here: World) -> None:
 
     listed = type_command(here, "find INV-Q-")
     action, option = button(listed.blocks, "claim", "INV-Q-2")
-    asyncio.run(here.slack.press(CHANNEL, listed.ts, action, option=option))
+    asyncio.run(here.slack.click(CHANNEL, listed.ts, action, option=option))
 
     eventually(lambda: "Anna Krogh" in shown(message.blocks), "the message to show the claim")
 
@@ -163,7 +163,7 @@ def test_home_shows_what_waits_and_changes_as_it_changes(here: World) -> None:
 
     blocks = here.slack.homes["U0ANNA"]["blocks"]
     action, _ = button(blocks, "validate", "INV-P-5")
-    asyncio.run(here.slack.press_home(action))
+    asyncio.run(here.slack.click_home(action))
 
     eventually(lambda: "INV-P-5" not in home_of(here, "U0ANNA"), "the home to let it go")
 
@@ -178,11 +178,11 @@ def test_a_press_at_home_that_comes_late_is_told_to_the_person_themselves(here: 
     value = next(
         o["value"] for _, e in payloads.elements(message.blocks) for o in e.get("options", []) if ".claim" in o["value"]
     )
-    asyncio.run(here.slack.press(CHANNEL, message.ts, "more", option=value))
+    asyncio.run(here.slack.click(CHANNEL, message.ts, "more", option=value))
     eventually(lambda: "Anna Krogh" in shown(message.blocks), "the claim")
     here.slack.homes["U0BEN"] = old
     action, option = button(old["blocks"], "claim", "INV-P-6")
-    asyncio.run(here.slack.press_home(action, "U0BEN", option))
+    asyncio.run(here.slack.click_home(action, "U0BEN", option))
 
     told = eventually(lambda: here.slack.posts("D0BEN"), "a word to Ben")
     assert "Anna Krogh has claimed this already" in told[0].text
@@ -207,7 +207,7 @@ def test_a_home_tab_that_is_switched_off_disturbs_nothing_else(here: World) -> N
 
 @pytest.mark.parametrize("path", ["/slack/commands", "/slack/events"])
 def test_what_slack_did_not_sign_is_refused(here: World, path: str) -> None:
-    body, headers = payloads.signed("text=list&user_id=U0ANNA", "another secret", here.slack.now_s())
+    body, headers = payloads.sign("text=list&user_id=U0ANNA", "another secret", here.slack.now_s())
 
     assert here.service.post(path, body, headers).status_code == 401
     assert here.service.post(path, body, {}).status_code == 401
@@ -215,8 +215,8 @@ def test_what_slack_did_not_sign_is_refused(here: World, path: str) -> None:
 
 def test_slacks_question_whether_we_are_here_is_answered(here: World) -> None:
     asked = json.dumps({"type": "url_verification", "challenge": "3eZbrw1aB"})
-    body, headers = payloads.signed(asked, "slack-secret", here.slack.now_s(), "application/json")
-    check, check_headers = payloads.signed("ssl_check=1&token=x", "slack-secret", here.slack.now_s())
+    body, headers = payloads.sign(asked, "slack-secret", here.slack.now_s(), "application/json")
+    check, check_headers = payloads.sign("ssl_check=1&token=x", "slack-secret", here.slack.now_s())
 
     assert here.service.post("/slack/events", body, headers).json() == {"challenge": "3eZbrw1aB"}
     assert here.service.post("/slack/commands", check, check_headers).status_code == 200
@@ -224,6 +224,6 @@ def test_slacks_question_whether_we_are_here_is_answered(here: World) -> None:
 
 @pytest.mark.parametrize("odd", [{"team_id": {}}, {"team_id": ["T1"]}, {"api_app_id": []}, {"event": {"user": 7}}])
 def test_an_odd_event_of_slack_is_answered_and_does_nothing(here: World, odd: dict[str, Any]) -> None:
-    body, headers = payloads.signed(json.dumps(odd), "slack-secret", here.slack.now_s(), "application/json")
+    body, headers = payloads.sign(json.dumps(odd), "slack-secret", here.slack.now_s(), "application/json")
 
     assert here.service.post("/slack/events", body, headers).status_code == 200

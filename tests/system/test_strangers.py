@@ -46,7 +46,7 @@ def test_a_body_that_was_encoded_again_is_401(here: World) -> None:
     original = b'{"id": "re", "type": "debt.updated", "data": {"name": "\\u00e9"}}'
     again = json.dumps(json.loads(original), ensure_ascii=False).encode()
 
-    answer = here.service.post("/webhooks/getbill/main", again, here.getbill.signed(original))
+    answer = here.service.post("/webhooks/getbill/main", again, here.getbill.sign(original))
 
     assert answer.status_code == 401
 
@@ -54,10 +54,10 @@ def test_a_body_that_was_encoded_again_is_401(here: World) -> None:
 @pytest.mark.parametrize("age_s", [-400, 301], ids=["from the future", "too old"])
 def test_a_debitura_signature_outside_five_minutes_is_401(here: World, age_s: float) -> None:
     content = here.debitura.event("chat.created", "8f19c2b0-1111-4222-8333-444455556666")
-    headers = here.debitura.signed(content, now=datetime.now(UTC) - timedelta(seconds=age_s))
+    headers = here.debitura.sign(content, now=datetime.now(UTC) - timedelta(seconds=age_s))
 
     assert here.service.post("/webhooks/debitura/main", content, headers).status_code == 401
-    assert here.service.post("/webhooks/debitura/main", content, here.debitura.signed(content)).status_code == 202
+    assert here.service.post("/webhooks/debitura/main", content, here.debitura.sign(content)).status_code == 202
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_signed_rubbish_is_stored_set_aside_and_answered_well(here: World, rubbi
 
 
 def test_an_unknown_account_is_404(here: World) -> None:
-    assert here.service.post("/webhooks/getbill/other", b"{}", here.getbill.signed(b"{}")).status_code == 404
+    assert here.service.post("/webhooks/getbill/other", b"{}", here.getbill.sign(b"{}")).status_code == 404
     assert here.service.post("/webhooks/nobody/main", b"{}", {}).status_code == 404
 
 
@@ -82,8 +82,8 @@ def test_too_much_is_413_whether_announced_or_streamed(here: World) -> None:
     url = f"{here.service.url}/webhooks/getbill/main"
     big = b"x" * (1024 * 1024 + 1)
 
-    announced = httpx.post(url, content=big, headers=here.getbill.signed(big), trust_env=False)
-    streamed = httpx.post(url, content=iter([big]), headers=here.getbill.signed(big), trust_env=False)
+    announced = httpx.post(url, content=big, headers=here.getbill.sign(big), trust_env=False)
+    streamed = httpx.post(url, content=iter([big]), headers=here.getbill.sign(big), trust_env=False)
 
     assert (announced.status_code, streamed.status_code) == (413, 413)
 
@@ -110,7 +110,7 @@ def test_what_a_stranger_sends_is_never_sent_back(here: World) -> None:
 
 def test_events_in_the_wrong_order_end_in_what_the_source_says(here: World) -> None:
     todo = here.getbill.add("portal_dispute", reference="INV-ORDER-1")
-    created = here.getbill.event(todo, carries="todo", event_id="order-1")
+    created = here.getbill.event(todo, content="todo", event_id="order-1")
     here.getbill.set_status(todo["id"], "validated")
     changed = here.getbill.event(todo, type="dispute.updated", event_id="order-2")
 

@@ -39,7 +39,7 @@ def links(here: World) -> list[str]:
 async def at_once(here: World, message: Any, readers: dict[str, httpx.Client], nonces: dict[str, str]) -> list[str]:
     """All twenty press; the pages that those by mail see then."""
     async with AsyncExitStack() as opened:
-        slack = [here.slack.press(message.channel, message.ts, "validate", f"U0SLACK{n}") for n in range(EACH)]
+        slack = [here.slack.click(message.channel, message.ts, "validate", f"U0SLACK{n}") for n in range(EACH)]
         mail = []
         for link, reader in readers.items():
             made = httpx.AsyncClient(cookies=reader.cookies, trust_env=False, follow_redirects=True)

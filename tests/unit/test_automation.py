@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from notifiers.i18n.translator import Translator
-from receiver.domain.automation import Automation, is_over, is_untouched
+from receiver.domain.automation import Automation, is_untouched, may_resume
 from receiver.domain.item import Foreseen
 from receiver.domain.money import Money
-from receiver.domain.notice import is_news
+from receiver.domain.notice import is_worth_new_mail
 from receiver.domain.people import People, Person
 from receiver.domain.routing import Match
 from receiver.settings.values import PLACEHOLDERS
@@ -89,8 +89,8 @@ def test_above_the_limit_of_four_eyes_and_where_it_cannot_be_judged_no_rule_deci
 
 
 def test_a_stop_lasts_an_hour() -> None:
-    assert not is_over(NOW, NOW + timedelta(minutes=59))
-    assert is_over(NOW, NOW + timedelta(hours=1))
+    assert not may_resume(NOW, NOW + timedelta(minutes=59))
+    assert may_resume(NOW, NOW + timedelta(hours=1))
 
 
 def test_a_message_says_which_rule_it_was_and_until_when_that_can_be_undone() -> None:
@@ -115,8 +115,8 @@ def test_what_a_rule_decided_is_told_although_it_is_over_and_what_a_person_decid
     by_rule = make_item(state="resolved", resolved_by="automation:sure", resolved_via="automation")
     by_person = make_item(state="resolved", resolved_by="Anna", resolved_via="slack")
 
-    assert [is_news(None, item) for item in (by_rule, by_person)] == [True, False]
-    assert not is_news("resolved", by_rule)
+    assert [is_worth_new_mail(None, item) for item in (by_rule, by_person)] == [True, False]
+    assert not is_worth_new_mail("resolved", by_rule)
 
 
 def test_who_acted_is_told_apart_from_every_person() -> None:

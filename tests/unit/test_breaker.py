@@ -1,4 +1,4 @@
-"""The rules of leaving a destination alone, and of keeping a pace."""
+"""The circuit breaker of a failing destination, its scopes, and the pace of deliveries."""
 
 import math
 from datetime import datetime, timedelta
@@ -40,7 +40,7 @@ def test_a_success_in_between_begins_the_count_anew() -> None:
 
 
 def test_who_refuses_everybody_is_left_alone_at_once() -> None:
-    assert failed(1, RetryLaterError("invalid_auth", reach="system")).state == "open"
+    assert failed(1, RetryLaterError("invalid_auth", scope="system")).state == "open"
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_a_pause_that_makes_no_sense_counts_as_none(after_s: float | None) -> No
 
 @given(openings=st.integers(0, 10_000), chance=st.floats(0, 1, exclude_max=True))
 def test_the_wait_grows_and_stays_within_five_seconds_and_five_minutes(openings: int, chance: float) -> None:
-    assert rules.SHORTEST_S <= rules.wait_of(openings, chance) <= rules.LONGEST_S
-    assert rules.wait_of(openings + 1, chance) >= rules.wait_of(openings, chance)
+    assert rules.SHORTEST_S <= rules.pause_s(openings, chance) <= rules.LONGEST_S
+    assert rules.pause_s(openings + 1, chance) >= rules.pause_s(openings, chance)
 
 
 def test_only_the_probe_says_whether_it_goes_on() -> None:
@@ -69,7 +69,7 @@ def test_only_the_probe_says_whether_it_goes_on() -> None:
     assert rules.after_failure(probing, DOWN, "another", NOW, 0.0) == probing
     assert rules.after_success(probing, "probe").state == "closed"
     assert seconds(rules.after_failure(probing, DOWN, "probe", NOW, 0.0)) == 10
-    assert rules.after_nothing(probing, "probe").probe is None
+    assert rules.after_no_answer(probing, "probe").probe is None
 
 
 @pytest.mark.parametrize(
@@ -77,24 +77,24 @@ def test_only_the_probe_says_whether_it_goes_on() -> None:
     [
         ("slack:C1", RetryLaterError("internal_error"), False, "slack:C1"),
         ("slack:C1/U1", UncertainError("http_500"), True, "slack:C1"),
-        ("slack:C1", RetryLaterError("invalid_auth", reach="system"), True, "slack"),
-        ("slack:C1", RetryLaterError("ratelimited", reach="pace"), False, "slack posts"),
-        ("slack:C1", RetryLaterError("ratelimited", reach="pace"), True, None),
-        ("slack:C1", PermanentError("is_archived", reach="place"), False, "slack:C1"),
+        ("slack:C1", RetryLaterError("invalid_auth", scope="system"), True, "slack"),
+        ("slack:C1", RetryLaterError("ratelimited", scope="pace"), False, "slack posts"),
+        ("slack:C1", RetryLaterError("ratelimited", scope="pace"), True, None),
+        ("slack:C1", PermanentError("is_archived", scope="destination"), False, "slack:C1"),
         ("slack:C1", PermanentError("message_not_found"), False, None),
-        ("slack:C1", UncertainError("internal", reach="ours"), False, None),
+        ("slack:C1", UncertainError("internal", scope="internal"), False, None),
         ("mail:a@x", RetryLaterError("smtp_unreachable"), False, "mail"),
         ("mail:a@x", PermanentError("recipient_refused"), False, None),
-        ("mail:a@x", RetryLaterError("smtp_later", reach="item"), False, None),
-        ("getbill:main", RetryLaterError("rate_limited", reach="pace"), True, "getbill:main"),
-        ("getbill:main", RetryLaterError("budget", reach="ours"), True, None),
+        ("mail:a@x", RetryLaterError("smtp_later", scope="item"), False, None),
+        ("getbill:main", RetryLaterError("rate_limited", scope="pace"), True, "getbill:main"),
+        ("getbill:main", RetryLaterError("budget", scope="internal"), True, None),
         ("getbill:main", PermanentError("refused"), True, None),
     ],
 )
 def test_a_failure_counts_against_what_fails_together(
     destination: str, error: DeliveryError, is_interactive: bool, struck: str | None
 ) -> None:
-    assert rules.name_struck(destination, error, is_interactive=is_interactive) == struck
+    assert rules.breaker_of_failure(destination, error, is_interactive=is_interactive) == struck
 
 
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=60), st.floats(0.5, 50), st.integers(1, 20))
@@ -102,8 +102,8 @@ def test_a_pace_is_never_exceeded(waits: list[float], per_s: float, burst: int) 
     pace, now, full_at, taken = Pace(per_s, burst), NOW, None, list[datetime]()
     for wait_s in waits:
         now += timedelta(seconds=wait_s)
-        room = pace.room(full_at, now)
-        full_at = pace.take(full_at, now, room)
+        room = pace.available(full_at, now)
+        full_at = pace.full_at_after(full_at, now, room)
         taken += [now] * room
 
     for first in taken:

@@ -1,4 +1,4 @@
-"""Business time against the plainest model there is: looking at the clock on the wall, minute by minute."""
+"""Business time against a simple model that checks every minute on the local clock."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.domain.business_time import Calendar, Quiet, country_of, is_holiday
+from receiver.domain.business_time import Calendar, QuietHours, country_of, is_holiday
 
 MINUTE = timedelta(minutes=1)
 PARIS = Calendar("Europe/Paris", "FR")
@@ -71,7 +71,7 @@ def test_what_was_added_is_what_lies_between(given_: tuple[Calendar, datetime], 
     end = calendar.add(start, minutes * MINUTE)
 
     assert end is not None
-    assert calendar.between(start, end) == calendar.length(minutes * MINUTE)
+    assert calendar.between(start, end) == calendar.business_hours_in(minutes * MINUTE)
 
 
 @pytest.mark.parametrize(
@@ -122,14 +122,14 @@ def test_quiet_hours_follow_the_clock_on_the_wall(
     quiet_minutes = {n % 1440 for n in range(first, last + 1440 * (last < first))}
     expected = clock in quiet_minutes or (weekends and wall.weekday() >= 5)
 
-    assert Quiet(starts, ends, weekends).is_quiet(at, zone) is expected
+    assert QuietHours(starts, ends, weekends).is_quiet(at, zone) is expected
 
 
 def test_what_is_excepted_from_quiet_hours_rings_in_them() -> None:
     night = datetime(2026, 3, 2, 22, tzinfo=UTC)
-    quiet = Quiet(time(19), time(8), exceptions=("blocking",))
+    quiet = QuietHours(time(19), time(8), exceptions=("blocking",))
 
-    assert (quiet.holds("blocking", night, "Europe/Paris"), quiet.holds("review", night, "Europe/Paris")) == (
+    assert (quiet.applies_to("blocking", night, "Europe/Paris"), quiet.applies_to("review", night, "Europe/Paris")) == (
         False,
         True,
     )

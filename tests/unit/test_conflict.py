@@ -1,4 +1,4 @@
-"""Where two systems disagree about one receivable, and where they do not."""
+"""When two systems contradict each other about one receivable, and when they do not."""
 
 import pytest
 from hypothesis import given
@@ -38,14 +38,14 @@ WORDS = st.sets(st.sampled_from(["paid", "owed", "disputed", "planned", "broken"
     ],
 )  # fmt: skip
 def test_what_is_a_conflict(getbill: tuple[str, ...], debitura: tuple[str, ...], why: str | None) -> None:
-    found = conflict.verdict(case(standing=debitura), debt(standing=getbill))
+    found = conflict.find_contradiction(case(standing=debitura), debt(standing=getbill))
 
     assert (found and found[0]) == why
 
 
 @given(WORDS, WORDS)
 def test_who_is_asked_first_makes_no_difference(one: tuple[str, ...], other: tuple[str, ...]) -> None:
-    assert conflict.verdict(debt(standing=one), case(standing=other)) == conflict.verdict(
+    assert conflict.find_contradiction(debt(standing=one), case(standing=other)) == conflict.find_contradiction(
         case(standing=other), debt(standing=one)
     )
 
@@ -53,13 +53,13 @@ def test_who_is_asked_first_makes_no_difference(one: tuple[str, ...], other: tup
 @given(WORDS)
 def test_two_that_say_the_same_never_disagree(words: tuple[str, ...]) -> None:
     if {"paid", "owed"} <= set(words):
-        return  # no source says both: ``sides`` sees to it
+        return  # ``merge_by_side`` prevents this
 
-    assert conflict.verdict(debt(standing=words), case(standing=words)) is None
+    assert conflict.find_contradiction(debt(standing=words), case(standing=words)) is None
 
 
 def test_a_conflict_names_both_sides_and_offers_nothing_that_a_source_would_do() -> None:
-    said = conflict.snapshot(Pair(case(), debt(), is_sure=True))
+    said = conflict.conflict_snapshot(Pair(case(), debt(), is_sure=True))
 
     assert said is not None
     assert (said.source, said.account, said.kind, said.reference) == ("casebell", "main", "conflict", "INV-2024-001")
@@ -68,7 +68,7 @@ def test_a_conflict_names_both_sides_and_offers_nothing_that_a_source_would_do()
 
 
 def test_nothing_is_claimed_of_two_that_may_not_be_one() -> None:
-    assert conflict.snapshot(Pair(case(), debt(), is_sure=False)) is None
+    assert conflict.conflict_snapshot(Pair(case(), debt(), is_sure=False)) is None
 
 
 def test_the_same_two_sides_are_the_same_conflict_whatever_they_say() -> None:

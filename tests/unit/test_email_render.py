@@ -38,7 +38,7 @@ LINKS = (
 STORY = Story(
     headline="Dispute: payment already made · INV-2024-001 · €1,500.00",
     sentence="Jane Roe disputes INV-2024-001 over €1,500.00; collection stands still.",
-    asked="The debtor says that this was paid already. Is that so?",
+    question="The debtor says that this was paid already. Is that so?",
     quote="I already paid this bill last month.\nSee the transfer of 3 February & please <stop>.",
     facts=(
         ("Debtor", "Jane Roe"),
@@ -55,7 +55,7 @@ STORY = Story(
 CHAT = replace(
     STORY,
     headline="Your partner asks: Acme Inkasso · D-10042",
-    asked="Please reply, or the case stands still.",
+    question="Please reply, or the case stands still.",
     quote=None,
     conversation=(
         ("Acme Inkasso", "1 March 2026, 09:12", "Could you send us the signed contract?"),
@@ -229,7 +229,7 @@ def test_a_link_to_this_machine_may_use_http() -> None:
 def test_markup_in_any_text_is_escaped() -> None:
     evil = "</td><script>x()</script><img src=https://evil.example/p.png onerror=x()>"
     story = replace(
-        STORY, headline=evil, asked=evil, quote=evil, status=evil, problem=evil, footer=evil,
+        STORY, headline=evil, question=evil, quote=evil, status=evil, problem=evil, footer=evil,
         facts=((evil, evil),), conversation=((evil, evil, evil),),
     )  # fmt: skip
     page = Page(part(mailed(make_notice(links=(Link("media", LINKS[1].url, evil),)), story), "html"))

@@ -1,4 +1,4 @@
-"""When a decision takes two people, and whether two people are two."""
+"""When a decision takes two people, and when two identities are two people."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -46,13 +46,13 @@ def money(amount: str, currency: str | None) -> Money:
 def test_a_second_person_is_needed_above_the_limit_and_where_the_amount_is_not_known(
     owed: Money | None, needs_second: bool
 ) -> None:
-    assert PEOPLE.needs_second(owed) is needs_second
-    assert not People().needs_second(owed)
+    assert PEOPLE.needs_second_person(owed) is needs_second
+    assert not People().needs_second_person(owed)
     assert not (PEOPLE.may_decide_alone(owed) and needs_second)
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "are_two"),
+    ("one", "other", "are_different"),
     [
         pytest.param(ANNA_IN_SLACK, BEN_IN_SLACK, True, id="two in Slack"),
         pytest.param(ANNA_IN_SLACK, EVE_IN_SLACK, True, id="two in Slack, one admitted by the domain"),
@@ -75,22 +75,22 @@ def test_a_second_person_is_needed_above_the_limit_and_where_the_amount_is_not_k
         pytest.param(ANNA_IN_SLACK, Person(name="root (terminal)"), False, id="a terminal that does not say who"),
     ],
 )
-def test_two_people_are_two_only_where_that_is_sure(one: Person, other: Person, are_two: bool) -> None:
-    assert PEOPLE.are_two(one, other) is are_two
-    assert PEOPLE.are_two(other, one) is are_two
+def test_two_people_are_two_only_where_that_is_sure(one: Person, other: Person, are_different: bool) -> None:
+    assert PEOPLE.are_different(one, other) is are_different
+    assert PEOPLE.are_different(other, one) is are_different
 
 
 @pytest.mark.parametrize(
     ("person", "can_be"), [(EVE_IN_SLACK, True), (ANNA, True), (TEAM, True), (EVE, False), (RULE, False)]
 )
 def test_who_is_reached_by_mail_alone_is_told_apart_only_when_listed_in_full(person: Person, can_be: bool) -> None:
-    assert PEOPLE.can_be_told_apart(person) is can_be
+    assert PEOPLE.is_identifiable(person) is can_be
 
 
 def test_two_listed_addresses_of_one_mailbox_are_one_person() -> None:
     people = People(resolvers=frozenset({"anna@creditor.example", "anna+2@creditor.example"}))
 
-    assert not people.are_two(ANNA, Person("anna+2@creditor.example"))
+    assert not people.are_different(ANNA, Person("anna+2@creditor.example"))
 
 
 @pytest.mark.parametrize(

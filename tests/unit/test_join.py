@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, select
 
 from receiver.domain import conflict
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.item import Detail, Item
 from receiver.domain.routing import Route
 from receiver.domain.twin import Receivable
@@ -49,7 +49,7 @@ class Ledger:
 
     def opens(self, **changes: object) -> Item:
         said = make_snapshot(**changes)
-        apply_fact(self.connection, SourceSaid(said, self.at), self.at, ROUTES)
+        apply_fact(self.connection, SourceReported(said, self.at), self.at, ROUTES)
         return self.item(said.key)
 
     def item(self, key: str) -> Item:
@@ -249,7 +249,7 @@ def test_after_the_last_pass_there_is_a_conflict_where_the_two_disagree_and_each
         ledger.hears(GETBILL)
         ledger.hears(DEBITURA)
 
-        is_conflict = conflict.verdict(now["getbill"], now["debitura"]) is not None
+        is_conflict = conflict.find_contradiction(now["getbill"], now["debitura"]) is not None
         assert list(ledger.conflicts().values()) in ([["open"]] if is_conflict else [[], ["resolved"]])
         turns = [word for word in ledger.transitions() if word != "changed"]
         assert all(one != other for one, other in pairwise(turns))

@@ -1,4 +1,4 @@
-"""The table of transitions, and what must hold after any sequence of facts."""
+"""The item's state machine: each transition, and the invariants after any sequence of facts."""
 
 from datetime import timedelta
 
@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from receiver.domain.fact import (
     Fact,
-    PersonDid,
+    PersonActed,
     PersonRequested,
     SourceAccepted,
     SourceGone,
     SourceRefused,
-    SourceSaid,
-    TwinSaid,
+    SourceReported,
+    TwinChanged,
 )
 from receiver.domain.item import Attempt, Item
 from receiver.domain.ledger import Applied, Ignored, decide
@@ -43,54 +43,54 @@ def acting(verb: str = "validate") -> Item:
 
 
 def test_an_open_todo_never_seen_before_opens_an_item() -> None:
-    decision = decide(None, SourceSaid(make_snapshot(), NOW), NOW, "newid")
+    decision = decide(None, SourceReported(make_snapshot(), NOW), NOW, "newid")
 
     assert isinstance(decision, Applied)
     assert (decision.transition, decision.item.state, decision.item.version) == ("opened", "open", 1)
 
 
 def test_a_todo_that_was_resolved_before_we_saw_it_wakes_nobody() -> None:
-    said = SourceSaid(make_snapshot(is_open=False, outcome="validated"), NOW)
+    said = SourceReported(make_snapshot(is_open=False, outcome="validated"), NOW)
 
     assert decide(None, said, NOW, "newid") == Ignored("never_open")
 
 
 def test_the_same_words_again_change_nothing_people_could_see() -> None:
-    decision = decide(make_item(), SourceSaid(make_snapshot(), LATER), LATER, "x")
+    decision = decide(make_item(), SourceReported(make_snapshot(), LATER), LATER, "x")
 
     assert isinstance(decision, Applied)
     assert (decision.transition, decision.item.version, decision.item.said_at) == (None, 1, LATER)
 
 
 def test_new_words_raise_the_version() -> None:
-    item = after(make_item(), SourceSaid(make_snapshot(title="Wrong amount"), LATER))
+    item = after(make_item(), SourceReported(make_snapshot(title="Wrong amount"), LATER))
 
     assert (item.version, item.snapshot.title) == (2, "Wrong amount")
 
 
 def test_another_deadline_is_news() -> None:
-    item = after(make_item(), SourceSaid(make_snapshot(deadline_at=LATER), LATER))
+    item = after(make_item(), SourceReported(make_snapshot(deadline_at=LATER), LATER))
 
     assert (item.version, item.snapshot.deadline_at) == (2, LATER)
 
 
 def test_a_twin_that_looks_the_same_is_no_news() -> None:
     twin = Twin("debitura", "main", is_sure=True, name="Q8OAXF3W")
-    shown = after(make_item(), TwinSaid(KEY, twin))
+    shown = after(make_item(), TwinChanged(KEY, twin))
 
     assert (shown.version, shown.twin, shown.said_at) == (2, twin, NOW)
-    assert decide(shown, TwinSaid(KEY, twin), LATER, "x") == Applied(shown, None)
-    assert decide(None, TwinSaid(KEY, twin), LATER, "x") == Ignored("unknown_item")
+    assert decide(shown, TwinChanged(KEY, twin), LATER, "x") == Applied(shown, None)
+    assert decide(None, TwinChanged(KEY, twin), LATER, "x") == Ignored("unknown_item")
 
 
 def test_an_answer_that_is_older_than_what_is_known_is_ignored() -> None:
-    old = SourceSaid(make_snapshot(title="Old title"), NOW - timedelta(seconds=1))
+    old = SourceReported(make_snapshot(title="Old title"), NOW - timedelta(seconds=1))
 
     assert decide(make_item(), old, LATER, "x") == Ignored("older")
 
 
 def test_resolved_elsewhere_is_resolved_here_and_credited_to_nobody() -> None:
-    item = after(make_item(), SourceSaid(make_snapshot(is_open=False, outcome="validated"), LATER))
+    item = after(make_item(), SourceReported(make_snapshot(is_open=False, outcome="validated"), LATER))
 
     assert (item.state, item.outcome, item.resolved_by, item.resolved_at) == ("resolved", "validated", None, LATER)
 
@@ -104,19 +104,19 @@ def test_a_press_makes_it_acting_until_the_source_confirms() -> None:
 
 
 def test_a_poll_that_still_shows_it_open_does_not_undo_what_is_under_way() -> None:
-    item = after(acting(), SourceSaid(make_snapshot(), LATER))
+    item = after(acting(), SourceReported(make_snapshot(), LATER))
 
     assert item.state == "acting"
 
 
 def test_what_the_source_confirms_is_credited_to_who_asked() -> None:
-    item = after(acting(), SourceSaid(make_snapshot(is_open=False, outcome="validated"), LATER))
+    item = after(acting(), SourceReported(make_snapshot(is_open=False, outcome="validated"), LATER))
 
     assert (item.state, item.resolved_by, item.resolved_via, item.attempt) == ("resolved", "Anna", "slack", None)
 
 
 def test_another_outcome_than_asked_for_is_not_credited_to_who_asked() -> None:
-    item = after(acting("validate"), SourceSaid(make_snapshot(is_open=False, outcome="rejected"), LATER))
+    item = after(acting("validate"), SourceReported(make_snapshot(is_open=False, outcome="rejected"), LATER))
 
     assert (item.outcome, item.resolved_by) == ("rejected", None)
 
@@ -148,7 +148,7 @@ def test_a_task_missing_from_one_pass_waits_for_the_next() -> None:
 
 def test_a_task_that_comes_back_is_not_missing_any_more() -> None:
     once = after(make_item(), SourceGone(KEY, LATER, is_certain=False))
-    back = after(once, SourceSaid(make_snapshot(), LATER))
+    back = after(once, SourceReported(make_snapshot(), LATER))
 
     assert not back.is_missing
 
@@ -156,7 +156,7 @@ def test_a_task_that_comes_back_is_not_missing_any_more() -> None:
 def test_a_resolved_item_that_the_source_shows_open_again_reopens() -> None:
     decision = decide(
         make_item(state="resolved", resolved_at=NOW, outcome="validated", resolved_by="Anna", version=4),
-        SourceSaid(make_snapshot(), LATER),
+        SourceReported(make_snapshot(), LATER),
         LATER,
         "x",
     )
@@ -176,15 +176,15 @@ def test_an_accepted_reply_is_awaited_and_then_credited() -> None:
 
 def test_an_accepted_reply_that_solves_nothing_in_half_an_hour_comes_back_to_people() -> None:
     waiting = after(acting("reply"), SourceAccepted(KEY, 1))
-    item = after(waiting, SourceSaid(make_snapshot(), NOW + timedelta(minutes=31)))
+    item = after(waiting, SourceReported(make_snapshot(), NOW + timedelta(minutes=31)))
 
     assert (item.state, item.problem) == ("open", "still_open")
 
 
 def test_claim_release_and_note_leave_the_state_alone() -> None:
-    claimed = after(make_item(), PersonDid(KEY, "claim", ANNA, "slack"))
-    released = after(claimed, PersonDid(KEY, "release", ANNA, "slack"))
-    noted = after(released, PersonDid(KEY, "note", ANNA, "slack", note="called them"))
+    claimed = after(make_item(), PersonActed(KEY, "claim", ANNA, "slack"))
+    released = after(claimed, PersonActed(KEY, "release", ANNA, "slack"))
+    noted = after(released, PersonActed(KEY, "note", ANNA, "slack", note="called them"))
 
     assert (claimed.claimed_by, released.claimed_by, noted.note) == ("Anna", None, "called them")
     assert (noted.state, noted.version) == ("open", 4)
@@ -196,7 +196,7 @@ def test_facts_about_what_is_not_known_are_ignored() -> None:
 
 FACTS = st.one_of(
     st.builds(
-        lambda is_open, at, title: SourceSaid(
+        lambda is_open, at, title: SourceReported(
             make_snapshot(is_open=is_open, outcome=None if is_open else "validated", title=title),
             NOW + timedelta(seconds=at),
         ),
@@ -206,7 +206,7 @@ FACTS = st.one_of(
     ),
     st.builds(lambda at, sure: SourceGone(KEY, NOW + timedelta(seconds=at), sure), st.integers(0, 9), st.booleans()),
     st.builds(asked, st.sampled_from(["validate", "reject", "reply"]), st.integers(1, 3)),
-    st.builds(lambda verb: PersonDid(KEY, verb, ANNA, "mail", "n"), st.sampled_from(["claim", "release", "note"])),
+    st.builds(lambda verb: PersonActed(KEY, verb, ANNA, "mail", "n"), st.sampled_from(["claim", "release", "note"])),
     st.builds(SourceAccepted, st.just(KEY), st.integers(1, 3)),
     st.builds(SourceRefused, st.just(KEY), st.integers(1, 3), st.just("no")),
 )

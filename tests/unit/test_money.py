@@ -1,4 +1,4 @@
-"""Amounts as a source gave them: kept exactly, and written with the decimals that their currency has, or more."""
+"""Amounts are kept exactly and formatted with at least the decimals of their currency."""
 
 from decimal import Decimal
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from receiver.domain.notice import announcement_of, is_alarm, is_news
+from receiver.domain.notice import announcement_of, is_worth_new_mail, needs_new_post
 from tests.factories import NOW, make_item
 
 OPEN: dict[str, Any] = {}
@@ -37,7 +37,7 @@ def test_people_are_rung_for_what_they_do_not_know_and_for_nothing_twice(
 ) -> None:
     item = make_item(**now)
 
-    assert (is_news(shown, item), is_alarm(shown, item)) == (news, alarm)
+    assert (is_worth_new_mail(shown, item), needs_new_post(shown, item)) == (news, alarm)
 
 
 def test_a_message_remembers_that_it_told_of_a_request_in_vain() -> None:

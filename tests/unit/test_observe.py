@@ -1,4 +1,4 @@
-"""Log lines an operator can keep, and a metrics page a dashboard can rely on."""
+"""Logs contain no secrets and no debtor data, and the metrics page is stable."""
 
 import asyncio
 import gc
@@ -16,7 +16,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
 
 from receiver.errors import PermanentError
-from receiver.observability import MASK, METRICS_CONTENT_TYPE, Metrics, Redactor, catch_the_rest, log, request, set_up
+from receiver.observability import (
+    MASK,
+    METRICS_CONTENT_TYPE,
+    Metrics,
+    Redactor,
+    bound_request_id,
+    configure_logs,
+    log,
+    log_unhandled_errors,
+)
 
 SECRET = "s3cr3t-of-getbill/+x"
 JANE = "Jane Roe"
@@ -27,7 +36,7 @@ def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     handlers, level, before = root.handlers[:], root.level, structlog.get_config()
     written = io.StringIO()
-    set_up(as_json=True, secrets=[SECRET], stream=written)
+    configure_logs(as_json=True, secrets=[SECRET], stream=written)
     yield written
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -150,7 +159,7 @@ def test_what_nobody_handled_is_logged_by_the_same_rules(stream: io.StringIO) ->
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        catch_the_rest(loop)
+        log_unhandled_errors(loop)
         loop.call_soon(int, JANE)
         task = asyncio.ensure_future(forgotten())
         await asyncio.wait({task})
@@ -169,7 +178,7 @@ def test_what_nobody_handled_is_logged_by_the_same_rules(stream: io.StringIO) ->
         sys.excepthook, threading.excepthook = hooks
 
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
-    broke = ["loop.callback.broke", "loop.callback.broke", "thread.broke", "process.broke"]
+    broke = ["loop.callback.failed", "loop.callback.failed", "thread.failed", "process.failed"]
     assert [line["event"] for line in lines] == broke
     assert "Jane" not in stream.getvalue()
 
@@ -181,7 +190,7 @@ def test_signed_links_and_peoples_addresses_are_cut_short() -> None:
 
 
 def test_a_strangers_line_breaks_cannot_forge_a_log_line(stream: io.StringIO) -> None:
-    set_up(as_json=False, stream=stream)
+    configure_logs(as_json=False, stream=stream)
 
     log.info("inbox.row.stored", kind="x\n2026-01-01 [info] forged\x1b[2J")
 
@@ -190,7 +199,7 @@ def test_a_strangers_line_breaks_cannot_forge_a_log_line(stream: io.StringIO) ->
 
 
 def test_everything_within_a_request_carries_its_id(stream: io.StringIO) -> None:
-    with request("caller-chose-1") as request_id:
+    with bound_request_id("caller-chose-1") as request_id:
         log.info("inside")
         inside = last_line(stream)
     log.info("outside")
@@ -203,7 +212,7 @@ def test_everything_within_a_request_carries_its_id(stream: io.StringIO) -> None
 
 
 def test_a_strange_request_id_is_replaced() -> None:
-    with request("x\n" * 20) as request_id:
+    with bound_request_id("x\n" * 20) as request_id:
         pass
 
     assert len(request_id) == 16

@@ -1,4 +1,4 @@
-"""A payment plan is checked before a source is asked, the same way wherever it was typed."""
+"""A payment plan is validated before it is sent to the source, by the same rules for every input."""
 
 from dataclasses import replace
 from datetime import date
@@ -8,26 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.domain.action import Plan, PlanWish
+from receiver.domain.action import Plan, PlanInput
 from receiver.domain.item import Detail
 from receiver.domain.money import Money
-from receiver.domain.plan import amount_of, as_typed, current, faults, read
+from receiver.domain.plan import as_input, current_plan, find_faults, parse_amount, parse_plan
 from receiver.domain.refusal import SENTENCES
 from tests.factories import make_snapshot
 
 TODAY = date(2026, 3, 2)
 OWED = Money(Decimal(1500), "EUR")
-GOOD = PlanWish("6", "2026-04-01", "250")
+GOOD = PlanInput("6", "2026-04-01", "250")
 
 
-def codes(wish: PlanWish, owed: Money | None = OWED, now: Plan | None = None) -> dict[str, str]:
-    return {fault.field: fault.code for fault in faults(wish, owed, now, TODAY)}
+def codes(wish: PlanInput, owed: Money | None = OWED, now: Plan | None = None) -> dict[str, str]:
+    return {fault.field: fault.code for fault in find_faults(wish, owed, now, TODAY)}
 
 
 def test_a_sound_plan_has_no_faults() -> None:
     assert codes(GOOD) == {}
     assert codes(GOOD, owed=None) == {}
-    assert read(GOOD) == Plan(6, date(2026, 4, 1), Decimal(250))
+    assert parse_plan(GOOD) == Plan(6, date(2026, 4, 1), Decimal(250))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_yen_has_no_decimals_and_one_month_pays_it_all() -> None:
     assert codes(replace(GOOD, first_payment="10.5"), Money(Decimal(5000), "JPY")) == {
         "first_payment": "plan_amount_too_fine"
     }
-    assert codes(PlanWish("1", "2026-03-02", "1.500,00")) == {}
+    assert codes(PlanInput("1", "2026-03-02", "1.500,00")) == {}
 
 
 def test_the_plan_as_it_is_is_no_change() -> None:
@@ -72,13 +72,13 @@ def test_the_plan_as_it_is_is_no_change() -> None:
         Detail("plan_start_date", day=date(2026, 4, 1)),
         Detail("first_payment_amount", money=Money(Decimal(250), "EUR")),
     )
-    now = current(make_snapshot(kind="agreement", details=details))
+    now = current_plan(make_snapshot(kind="agreement", details=details))
 
     began = Plan(6, date(2026, 1, 15), Decimal(250))
     assert codes(replace(GOOD, months="12", starts_on="2026-01-15"), now=began) == {}  # a longer one from the same day
     assert codes(replace(GOOD, first_payment="250.00"), now=now) == {"months": "plan_same"}
-    assert as_typed(now) == PlanWish("6", "2026-04-01", "250.00")
-    assert as_typed(current(make_snapshot(details=details[:2]))) == PlanWish()
+    assert as_input(now) == PlanInput("6", "2026-04-01", "250.00")
+    assert as_input(current_plan(make_snapshot(details=details[:2]))) == PlanInput()
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_the_plan_as_it_is_is_no_change() -> None:
     ],
 )  # fmt: skip
 def test_an_amount_is_read_as_people_write_it_or_not_at_all(typed: str, amount: str | None) -> None:
-    assert amount_of(typed) == (None if amount is None else Decimal(amount))
+    assert parse_amount(typed) == (None if amount is None else Decimal(amount))
 
 
 @given(st.decimals("0.01", "99999999", places=2))
@@ -99,9 +99,9 @@ def test_an_amount_written_in_any_of_our_languages_is_read_back(amount: Decimal)
     english = f"{amount:,.2f}"
     swapped = english.translate(str.maketrans(",.", ".,"))
 
-    assert {amount_of(english), amount_of(swapped), amount_of(english.replace(",", "\u202f"))} == {amount}
+    assert {parse_amount(english), parse_amount(swapped), parse_amount(english.replace(",", "\u202f"))} == {amount}
 
 
-@given(st.builds(PlanWish, st.text(max_size=50), st.text(max_size=50), st.text(max_size=50)))
-def test_rubbish_is_a_fault_and_never_an_error(wish: PlanWish) -> None:
+@given(st.builds(PlanInput, st.text(max_size=50), st.text(max_size=50), st.text(max_size=50)))
+def test_rubbish_is_a_fault_and_never_an_error(wish: PlanInput) -> None:
     assert set(codes(wish).values()) <= set(SENTENCES)

@@ -1,4 +1,4 @@
-"""By which route an item is told at a place, and in which language the place is spoken to."""
+"""Which routes an item takes, and which route gives a destination its language and masking."""
 
 from datetime import timedelta
 

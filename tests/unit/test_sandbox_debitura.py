@@ -27,7 +27,7 @@ CHAT = {"id", "dateCreated", "dateUpdated", "role", "roleLabel", "message", "isS
 
 
 class Clock:
-    """Stands still until moved."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.at = NOW
@@ -121,7 +121,7 @@ async def test_parameters_out_of_bounds_are_refused_with_400(api: httpx.AsyncCli
 
 async def test_a_case_lists_its_own_tasks_as_a_bare_array(stand: DebituraStand, api: httpx.AsyncClient) -> None:
     task = stand.add_task("Generic")
-    second = stand.partner_asks("And?", task["caseId"])
+    second = stand.add_partner_question("And?", task["caseId"])
     stand.add_task("Generic")
     stand.add_task("SignContract")
 
@@ -162,7 +162,7 @@ async def test_what_is_not_there_is_answered_in_the_documented_shape(
 async def test_a_reply_is_attributed_to_its_sender_and_solves_the_cases_chat_tasks_a_while_later(
     stand: DebituraStand, api: httpx.AsyncClient, clock: Clock
 ) -> None:
-    task = stand.partner_asks("Can you confirm?")
+    task = stand.add_partner_question("Can you confirm?")
     more = stand.add_task("ClientInputRequired", caseId=task["caseId"])
     other = stand.add_task("ReplyToChat")
     path = f"/cases/{task['caseId']}/chats"
@@ -283,7 +283,7 @@ async def test_the_signature_matches_the_documented_test_vector(stand: DebituraS
         b'"reference":"Q8OAXF3W"}}'
     )
 
-    headers = stand.signed(body, datetime.fromtimestamp(1769873025, UTC))
+    headers = stand.sign(body, datetime.fromtimestamp(1769873025, UTC))
 
     digest = "80ea0a8e1bb65ce47628e059960f6f47742e0fa6526ede0b07dea2a778649420"
     assert headers["X-Debitura-Signature"] == f"t=1769873025,v1={digest}"
@@ -294,7 +294,7 @@ async def test_an_event_names_the_case_and_is_signed_even_when_it_is_rubbish(sta
     task = stand.add_task("ReplyToChat")
 
     event = json.loads(stand.event("case.updated", task["caseId"]))
-    rubbish = stand.signed(b"\x00", NOW)["X-Debitura-Signature"]
+    rubbish = stand.sign(b"\x00", NOW)["X-Debitura-Signature"]
 
     assert (event["event"], event["data"]["caseId"]) == ("case.updated", task["caseId"])
     key = b"thisisabase64encodedsecret"

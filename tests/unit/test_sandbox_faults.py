@@ -1,4 +1,4 @@
-"""What can go wrong with a stand-in, on demand, and how its webhooks are sent."""
+"""Fault injection of the stand-ins, and how they send webhooks."""
 
 import json
 import socket

@@ -43,7 +43,7 @@ SINGLE_SAMPLE = {
 
 
 class Clock:
-    """Stands still until moved."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.at = NOW
@@ -387,10 +387,10 @@ async def test_proof_files_are_signed_under_the_path_the_stand_in_is_mounted_at(
 async def test_a_webhook_is_signed_over_its_raw_body_and_carries_what_was_asked(stand: GetbillStand) -> None:
     dispute = stand.add("portal_dispute")
 
-    bodies = [stand.event(dispute, carries=what) for what in ("todo", "debt", "debt_id", "nothing")]
+    bodies = [stand.event(dispute, content=what) for what in ("todo", "debt", "debt_id", "nothing")]
     whole, debt, debt_id, nothing = (json.loads(body) for body in bodies)
 
-    assert stand.signed(bodies[0])["X-GetBill-Signature"] == (
+    assert stand.sign(bodies[0])["X-GetBill-Signature"] == (
         hmac.new(b"getbill-secret", bodies[0], hashlib.sha256).hexdigest()
     )
     assert (whole["type"], whole["data"]["todo"]["id"]) == ("dispute.created", dispute["id"])

@@ -1,4 +1,4 @@
-"""Slack's stand-in: the presses and forms it sends as Slack would, and what it does with the answers."""
+"""Slack's stand-in: the clicks and forms it sends, and its reaction to the answers."""
 
 import json
 
@@ -8,7 +8,7 @@ from slack_sdk.signature import SignatureVerifier
 from starlette.responses import Response
 
 from casebell_sandbox.slack import NO_ANSWER, NOT_TAKEN, SlackStand
-from casebell_sandbox.slack_payloads import NotPressableError
+from casebell_sandbox.slack_payloads import NotClickableError
 from tests.receiving import Receiver
 from tests.slack_bot import BLOCKS, VIEW, Bot, Hand, payload
 
@@ -19,7 +19,7 @@ async def test_a_press_is_signed_and_says_who_pressed_what_where(
     slack: SlackStand, bot: Bot, casebell: Receiver, hand: Hand
 ) -> None:
     ts = await bot.post(blocks=BLOCKS)
-    answer = await slack.press("C0DISPUTES", ts, "go", user="U0BEN")
+    answer = await slack.click("C0DISPUTES", ts, "go", user="U0BEN")
 
     (got,) = casebell.received
     told = payload(got.body)
@@ -53,12 +53,12 @@ async def test_a_choice_from_a_menu_says_which_option(slack: SlackStand, bot: Bo
     ts = await bot.post(blocks=[{"type": "actions", "elements": [{"type": "overflow", "options": options}]}])
     (menu,) = slack.messages["C0DISPUTES", ts].blocks[0]["elements"]
 
-    await slack.press("C0DISPUTES", ts, menu["action_id"], option="i.1.note")
+    await slack.click("C0DISPUTES", ts, menu["action_id"], option="i.1.note")
 
     (action,) = payload(casebell.received[0].body)["actions"]
     assert (action["type"], action["selected_option"]["value"]) == ("overflow", "i.1.note")
-    with pytest.raises(NotPressableError):
-        await slack.press("C0DISPUTES", ts, menu["action_id"], option="i.1.other")
+    with pytest.raises(NotClickableError):
+        await slack.click("C0DISPUTES", ts, menu["action_id"], option="i.1.other")
 
 
 async def test_what_is_not_there_cannot_be_pressed(slack: SlackStand, bot: Bot, casebell: Receiver) -> None:
@@ -69,14 +69,14 @@ async def test_what_is_not_there_cannot_be_pressed(slack: SlackStand, bot: Bot, 
         ("C0DISPUTES", "1.2", "go", "U0ANNA"),
         ("C0DISPUTES", ts, "go", "U9"),
     ):
-        with pytest.raises(NotPressableError):
-            await slack.press(channel, message, action, user=user)
+        with pytest.raises(NotClickableError):
+            await slack.click(channel, message, action, user=user)
 
     assert casebell.received == []
 
 
 async def test_a_press_sent_again_is_the_same_to_the_byte(slack: SlackStand, bot: Bot, casebell: Receiver) -> None:
-    await slack.press("C0DISPUTES", await bot.post(blocks=BLOCKS), "go")
+    await slack.click("C0DISPUTES", await bot.post(blocks=BLOCKS), "go")
     await slack.resend_last()
 
     first, again = casebell.received
@@ -90,19 +90,19 @@ async def test_a_press_that_is_not_answered_well_leaves_a_warning_until_one_is(
     ts, slack.ack_s = await bot.post(blocks=BLOCKS), 0.3
     casebell.answers.append(None)
     with pytest.raises(httpx.ReadTimeout):
-        await slack.press("C0DISPUTES", ts, "go")
+        await slack.click("C0DISPUTES", ts, "go")
     silent = slack.troubles.copy()
     casebell.answers.append(Response(status_code=500))
-    refused = await slack.press("C0DISPUTES", ts, "go")
+    refused = await slack.click("C0DISPUTES", ts, "go")
     told = slack.troubles.copy()
     slack.ack_s = 5
-    await slack.press("C0DISPUTES", ts, "go")
+    await slack.click("C0DISPUTES", ts, "go")
 
     assert (silent, refused.status_code, told, slack.troubles) == ({ts: NO_ANSWER}, 500, {ts: NOT_TAKEN}, {})
 
 
 async def _ticket(slack: SlackStand, bot: Bot, casebell: Receiver) -> str:
-    await slack.press("C0DISPUTES", await bot.post(blocks=BLOCKS), "go")
+    await slack.click("C0DISPUTES", await bot.post(blocks=BLOCKS), "go")
     return str(payload(casebell.received[-1].body)["trigger_id"])
 
 
@@ -179,7 +179,7 @@ async def test_a_refused_form_stays_open_and_a_closed_one_cannot_be_sent(slack: 
 
     assert still[0] == view["id"]
     assert slack.troubles == {}
-    with pytest.raises(NotPressableError):
+    with pytest.raises(NotClickableError):
         await slack.submit(view["id"], {"words": "x"})
 
 
@@ -189,7 +189,7 @@ async def test_a_press_may_be_answered_five_times_for_half_an_hour(
     ts = await bot.post(blocks=BLOCKS)
     urls = []
     for _ in range(2):
-        await slack.press("C0DISPUTES", ts, "go")
+        await slack.click("C0DISPUTES", ts, "go")
         urls.append(payload(casebell.received[-1].body)["response_url"].replace(slack.public_url, "http://slack.test"))
 
     answers = [(await bot.http.post(urls[0], json={"text": f"{n}"})).status_code for n in range(6)]

@@ -1,4 +1,4 @@
-"""What the stand-in refuses of Block Kit: each limit holds at its number and breaks one above it."""
+"""The stand-in's validation of Block Kit: each limit is accepted, and one more is refused."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Slack's stand-in: how it draws texts that strangers wrote."""
+"""Slack's stand-in: untrusted texts are rendered as safe HTML."""
 
 import pytest
 

@@ -18,21 +18,21 @@ NONE_NAMED = cure_for("a_code_of_tomorrow").replace("a_code_of_tomorrow", "{code
 def test_what_is_said_of_a_message_is_final_for_it_alone(code: str) -> None:
     error = error_for("chat.update", code, None)
 
-    assert (type(error), error.reach) == (PermanentError, "item")
+    assert (type(error), error.scope) == (PermanentError, "item")
 
 
 @pytest.mark.parametrize("code", OF_A_CHANNEL)
 def test_what_is_said_of_a_channel_is_final_for_what_goes_there(code: str) -> None:
     error = error_for("chat.postMessage", code, None)
 
-    assert (type(error), error.reach) == (PermanentError, "place")
+    assert (type(error), error.scope) == (PermanentError, "destination")
 
 
 @pytest.mark.parametrize("code", OF_A_WORKSPACE)
 def test_what_is_said_of_the_workspace_costs_no_message_its_life(code: str) -> None:
     error = error_for("chat.postMessage", code, None)
 
-    assert (type(error), error.reach) == (RetryLaterError, "system")
+    assert (type(error), error.scope) == (RetryLaterError, "system")
 
 
 @pytest.mark.parametrize("code", FOR_LATER)

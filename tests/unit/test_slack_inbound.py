@@ -199,7 +199,7 @@ def test_signed_garbage_never_raises_at_the_door_and_at_most_a_value_error_in_th
         return
 
     identity = clicks.verify(body, signed(body), NOW)
-    received = clicks.receive(body)
+    received = clicks.respond(body)
 
     assert 0 < len(identity) <= 255
     assert identity.isascii()
@@ -220,12 +220,12 @@ def test_a_certificate_check_is_answered_and_forgotten() -> None:
     clicks = make_clicks(team_ids=["T1"])
 
     assert clicks.verify(body, signed(body), NOW) == hashlib.sha256(body).hexdigest()
-    assert not clicks.receive(body).is_click
+    assert not clicks.respond(body).is_click
     assert clicks.read(body) is None
 
 
 def test_a_certificate_check_is_known_wherever_its_word_stands() -> None:
-    received = make_clicks().receive(b"token=abc&ssl_check=1")
+    received = make_clicks().respond(b"token=abc&ssl_check=1")
 
     assert (received.is_click, received.answer) == (False, None)
 
@@ -235,7 +235,7 @@ def test_an_address_is_verified_by_giving_its_word_back() -> None:
     clicks = make_clicks(team_ids=["T1"], app_ids=["A1"])
 
     assert clicks.verify(body, headers, NOW)
-    received = clicks.receive(body)
+    received = clicks.respond(body)
     assert received.answer == {"challenge": "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}
     assert not received.is_click
     assert clicks.read(body) is None
@@ -250,7 +250,7 @@ def test_an_address_is_not_verified_for_a_stranger() -> None:
 
 @pytest.mark.parametrize("told", [{"type": "url_verification"}, {"type": "url_verification", "challenge": 7}, [1]])
 def test_a_verification_without_a_word_gets_none(told: object) -> None:
-    received = make_clicks().receive(json.dumps(told).encode())
+    received = make_clicks().respond(json.dumps(told).encode())
 
     assert received.answer is None
 
@@ -260,7 +260,7 @@ def test_a_button_that_needs_no_words_is_a_click(verb: str) -> None:
     body = body_of(press(verb))
     clicks = make_clicks()
 
-    received, click = clicks.receive(body), clicks.read(body)
+    received, click = clicks.respond(body), clicks.read(body)
 
     assert received.is_click
     assert received.answer is None
@@ -285,7 +285,7 @@ def test_a_button_that_needs_words_opens_a_form_and_is_not_stored(verb: str) -> 
     body = body_of(press(verb))
     clicks = make_clicks()
 
-    received = clicks.receive(body)
+    received = clicks.respond(body)
 
     assert not received.is_click
     assert received.after is not None
@@ -297,7 +297,7 @@ def test_a_press_on_a_link_is_acknowledged_and_forgotten(action_id: str) -> None
     body = body_of(press(actions=[{"action_id": action_id, "type": "button", "action_ts": "1.2"}]))
     clicks = make_clicks()
 
-    assert clicks.receive(body) == replace(clicks.receive(b"ssl_check=1"), is_click=False)
+    assert clicks.respond(body) == replace(clicks.respond(b"ssl_check=1"), is_click=False)
     assert clicks.read(body) is None
 
 
@@ -316,7 +316,7 @@ def test_a_button_that_is_none_of_ours_goes_to_the_quarantine(action: dict[str, 
     body = body_of(press(actions=[action]))
     clicks = make_clicks()
 
-    assert clicks.receive(body).is_click
+    assert clicks.respond(body).is_click
     with pytest.raises(ValueError, match=r"Casebell button|different verbs"):
         clicks.read(body)
 
@@ -326,7 +326,7 @@ def test_a_form_with_words_is_a_click_that_carries_them(verb: str, field: str) -
     body = body_of(submission("  Paid on 3 March.\x00 ", verb))
     clicks = make_clicks()
 
-    received, click = clicks.receive(body), clicks.read(body)
+    received, click = clicks.respond(body), clicks.read(body)
 
     assert received.is_click
     assert received.answer is None
@@ -343,7 +343,7 @@ def test_a_form_without_words_or_with_too_many_says_so_and_is_not_stored(words: 
     body = body_of(submission(words))
     clicks = make_clicks()
 
-    received = clicks.receive(body)
+    received = clicks.respond(body)
 
     assert not received.is_click
     assert received.answer is not None
@@ -353,7 +353,7 @@ def test_a_form_without_words_or_with_too_many_says_so_and_is_not_stored(words: 
 
 
 def test_a_form_is_answered_in_its_own_language() -> None:
-    answers = [make_clicks().receive(body_of(submission("", l=locale))).answer for locale in ("en", "fr")]
+    answers = [make_clicks().respond(body_of(submission("", l=locale))).answer for locale in ("en", "fr")]
 
     assert answers[0] != answers[1]
 
@@ -363,7 +363,7 @@ def test_a_form_that_is_none_of_ours_goes_to_the_quarantine(held: dict[str, Any]
     body = body_of(submission("words", **held))
     clicks = make_clicks()
 
-    assert clicks.receive(body).is_click
+    assert clicks.respond(body).is_click
     with pytest.raises(ValueError, match=r"Casebell button|no form"):
         clicks.read(body)
 
@@ -373,7 +373,7 @@ def test_what_is_no_press_is_acknowledged_and_forgotten(kind: object) -> None:
     body = body_of({"type": kind, "team": {"id": "T1"}})
     clicks = make_clicks()
 
-    assert not clicks.receive(body).is_click
+    assert not clicks.respond(body).is_click
     assert clicks.read(body) is None
 
 

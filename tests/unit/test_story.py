@@ -176,12 +176,12 @@ def test_a_short_name_is_not_masked_inside_other_words() -> None:
 def test_a_question_that_the_conversation_shows_is_not_repeated() -> None:
     chat = KINDS["ReplyToChat"]
 
-    assert make_story(chat).asked == "The collection partner is waiting for your answer."
-    assert "Send it." in str(make_story(replace(chat, question="Send it.")).asked)
+    assert make_story(chat).question == "The collection partner is waiting for your answer."
+    assert "Send it." in str(make_story(replace(chat, question="Send it.")).question)
 
 
 def test_without_verbs_the_story_leads_to_the_source() -> None:
-    assert str(make_story(make_snapshot(verbs=())).asked).startswith(
+    assert str(make_story(make_snapshot(verbs=())).question).startswith(
         "Is the dispute justified? Validate it or reject it. Please do so at Getbill."
     )
 

@@ -88,7 +88,7 @@ def test_any_input_gives_a_short_plain_and_complete_story(item: Item, locale: st
     assert story.sentence
     assert len(story.headline) <= 140
     assert len(story.sentence) <= 400
-    assert max(len(story.asked or ""), len(story.quote or "")) <= 2_500
+    assert max(len(story.question or ""), len(story.quote or "")) <= 2_500
     assert all(len(value) <= 300 for _, value in story.facts)
     assert len(story.conversation) <= 5
     assert all(len(text) <= 1_000 for _, _, text in story.conversation)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from receiver.domain.digest import Digest, DigestRule, PartName
-from receiver.domain.digest_build import MOST_ENTRIES, build_digest
+from receiver.domain.digest_build import MAX_ENTRIES, build_digest
 from receiver.domain.item import Detail, Installment, Item, Line
 from receiver.domain.money import Money
 from receiver.domain.routing import Match
@@ -185,7 +185,7 @@ def test_of_ten_thousand_items_a_few_are_kept_and_all_are_counted() -> None:
     digest = told(*(item(n, opened=timedelta(days=n % 50, hours=1)) for n in range(2_000)))
 
     part = digest.part("blocking")
-    assert (part.count, len(part.entries)) == (2_000, MOST_ENTRIES)
+    assert (part.count, len(part.entries)) == (2_000, MAX_ENTRIES)
     assert all(entry.item.opened_at == NOW - timedelta(days=49, hours=1) for entry in part.entries)
     assert digest.totals.at_risk[0].claims == 2_000
 

@@ -1,4 +1,4 @@
-"""What waits and what it comes to: each receivable once, in whatever order its items are read, the same everywhere."""
+"""Totals count each receivable once, in any order of the items, and are the same wherever they are computed."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from receiver.domain.digest_build import build_digest
 from receiver.domain.item import Item
 from receiver.domain.money import Money
 from receiver.domain.schedule import Schedule
-from receiver.domain.totals import Totals, add_stakes, add_up, stake_of
+from receiver.domain.totals import Totals, stake_of, sum_items, sum_stakes
 from receiver.domain.twin import Twin
 from receiver.store import stakes
 from tests.factories import NOW, make_item, make_snapshot
@@ -47,7 +47,7 @@ def conflict(n: int = 9, **said: Any) -> Item:
 
 
 def sums(*items: Item) -> dict[Money, int]:
-    return {one.total: one.claims for one in add_up(items, NOW).at_risk}
+    return {one.total: one.claims for one in sum_items(items, NOW).at_risk}
 
 
 def test_a_dispute_the_partners_question_and_their_conflict_are_one_claim() -> None:
@@ -77,14 +77,14 @@ def test_of_amounts_that_differ_the_greatest_in_a_known_currency_counts() -> Non
 
 @pytest.mark.parametrize("amount", [None, Money(Decimal(700)), Money(Decimal(700), "XQQ")])
 def test_what_has_no_currency_is_counted_and_not_added(amount: Money | None) -> None:
-    totals = add_up([item(1, amount=amount), item(2, amount=amount, debt_id="d1"), item(3)], NOW)
+    totals = sum_items([item(1, amount=amount), item(2, amount=amount, debt_id="d1"), item(3)], NOW)
 
     assert ([one.total for one in totals.at_risk], totals.unknown) == ([EUR], 2)
 
 
 @pytest.mark.parametrize("amount", [Money(Decimal(0), "EUR"), Money(Decimal(0)), Money(Decimal(-20), "GBP")])
 def test_nothing_and_a_credit_are_not_at_risk_and_take_nothing_away(amount: Money) -> None:
-    totals = add_up([item(1, amount=amount), item(2)], NOW)
+    totals = sum_items([item(1, amount=amount), item(2)], NOW)
 
     assert ([one.total for one in totals.at_risk], totals.unknown, totals.to_decide) == ([EUR], 0, 2)
 
@@ -94,22 +94,22 @@ def test_what_is_resolved_or_snoozed_is_not_waiting() -> None:
     sleeps = replace(item(2), snoozed_until=NOW + timedelta(seconds=1))
     asked = replace(item(3), state="acting", snoozed_until=NOW)
 
-    assert add_up([resolved, sleeps], NOW) == Totals(snoozed=1)
-    assert (add_up([resolved, sleeps, asked], NOW).waiting, sums(resolved, sleeps, asked)) == (1, {EUR: 1})
+    assert sum_items([resolved, sleeps], NOW) == Totals(snoozed=1)
+    assert (sum_items([resolved, sleeps, asked], NOW).waiting, sums(resolved, sleeps, asked)) == (1, {EUR: 1})
 
 
 def test_what_is_only_to_be_known_waits_and_is_not_at_risk_before_it_is_due() -> None:
     info = item(1, urgency="info", kind="agreement")
     due = item(2, urgency="info", deadline_at=NOW + timedelta(days=7))
 
-    assert add_up([info], NOW) == Totals(waiting=1)
-    assert add_up([due], NOW).to_decide == 1
+    assert sum_items([info], NOW) == Totals(waiting=1)
+    assert sum_items([due], NOW).to_decide == 1
 
 
 def test_the_terminal_says_what_waits_and_what_it_comes_to() -> None:
     found = [dispute(), question(), item(2, amount=None), replace(item(3), snoozed_until=NOW + timedelta(days=1))]
 
-    line = format_totals(add_up(found, NOW))
+    line = format_totals(sum_items(found, NOW))
 
     assert line == (
         "3 open, 3 hold up collection, 1 snoozed; at risk: €1,500.00 + 1 with an amount or currency not known yet"
@@ -154,11 +154,11 @@ def test_inbox_digest_and_terminal_come_to_the_same(found: Sequence[Item], chanc
     shuffled = list(found)
     chance.shuffle(shuffled)
     open_ones = [one for one in shuffled if one.state != "resolved"]
-    totals = add_up(found, NOW)  # the terminal and grouped messages
+    totals = sum_items(found, NOW)  # the terminal and grouped messages
 
     digest = build_digest(RULE, shuffled, NOW - timedelta(days=1), NOW)
     # as the inbox and the Home tab read them
-    stored = add_stakes((stakes.from_column(stakes.to_column(one) or "") for one in open_ones), NOW)
+    stored = sum_stakes((stakes.from_column(stakes.to_column(one) or "") for one in open_ones), NOW)
 
     assert digest.totals == stored == totals
     assert sum(digest.part(name).count for name in TO_DECIDE) == totals.to_decide

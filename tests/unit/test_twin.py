@@ -1,4 +1,4 @@
-"""One receivable in two systems: recognised by the creditor's own number, sure only when something else agrees."""
+"""Twins in two systems: matched by the creditor's number, certain only if amount or debtor confirm it."""
 
 from decimal import Decimal
 from typing import Any
@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.domain.money import Money
-from receiver.domain.twin import Receivable, best_twin, certainty, filled, pairs, reference_of, sides, twin_of
+from receiver.domain.twin import (
+    Receivable,
+    certainty,
+    fill_from_older,
+    find_best_twin,
+    find_pairs,
+    find_twin,
+    merge_by_side,
+    reference_of,
+)
 from tests.receivables import EUR, case, debt
 
 
@@ -65,7 +74,7 @@ def test_a_number_is_compared_exactly_but_for_the_space_around_it() -> None:
 
 
 def test_of_two_cases_that_both_seem_to_be_it_neither_surely_is() -> None:
-    found = best_twin(debt(), [case(), case(key="debitura:other:case:b")])
+    found = find_best_twin(debt(), [case(), case(key="debitura:other:case:b")])
 
     assert found is not None
     assert (found[0].key, found[1]) == ("debitura:main:case:a", False)
@@ -74,13 +83,13 @@ def test_of_two_cases_that_both_seem_to_be_it_neither_surely_is() -> None:
 def test_a_case_of_which_nothing_is_left_does_not_cast_doubt_on_the_one_that_runs() -> None:
     withdrawn = case(key="debitura:main:case:0", standing=(), stage="Closed")
 
-    assert best_twin(debt(), [withdrawn, case()]) == (case(), True)
+    assert find_best_twin(debt(), [withdrawn, case()]) == (case(), True)
 
 
 def test_what_several_todos_say_of_a_debt_is_read_together() -> None:
     plan = debt(key="getbill:main:agreement:9", standing=("owed", "planned"), debtor=None, amounts=())
 
-    (together,) = sides([debt(), plan])
+    (together,) = merge_by_side([debt(), plan])
 
     assert together.standing == ("disputed", "owed", "planned")
     assert (together.debtor, together.amounts) == ("Jane Roe", (EUR,))
@@ -97,25 +106,25 @@ def test_what_several_todos_say_of_a_debt_is_read_together() -> None:
     ids=["a plan that runs", "a plan that is late", "paid", "paid though once disputed"],
 )
 def test_settled_is_no_payment_while_a_plan_runs(standings: list[tuple[str, ...]], together: tuple[str, ...]) -> None:
-    """Getbill's own sample shows "settled" of a debt whose instalments are all to come."""
+    """Getbill's sample shows "settled" for a debt whose instalments are all in the future."""
     records = [debt(key=f"getbill:main:debtor_request:{n}", standing=words) for n, words in enumerate(standings)]
 
-    assert [side.standing for side in sides(records)] == [together]
+    assert [side.standing for side in merge_by_side(records)] == [together]
 
 
 def test_an_item_is_told_of_its_twin() -> None:
-    twin = twin_of([debt()], [case()])
+    twin = find_twin([debt()], [case()])
 
     assert twin is not None
     assert (twin.source, twin.name, twin.stage, twin.partner) == ("debitura", "Q8OAXF3W", "Active", "Nordic Collect")
     assert twin.is_sure
-    assert twin_of([debt(reference="other")], [case()]) is None
+    assert find_twin([debt(reference="other")], [case()]) is None
 
 
 def test_what_a_later_answer_leaves_out_is_still_known() -> None:
     sparse = debt(debtor=None, name=None, amounts=(Money(Decimal(1500)),), standing=("paid",))
 
-    kept = filled(sparse, debt())
+    kept = fill_from_older(sparse, debt())
 
     assert (kept.debtor, kept.name, kept.amounts, kept.standing) == ("Jane Roe", "DEBT-2024-001", (EUR,), ("paid",))
 
@@ -156,12 +165,12 @@ def test_who_belongs_to_whom_does_not_depend_on_the_order_they_came_in(records: 
     shuffled = [*records]
     chance.shuffle(shuffled)
 
-    assert pairs(shuffled) == pairs(records)
+    assert find_pairs(shuffled) == find_pairs(records)
 
 
 @given(RECORDS)
 def test_nobody_has_two_twins_and_every_pair_agrees_on_its_number(records: list[Receivable]) -> None:
-    found = pairs(records)
+    found = find_pairs(records)
     taken = [(side.side, side.reference) for pair in found for side in (pair.one, pair.other)]
 
     assert len(taken) == len(set(taken))

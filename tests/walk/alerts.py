@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from receiver.domain.fact import SourceGone, SourceSaid
+from receiver.domain.fact import SourceGone, SourceReported
 from receiver.domain.money import Money
 from receiver.pipeline.apply import apply_fact, apply_facts
 from receiver.pipeline.deliver.claims import Dispatcher
@@ -23,9 +23,9 @@ def key(n: int) -> str:
     return f"getbill:main:debtor_request:{n}"
 
 
-def said(n: int) -> SourceSaid:
+def said(n: int) -> SourceReported:
     amount = Money(Decimal(10_000 + n) / 100, "EUR" if n % 3 else "DKK")
-    return SourceSaid(make_snapshot(key=key(n), reference=f"INV-{n}", amount=amount), NOW)
+    return SourceReported(make_snapshot(key=key(n), reference=f"INV-{n}", amount=amount), NOW)
 
 
 async def come(here: Office, *numbers: int) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from receiver.domain.fact import PersonDid
+from receiver.domain.fact import PersonActed
 from receiver.domain.item import Item
 from receiver.domain.people import Person
 from receiver.pipeline.apply import apply_fact
@@ -19,7 +19,7 @@ NIGHT = datetime.fromisoformat("2026-03-06T23:00+01:00")  # a Friday
 
 
 async def did(here: Office, item: Item, verb: str, person: Person = ANNA, **more: Any) -> Item:
-    fact = PersonDid(item.key, verb, person, "slack", **more)
+    fact = PersonActed(item.key, verb, person, "slack", **more)
     await here.adapters.database.write(apply_fact, fact, here.at, here.adapters.rules.routes)
     await here.settle()
     return await here.item(item.key)

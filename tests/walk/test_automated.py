@@ -14,7 +14,7 @@ from receiver.alerting.monitor import watch
 from receiver.context import Adapters
 from receiver.domain.action import Click
 from receiver.domain.automation import Automation
-from receiver.domain.fact import Fact, SourceAccepted, SourceDid, SourceRefused, SourceSaid
+from receiver.domain.fact import Fact, SourceAccepted, SourceCompleted, SourceRefused, SourceReported
 from receiver.domain.item import Item, Snapshot
 from receiver.domain.money import Money
 from receiver.domain.people import People, Person
@@ -74,7 +74,7 @@ def adapters(database: Database, clock: Clock) -> Adapters:
 
 async def hear(adapters: Adapters, *said: Snapshot) -> list[str]:
     """What the rules did when the source said that."""
-    facts = [SourceSaid(one, adapters.now()) for one in said]
+    facts = [SourceReported(one, adapters.now()) for one in said]
     _, pressed = await adapters.database.write(apply_with_automations, facts, adapters.rules, adapters.now())
     return [one.result for one in pressed]
 
@@ -149,7 +149,7 @@ async def test_what_was_open_before_there_was_a_rule_is_left_alone(adapters: Ada
 
 
 async def test_what_a_source_said_a_while_ago_is_left_to_people(adapters: Adapters) -> None:
-    facts = [SourceSaid(dispute(), NOW - timedelta(minutes=6))]
+    facts = [SourceReported(dispute(), NOW - timedelta(minutes=6))]
     _, pressed = await adapters.database.write(apply_with_automations, facts, adapters.rules, NOW)
 
     assert (pressed, (await item(adapters)).state) == ([], "open")
@@ -157,7 +157,7 @@ async def test_what_a_source_said_a_while_ago_is_left_to_people(adapters: Adapte
 
 async def test_what_only_an_event_says_is_decided_when_a_look_confirms_it_and_only_then(adapters: Adapters) -> None:
     adapters.rules = replace(adapters.rules, automations=(DRY, RULE))
-    event = SourceSaid(dispute(), NOW, is_unconfirmed=True)
+    event = SourceReported(dispute(), NOW, is_unconfirmed=True)
     _, told = await adapters.database.write(apply_with_automations, [event], adapters.rules, NOW)
 
     assert (told, (await item(adapters)).state) == ([], "open")
@@ -168,7 +168,7 @@ async def test_what_only_an_event_says_is_decided_when_a_look_confirms_it_and_on
 async def test_a_dry_run_speaks_once_of_what_an_event_says_again(adapters: Adapters) -> None:
     adapters.rules = replace(adapters.rules, automations=(DRY, replace(DRY, name="another")))
     first = await hear(adapters, dispute())
-    event = SourceSaid(dispute(), NOW, is_unconfirmed=True)
+    event = SourceReported(dispute(), NOW, is_unconfirmed=True)
     await adapters.database.write(apply_with_automations, [event], adapters.rules, NOW)
 
     assert (first, await hear(adapters, dispute())) == (["dry_run"] * 2, [])
@@ -183,9 +183,8 @@ async def test_no_rule_decides_what_takes_two_people(adapters: Adapters) -> None
     people = replace(adapters.rules.people, four_eyes_above={"EUR": 500.0})
     adapters.rules = replace(adapters.rules, people=people)
     assert await hear(adapters, dispute(1, amount=Money(Decimal("500.01"), "EUR")), dispute(2, amount=None)) == []
-    assert await hear(
-        adapters, dispute(3, amount=Money(Decimal("0.01"), "SEK")), dispute(4, amount=Money(Decimal(500), "EUR"))
-    ) == ["taken"]
+    others = dispute(3, amount=Money(Decimal("0.01"), "SEK")), dispute(4, amount=Money(Decimal(500), "EUR"))
+    assert await hear(adapters, *others) == ["taken"]
 
 
 async def test_the_first_rule_that_takes_it_acts_and_no_other(adapters: Adapters) -> None:
@@ -225,7 +224,7 @@ async def test_what_a_person_took_back_is_never_decided_by_a_rule_again(adapters
     await press(adapters, "undo")
     asked = (await item(adapters)).attempt
     assert asked is not None
-    await apply(adapters, SourceDid(dispute().key, asked.action_id))
+    await apply(adapters, SourceCompleted(dispute().key, asked.action_id))
 
     assert await hear(adapters, dispute()) == []
     assert await hear(adapters, dispute(confidence=99)) == []
@@ -337,7 +336,7 @@ async def test_two_replicas_that_hear_of_different_items_keep_one_share_between_
 
     def first(connection: Connection) -> list[RuleOutcome]:
         """Acts, and keeps its transaction open until the other one waits or is through."""
-        _, pressed = apply_with_automations(connection, [SourceSaid(dispute(1), NOW)], adapters.rules, NOW)
+        _, pressed = apply_with_automations(connection, [SourceReported(dispute(1), NOW)], adapters.rules, NOW)
         has_acted.set()
         waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'")
         while not is_over.wait(0.01) and not connection.execute(waiting).scalar():
@@ -346,9 +345,10 @@ async def test_two_replicas_that_hear_of_different_items_keep_one_share_between_
 
     async def second(database: Database) -> list[RuleOutcome]:
         await asyncio.to_thread(has_acted.wait)
-        _, pressed = await database.write(apply_with_automations, [SourceSaid(dispute(2), NOW)], adapters.rules, NOW)
+        facts = [SourceReported(dispute(2), NOW)]
+        _, outcomes = await database.write(apply_with_automations, facts, adapters.rules, NOW)
         is_over.set()
-        return list(pressed)
+        return list(outcomes)
 
     replicas = open_database(postgres_url), open_database(postgres_url)
     one, other = await asyncio.gather(replicas[0].write(first), second(replicas[1]))
@@ -360,7 +360,7 @@ async def test_two_replicas_that_hear_of_different_items_keep_one_share_between_
 
 async def test_what_fails_halfway_leaves_neither_item_nor_action(adapters: Adapters) -> None:
     def cut_off(connection: Connection) -> list[RuleOutcome]:
-        _, pressed = apply_with_automations(connection, [SourceSaid(dispute(), NOW)], adapters.rules, NOW)
+        _, pressed = apply_with_automations(connection, [SourceReported(dispute(), NOW)], adapters.rules, NOW)
         assert [one.result for one in pressed] == ["taken"]
         raise LookupError
 
@@ -374,14 +374,14 @@ async def test_what_fails_halfway_leaves_neither_item_nor_action(adapters: Adapt
 async def test_a_rule_that_breaks_costs_nobody_an_alert(adapters: Adapters) -> None:
     adapters.rules = replace(adapters.rules, automations=(replace(RULE, note="{what no setting allows}"),))
 
-    await apply_in_chunks(adapters, [SourceSaid(dispute(n), NOW) for n in range(3)])
+    await apply_in_chunks(adapters, [SourceReported(dispute(n), NOW) for n in range(3)])
 
     assert [(await item(adapters, n)).state for n in range(3)] == ["open"] * 3
     assert (len(await leaving(adapters, "show")), await acted(adapters)) == (3, [])
 
 
 async def test_what_rules_do_is_counted(adapters: Adapters) -> None:
-    await apply_in_chunks(adapters, [SourceSaid(dispute(n), NOW) for n in range(4)])
+    await apply_in_chunks(adapters, [SourceReported(dispute(n), NOW) for n in range(4)])
 
     def count(word: str) -> float | None:
         labels = {"verb": "validate", "outcome": word, "via": "automation"}
@@ -394,7 +394,7 @@ async def test_without_rules_a_source_is_heard_as_ever(adapters: Adapters) -> No
     adapters.rules = replace(adapters.rules, automations=())
     await hear(adapters, dispute())
     other = dispute(2)
-    await adapters.database.write(apply_facts, [SourceSaid(other, NOW)], NOW, ROUTES)
+    await adapters.database.write(apply_facts, [SourceReported(other, NOW)], NOW, ROUTES)
 
     lines = await adapters.database.read(lambda c: [tuple(r) for r in c.execute(select(history.c.fact, history.c.who))])
-    assert lines == [("SourceSaid", None)] * 2
+    assert lines == [("SourceReported", None)] * 2

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 
 from casebell_sandbox.debitura import DebituraStand
 from receiver.context import Adapters
-from receiver.domain.fact import Fact, SourceGone, SourceSaid
+from receiver.domain.fact import Fact, SourceGone, SourceReported
 from receiver.domain.item import Item
 from receiver.domain.ledger import Ignored
 from receiver.domain.people import People
@@ -101,7 +101,7 @@ async def test_a_pass_that_finds_nothing_new_writes_to_no_item(office: Office) -
 async def test_older_words_are_refused_though_no_item_was_written_since(office: Office) -> None:
     await office.passes(3)
     known = await office.item(1)
-    late = SourceSaid(replace(known.snapshot, title="As it was"), office.clock() - timedelta(seconds=30))
+    late = SourceReported(replace(known.snapshot, title="As it was"), office.clock() - timedelta(seconds=30))
 
     decision = await office.adapters.database.write(apply_fact, late, office.clock(), ROUTES)
 
@@ -115,7 +115,7 @@ async def test_what_a_pass_heard_nothing_of_keeps_its_own_time(office: Office) -
     await office.adapters.database.write(
         accounts.advance_watermark, *MAIN, office.clock() + timedelta(hours=1), [known.key], office.clock()
     )
-    newer = SourceSaid(replace(known.snapshot, title="News"), office.clock() + timedelta(minutes=1))
+    newer = SourceReported(replace(known.snapshot, title="News"), office.clock() + timedelta(minutes=1))
 
     await office.adapters.database.write(apply_fact, newer, office.clock(), ROUTES)
 
@@ -241,7 +241,7 @@ async def test_a_chat_that_another_replicas_look_did_not_know_is_told_by_a_later
     office.adapters.upstreams = {MAIN: account}
     await office.passes(5)
     await office.looks(other)  # five minutes later than the first pass
-    office.stand._say(office.tasks[0]["caseId"], 0, "Where is the contract?", {})
+    office.stand._add_chat(office.tasks[0]["caseId"], 0, "Where is the contract?", {})
     await office.passes(5)
     account.is_on = True
     await office.passes()  # reads the chat anew, for ten minutes have passed

@@ -10,8 +10,8 @@ import pytest
 from casebell_sandbox.slack import SlackStand
 from notifiers.slack.errors import CODES
 from receiver.alerting.monitor import watch
-from receiver.domain.admin_alert import PLACE_REFUSALS
-from receiver.domain.fact import SourceSaid
+from receiver.domain.admin_alert import CHANNEL_REFUSALS
+from receiver.domain.fact import SourceReported
 from receiver.pipeline.apply import apply_fact
 from receiver.pipeline.deliver.claims import Dispatcher
 from tests.factories import NOW, make_snapshot
@@ -93,7 +93,7 @@ async def test_alerts_that_wait_behind_a_dead_channel_go_by_mail_too_and_into_it
     for n in range(8):
         snapshot = make_snapshot(key=f"getbill:main:debtor_request:{n}", reference=f"INV-{n}")
         await here.adapters.database.write(
-            apply_fact, SourceSaid(snapshot, here.at), here.at, here.adapters.rules.routes
+            apply_fact, SourceReported(snapshot, here.at), here.at, here.adapters.rules.routes
         )
         await leave(here)
     await look(here)
@@ -141,4 +141,4 @@ async def test_a_channel_that_left_the_configuration_is_no_recovery(here: Office
 
 
 def test_every_word_of_slack_for_a_channel_out_of_reach_is_an_alarm() -> None:
-    assert {code for code, meaning in CODES.items() if meaning == "channel"} == PLACE_REFUSALS
+    assert {code for code, meaning in CODES.items() if meaning == "channel"} == CHANNEL_REFUSALS

@@ -15,7 +15,7 @@ from casebell_sandbox.server import Sandbox, SandboxThread
 from receiver.app import build_adapters
 from receiver.context import Adapters
 from receiver.domain.action import Click
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.item import Item
 from receiver.domain.people import Person
 from receiver.pipeline.actions import Taken, take_action
@@ -58,7 +58,7 @@ async def opened(adapters: Adapters, sandbox: Sandbox) -> Item:
     todo = sandbox.getbill.add("portal_dispute", reference="INV-D-1")
     key = f"getbill:main:debtor_request:{todo['id']}"
     await adapters.database.write(
-        apply_fact, SourceSaid(make_snapshot(key=key), adapters.now()), adapters.now(), adapters.rules.routes
+        apply_fact, SourceReported(make_snapshot(key=key), adapters.now()), adapters.now(), adapters.rules.routes
     )
     return await current(adapters, key)
 
@@ -192,7 +192,7 @@ async def test_two_dispatchers_probe_a_sick_slack_once(adapters: Adapters, stand
 
 async def test_a_lease_shorter_than_two_deliveries_stops_the_start(adapters: Adapters) -> None:
     class Slow:
-        longest_s = outbox.LEASE.total_seconds()
+        max_duration_s = outbox.LEASE.total_seconds()
 
     with pytest.raises(AssertionError, match="lease"):
         Dispatcher(replace(adapters, notifiers=MappingProxyType({"slow": Slow()})))  # type: ignore[dict-item]

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from receiver.context import Adapters
 from receiver.domain.action import Click
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.item import Item
 from receiver.domain.people import Person
 from receiver.errors import RetryLaterError
@@ -68,7 +68,7 @@ class Late:
 
 
 async def opened(database: Database) -> Item:
-    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
+    await database.write(apply_fact, SourceReported(make_snapshot(), NOW), NOW, ROUTES)
     return await current(database)
 
 
@@ -79,7 +79,7 @@ async def current(database: Database) -> Item:
 
 
 async def changed(database: Database, title: str) -> Item:
-    await database.write(apply_fact, SourceSaid(make_snapshot(title=title), NOW), NOW, ROUTES)
+    await database.write(apply_fact, SourceReported(make_snapshot(title=title), NOW), NOW, ROUTES)
     return await current(database)
 
 

@@ -16,7 +16,7 @@ from notifiers.email.notifier import MailNotifier
 from notifiers.i18n.translator import Translator
 from receiver.context import Adapters
 from receiver.domain.digest import DigestRule, SourceFigures
-from receiver.domain.fact import SourceGone, SourceSaid
+from receiver.domain.fact import SourceGone, SourceReported
 from receiver.domain.people import People
 from receiver.domain.routing import Route
 from receiver.domain.schedule import Schedule
@@ -103,7 +103,7 @@ class Morning:
     async def opens(self, n: int, **said: Any) -> str:
         self.at += timedelta(seconds=1)
         snapshot = make_snapshot(key=f"getbill:main:x:{n}", reference=f"INV-{n:04}", debt_id=f"d{n}", **said)
-        decision = await self.database.write(apply_fact, SourceSaid(snapshot, self.at), self.at, ())
+        decision = await self.database.write(apply_fact, SourceReported(snapshot, self.at), self.at, ())
         return str(decision.item.id)  # type: ignore[union-attr] # it opens
 
     async def ends(self, n: int) -> None:

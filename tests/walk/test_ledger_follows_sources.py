@@ -159,7 +159,7 @@ class Town:
 
     async def receive(self, source: str, body: bytes) -> None:
         stand: GetbillStand | DebituraStand = getattr(self, source)
-        headers = {name.lower(): value for name, value in stand.signed(body).items()}
+        headers = {name.lower(): value for name, value in stand.sign(body).items()}
         identity = self.adapters.verifies[source, "main"](body, headers, self.clock())
         await ingest.accept(self.adapters, Arrival(source, "main", identity, headers, body, self.clock()))
 
@@ -226,7 +226,7 @@ class Machine(RuleBasedStateMachine):
     def somebody_wants_something(self, kind: str, carries: str) -> None:
         town = self._town
         if kind in TODOS:
-            town.events.append(("getbill", town.getbill.event(town.getbill.add(kind), carries=carries)))
+            town.events.append(("getbill", town.getbill.event(town.getbill.add(kind), content=carries)))
             return
         task = town.debitura.add_task(kind)
         if task["caseId"]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from notifiers.email.notifier import MailNotifier
 from notifiers.i18n.translator import Translator
 from receiver.context import Adapters
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.routing import Route
 from receiver.observability import Metrics
 from receiver.pipeline.apply import apply_fact
@@ -44,7 +44,7 @@ async def tried(adapters: Adapters, n: int) -> Outcome:
 
 
 async def test_an_alert_that_was_never_confirmed_goes_again_and_says_so(database: Database) -> None:
-    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
+    await database.write(apply_fact, SourceReported(make_snapshot(), NOW), NOW, ROUTES)
     mailbox = Mailbox(answers={"DATA": HANG_UP})
     async with adapters_of(database, mailbox) as adapters:
         first = await tried(adapters, 0)
@@ -59,7 +59,7 @@ async def test_an_alert_that_was_never_confirmed_goes_again_and_says_so(database
 
 
 async def test_an_alert_that_arrived_says_nothing_of_the_kind(database: Database) -> None:
-    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
+    await database.write(apply_fact, SourceReported(make_snapshot(), NOW), NOW, ROUTES)
     mailbox = Mailbox()
     async with adapters_of(database, mailbox) as adapters:
         await tried(adapters, 0)
@@ -68,7 +68,7 @@ async def test_an_alert_that_arrived_says_nothing_of_the_kind(database: Database
 
 
 async def test_after_three_copies_that_nobody_confirmed_it_is_given_up_with_the_reason(database: Database) -> None:
-    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
+    await database.write(apply_fact, SourceReported(make_snapshot(), NOW), NOW, ROUTES)
     async with adapters_of(database, Mailbox(answers={"DATA": HANG_UP})) as adapters:
         words = [(await tried(adapters, n)).result for n in range(MOST_COPIES)]
 
@@ -81,7 +81,7 @@ async def test_after_three_copies_that_nobody_confirmed_it_is_given_up_with_the_
 
 
 async def test_tries_that_surely_did_not_arrive_are_no_copies(database: Database) -> None:
-    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
+    await database.write(apply_fact, SourceReported(make_snapshot(), NOW), NOW, ROUTES)
     mailbox = Mailbox(answers={"RCPT": "451 greylisted"})
     async with adapters_of(database, mailbox) as adapters:
         for n in range(MOST_COPIES):

@@ -90,7 +90,7 @@ async def push(here: Office, verb: str, channel: str = MASKED) -> None:
     values = re.findall(rf'"value": "([\w.]+\.{verb})"', json.dumps(message.blocks))
     is_button = f'"action_id": "{verb}"' in json.dumps(message.blocks)
     action, option = (verb, None) if is_button else ("more", values[0])
-    await here.slack.press(channel, message.ts, action, "U0ANNA", option)
+    await here.slack.click(channel, message.ts, action, "U0ANNA", option)
 
 
 async def form(here: Office) -> str:
@@ -165,7 +165,7 @@ async def test_what_is_typed_or_posted_in_a_masked_channel_is_answered_as_the_ch
     await here.slack.type_command(MASKED, "snooze INV-1")
     snoozing = await form(here)
     assert here.adapters.surfaces is not None
-    await here.adapters.surfaces.draw_home("U0ANNA", None)
+    await here.adapters.surfaces.publish_home("U0ANNA", None)
     home = json.dumps(here.slack.homes)
     here.slack.scopes += ",links:read,links:write"
     for n, typed in enumerate(("find INV-1", "list", "help", "snooze INV-1 1h"), 1):

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from receiver.context import Adapters
 from receiver.domain.action import Click
-from receiver.domain.fact import SourceGone, SourceSaid
+from receiver.domain.fact import SourceGone, SourceReported
 from receiver.domain.item import Item
 from receiver.domain.people import People, Person
 from receiver.jobs.repair import repair
@@ -29,7 +29,7 @@ PEOPLE = People(resolvers=frozenset({"@creditor.example"}))
 
 
 async def told(database: Database, title: str = "Invoice disputed") -> Item:
-    await database.write(apply_fact, SourceSaid(make_snapshot(title=title), NOW), NOW, ROUTES)
+    await database.write(apply_fact, SourceReported(make_snapshot(title=title), NOW), NOW, ROUTES)
     return await item_of(database)
 
 

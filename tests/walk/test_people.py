@@ -41,7 +41,7 @@ async def press_reject(wire: Wire, notice: Notice | Exception, *, is_slow: bool 
             translator=Translator(),
             now=lambda: NOW,
         )
-        after = clicks.receive(BODY).after
+        after = clicks.respond(BODY).after
         assert after is not None
         await after()
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from receiver.domain.action import Click
-from receiver.domain.fact import SourceGone, SourceRefused, SourceSaid
+from receiver.domain.fact import SourceGone, SourceRefused, SourceReported
 from receiver.domain.item import Item
 from receiver.domain.people import People, Person
 from receiver.domain.routing import Match, Route
@@ -34,7 +34,7 @@ ROUTES = (
 
 
 async def open_item(database: Database) -> Item:
-    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
+    await database.write(apply_fact, SourceReported(make_snapshot(), NOW), NOW, ROUTES)
     return await current(database)
 
 
@@ -104,7 +104,7 @@ async def test_of_twenty_people_at_once_one_wins_and_the_others_are_told_who(dat
 async def test_a_late_press_changes_nothing_and_says_what_happened_since(database: Database) -> None:
     item = await open_item(database)
     resolved = make_snapshot(is_open=False, outcome="rejected")
-    await database.write(apply_fact, SourceSaid(resolved, NOW), NOW, ROUTES)
+    await database.write(apply_fact, SourceReported(resolved, NOW), NOW, ROUTES)
 
     outcome = await take(database, click_on(item))
 
@@ -115,7 +115,7 @@ async def test_a_late_press_changes_nothing_and_says_what_happened_since(databas
 
 async def test_a_press_on_words_that_changed_since_must_be_pressed_again(database: Database) -> None:
     item = await open_item(database)
-    await database.write(apply_fact, SourceSaid(make_snapshot(title="Other"), NOW), NOW, ROUTES)
+    await database.write(apply_fact, SourceReported(make_snapshot(title="Other"), NOW), NOW, ROUTES)
 
     assert await take(database, click_on(item)) == Refused("stale", {})
 
@@ -149,7 +149,7 @@ async def test_a_terminal_that_comes_late_is_told_what_happened_though_it_knows_
 ) -> None:
     await open_item(database)
     resolved = make_snapshot(is_open=False, outcome="rejected")
-    await database.write(apply_fact, SourceSaid(resolved, NOW), NOW, ROUTES)
+    await database.write(apply_fact, SourceReported(resolved, NOW), NOW, ROUTES)
 
     outcome = await take(database, click_on(await current(database), via="cli"))
 
@@ -195,7 +195,7 @@ async def test_a_message_that_was_never_written_down_is_found_when_it_is_pressed
 async def test_the_action_ends_as_done_when_the_source_confirms_it(database: Database) -> None:
     item = await open_item(database)
     await take(database, click_on(item))
-    fact = SourceSaid(make_snapshot(is_open=False, outcome="validated"), NOW)
+    fact = SourceReported(make_snapshot(is_open=False, outcome="validated"), NOW)
     await database.write(apply_fact, fact, NOW, ROUTES)
 
     recorded = await database.read(actions.find_by_identity, "p1")
@@ -208,7 +208,7 @@ async def test_the_action_ends_as_done_when_the_source_confirms_it(database: Dat
 async def test_the_action_ends_as_failed_when_somebody_decided_otherwise_at_the_source(database: Database) -> None:
     item = await open_item(database)
     await take(database, click_on(item))
-    fact = SourceSaid(make_snapshot(is_open=False, outcome="rejected"), NOW)
+    fact = SourceReported(make_snapshot(is_open=False, outcome="rejected"), NOW)
     await database.write(apply_fact, fact, NOW, ROUTES)
 
     recorded = await database.read(actions.find_by_identity, "p1")
@@ -220,15 +220,15 @@ async def test_the_action_ends_as_failed_when_somebody_decided_otherwise_at_the_
 async def test_every_fact_that_mattered_is_in_the_timeline(database: Database) -> None:
     item = await open_item(database)
     await take(database, click_on(item, verb="claim"))
-    await database.write(apply_fact, SourceSaid(make_snapshot(title="old"), NOW - timedelta(hours=1)), NOW, ROUTES)
+    await database.write(apply_fact, SourceReported(make_snapshot(title="old"), NOW - timedelta(hours=1)), NOW, ROUTES)
     await database.write(apply_fact, SourceGone(item.key, NOW, outcome="gone"), NOW, ROUTES)
 
     facts = [(e.fact, e.transition, e.ignored) for e in await database.read(items.list_timeline, item.id)]
 
     assert facts == [
-        ("SourceSaid", "opened", None),
-        ("PersonDid", "changed", None),
-        ("SourceSaid", None, "older"),
+        ("SourceReported", "opened", None),
+        ("PersonActed", "changed", None),
+        ("SourceReported", None, "older"),
         ("SourceGone", "resolved", None),
     ]
 
@@ -236,7 +236,7 @@ async def test_every_fact_that_mattered_is_in_the_timeline(database: Database) -
 async def test_an_unchanged_poll_leaves_no_trace_in_the_timeline(database: Database) -> None:
     await open_item(database)
     for _ in range(3):
-        await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ROUTES)
+        await database.write(apply_fact, SourceReported(make_snapshot(), NOW), NOW, ROUTES)
 
     def lines(connection: Connection) -> int:
         return len(connection.execute(select(history.c.id)).all())
@@ -248,7 +248,7 @@ async def test_a_change_while_the_first_message_is_on_its_way_is_shown_after_it(
     item = await open_item(database)
     await database.write(outbox.claim, NOW, "c1", 50, (), 4)
 
-    await database.write(apply_fact, SourceSaid(make_snapshot(title="Other"), NOW), NOW, ROUTES)
+    await database.write(apply_fact, SourceReported(make_snapshot(title="Other"), NOW), NOW, ROUTES)
     (delivery,) = (await database.read(outbox.list_of_item, item.id))[3:4]
 
     assert len(await database.read(outbox.list_of_item, item.id)) == 6

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, select, update
 
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.routing import Route
 from receiver.jobs.repair import repair
 from receiver.pipeline.apply import apply_facts
@@ -23,9 +23,9 @@ ROUTES = (Route("dead", slack=("C1",)),)
 
 async def test_two_hundred_messages_in_a_dead_channel_do_not_keep_the_others_from_repair(database: Database) -> None:
     keys = [f"getbill:main:debtor_request:{n}" for n in range(201)]
-    await database.write(apply_facts, [SourceSaid(make_snapshot(key=k), NOW) for k in keys[:-1]], NOW, ROUTES)
+    await database.write(apply_facts, [SourceReported(make_snapshot(key=k), NOW) for k in keys[:-1]], NOW, ROUTES)
     later = NOW + timedelta(minutes=1)  # what changed first is looked at first
-    await database.write(apply_facts, [SourceSaid(make_snapshot(key=keys[-1]), later)], later, ROUTES)
+    await database.write(apply_facts, [SourceReported(make_snapshot(key=keys[-1]), later)], later, ROUTES)
 
     def stand(connection: Connection) -> None:
         """The first 200 stand in an archived channel and the last in a live one, all behind; nothing waits."""

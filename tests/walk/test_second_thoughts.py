@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Connection, select
 
 from receiver.domain import plan
-from receiver.domain.action import ActionInput, Click, Plan, PlanWish
+from receiver.domain.action import ActionInput, Click, Plan, PlanInput
 from receiver.domain.business_time import Calendar
-from receiver.domain.fact import SourceDid, SourceRefused, SourceSaid
+from receiver.domain.fact import SourceCompleted, SourceRefused, SourceReported
 from receiver.domain.item import Item, Snapshot
 from receiver.domain.money import Money
 from receiver.domain.people import People, Person
@@ -36,11 +36,11 @@ PEOPLE = People(resolvers=LISTED, four_eyes_above={"EUR": 10_000.0})
 ROUTES = (Route("disputes", slack=("C1",), timezone="Europe/Paris", calendar=Calendar("Europe/Paris", "FR")),)
 DEAR = Money(Decimal("10000.01"), "EUR")
 AGREEMENT = make_snapshot(kind="agreement", quote=None, verbs=("update_plan",))
-WISH = PlanWish("6", "2026-04-01", "250")
+WISH = PlanInput("6", "2026-04-01", "250")
 
 
 async def say(database: Database, snapshot: Snapshot, at: datetime = NOW) -> Item:
-    await database.write(apply_fact, SourceSaid(snapshot, at), at, ROUTES)
+    await database.write(apply_fact, SourceReported(snapshot, at), at, ROUTES)
     item = await database.read(items.find_by_key, snapshot.key)
     assert item is not None
     return item
@@ -107,7 +107,7 @@ async def test_an_undo_asks_the_source_and_is_in_the_audit(database: Database, p
     asked = await current(database)
     await say(database, make_snapshot())
     assert asked.attempt is not None
-    await database.write(apply_fact, SourceDid(asked.key, asked.attempt.action_id), NOW, ROUTES)
+    await database.write(apply_fact, SourceCompleted(asked.key, asked.attempt.action_id), NOW, ROUTES)
 
     recorded = await database.read(actions.find, asked.attempt.action_id)
     assert isinstance(outcome, Taken)
@@ -197,7 +197,7 @@ async def test_a_plan_is_checked_again_with_what_is_owed_now(database: Database,
     recorded = await database.read(actions.find, taken.action_id)
     assert recorded is not None
     assert recorded.terms.plan is not None
-    assert plan.read(recorded.terms.plan) == Plan(6, date(2026, 4, 1), Decimal(250))
+    assert plan.parse_plan(recorded.terms.plan) == Plan(6, date(2026, 4, 1), Decimal(250))
 
 
 # Four eyes
@@ -239,7 +239,7 @@ async def test_who_proposed_cannot_confirm_and_the_second_asks_the_source_in_bot
     assert [payload for _, payload in await waiting(database, payloads.COMMAND)] == [f'{{"action": {first.action_id}}}']
     assert (await database.read(actions.find, first.action_id)).state == "asked"  # type: ignore[union-attr]
     assert await facts_of(database) == [
-        ("SourceSaid", None, "suggested"),
+        ("SourceReported", None, "suggested"),
         ("PersonProposed", "Anna", "validate"),
         ("PersonConfirmed", "Ben", "confirm"),
     ]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from receiver.context import Adapters
-from receiver.domain.fact import Fact, SourceSaid
+from receiver.domain.fact import Fact, SourceReported
 from receiver.domain.item import Item, Medium
 from receiver.domain.notice import Notice
 from receiver.domain.routing import Route
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.anyio
 class Source:
     """A source that says one thing."""
 
-    source, account, poll_every_s, longest_s = "getbill", "main", 60.0, 10.0
+    source, account, poll_every_s, max_duration_s = "getbill", "main", 60.0, 10.0
 
     def read(self, body: bytes) -> ChangeHint | None:
         del body
@@ -42,7 +42,7 @@ class Source:
 
     async def fetch(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
         del hints, open_keys
-        return [SourceSaid(make_snapshot(), NOW)]
+        return [SourceReported(make_snapshot(), NOW)]
 
     async def reconcile(
         self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
@@ -128,7 +128,7 @@ class Channel:
 
     def __init__(self) -> None:
         self.posted = 0
-        self.longest_s = 4.0  # a busy machine needs a while to come as far as the post
+        self.max_duration_s = 4.0  # a busy machine needs a while to come as far as the post
 
     async def deliver(self, notice: Notice, address: str, reference: str | None, state: str | None) -> Delivered:
         del notice, address, state
@@ -149,11 +149,11 @@ async def test_a_store_that_is_away_for_longer_than_a_delivery_may_take_does_not
         notifiers={"slack": channel},  # type: ignore[dict-item]  # all that a show needs
         now=lambda: NOW,
     )
-    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, routes)
+    await database.write(apply_fact, SourceReported(make_snapshot(), NOW), NOW, routes)
     (row,) = await database.write(outbox.claim, NOW, "c1", 5, (), 4)
 
     delivering = asyncio.create_task(deliver(adapters, row, "c1"))
-    await asyncio.sleep(1.2 * channel.longest_s)
+    await asyncio.sleep(1.2 * channel.max_duration_s)
     away.is_away = False
 
     assert (await delivering).result == "done"

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from receiver.alerting.monitor import watch
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.operations.retention import heal_clock
 from receiver.pipeline.apply import apply_fact
 from receiver.store import claim_policy, groups
@@ -54,7 +54,7 @@ async def test_a_change_while_its_row_is_swept_counts_once(database: Database) -
 
     taking = asyncio.create_task(database.write(slow_take))
     await asyncio.sleep(0.3)
-    changed = SourceSaid(make_snapshot(key=key_of(4), title="Another title"), at(1))
+    changed = SourceReported(make_snapshot(key=key_of(4), title="Another title"), at(1))
     await database.write(apply_fact, changed, at(1), ROUTES)
     await taking
     await database.write(claim_policy.claim_batch, at(2), "d", ROOM, PACES)

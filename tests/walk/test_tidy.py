@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from receiver.context import Adapters
 from receiver.domain.action import Click
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.people import Person
 from receiver.domain.routing import Route
 from receiver.domain.token import Tokens
@@ -109,7 +109,7 @@ async def resolved_item(database: Database, todo: str = "1") -> str:
     """An item with everything that can hang on one, resolved now."""
     snapshot = make_snapshot(key=f"getbill:main:debtor_request:{todo}")
     route = Route("r", slack=("C1",))
-    await database.write(apply_fact, SourceSaid(snapshot, NOW), NOW, (route,))
+    await database.write(apply_fact, SourceReported(snapshot, NOW), NOW, (route,))
     item = await database.read(items.find_by_key, snapshot.key)
     assert item is not None
     click = Click(item.id, 1, "claim", Person(email="ar@creditor.example"), "mail", f"i{todo}", note="called Jane")
@@ -117,7 +117,7 @@ async def resolved_item(database: Database, todo: str = "1") -> str:
     await database.write(actions.add, click, "done", None, NOW)
     await database.write(actions.add_token_once, token)
     await database.write(messages.save, item.id, PostedMessage("slack:C1", f"C1/{todo}", "r", 1, "open"), NOW)
-    await database.write(apply_fact, SourceSaid(replace(snapshot, is_open=False), NOW), NOW, (route,))
+    await database.write(apply_fact, SourceReported(replace(snapshot, is_open=False), NOW), NOW, (route,))
     return item.id
 
 
@@ -140,7 +140,7 @@ async def test_a_resolved_item_goes_with_everything_that_hangs_on_it(database: D
 
 
 async def test_an_item_that_is_open_or_has_something_to_tell_stays(database: Database) -> None:
-    await database.write(apply_fact, SourceSaid(make_snapshot(), NOW), NOW, ())
+    await database.write(apply_fact, SourceReported(make_snapshot(), NOW), NOW, ())
     await resolved_item(database, "2")
 
     assert (await tidied(database, days=4000))[ROWS] == 0
@@ -150,7 +150,7 @@ async def test_very_much_goes_too_and_never_in_one_write(database: Database) -> 
     item_id = await resolved_item(database)
     await deliver_all(database)
     history, stored_events = metadata.tables["history"], metadata.tables["event"]
-    line = {"item_id": item_id, "at": NOW, "fact": "PersonDid", "version": 1}
+    line = {"item_id": item_id, "at": NOW, "fact": "PersonActed", "version": 1}
     event = {"source": "s", "account": "a", "headers": "{}", "body": b"x", "received_at": NOW, "due_at": NOW}
 
     def add(connection: Connection) -> None:
@@ -192,7 +192,7 @@ async def test_a_pass_that_must_be_short_says_that_there_is_more(database: Datab
         await resolved_item(database, str(n))
     await deliver_all(database)
 
-    _, is_all = await purge(adapters_at(database, NOW + timedelta(days=101)), longest_s=0)
+    _, is_all = await purge(adapters_at(database, NOW + timedelta(days=101)), max_duration_s=0)
 
     assert not is_all
     assert len(await database.read(items.find_by_keys, [f"getbill:main:debtor_request:{n}" for n in range(2)])) == 1

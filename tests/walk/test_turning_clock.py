@@ -10,7 +10,7 @@ import pytest
 
 from casebell_sandbox.slack_workspace import Message
 from receiver.domain.action import Click
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.money import Money
 from receiver.domain.people import People, Person
 from receiver.jobs.reminders import remind_due
@@ -178,7 +178,9 @@ async def test_whoever_decided_is_offered_an_undo_that_nobody_else_sees(tmp_path
         click = Click(item.id, item.version, "validate", ANNA, "slack", "p", answer_to="slack:C0DISPUTES/U0ANNA")
         await here.adapters.database.write(take_action, click, here.at, here.adapters.rules.routes, PEOPLE)
         done = replace(item.snapshot, is_open=False, outcome="validated", verbs=("reopen",))
-        await here.adapters.database.write(apply_fact, SourceSaid(done, here.at), here.at, here.adapters.rules.routes)
+        await here.adapters.database.write(
+            apply_fact, SourceReported(done, here.at), here.at, here.adapters.rules.routes
+        )
         await here.settle()
 
         (root,), (offer,) = here.posts(), here.slack.ephemerals

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.domain.item import Detail, Snapshot
 from receiver.domain.ledger import Applied, decide
 from receiver.domain.money import Money
@@ -31,9 +31,9 @@ slack = ["C0TASKS"]
 
 
 def told(first: Snapshot, then: Snapshot) -> Applied:
-    opened = decide(None, SourceSaid(first, NOW), NOW, "i")
+    opened = decide(None, SourceReported(first, NOW), NOW, "i")
     assert isinstance(opened, Applied)
-    decision = decide(opened.item, SourceSaid(then, NOW), NOW, "i")
+    decision = decide(opened.item, SourceReported(then, NOW), NOW, "i")
     assert isinstance(decision, Applied)
     return decision
 

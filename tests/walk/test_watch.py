@@ -121,7 +121,7 @@ async def test_mail_that_stops_is_told_in_slack(adapters: Adapters) -> None:
 
 
 async def test_slack_that_stops_is_told_by_mail(adapters: Adapters) -> None:
-    await failed(adapters, RetryLaterError("invalid_auth", "no", reach="system"), "slack:C1")
+    await failed(adapters, RetryLaterError("invalid_auth", "no", scope="system"), "slack:C1")
 
     assert await watch(adapters, NOW) == 1
     assert await told(adapters) == [("mail:ops@creditor.example", "channel_stopped")]

@@ -84,7 +84,7 @@ async def attempt_delivery(adapters: Adapters, delivery: Delivery, claim_id: str
     try:
         _check_lost_leases(delivery)
         await _check_suppressed(adapters, delivery)
-        async with asyncio.timeout(longest_s(adapters, delivery)) as deadline:
+        async with asyncio.timeout(max_duration_s(adapters, delivery)) as deadline:
             has_sent = await run(Attempt(adapters, delivery, claim_id, deadline))
     except outbox.LostLeaseError:
         return _lost(delivery)
@@ -93,31 +93,31 @@ async def attempt_delivery(adapters: Adapters, delivery: Delivery, claim_id: str
     except DeliveryError as error:
         if _is_last_copy(delivery, error):
             what = f"perhaps sent {MOST_COPIES} times, never confirmed: {error.message}"
-            return await _give_up(adapters, delivery, claim_id, PermanentError(error.code, what, reach=error.reach))
+            return await _give_up(adapters, delivery, claim_id, PermanentError(error.code, what, scope=error.scope))
         return await _put_back(adapters, delivery, claim_id, _as_uncertain(error))
     except TimeoutError:
         return await _put_back(adapters, delivery, claim_id, UncertainError("timeout", "took too long altogether"))
     except Exception as error:  # noqa: BLE001 - logged, and retried before the lease expires
         log.error("outbox.delivery.failed", id=delivery.id, what=delivery.what, error=repr(error), exc_info=error)
         return await _put_back(
-            adapters, delivery, claim_id, UncertainError("internal", type(error).__name__, reach="ours")
+            adapters, delivery, claim_id, UncertainError("internal", type(error).__name__, scope="internal")
         )
     return Outcome("done", was_silent=has_sent is False)
 
 
-def longest_s(adapters: Adapters, delivery: Delivery) -> float:
+def max_duration_s(adapters: Adapters, delivery: Delivery) -> float:
     """The deadline of one try, in seconds."""
     channel, _, account = delivery.destination.partition(":")
     if delivery.what == COMMAND:
         upstream = adapters.upstreams.get((channel, account))
-        return upstream.longest_s if upstream else DEFAULT_LIMIT_S
+        return upstream.max_duration_s if upstream else DEFAULT_LIMIT_S
     notifier = adapters.notifiers.get(channel)
-    return notifier.longest_s if notifier else DEFAULT_LIMIT_S
+    return notifier.max_duration_s if notifier else DEFAULT_LIMIT_S
 
 
 def _check_lost_leases(delivery: Delivery) -> None:
     if delivery.lost_leases >= outbox.MAX_LOST_LEASES:
-        raise PermanentError("given_up", f"{delivery.lost_leases} tries ended without a result", reach="ours")
+        raise PermanentError("given_up", f"{delivery.lost_leases} tries ended without a result", scope="internal")
 
 
 def _is_last_copy(delivery: Delivery, error: DeliveryError) -> bool:
@@ -131,14 +131,14 @@ def _is_last_copy(delivery: Delivery, error: DeliveryError) -> bool:
 
 def _is_unconfirmed(error: DeliveryError) -> bool:
     """Whether the destination may have accepted it. Uncertainty about our own store or shutdown does not count."""
-    return isinstance(error, UncertainError) and error.reach != "ours"
+    return isinstance(error, UncertainError) and error.scope != "internal"
 
 
 def _as_uncertain(error: DeliveryError) -> DeliveryError:
     """An outcome that could not be stored: the delivery may have happened."""
     if error.code != "store_unavailable":
         return error
-    return UncertainError(error.code, error.message, reach="ours")
+    return UncertainError(error.code, error.message, scope="internal")
 
 
 def _lost(delivery: Delivery) -> Outcome:
@@ -161,11 +161,11 @@ async def _check_suppressed(adapters: Adapters, delivery: Delivery) -> None:
 async def _put_back(adapters: Adapters, delivery: Delivery, claim_id: str, error: DeliveryError) -> Outcome:
     """Make the delivery due again later, or dead when it was tried for too long."""
     now = adapters.now()
-    if now - delivery.since > backoff.limit(is_order=delivery.what == COMMAND):
+    if now - delivery.since > backoff.retry_period(is_command=delivery.what == COMMAND):
         return await _give_up(adapters, delivery, claim_id, error)
     maybe_delivered, is_uncounted = isinstance(error, UncertainError), breaker.is_uncounted(error)
     chance = random.random()  # noqa: S311 - spreads load, guards nothing
-    wait_s = backoff.wait_s(delivery.attempts, error, chance, is_order=delivery.what == COMMAND)
+    wait_s = backoff.retry_delay_s(delivery.attempts, error, chance, is_command=delivery.what == COMMAND)
     due_at = now + timedelta(seconds=wait_s)
     release = partial(
         outbox.release, maybe_delivered=maybe_delivered, is_uncounted=is_uncounted, is_copy=_is_unconfirmed(error)
@@ -216,11 +216,11 @@ def _mark_dead(
 def mark_overdue_dead(connection: Connection, rules: Rules, now: datetime) -> list[Delivery]:
     """Mark dead what has waited too long without a try, such as behind a breaker that does not close."""
     overdue = outbox.find_overdue(
-        connection, now, now - backoff.GIVE_UP_ORDER_AFTER, now - backoff.GIVE_UP_AFTER, MOST_OVERDUE
+        connection, now, now - backoff.GIVE_UP_COMMAND_AFTER, now - backoff.GIVE_UP_AFTER, MOST_OVERDUE
     )
     for delivery in overdue:
         waited = "four hours" if delivery.what == COMMAND else "three days"
-        error = PermanentError("given_up", f"not done within {waited}", reach="ours")
+        error = PermanentError("given_up", f"not done within {waited}", scope="internal")
         _mark_dead(connection, rules, delivery, None, error, now)
     return overdue
 
@@ -264,5 +264,5 @@ def notifier_of(adapters: Adapters, channel: str) -> Notifier:
     notifier = adapters.notifiers.get(channel)
     if notifier is None:
         what = f"[{channel}] is not in the configuration any more"
-        raise PermanentError("unknown_channel", what, reach="ours")
+        raise PermanentError("unknown_channel", what, scope="internal")
     return notifier

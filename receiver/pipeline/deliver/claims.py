@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 from receiver.context import OUTBOX_WAKEUP, Adapters
-from receiver.domain.breaker import names_over
+from receiver.domain.breaker import breakers_for
 from receiver.errors import CasebellError, DeliveryError, UncertainError
 from receiver.observability import log
 from receiver.pipeline.deliver import commands, digests, followups, grouped, messages
@@ -87,7 +87,7 @@ class Dispatcher:
 
     async def _release(self, delivery: Delivery, claim_id: str) -> None:
         adapters = self._adapters
-        stopped = UncertainError("stopped", "the service was stopped meanwhile", reach="ours")
+        stopped = UncertainError("stopped", "the service was stopped meanwhile", scope="internal")
         try:
             reason = f"{stopped.code}: {stopped.message}"
             release = partial(outbox.release, maybe_delivered=True)
@@ -140,13 +140,13 @@ class Dispatcher:
 
     async def _release_probe(self, delivery: Delivery, claim_id: str) -> None:
         """Nothing was sent, so the breaker learned nothing: the next delivery may be its probe."""
-        names = names_over(delivery.destination, is_interactive=delivery.is_interactive)
+        names = breakers_for(delivery.destination, is_interactive=delivery.is_interactive)
         if await self._adapters.database.read(breakers.is_troubled, names):
             await self._adapters.database.write(breakers.return_probes, names, claim_id)
 
     async def _record_in_breakers(self, delivery: Delivery, claim_id: str, error: DeliveryError | None) -> None:
         database, now = self._adapters.database, self._adapters.now()
-        names = names_over(delivery.destination, is_interactive=delivery.is_interactive)
+        names = breakers_for(delivery.destination, is_interactive=delivery.is_interactive)
         if error is None and not await database.read(breakers.is_troubled, names):
             return
         chance = random.random()  # noqa: S311 - spreads load, guards nothing
@@ -183,8 +183,8 @@ def _channel(delivery: Delivery) -> str:
 def _check_leases(adapters: Adapters) -> None:
     """A lease lasts longer than two deliveries, so that no other process takes over one that is still running."""
     for lease, deadlines in (
-        (outbox.LEASE, [notifier.longest_s for notifier in adapters.notifiers.values()]),
-        (outbox.COMMAND_LEASE, [upstream.longest_s for upstream in adapters.upstreams.values()]),
+        (outbox.LEASE, [notifier.max_duration_s for notifier in adapters.notifiers.values()]),
+        (outbox.COMMAND_LEASE, [upstream.max_duration_s for upstream in adapters.upstreams.values()]),
     ):
         assert lease > 2 * timedelta(seconds=max(deadlines, default=0.0)), "a lease is shorter than two deliveries"
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from receiver.context import OUTBOX_WAKEUP, Rules, reconcile_wakeup
 from receiver.domain import plan
 from receiver.domain.action import SourceCommand
-from receiver.domain.fact import Fact, SourceAccepted, SourceDid, SourceRefused
+from receiver.domain.fact import Fact, SourceAccepted, SourceCompleted, SourceRefused
 from receiver.domain.item import Item
 from receiver.errors import PermanentError
 from receiver.pipeline.apply import apply_facts
@@ -25,7 +25,7 @@ async def deliver_command(attempt: Attempt) -> None:
     upstream = adapters.upstreams.get((source, account))
     if upstream is None:
         what = f"{delivery.destination} is not in the configuration any more"
-        raise PermanentError("unknown_account", what, reach="ours")
+        raise PermanentError("unknown_account", what, scope="internal")
     facts = await upstream.execute(_command_of(item, action, delivery))
     is_ours = await attempt.write_outcome(
         _finish, adapters.rules, delivery, attempt.claim_id, action.id, facts, adapters.now()
@@ -47,7 +47,7 @@ def _command_of(item: Item, action: actions.ActionRow, delivery: Delivery) -> So
         asked_at_us=round(action.at.timestamp() * 1_000_000),
         maybe_duplicate=delivery.maybe_delivered,
         case_id=item.snapshot.case_id,
-        plan=plan.read(action.terms.plan) if action.terms.plan else None,
+        plan=plan.parse_plan(action.terms.plan) if action.terms.plan else None,
         confirmed_by=item.attempt.confirmed_by if item.attempt else None,
     )
 
@@ -71,7 +71,7 @@ def _finish(
     if not is_ours and any(isinstance(fact, SourceRefused) for fact in facts):
         return False
     apply_facts(connection, facts, now, rules.routes)
-    if not any(isinstance(fact, SourceAccepted | SourceDid | SourceRefused) for fact in facts):
+    if not any(isinstance(fact, SourceAccepted | SourceCompleted | SourceRefused) for fact in facts):
         item = items.find(connection, delivery.item_id)
         if item is not None and item.attempt is not None and item.attempt.action_id == action_id:
             apply_facts(connection, [SourceAccepted(item.key, action_id)], now, rules.routes)

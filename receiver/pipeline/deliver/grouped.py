@@ -43,7 +43,7 @@ async def deliver_burst(attempt: Attempt) -> None:
         await attempt.finish()
         return
     if not isinstance(notifier, BurstNotifier):
-        raise PermanentError("unknown_channel", f"[{channel}] cannot show many alerts in one message", reach="ours")
+        raise PermanentError("unknown_channel", f"[{channel}] cannot show many alerts in one message", scope="internal")
     if stored.reference is None and not delivery.maybe_delivered and all(one.state == "resolved" for one in items):
         require_lease(
             await attempt.write_outcome(_skip, delivery, attempt.claim_id, adapters.now())

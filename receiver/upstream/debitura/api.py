@@ -130,7 +130,7 @@ class Api:
 
     async def _call(self, method: str, operation: str, path: str, **arguments: Any) -> Any:
         if self._paused_until and (wait_s := (self._paused_until - self._now()).total_seconds()) > 0:
-            raise RetryLaterError("rate_limited", "Debitura asked for a pause", wait_s, reach="ours")
+            raise RetryLaterError("rate_limited", "Debitura asked for a pause", wait_s, scope="internal")
         try:
             reply = await self._http.call(method, path, operation=operation, **arguments)
         except RetryLaterError as error:

@@ -114,7 +114,7 @@ class Cases:
         account, url = self._account, self._case_url
         rows = [row for case_id, case in cases_by_id.items() for row in receivables(case_id, case, account, url)]
         listed = frozenset(key_of(account, case_id) for case_id in cases_by_id)
-        self._receivable_log.record(as_of, rows, is_pass=is_complete, listed=listed if is_complete else None)
+        self._receivable_log.record(as_of, rows, is_complete=is_complete, listed=listed if is_complete else None)
         self._read_at, self._pages = as_of, pages
         if not is_complete:
             log.warning("debitura.cases.incomplete", account=account, pages=pages)

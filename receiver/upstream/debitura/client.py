@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 from receiver.domain.action import SourceCommand
-from receiver.domain.fact import Fact, SourceGone, SourceSaid
+from receiver.domain.fact import Fact, SourceGone, SourceReported
 from receiver.domain.item import Item, Medium
 from receiver.domain.people import People
 from receiver.errors import DeliveryError, PermanentError
@@ -51,7 +51,7 @@ class Debitura:
     """One creditor account. ``settle_s``: seconds that a reply may take to appear in the chat."""
 
     source = SOURCE
-    longest_s = 75.0  # checks before (30), the POST (15), checks after (25), and a margin
+    max_duration_s = 75.0  # checks before (30), the POST (15), checks after (25), and a margin
 
     def __init__(
         self,
@@ -196,7 +196,7 @@ class Debitura:
     ) -> Iterator[Fact]:
         for task in tasks:
             context = contexts.get(task.case_id or "", EMPTY)
-            yield SourceSaid(snapshot(task.task(), context.case, context.chats, self.account, self._hosts), as_of)
+            yield SourceReported(snapshot(task.task(), context.case, context.chats, self.account, self._hosts), as_of)
 
     async def _missing_task_facts(self, missing_keys: Collection[str], as_of: datetime) -> list[Fact]:
         """Return the facts for open keys that a complete pass did not list.

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from receiver.domain.fact import Fact, SourceGone, SourceSaid
+from receiver.domain.fact import Fact, SourceGone, SourceReported
 from receiver.domain.item import Detail, Snapshot
 from receiver.errors import DeliveryError
 from receiver.upstream.debitura import wire
@@ -49,7 +49,10 @@ class Subscriptions:
         }
         reactivated = [key for key in open_keys if key.startswith(self._prefix) and key not in disabled]
         return [
-            *(SourceSaid(snapshot(key, self._account, subscription), now) for key, subscription in disabled.items()),
+            *(
+                SourceReported(snapshot(key, self._account, subscription), now)
+                for key, subscription in disabled.items()
+            ),
             *(SourceGone(key, now, outcome=ANSWERED) for key in reactivated),
         ]
 

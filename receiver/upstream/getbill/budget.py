@@ -72,7 +72,7 @@ class Budget:
         if not is_interactive and remaining <= window.limit * RESERVED_SHARE:
             after_s = min(max(window.seconds_until_free(now_s), 1.0), 3600.0)
             what = f"the hourly allowance for {kind}s is nearly used up"
-            raise RetryLaterError("budget", what, after_s, reach="ours")
+            raise RetryLaterError("budget", what, after_s, scope="internal")
         window.spent_at.append(now_s)
         if window.reported is not None:
             window.reported -= 1

@@ -59,7 +59,7 @@ class Getbill:
     """One Getbill company. ``budget``: the rest of its hourly allowance."""
 
     source = SOURCE
-    longest_s = 75.0  # a token, a read, the write, a read and a second token: fifteen seconds each
+    max_duration_s = 75.0  # a token, a read, the write, a read and a second token: fifteen seconds each
 
     def __init__(
         self,
@@ -277,7 +277,7 @@ class Getbill:
         self._unlisted_read_at = {key: at for key, at in self._unlisted_read_at.items() if key in unlisted}
         facts += await self._read_unlisted(unlisted, as_of, open_keys)
         all_keys = frozenset(listed_keys) if period == ALL_TIME else None
-        self._receivable_log.record(as_of, (), is_pass=True, listed=all_keys)
+        self._receivable_log.record(as_of, (), is_complete=True, listed=all_keys)
         self._last_pass_s = as_of.timestamp()
         return facts
 
@@ -285,7 +285,7 @@ class Getbill:
         """Raises RetryLaterError("budget") when the allowance does not suffice for the whole list."""
         needed, pages = math.ceil(self._detail_budget.reserved_reads()), self._detail_budget.pages
         if pages > 1 and (wait_s := self.budget.wait_s(READ, needed)):
-            raise RetryLaterError("budget", f"a list of {pages} pages waits for allowance", wait_s, reach="ours")
+            raise RetryLaterError("budget", f"a list of {pages} pages waits for allowance", wait_s, scope="internal")
 
     def _require_list_pause(self) -> None:
         """Raises RetryLaterError("budget") when so long a list may not be read as often as it is polled."""
@@ -295,7 +295,7 @@ class Getbill:
         wait_s = self._last_pass_s + pause_s - self._now().timestamp()
         if self._listing.pages > 1 and pause_s > self.poll_every_s and wait_s > 0:
             message = f"a list of {self._listing.pages} pages is read less often"
-            raise RetryLaterError("budget", message, wait_s, reach="ours")
+            raise RetryLaterError("budget", message, wait_s, scope="internal")
 
     async def _read_unlisted(self, unlisted: set[str], as_of: datetime, open_keys: Collection[str]) -> list[Fact]:
         """Read the todos one by one, those read longest ago first, as many as a pass may."""

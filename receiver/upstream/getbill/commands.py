@@ -6,8 +6,8 @@ The read before the write finds a decision that somebody already made at Getbill
 from collections.abc import Callable
 from datetime import datetime
 
-from receiver.domain.action import REOPENING, Plan, SourceCommand
-from receiver.domain.fact import Fact, SourceAccepted, SourceDid, SourceGone, SourceRefused
+from receiver.domain.action import REOPENING_VERBS, Plan, SourceCommand
+from receiver.domain.fact import Fact, SourceAccepted, SourceCompleted, SourceGone, SourceRefused
 from receiver.errors import DeliveryError, PermanentError
 from receiver.observability import log
 from receiver.upstream.getbill import wire
@@ -95,9 +95,9 @@ class Commands:
 
 
 def _completion(command: SourceCommand) -> list[Fact]:
-    """Return SourceDid for a command that leaves the item open: the item's state does not show its success."""
-    stays_open = command.verb in REOPENING or command.verb == "update_plan"
-    return [SourceDid(command.key, command.action_id)] if stays_open else []
+    """Return SourceCompleted for a command that leaves the item open: the item's state does not show its success."""
+    stays_open = command.verb in REOPENING_VERBS or command.verb == "update_plan"
+    return [SourceCompleted(command.key, command.action_id)] if stays_open else []
 
 
 def _has_plan(raw: Json, plan: Plan) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from receiver.domain.fact import SourceSaid
+from receiver.domain.fact import SourceReported
 from receiver.upstream.getbill import wire
 from receiver.upstream.getbill.translate import id_of, snapshot, type_of
 from receiver.upstream.strict_json import read_json
@@ -18,7 +18,7 @@ FRESH_FOR = timedelta(minutes=15)
 CLOCK_MARGIN = timedelta(seconds=1)  # Getbill's times are whole seconds, and its clock may be ahead of ours
 
 
-def fact_from_event(body: bytes, now: datetime, account: str, todo_url: str | None) -> SourceSaid | None:
+def fact_from_event(body: bytes, now: datetime, account: str, todo_url: str | None) -> SourceReported | None:
     """Return what the event says of its todo; None when the todo is incomplete or may be out of date."""
     try:
         envelope = read_json(body)
@@ -32,7 +32,7 @@ def fact_from_event(body: bytes, now: datetime, account: str, todo_url: str | No
             if changed_at is None or abs(now - changed_at) > FRESH_FOR:
                 return None
             partial = replace(snapshot(todo, None, account, todo_url=todo_url), is_partial=True)
-            return SourceSaid(partial, min(changed_at, now) - CLOCK_MARGIN, is_unconfirmed=True)
+            return SourceReported(partial, min(changed_at, now) - CLOCK_MARGIN, is_unconfirmed=True)
     return None
 
 

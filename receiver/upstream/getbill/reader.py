@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 
-from receiver.domain.fact import Fact, SourceGone, SourceSaid
+from receiver.domain.fact import Fact, SourceGone, SourceReported
 from receiver.errors import DeliveryError, PermanentError
 from receiver.upstream.getbill import wire
 from receiver.upstream.getbill.api import Api, Json
@@ -80,7 +80,7 @@ class Reader:
         self._record_receivables([(key, raw)], as_of)
         return [self._build_fact(raw, key, as_of), *self._alert_facts(raw, key, as_of, open_alerts)]
 
-    async def as_fact(self, raw: Json, key: str, as_of: datetime, *, is_interactive: bool = False) -> SourceSaid:
+    async def as_fact(self, raw: Json, key: str, as_of: datetime, *, is_interactive: bool = False) -> SourceReported:
         """Return the fact in ``raw`` about ``key``, whatever ids ``raw`` repeats; reads the debt if needed."""
         await self._details.debt(debt_id_of(raw), is_interactive=is_interactive)
         return self._build_fact(raw, key, as_of)
@@ -160,16 +160,16 @@ class Reader:
         same = next((raw for raw in entries if wire.identifier(raw.get("id")) == str(single["id"])), {})
         return same | drop_empty(single)
 
-    def _build_fact(self, raw: Json, key: str, as_of: datetime) -> SourceSaid:
+    def _build_fact(self, raw: Json, key: str, as_of: datetime) -> SourceReported:
         debt = self._details.cached_debt(debt_id_of(raw))
         todo = snapshot(wire.Todo.model_validate(raw), debt, self._account, todo_url=self._todo_url)
-        return SourceSaid(replace(todo, key=key, is_partial=not self._details.is_complete(key, raw)), as_of)
+        return SourceReported(replace(todo, key=key, is_partial=not self._details.is_complete(key, raw)), as_of)
 
     def _alert_facts(self, raw: Json, key: str, as_of: datetime, open_alerts: Collection[str]) -> Iterator[Fact]:
         """Yield the facts of a todo's alerts, open and ended."""
         todo = wire.Todo.model_validate(raw)
         alerts = list(alert_snapshots(self._build_fact(raw, key, as_of).snapshot, todo, as_of.date()))
-        yield from (SourceSaid(alert, as_of) for alert in alerts)
+        yield from (SourceReported(alert, as_of) for alert in alerts)
         for ended, outcome in ended_alerts(todo, open_alerts, {alert.key for alert in alerts}):
             yield SourceGone(ended, as_of, outcome=outcome)
 
