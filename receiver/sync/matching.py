@@ -5,7 +5,7 @@ either of them reported a change. So a payment that one system books a minute be
 system that does not answer changes nothing (docs/decisions/0012).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
@@ -69,7 +69,7 @@ def _save(
 ) -> None:
     receivables.lock(connection)
     changed = receivables.save(connection, reported, reported_at)
-    apply_facts(connection, list(_twin_changes(connection, sorted(changed))), now, routes)
+    _apply(connection, _twin_changes(connection, sorted(changed)), now, routes)
 
 
 def _forget(
@@ -80,7 +80,7 @@ def _forget(
     gone = receivables.delete_records(connection, batch.gone)
     if batch.listed is not None:
         gone |= receivables.delete_unlisted(connection, *account, batch.listed, now)
-    apply_facts(connection, list(_twin_changes(connection, sorted(gone))), now, routes)
+    _apply(connection, _twin_changes(connection, sorted(gone)), now, routes)
     return sorted(gone)
 
 
@@ -96,7 +96,12 @@ def _record_sync(connection: Connection, account: tuple[str, str], began_at: dat
 
 def _compare(connection: Connection, references: Sequence[str], now: datetime, routes: Sequence[Route]) -> None:
     receivables.lock(connection)
-    apply_facts(connection, list(_conflict_changes(connection, references, now)), now, routes)
+    _apply(connection, _conflict_changes(connection, references, now), now, routes)
+
+
+def _apply(connection: Connection, facts: Iterable[Fact], now: datetime, routes: Sequence[Route]) -> None:
+    if found := list(facts):
+        apply_facts(connection, found, now, routes)
 
 
 def _twin_changes(connection: Connection, references: Sequence[str]) -> Iterator[Fact]:
