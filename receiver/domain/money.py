@@ -69,7 +69,7 @@ def currency_digits(currency: str | None) -> int:
 
 def format_money(money: Money, locale: str) -> str:
     """The amount with its currency in the language's format; a number alone if the currency is unknown."""
-    if money.amount.adjusted() > _MAX_PLAIN_DIGITS:
+    if money.amount.adjusted() > _MAX_PLAIN_DIGITS or is_too_fine(money.amount):
         return f"{money.amount:.3E}"
     locale = _ENGLISH if locale == "en" else locale
     zeros = f"{0:.{money.digits}f}"

@@ -85,3 +85,11 @@ def test_a_number_that_could_not_be_written_out_is_no_money(amount: str, is_no_m
 def test_an_amount_of_nothing_is_not_told() -> None:
     assert not Money(Decimal("0.00"), "EUR")
     assert Money(Decimal("-0.01"))
+
+
+@pytest.mark.parametrize("currency", [None, "EUR"])
+@pytest.mark.parametrize("locale", ["en", "fr", "da", "de"])
+def test_an_amount_with_more_decimals_than_any_source_sends_is_written_short(locale: str, currency: str | None) -> None:
+    amount = Decimal("7.449314042514443168981624301974911031278118236527973598402333E-60")
+
+    assert format_money(Money(amount, currency), locale) == "7.449E-60"
