@@ -52,11 +52,13 @@ def test_one_item_is_shown_with_its_whole_timeline(here: World) -> None:
     here.dispute(reference="INV-CMD-2")
     posted(here, "C0DISPUTES", "INV-CMD-2")
 
-    shown = here.service.command("item", key_of(here, "INV-CMD-2"))
+    def timeline() -> str | None:  # Slack has the message a moment before its delivery is marked done
+        shown = here.service.command("item", key_of(here, "INV-CMD-2"))
+        assert shown.returncode == 0
+        assert "opened" in shown.stdout
+        return shown.stdout if "show slack:C0DISPUTES: done" in shown.stdout else None
 
-    assert shown.returncode == 0
-    assert "opened" in shown.stdout
-    assert "show slack:C0DISPUTES: done" in shown.stdout
+    eventually(timeline, "the delivery to be done")
 
 
 def test_an_unknown_item_is_said_to_be_unknown(here: World) -> None:
