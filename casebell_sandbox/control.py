@@ -91,7 +91,7 @@ class ControlPage:
             asked = await read_fields(request)
         except ValueError as error:
             raise HTTPException(400, str(error)) from None
-        work = asyncio.create_task(self._do(run, asked))
+        work = asyncio.create_task(self._run_scenario(run, asked))
         self._running.add(work)
         work.add_done_callback(self._running.discard)
         if "text/html" in request.headers.get("accept", ""):
@@ -100,7 +100,7 @@ class ControlPage:
         result = await work
         return JSONResponse({"ok": result.is_ok, "did": result.summary, **result.facts}, 200 if result.is_ok else 409)
 
-    async def _do(self, run: Run, asked: Json) -> Result:
+    async def _run_scenario(self, run: Run, asked: Json) -> Result:
         result = await run(self._world, asked)
         self._last = result.summary
         return result

@@ -78,8 +78,8 @@ def new_task(type_code: str, case: Json | None, now: datetime, *, has_template: 
     kind, task_id = about(type_code), str(uuid4())
     action = None
     if case is not None and type_code in CHAT_TYPES:
-        place = "{caseId}" if has_template else case["id"]
-        action = {"method": "POST", "path": f"/cases/{place}/chats"}
+        case_id = "{caseId}" if has_template else case["id"]
+        action = {"method": "POST", "path": f"/cases/{case_id}/chats"}
     return {
         "id": task_id,
         "type": type_code,

@@ -180,7 +180,7 @@ class GetbillStand:
         shown = found[(page - 1) * limit : page * limit]
         pages = math.ceil(len(found) / limit)
         return {
-            "todos": [shapes.listed(todo, self._sign(_base_url(request))) for todo in shown],
+            "todos": [shapes.as_list_entry(todo, self._sign(_base_url(request))) for todo in shown],
             "pagination": {"page": page, "limit": limit, "total": len(found), "pages": pages},
         }
 
@@ -263,7 +263,7 @@ class GetbillStand:
 
     def _single(self, todo: Json, base_url: str) -> Json:
         expires_at = shapes.iso(self._clock() + timedelta(seconds=self.media_ttl_s))
-        return shapes.single(todo, self._sign(base_url), expires_at, is_sparse=self.is_single_sparse)
+        return shapes.as_single(todo, self._sign(base_url), expires_at, is_sparse=self.is_single_sparse)
 
     def _sign(self, base_url: str) -> Callable[[str], str]:
         return lambda name: media.link(base_url, name, self._media_key, self._clock(), self.media_ttl_s)

@@ -29,11 +29,11 @@ def serve(request: Request, key: bytes, now: datetime) -> Response:
     stamp, ends = (request.query_params.get(part, "") for part in ("X-Amz-Date", "X-Amz-Expires"))
     given = request.query_params.get("X-Amz-Signature", "")
     if not hmac.compare_digest(given.encode(), _signature(key, name, stamp, ends).encode()):
-        return _denied("Signature does not match")
+        return _deny("Signature does not match")
     if now >= datetime.strptime(stamp, STAMP).replace(tzinfo=UTC) + timedelta(seconds=int(ends)):
-        return _denied("Request has expired")
+        return _deny("Request has expired")
     if name.endswith(".wav"):
-        return Response(_tone(), media_type="audio/wav")
+        return Response(_make_tone(), media_type="audio/wav")
     return Response(_page(), media_type="application/pdf")
 
 
@@ -41,11 +41,11 @@ def _signature(key: bytes, *parts: str) -> str:
     return hmac.new(key, "\n".join(parts).encode(), "sha256").hexdigest()
 
 
-def _denied(why: str) -> Response:
+def _deny(why: str) -> Response:
     return Response(DENIED.format(why), 403, media_type="application/xml")
 
 
-def _tone(seconds: int = 1, hertz: int = 440) -> bytes:
+def _make_tone(seconds: int = 1, hertz: int = 440) -> bytes:
     """A quiet tone as a WAV file, so that a person hears that the link works."""
     swing = (int(6000 * math.sin(2 * math.pi * hertz * step / RATE)) for step in range(RATE * seconds))
     out = io.BytesIO()

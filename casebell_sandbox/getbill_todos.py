@@ -88,7 +88,7 @@ def new_debt(claim: Claim, debt_id: str, status: str, now: datetime) -> Json:
     }  # fmt: skip
 
 
-def brief(debt: Json) -> Json:
+def as_brief_debt(debt: Json) -> Json:
     """The debt as in a todo: without currency and debtor."""
     status = debt["status"]
     return {
@@ -103,7 +103,7 @@ def brief(debt: Json) -> Json:
 def new_todo(sub_type: str, todo_id: str, debts: list[Json], now: datetime, n: int) -> Json:
     """A todo about the first of ``debts``; several debts make a grouped agreement."""
     kind = TYPE_OF.get(sub_type, "debtor_request")
-    todo: Json = {"id": todo_id, "type": kind, "debt": brief(debts[0]), "created_at": iso(now)}
+    todo: Json = {"id": todo_id, "type": kind, "debt": as_brief_debt(debts[0]), "created_at": iso(now)}
     detail = DETAIL | {"updated_at": iso(now)}
     if kind == "agreement":
         detail.pop("status")
@@ -117,15 +117,15 @@ def new_todo(sub_type: str, todo_id: str, debts: list[Json], now: datetime, n: i
 
 def _story(sub_type: str, debt: Json, now: datetime, n: int) -> Json:
     title, description, theme, words, confidence = DISPUTES[n % len(DISPUTES)]
-    said: Json = {"theme": theme, "detected_content": words, "ai_confidence": confidence}
+    fields: Json = {"theme": theme, "detected_content": words, "ai_confidence": confidence}
     match sub_type:
         case "portal_dispute":
             proof = [{"filename": "receipt.pdf", "url": f"proof-{n}.pdf"}]
-            return said | {"severity": "urgent", "title": title, "description": description, "proof_files": proof}
+            return fields | {"severity": "urgent", "title": title, "description": description, "proof_files": proof}
         case "ai_dispute":
-            return said | {"severity": "review", "title": title, "description": description}
+            return fields | {"severity": "review", "title": title, "description": description}
         case "objection":
-            return said | {"severity": "review", "objection_type": "wants_callback"}
+            return fields | {"severity": "review", "objection_type": "wants_callback"}
         case "hardship":
             return {
                 "employment_status": "unemployed",
@@ -153,7 +153,7 @@ def _plan(debts: list[Json], now: datetime) -> Json:
     plan["installments"] = installments(total, months, now.date(), first, digits)
     if len(debts) > 1:
         plan |= {"is_group": True, "debt_count": len(debts), "total_amount": total, "currency": debts[0]["currency"]}
-        plan["debts"] = [brief(debt) for debt in debts]
+        plan["debts"] = [as_brief_debt(debt) for debt in debts]
     return plan
 
 
@@ -189,21 +189,21 @@ def debt_ids(todo: Json) -> set[str]:
     return {debt["id"] for debt in [todo["debt"], *todo.get("debts", [])]}
 
 
-def listed(todo: Json, sign: Callable[[str], str]) -> Json:
+def as_list_entry(todo: Json, sign: Callable[[str], str]) -> Json:
     """The todo as a list entry."""
     shown = LISTED_DETAIL.get(kind_of(todo), {"status"})
-    return _signed({key: value for key, value in todo.items() if key not in DETAIL or key in shown}, sign)
+    return _with_signed_links({key: value for key, value in todo.items() if key not in DETAIL or key in shown}, sign)
 
 
-def single(todo: Json, sign: Callable[[str], str], expires_at: str, *, is_sparse: bool) -> Json:
+def as_single(todo: Json, sign: Callable[[str], str], expires_at: str, *, is_sparse: bool) -> Json:
     """The todo as in ``GET /todos/{type}/{id}``; ``is_sparse``: only with the fields of the documented sample."""
     dropped = ABSENT_WHEN_SPARSE if is_sparse else ()
-    shown = _signed({key: value for key, value in todo.items() if key not in dropped}, sign)
+    shown = _with_signed_links({key: value for key, value in todo.items() if key not in dropped}, sign)
     has_media = bool(shown.get("audio_url") or shown.get("pdf_url"))
     return shown | {"media_urls_expire_at": expires_at if has_media else None}
 
 
-def _signed(todo: Json, sign: Callable[[str], str]) -> Json:
+def _with_signed_links(todo: Json, sign: Callable[[str], str]) -> Json:
     def link(name: Any) -> Any:
         return sign(name) if isinstance(name, str) and not name.startswith(("http:", "https:")) else name
 

@@ -41,7 +41,7 @@ async def dispute(world: StandIns, params: Json) -> Result:
         wanted["amount"] = params["amount"]
     kind = params.get("kind")
     todo = world.getbill.add(kind if isinstance(kind, str) and kind in TYPE_OF else "portal_dispute", **wanted)
-    status = await world.send_getbill_webhook(todo, _created(todo))
+    status = await world.send_getbill_webhook(todo, _created_event(todo))
     reference = todo["debt"]["reference"]
     facts = {"id": todo["id"], "reference": reference, "webhook": status}
     return Result(f"{reference} is disputed; {_format_answer(status)}", facts)
@@ -85,7 +85,7 @@ async def every_kind(world: StandIns, _asked: Json) -> Result:
     todos = [todo for key, todo in list(world.getbill.todos.items()) if key not in before]
     tasks = [task for key, task in list(world.debitura.tasks.items()) if key not in before]
     for todo in todos:
-        await world.send_getbill_webhook(todo, _created(todo))
+        await world.send_getbill_webhook(todo, _created_event(todo))
     for task in tasks:
         if task["type"] in CHAT_TYPES:
             await world.send_debitura_webhook("chat.created", task["caseId"])
@@ -135,7 +135,7 @@ async def conflict(world: StandIns, _asked: Json) -> Result:
     todo = world.getbill.add("portal_dispute", claim=owed)
     answers = (
         await world.send_debitura_webhook("case.created", case["id"]),
-        await world.send_getbill_webhook(todo, _created(todo)),
+        await world.send_getbill_webhook(todo, _created_event(todo)),
     )
     facts = {"id": todo["id"], "caseId": case["id"], "case": case["reference"], "reference": owed.reference}
     answer = _format_answer(max(answers))
@@ -210,7 +210,7 @@ def newest_undecided(world: StandIns) -> Json | None:
     return next((todo for todo in reversed(disputes) if is_undecided(world, todo)), None)
 
 
-def _created(todo: Json) -> str:
+def _created_event(todo: Json) -> str:
     return EVENT_OF.get(todo["type"], "dispute.created")
 
 

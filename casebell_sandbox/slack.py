@@ -85,11 +85,11 @@ class SlackStand(Workspace):
             {"type": "app_home_opened", "user": user, "channel": f"D{user[1:]}", "tab": "home"}
         )
 
-    async def say(self, channel: str, words: str, user: str = "U0ANNA") -> None:
+    async def say(self, channel: str, text: str, user: str = "U0ANNA") -> None:
         """A user posts a message; Slack asks for previews of its links to the service."""
-        message = self.new_message(channel, _LINK.sub(r"<\g<0>>", escape(words, quote=False)), [], author=user)
+        message = self.new_message(channel, _LINK.sub(r"<\g<0>>", escape(text, quote=False)), [], author=user)
         ours = httpx.URL(self.interactivity_url or "")
-        for url in _LINK.findall(words):
+        for url in _LINK.findall(text):
             if (httpx.URL(url).host, httpx.URL(url).port) == (ours.host, ours.port):
                 await self.share_link(channel, url, user, message.ts)
 
@@ -174,16 +174,16 @@ class SlackStand(Workspace):
             raise NotClickableError("nothing was clicked yet")
         return await self._post(*self.last_request)
 
-    async def _interact(self, payload: Json, place: str) -> httpx.Response:
+    async def _interact(self, payload: Json, at: str) -> httpx.Response:
         self.last_request = payloads.sign_form(payload, self.signing_secret, self.now_s())
-        self.troubles.pop(place, None)
+        self.troubles.pop(at, None)
         try:
             answer = await self._post(*self.last_request)
         except httpx.TransportError:
-            self.troubles[place] = NO_ANSWER
+            self.troubles[at] = NO_ANSWER
             raise
         if not answer.is_success:
-            self.troubles[place] = NOT_TAKEN
+            self.troubles[at] = NOT_TAKEN
         return answer
 
     async def _post(self, body: bytes, headers: dict[str, str], path: str = "") -> httpx.Response:

@@ -42,7 +42,7 @@ class SlackView:
         self._stand = stand
         self.routes = [
             Route("/", self._show, methods=["GET"]),
-            Route("/press", self._press, methods=["POST"]),
+            Route("/press", self._click, methods=["POST"]),
             Route("/submit", self._submit, methods=["POST"]),
             Route("/close", self._close, methods=["POST"]),
             Route("/home", self._open_home, methods=["POST"]),
@@ -123,24 +123,24 @@ class SlackView:
             return {}
         return next((one for _, one in payloads.elements(blocks) if one["action_id"] == action_id), {})
 
-    async def _press(self, request: Request) -> Response:
+    async def _click(self, request: Request) -> Response:
         form = await _form(request)
         channel, ts, user = form.get("channel", ""), form.get("ts", ""), form.get("as", "")
         action_id, option = form.get("action_id", ""), form.get("option") or None
         url = self._element(channel, ts, action_id, user).get("url")
-        before = self._seen(channel, ts, user)
+        before = self._visible_state(channel, ts, user)
         try:
             if ts == HOME:
                 answer = await self._stand.click_home(action_id, user, option)
             else:
                 answer = await self._stand.click(channel, ts, action_id, user, option)
         except (NotClickableError, httpx.TransportError):
-            return _back(form)  # the page shows the warning or the current state
+            return _redirect_back(form)  # the page shows the warning or the current state
         if url:
             return RedirectResponse(url, 303)
         if answer.is_success:
             await self._wait_for_change(before, channel, ts, user)
-        return _back(form)
+        return _redirect_back(form)
 
     async def _submit(self, request: Request) -> Response:
         form = await _form(request)
@@ -149,53 +149,53 @@ class SlackView:
         try:
             await self._stand.submit(view_id, values, user)
         except (NotClickableError, httpx.TransportError):
-            return _back(form)
+            return _redirect_back(form)
         if user not in self._stand.views:
             await self._wait_for_change(
-                self._seen(channel, form.get("ts", ""), user), channel, form.get("ts", ""), user
+                self._visible_state(channel, form.get("ts", ""), user), channel, form.get("ts", ""), user
             )
-        return _back(form)
+        return _redirect_back(form)
 
     async def _close(self, request: Request) -> Response:
         form = await _form(request)
         self._stand.close_view(form.get("as", ""))
-        return _back(form)
+        return _redirect_back(form)
 
     async def _open_home(self, request: Request) -> Response:
         """Open the Home tab: Slack sends an event, and the page shows what the app publishes."""
         form = await _form(request) | {"ts": HOME}
         user = self._person(form.get("as", ""))["id"]
-        before = self._seen("", "", user)
+        before = self._visible_state("", "", user)
         with suppress(httpx.TransportError):
             await self._stand.open_home(user)
             await self._wait_for_change(before, "", "", user)
-        return _back(form)
+        return _redirect_back(form)
 
     async def _command(self, request: Request) -> Response:
         form = await _form(request)
         user, channel = self._person(form.get("as", "")), form.get("channel", "")
         text = form.get("text", "").strip()
-        before = self._seen(channel, "", user["id"])
+        before = self._visible_state(channel, "", user["id"])
         if not text or channel not in self._stand.channels:
-            return _back(form)
+            return _redirect_back(form)
         with suppress(httpx.TransportError, httpx.InvalidURL):
             if text.startswith(payloads.COMMAND):
                 await self._stand.type_command(channel, text.removeprefix(payloads.COMMAND).strip(), user["id"])
             else:
                 await self._stand.say(channel, text, user["id"])
             await self._wait_for_change(before, channel, "", user["id"])
-        return _back(form)
+        return _redirect_back(form)
 
-    def _seen(self, channel: str, ts: str, user: str) -> tuple[object, ...]:
+    def _visible_state(self, channel: str, ts: str, user: str) -> tuple[object, ...]:
         message = self._stand.messages.get((channel, ts))
         view = self._stand.views.get(user)
         home = self._stand.homes.get(user)
-        told = len(self._stand.ephemerals), len(self._stand.previews)
-        return (message and message.edits, view and view["hash"], told, home and home["hash"])
+        answers = len(self._stand.ephemerals), len(self._stand.previews)
+        return (message and message.edits, view and view["hash"], answers, home and home["hash"])
 
     async def _wait_for_change(self, before: tuple[object, ...], channel: str, ts: str, user: str) -> None:
         for _ in range(int(REDRAW_S / 0.05)):
-            if self._seen(channel, ts, user) != before:
+            if self._visible_state(channel, ts, user) != before:
                 return
             await asyncio.sleep(0.05)
 
@@ -212,7 +212,7 @@ async def _form(request: Request) -> dict[str, str]:
         return {}
 
 
-def _back(form: dict[str, str]) -> Response:
+def _redirect_back(form: dict[str, str]) -> Response:
     """Redirect to the channel as the same user, at the anchor of the message."""
     query = urlencode({"channel": form.get("channel", ""), "as": form.get("as", "")})
     if form.get("ts") == HOME:

@@ -49,7 +49,7 @@ class Health:
 class ReceivableBatch:
     """The receivables that one reading of an account returned; ``said_at``: when it started.
 
-    ``is_complete``: it ends a pass over all records that are read regularly. ``listed``: the keys of all records that
+    ``is_complete``: it ends a sync of all records that are read regularly. ``listed``: the keys of all records that
     exist, None if unknown. ``gone``: keys of records that certainly do not exist any more.
     """
 
@@ -61,10 +61,10 @@ class ReceivableBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class SyncPass:
-    """The result of one reconciliation pass over an account; its data is not older than ``said_at``.
+class SyncResult:
+    """The result of one sync of an account; its data is not older than ``said_at``.
 
-    ``facts``: what may be new; an iterator, which can be read once. ``unread``: the open keys whose state this pass
+    ``facts``: what may be new; an iterator, which can be read once. ``unread``: the open keys whose state this sync
     could not determine.
     """
 
@@ -92,11 +92,11 @@ class Upstream(Protocol):
 
     async def reconcile(
         self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
-    ) -> SyncPass:
-        """One reconciliation pass: facts about every item that the source lists, and every open key that it does not.
+    ) -> SyncResult:
+        """Read the account: facts about every item that the source lists, and every open key that it does not.
 
         ``is_full``: read everything, not only recent changes. ``versions``: item versions by open key, if all facts of
-        the last pass were applied. A fact may be left out if neither the source's data nor the version has changed
+        the last sync were applied. A fact may be left out if neither the source's data nor the version has changed
         since; version 0 means that it must not be left out.
         """
 
@@ -124,9 +124,9 @@ class HasStatistics(Protocol):
 
 @runtime_checkable
 class ReadsDetails(Protocol):
-    """An account whose items need one request each beside the list."""
+    """An account whose items need one request each besides the list."""
 
-    def recall(self, keys: Collection[str], last_said_at: datetime | None) -> None:
+    def restore_details(self, keys: Collection[str], last_said_at: datetime | None) -> None:
         """Called before ``fetch`` and ``reconcile``: ``keys`` of items whose details are stored already.
 
         ``last_said_at``: the newest ``said_at`` of the account's open items.

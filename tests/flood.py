@@ -19,7 +19,7 @@ from receiver.pipeline.deliver.claims import Dispatcher
 from receiver.pipeline.ingest import drain
 from receiver.store import events, items
 from receiver.store.events import Arrival
-from receiver.sync.reconcile import reconcile_quietly
+from receiver.sync.reconcile import try_reconcile
 from receiver.upstream.getbill.client import Getbill
 from tests.getbill_side import client_of, key
 from tests.office import Office
@@ -92,7 +92,7 @@ class Flood:
             await self.adapters.database.write_batched(events.append, arrival)
         self.here.at += timedelta(seconds=seconds)
         if await Reconciler(self.adapters, self.getbill).delay_s() == 0:
-            await reconcile_quietly(self.adapters, self.getbill)
+            await try_reconcile(self.adapters, self.getbill)
         hold = self.adapters.sync.paused.get(events_wakeup("getbill", "main"))
         while hold is None or self._now() >= hold.until:
             if not await drain(self.adapters, "getbill", "main"):

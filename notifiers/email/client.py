@@ -129,7 +129,7 @@ class SmtpClient:
         except aiosmtplib.SMTPSenderRefused as error:
             if error.code in AUTH_CODES or error.code < smtp_errors.MIN_PERMANENT:
                 raise
-            # every message fails until the configuration changes, so no message may be given up for it
+            # every message fails until the configuration changes, so no message may become dead because of it
             raise RetryLaterError("sender_refused", describe(error), CONFIG_RETRY_S) from error
         try:
             await session.rcpt(recipient)

@@ -150,7 +150,7 @@ def pack_metadata(action: ItemAction, metadata: FormMetadata) -> str:
 def form_action(view: Json) -> ItemAction:
     """The action of a submitted form. Raises ValueError if it is not one of Casebell's forms."""
     packed = _private_metadata(view)
-    message = _matching(packed.get("c"), _CHANNEL), _matching(packed.get("t"), _TS)
+    message = _match_or_none(packed.get("c"), _CHANNEL), _match_or_none(packed.get("t"), _TS)
     return _parse_value(f"{string_at(packed, 'i') or ''}.{packed.get('v')}.{packed.get('verb')}", *message)
 
 
@@ -216,14 +216,14 @@ def _message_of(payload: Json) -> tuple[str | None, str | None]:
     """Channel and ts of the clicked message; replies to a click in the Home tab go to the user's own channel."""
     container = object_at(payload, "container")
     if container.get("type") == "view":
-        return _matching(object_at(payload, "user").get("id"), _CHANNEL), None
+        return _match_or_none(object_at(payload, "user").get("id"), _CHANNEL), None
     if is_ephemeral(payload):  # an ephemeral message cannot be updated by its ts
         container = {"channel_id": container.get("channel_id")}
         payload = {"channel": payload.get("channel")}
     channel = container.get("channel_id") or object_at(payload, "channel").get("id")
     ts = container.get("message_ts") or object_at(payload, "message").get("ts")
-    return _matching(channel, _CHANNEL), _matching(ts, _TS)
+    return _match_or_none(channel, _CHANNEL), _match_or_none(ts, _TS)
 
 
-def _matching(value: object, pattern: re.Pattern[str]) -> str | None:
+def _match_or_none(value: object, pattern: re.Pattern[str]) -> str | None:
     return value if isinstance(value, str) and pattern.fullmatch(value) else None

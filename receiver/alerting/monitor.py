@@ -23,7 +23,7 @@ WATCHED = ("mail", "slack")
 
 async def watch(adapters: Adapters, began_at: datetime) -> int:
     """Begin and end admin alerts; return how many. ``began_at``: the time while Casebell was off is no silence."""
-    changed, queued = await adapters.database.write(_settle, adapters.rules, began_at, adapters.now())
+    changed, queued = await adapters.database.write(_update_alerts, adapters.rules, began_at, adapters.now())
     for alert, has_begun in changed:
         if has_begun:
             log.error("admin_alert.begun", name=alert.name, code=alert.code, reason=alert.reason)
@@ -34,7 +34,7 @@ async def watch(adapters: Adapters, began_at: datetime) -> int:
     return len(changed)
 
 
-def _settle(
+def _update_alerts(
     connection: Connection, rules: Rules, began_at: datetime, now: datetime
 ) -> tuple[list[tuple[AdminAlert, bool]], int]:
     """The alerts that begin (True) or end (False), and the number of deliveries that were queued because of them."""
@@ -93,21 +93,21 @@ def _has_recovered(
     if alert.code == "address_refused":
         return True
     if alert.name in channels:
-        return alert.name not in {one.name for one in breakers.list_troubled(connection)}
+        return alert.name not in {one.name for one in breakers.list_failing(connection)}
     if alert.name in WATCHED:
         return alert.name not in {one.name for one in breakers.list_open(connection)}
     source, _, account = alert.name.partition(":")
     if source == VIA:
         return may_resume(alert.since, now)
-    heard_at = accounts.last_syncs(connection).get((source, account))
-    return (source, account) not in rules.accounts or (heard_at is not None and heard_at > alert.since)
+    synced_at = accounts.last_syncs(connection).get((source, account))
+    return (source, account) not in rules.accounts or (synced_at is not None and synced_at > alert.since)
 
 
 def _check_sources(connection: Connection, rules: Rules, began_at: datetime, now: datetime) -> Iterator[AdminAlert]:
     """Sources without a complete sync for three polling periods, and those that refuse our credentials."""
-    heard, failed = accounts.last_syncs(connection), accounts.failures(connection)
+    last_syncs, failed = accounts.last_syncs(connection), accounts.failures(connection)
     for (source, account), poll_every in rules.accounts.items():
-        name, since = f"{source}:{account}", heard.get((source, account), began_at)
+        name, since = f"{source}:{account}", last_syncs.get((source, account), began_at)
         reason, failed_at = failed.get((source, account), ("", now))
         patience = max(SHORTEST_SILENCE, PERIODS * poll_every)
         if reason.partition(":")[0] in REFUSALS:
@@ -117,7 +117,7 @@ def _check_sources(connection: Connection, rules: Rules, began_at: datetime, now
 
 
 def _check_channels(connection: Connection, channels: Collection[str], now: datetime) -> Iterator[AdminAlert]:
-    for one in breakers.list_troubled(connection):
+    for one in breakers.list_failing(connection):
         if one.name in channels and is_channel_refusal(one.reason):
             yield AdminAlert(one.name, "place_refuses", now, one.reason or "")
     for one in breakers.list_open(connection):

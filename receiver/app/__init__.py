@@ -134,18 +134,18 @@ def slack_challenge(settings: Settings, word: str, now: datetime) -> tuple[bytes
     return slack_signature.url_verification_request(settings.slack.signing_secrets[0].get_secret_value(), word, now)
 
 
-def render_slack(notice: Notice, nudge: Reminder | None = None) -> tuple[str, list[dict[str, Any]]]:
-    """Text and blocks of a Slack message, or of the ``nudge`` below it, for ``casebell preview``."""
-    if nudge:
-        return Translator().format_reminder(notice, nudge), []
+def render_slack(notice: Notice, reminder: Reminder | None = None) -> tuple[str, list[dict[str, Any]]]:
+    """Text and blocks of a Slack message, or of the ``reminder`` below it, for ``casebell preview``."""
+    if reminder:
+        return Translator().format_reminder(notice, reminder), []
     message = slack_render.render(notice, Translator().story(notice), Translator().say)
     return message.text, message.blocks
 
 
-def render_mail(notice: Notice, nudge: Reminder | None = None) -> EmailMessage:
-    """An alert, or the ``nudge`` that follows it, for ``casebell preview``."""
-    told = Translator().format_reminder(notice, nudge) if nudge else ""
-    return email_render.render(notice, Translator().story(notice), Translator().say, *PREVIEWED, reminder=told)
+def render_mail(notice: Notice, reminder: Reminder | None = None) -> EmailMessage:
+    """An alert, or the ``reminder`` that follows it, for ``casebell preview``."""
+    sentence = Translator().format_reminder(notice, reminder) if reminder else ""
+    return email_render.render(notice, Translator().story(notice), Translator().say, *PREVIEWED, reminder=sentence)
 
 
 def render_mail_digest(edition: Edition) -> EmailMessage:
@@ -159,17 +159,17 @@ def render_slack_digest(edition: Edition) -> tuple[str, list[dict[str, Any]]]:
     return message.text, message.blocks
 
 
-def describe_slack_app(public_url: str, places: Collection[str] = ()) -> dict[str, Any]:
+def describe_slack_app(public_url: str, surfaces: Collection[str] = ()) -> dict[str, Any]:
     """The app's manifest, for ``casebell slack manifest``."""
-    return slack_manifest.manifest(public_url, places)
+    return slack_manifest.manifest(public_url, surfaces)
 
 
 async def serve(
-    settings: Settings, host: str, port: int, *, wrap: Wrap = _as_is, beside: Sequence[BaseRoute] = ()
+    settings: Settings, host: str, port: int, *, wrap: Wrap = _as_is, extra_routes: Sequence[BaseRoute] = ()
 ) -> None:
     """The service until SIGTERM or SIGINT: web and loops in one process; prints a line once it listens.
 
-    ``wrap`` and ``beside``: a database that fails on purpose, routes to compare with; for tests and the bench.
+    ``wrap`` and ``extra_routes``: a database that fails on purpose, routes to compare with; for tests and the bench.
     Raises ConfigError when the address cannot be listened on, before anything else is touched.
     """
     stop = asyncio.Event()
@@ -179,7 +179,7 @@ async def serve(
         async with open_adapters(settings, url=url, wrap=wrap) as adapters:
             prepare_interpreter()
             refused = adapters.metrics.connections_refused_total
-            server = Server(build_app(adapters, beside), ConnectionLimits(lambda why: refused.labels(why).inc()))
+            server = Server(build_app(adapters, extra_routes), ConnectionLimits(lambda why: refused.labels(why).inc()))
             with stop_on_signals(stop):
                 web = asyncio.create_task(server.serve([listening]))
                 loops = asyncio.create_task(worker.run(adapters, stop, grace_s=settings.drain_grace.total_seconds()))
@@ -188,16 +188,16 @@ async def serve(
                 announcing.cancel()
                 stop.set()
                 try:
-                    await loops  # what is under way ends before the door closes, so that its result can be shown
+                    await loops  # deliveries end before the web server stops, so that a page can show their result
                 finally:
                     server.should_exit = True
                     await web
 
 
 def prepare_interpreter() -> None:
-    """Two pauses that the webhook path feels, both measured (docs/decisions/0008)."""
+    """Shorten two pauses of the interpreter that delay webhooks (docs/decisions/0008)."""
     gc.collect()
-    gc.freeze()  # what was imported never dies: a full collection need not walk it, 60 ms each time
+    gc.freeze()  # imported objects live as long as the process: a full collection skips them and saves 60 ms
     sys.setswitchinterval(SWITCH_S)  # the writer thread waits this long for its turn after each call into SQLite
 
 
@@ -205,7 +205,7 @@ async def _announce(server: Server, url: str) -> None:
     while not server.started:  # noqa: ASYNC110 - uvicorn has a flag, no event
         await asyncio.sleep(0.02)
     log.info("service.listening", url=url)
-    print(READY_LINE.format(url=url), flush=True)  # noqa: T201 - the one line people and scripts wait for
+    print(READY_LINE.format(url=url), flush=True)  # noqa: T201 - people and scripts wait for this line
 
 
 def _upstreams(settings: Settings, people: People, metrics: Metrics) -> Iterator[Upstream]:
@@ -223,7 +223,7 @@ def _upstreams(settings: Settings, people: People, metrics: Metrics) -> Iterator
             todo_url=getbill.todo_url,
             plan_status_id=getbill.plan_status_id,
             media_hosts=getbill.media_hosts,
-            observe=_counting(metrics, "getbill"),
+            observe=_count_requests(metrics, "getbill"),
         )
         for kind in (READ, WRITE):
             left = metrics.upstream_budget_remaining.labels("getbill", getbill.name, kind)
@@ -239,11 +239,11 @@ def _upstreams(settings: Settings, people: People, metrics: Metrics) -> Iterator
             reply_as=debitura.reply_as,
             solution_hosts=debitura.solution_hosts,
             case_url=debitura.case_url,
-            observe=_counting(metrics, "debitura"),
+            observe=_count_requests(metrics, "debitura"),
         )
 
 
-def _counting(metrics: Metrics, source: str) -> OnReply:
+def _count_requests(metrics: Metrics, source: str) -> OnReply:
     def count(operation: str, status: str, _headers: Mapping[str, str]) -> None:
         metrics.upstream_requests_total.labels(source, operation, status).inc()
 
@@ -273,7 +273,7 @@ def _listeners(
         now=adapters.now,
         queries=StoreQueries(adapters),
         public_url=adapters.rules.public_url,
-        locale_at=lambda place: first_route_at(place, adapters.rules.routes).locale,
+        locale_at=lambda destination: first_route_at(destination, adapters.rules.routes).locale,
         team_ids=tuple(filter(None, [slack.team_id])),
         app_ids=tuple(filter(None, [slack.app_id])),
         templates=[ReplyTemplate(one.name, one.text, one.locale) for one in settings.reply_templates],

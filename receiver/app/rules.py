@@ -34,23 +34,23 @@ def rules_of(settings: Settings) -> Rules:
 
 
 def paces_of(settings: Settings) -> Paces:
-    """How fast each destination is told things; a channel takes five at once after a rest."""
-    calm = Paces()
+    """The pace of each destination; after a pause a channel accepts at least five messages at once."""
+    default = Paces()
     slack = (
         Pace(settings.slack.posts_per_second, max(5, round(settings.slack.posts_per_second)))
         if settings.slack
-        else calm.slack
+        else default.slack
     )
     mail = (
         Pace(settings.email.mails_per_second, max(1, round(5 * settings.email.mails_per_second)))
         if settings.email
-        else calm.mail
+        else default.mail
     )
     return Paces(slack, mail, bursts_of(settings))
 
 
 def bursts_of(settings: Settings) -> dict[str, Pace]:
-    """How many alerts ring by themselves in each channel; the smallest of the routes that name it."""
+    """How many alerts each channel gets as messages of their own; the smallest limit of the routes that name it."""
     found: dict[str, Pace] = {}
     for route in settings.routes:
         if route.burst is None:

@@ -63,8 +63,8 @@ def act_command(
     plan = PlanInput(months, start, first_payment) if verb == "update_plan" else None
     terms = ActionInput(until, Person(email=to.lower()) if to else None, plan)
     identity = f"cli:{secrets.token_hex(12)}"
-    pressed = Click(item.id, item.version, verb, person, "cli", identity, note=note, text=text, terms=terms)
-    refusal, after = asyncio.run(_act(settings, pressed))
+    submitted = Click(item.id, item.version, verb, person, "cli", identity, note=note, text=text, terms=terms)
+    refusal, after = asyncio.run(_act(settings, submitted))
     if refusal:
         raise click.ClickException(refusal)
     if after is not None and (problem := format_problem(after)):
@@ -78,31 +78,31 @@ def _format_state(item: Item) -> str:
     return f"{item.state} ({item.outcome})" if item.outcome else item.state
 
 
-async def _act(settings: Settings, pressed: Click) -> tuple[str | None, Item | None]:
+async def _act(settings: Settings, submitted: Click) -> tuple[str | None, Item | None]:
     """The refusal, if any, and the item afterwards."""
     url = find_service(settings)
     if url:
-        answer = await send_command(settings, url, {"do": "act", "click": _click.dump_json(pressed).decode()})
+        answer = await send_command(settings, url, {"do": "act", "click": _click.dump_json(submitted).decode()})
         refusal: str | None = answer.get("refusal")
     elif is_shared(settings.database_url):
-        refusal = await _store_click(settings, pressed)
+        refusal = await _store_click(settings, submitted)
     else:
-        refusal = await _act_alone(settings, pressed)
-    return refusal, await _wait_for_source(settings, pressed.item_id)
+        refusal = await _act_alone(settings, submitted)
+    return refusal, await _wait_for_source(settings, submitted.item_id)
 
 
-async def _store_click(settings: Settings, pressed: Click) -> str | None:
+async def _store_click(settings: Settings, submitted: Click) -> str | None:
     from receiver.app import open_adapters
     from receiver.web.submit_action import submit_action
 
     async with open_adapters(settings) as adapters:
-        refusal = await submit_action(adapters, pressed, "en")
-        if await adapters.database.read(events.find_state, pressed.via, pressed.identity) == ("new", None):
+        refusal = await submit_action(adapters, submitted, "en")
+        if await adapters.database.read(events.find_state, submitted.via, submitted.identity) == ("new", None):
             print_warning("stored; no replica has claimed it yet, the next one that runs carries it out")
     return refusal
 
 
-async def _act_alone(settings: Settings, pressed: Click) -> str | None:
+async def _act_alone(settings: Settings, submitted: Click) -> str | None:
     """Run the loops in this process until the item is decided and nothing is due."""
     from receiver.app import open_adapters
     from receiver.jobs import worker
@@ -112,10 +112,10 @@ async def _act_alone(settings: Settings, pressed: Click) -> str | None:
     async with open_adapters(settings) as adapters:
         work = asyncio.create_task(worker.run(adapters, stop))
         try:
-            refusal = await submit_action(adapters, pressed, "en")
+            refusal = await submit_action(adapters, submitted, "en")
             until = asyncio.get_running_loop().time() + WORK_FOR_S
             while not refusal and asyncio.get_running_loop().time() < until:
-                current = await adapters.database.read(items.find, pressed.item_id)
+                current = await adapters.database.read(items.find, submitted.item_id)
                 due, _ = await adapters.database.read(outbox.due_backlog, adapters.now())
                 if current is not None and current.state != "acting" and not due:
                     break

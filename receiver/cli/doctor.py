@@ -108,7 +108,7 @@ def _delivery_problems(connection: Connection, now: datetime) -> tuple[list[Brea
         for row in outbox.list_deliveries(connection, "dead", MOST_DEAD)
         if row.done_at is not None and now - row.done_at < timedelta(days=1)
     )
-    troubled = [each for each in breakers.list_troubled(connection) if each.name.startswith(("slack", "mail"))]
+    troubled = [each for each in breakers.list_failing(connection) if each.name.startswith(("slack", "mail"))]
     lasting = [each for each in troubled if each.state == "open" or is_channel_refusal(each.reason)]
     return lasting, messages.count_outdated(connection, now - LONG_BEHIND), dead
 

@@ -42,10 +42,10 @@ def preview_command(config: Path, what: str, kind: str | None, key: str | None, 
             _render(what, sample_notice(item, locale), sample_reminder(kind)),
         )
     for name, content in files.items():
-        _put_out(content, out, f"{title}.{name}")
+        _write_output(content, out, f"{title}.{name}")
 
 
-def _put_out(content: str, out: Path | None, name: str) -> None:
+def _write_output(content: str, out: Path | None, name: str) -> None:
     """Write ``content`` into a file of the folder ``out``, or to stdout without a folder."""
     if out is None:
         click.echo(content)
@@ -73,13 +73,13 @@ def _body(mail: EmailMessage, kind: str) -> str:
     return str(part.get_content()) if part else ""
 
 
-def _render(what: str, notice: Notice, nudge: Reminder | None) -> dict[str, str]:
+def _render(what: str, notice: Notice, reminder: Reminder | None) -> dict[str, str]:
     from receiver.app import render_mail, render_slack
 
     if what == "slack":
-        text, blocks = render_slack(notice, nudge)
+        text, blocks = render_slack(notice, reminder)
         return {"slack.json": json.dumps({"text": text, "blocks": blocks}, indent=2, ensure_ascii=False)}
-    mail = render_mail(notice, nudge)
+    mail = render_mail(notice, reminder)
     return {"html": _body(mail, "html"), "txt": _body(mail, "plain")}
 
 

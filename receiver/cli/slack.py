@@ -20,7 +20,7 @@ def slack_command() -> None:
 @click.option("--command", is_flag=True, help="With the slash command /casebell (one more scope: commands).")
 @click.option("--links", is_flag=True, help="With previews of posted links to items (scopes links:read, links:write).")
 @with_config
-def manifest_command(config: Path, public_url: str | None, **places: bool) -> None:
+def manifest_command(config: Path, public_url: str | None, **surfaces: bool) -> None:
     """Print the app's manifest: on https://api.slack.com/apps choose Create New App, From a manifest, JSON."""
     from receiver.app import describe_slack_app
     from receiver.settings import load_public_url
@@ -29,7 +29,7 @@ def manifest_command(config: Path, public_url: str | None, **places: bool) -> No
     if not url.startswith(("https://", "http://")):
         raise click.UsageError("--public-url: must be a URL, such as https://casebell.example.com")
     try:
-        manifest = describe_slack_app(url, [name for name, is_wanted in places.items() if is_wanted])
+        manifest = describe_slack_app(url, [name for name, is_wanted in surfaces.items() if is_wanted])
     except ValueError as error:
         raise click.UsageError(f"the public URL: {error}") from None
     click.echo(json.dumps(manifest, indent=2))

@@ -34,7 +34,7 @@ class SourceReported:
 class SourceGone:
     """The source no longer lists the item.
 
-    ``is_certain``: the item was read by itself, or listed as solved. Otherwise it was missing from one complete pass.
+    ``is_certain``: the item was read by itself, or listed as solved. Otherwise it was missing from one complete sync.
     """
 
     key: str

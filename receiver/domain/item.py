@@ -160,7 +160,7 @@ class Item:
     claimed_by: str | None = None
     attempt: Attempt | None = None
     problem: str | None = None  # why the last attempt failed
-    is_missing: bool = False  # missing from one complete pass; missing from the next one too, it is resolved
+    is_missing: bool = False  # missing from one complete sync; missing from the next one too, it is resolved
     note: str | None = None
     twin: Twin | None = None  # the same receivable in the other system
     claimer: Person | None = None  # the person whose label is ``claimed_by``

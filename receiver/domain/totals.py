@@ -161,7 +161,7 @@ class TotalsBuilder:
         return Totals(**self._counts, oldest_at=self._oldest_at, at_risk=tuple(at_risk), unknown=unknown)
 
     def _count_claim(self, stake: Stake) -> None:
-        claim = _Claim(stake.names, stake.began_at, 1, _worth(stake.amount))
+        claim = _Claim(stake.names, stake.began_at, 1, _sort_key(stake.amount))
         known = [self._claims[name] for name in stake.names if name in self._claims]
         for other in {id(each): each for each in known}.values():
             claim = claim.merge(other)
@@ -169,7 +169,7 @@ class TotalsBuilder:
             self._claims[name] = claim
 
 
-def _worth(money: Money | None) -> _Worth | None:
+def _sort_key(money: Money | None) -> _Worth | None:
     if money is None:
         return None
     is_known = is_known_currency(money.currency)

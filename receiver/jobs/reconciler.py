@@ -7,7 +7,7 @@ from receiver.context import Adapters
 from receiver.errors import CasebellError
 from receiver.ports import Upstream
 from receiver.store import accounts
-from receiver.sync.reconcile import reconcile_quietly
+from receiver.sync.reconcile import try_reconcile
 
 FULL_EVERY = timedelta(days=1)
 
@@ -40,7 +40,7 @@ class Reconciler:
 
     async def _reconcile(self) -> int:
         is_full = self._adapters.now() >= self._full_at
-        is_done = await reconcile_quietly(self._adapters, self._upstream, is_full=is_full)
+        is_done = await try_reconcile(self._adapters, self._upstream, is_full=is_full)
         if is_done and is_full:
             self._full_at = self._adapters.now() + FULL_EVERY
         return int(is_done)

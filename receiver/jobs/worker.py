@@ -1,4 +1,4 @@
-"""Runs the background loops until the process is told to stop. ``loops`` is the table of all of them."""
+"""Runs the background loops until the process must stop. ``loops`` is the table of all of them."""
 
 import asyncio
 import random
@@ -17,12 +17,12 @@ from receiver.jobs.reminders import remind_due
 from receiver.jobs.repair import repair
 from receiver.observability import log
 from receiver.operations.digests import make_if_due
-from receiver.operations.retention import heal_clock, purge_all
+from receiver.operations.retention import purge_all, repair_timestamps
 from receiver.pipeline.deliver.claims import Dispatcher
 from receiver.pipeline.deliver.grouped import update_bursts
 from receiver.pipeline.ingest import drain, drain_clicks
 from receiver.sync.matching import match_receivables
-from receiver.sync.reconcile import give_back_stuck
+from receiver.sync.reconcile import reopen_stuck_items
 
 Work = Callable[[], Awaitable[int]]  # returns how much it did
 AFTER_ERROR_S = 2.0
@@ -62,9 +62,9 @@ def loops(adapters: Adapters, dispatcher: Dispatcher) -> list[Loop]:
         Loop("monitor", lambda: partial(watch, a, a.now()), 5, delay_s=_seconds(5), on_one_replica=True),
         Loop("app home", lambda: AppHomes(a).redraw, 1, APP_HOME_WAKEUP, on_one_replica=True),
         Loop("repair", lambda: partial(repair, a), 60),
-        Loop("unanswered commands", lambda: partial(give_back_stuck, a), 3600),
+        Loop("unanswered commands", lambda: partial(reopen_stuck_items, a), 3600),
         Loop("retention", lambda: partial(purge_all, a), 3600),
-        Loop("clock", lambda: partial(heal_clock, a), 60),
+        Loop("clock", lambda: partial(repair_timestamps, a), 60),
         Loop("gauges", lambda: partial(measure_store, a), 5),
         Loop("wake-ups to replicas", lambda: partial(_announce_wakeups, a), 0.05),
         Loop("wake-ups from replicas", lambda: partial(_listen, a), 3600),

@@ -42,7 +42,7 @@ async def make_now(adapters: Adapters, name: str) -> list[str]:
     """Make a digest outside its schedule, which does not change; return its destinations."""
     rule = rule_named(adapters, name)
     now = adapters.now()
-    since = await _since(adapters, rule, now)
+    since = await _start_of_period(adapters, rule, now)
     digest = await draft(adapters, rule, since, now)
     drafts = dict.fromkeys(rule.destinations(), digest)
     return await _queue(adapters, rule, None, drafts, now)
@@ -60,10 +60,10 @@ def rule_named(adapters: Adapters, name: str) -> DigestRule:
 async def draft(adapters: Adapters, rule: DigestRule, since: datetime, until: datetime) -> Digest:
     """The digest as it would be now; claims and sends nothing."""
     figures = await _figures(adapters, rule)
-    return await adapters.database.read(_draft, adapters.rules, rule, since, until, figures)
+    return await adapters.database.read(_build_draft, adapters.rules, rule, since, until, figures)
 
 
-async def _since(adapters: Adapters, rule: DigestRule, now: datetime) -> datetime:
+async def _start_of_period(adapters: Adapters, rule: DigestRule, now: datetime) -> datetime:
     last = await adapters.database.read(digests.find_last_run, rule.name)
     return last.made_at if last else now - FIRST_COVERS
 
@@ -77,7 +77,7 @@ async def _make(adapters: Adapters, rule: DigestRule, slot: datetime, since: dat
             starts[undelivered.destination] = min(starts[undelivered.destination], undelivered.since)
     figures = await _figures(adapters, rule)
     digest_from = {
-        start: await adapters.database.read(_draft, adapters.rules, rule, start, now, figures)
+        start: await adapters.database.read(_build_draft, adapters.rules, rule, start, now, figures)
         for start in {since, *starts.values()}
     }
     drafts = {
@@ -120,7 +120,7 @@ def _claim_and_queue(
     return sent_to
 
 
-def _draft(
+def _build_draft(
     connection: Connection,
     rules: Rules,
     rule: DigestRule,
@@ -128,7 +128,7 @@ def _draft(
     until: datetime,
     figures: tuple[SourceFigures, ...],
 ) -> Digest:
-    silent = _silent(rules, rule, accounts.last_syncs(connection), until)
+    silent = _find_silences(rules, rule, accounts.last_syncs(connection), until)
     return build_from_store(connection, rule, since, until, rules.routes, figures=figures, silent=silent)
 
 
@@ -150,22 +150,22 @@ def build_from_store(
         since,
         until,
         reopened=digests.list_reopened(connection, since),
-        is_masked=lambda said: any(route.mask_debtor for route in routes_for(said, routes)),
+        is_masked=lambda snapshot: any(route.mask_debtor for route in routes_for(snapshot, routes)),
         figures=figures,
         silent=silent,
     )
 
 
-def _silent(
-    rules: Rules, rule: DigestRule, heard: Mapping[tuple[str, str], datetime], now: datetime
+def _find_silences(
+    rules: Rules, rule: DigestRule, last_syncs: Mapping[tuple[str, str], datetime], now: datetime
 ) -> tuple[Silence, ...]:
-    """Accounts of the rule without a complete sync for too long."""
+    """Find the accounts of the rule whose last complete sync is too old."""
     silent = []
     for (source, account), poll_every in rules.accounts.items():
-        heard_at = heard.get((source, account))
+        synced_at = last_syncs.get((source, account))
         patience = max(SILENT_AFTER, SILENT_AFTER_POLLS * poll_every)
-        if _is_about(rule, source, account) and (heard_at is None or now - heard_at > patience):
-            silent.append(Silence(source, account, heard_at))
+        if _is_about(rule, source, account) and (synced_at is None or now - synced_at > patience):
+            silent.append(Silence(source, account, synced_at))
     return tuple(silent)
 
 

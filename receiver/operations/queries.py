@@ -1,4 +1,7 @@
-"""What people look up in a channel's own pages and commands, and the actions they type there."""
+"""Answers the queries of a channel's own pages and commands, and takes the actions that people type there.
+
+It reads the store and never asks a source.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, time
@@ -46,7 +49,7 @@ class StoreQueries:
     async def overview(self, person: Person, destination: str) -> Overview:
         now, route = self._adapters.now(), first_route_at(destination, self._adapters.rules.routes)
         claimed, waiting, totals, figures = await self._adapters.database.read(
-            _look, self._adapters.totals, _start_of_day(route, now), now
+            _read_overview, self._adapters.totals, _start_of_day(route, now), now
         )
         mine = [item for item in claimed if is_assigned_to(item, person)]
         return Overview(
@@ -77,12 +80,12 @@ class StoreQueries:
 
     async def _notices(self, found: Sequence[Item], destination: str) -> list[Notice]:
         """Each item as its destination may see it: in its language, and with the debtor masked where it masks."""
-        posted = await self._adapters.database.read(_messages_at, found, destination)
+        posted = await self._adapters.database.read(_list_messages, found, destination)
         rules = self._adapters.rules
         return [notice_of(self._adapters, one, route_of(rules, one, destination, posted[one.id])) for one in found]
 
 
-def _look(
+def _read_overview(
     connection: Connection, all_totals: AllTotals, since: datetime, now: datetime
 ) -> tuple[list[Item], list[Item], Totals, tuple[int, int]]:
     """Claimed items, those that wait longest, the totals, and how many were opened and resolved since ``since``."""
@@ -100,8 +103,10 @@ def is_assigned_to(item: Item, person: Person) -> bool:
     return item.claimed_by is not None and item.claimed_by in {person.name, person.email, person.slack_id}
 
 
-def _messages_at(connection: Connection, found: Sequence[Item], place: str) -> dict[str, list[messages.PostedMessage]]:
-    return {item.id: messages.list_of_item(connection, item.id, place) for item in found}
+def _list_messages(
+    connection: Connection, found: Sequence[Item], destination: str
+) -> dict[str, list[messages.PostedMessage]]:
+    return {item.id: messages.list_of_item(connection, item.id, destination) for item in found}
 
 
 def _start_of_day(route: Route, now: datetime) -> datetime:

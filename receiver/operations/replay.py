@@ -63,7 +63,7 @@ async def replay(
 def _retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> Retried:
     found = {delivery.id: delivery for delivery in outbox.list_dead(connection, ids)}
     refused = {id_: "is not a dead delivery" for id_ in ids or () if id_ not in found}
-    refused |= {id_: why for id_, delivery in found.items() if (why := _why_not(connection, delivery))}
+    refused |= {id_: why for id_, delivery in found.items() if (why := _find_obstacle(connection, delivery))}
     due = tuple(id_ for id_ in found if id_ not in refused and outbox.retry(connection, id_, now))
     names = {
         name for id_ in due for name in breakers_for(found[id_].destination, is_interactive=found[id_].is_interactive)
@@ -72,12 +72,12 @@ def _retry(connection: Connection, ids: Sequence[int] | None, now: datetime) -> 
     return Retried(due, refused)
 
 
-def _why_not(connection: Connection, delivery: Delivery) -> str | None:
-    """Why a delivery must not be retried. People were told that a command failed, and may have decided since."""
+def _find_obstacle(connection: Connection, delivery: Delivery) -> str | None:
+    """Why a delivery must not be retried. A failed command was reported to people, who may have decided since."""
     if delivery.what != COMMAND:
         return None
     action = actions.find(connection, delivery.payload_as(Command).action_id)
     if action is not None and action.state == "asked":
         return None
-    who = action.person.label if action else "whoever asked"
-    return f"{who} was told that this failed and has the buttons again: press it again, or `casebell act`"
+    who = action.person.label if action else "the person"
+    return f"{who} was told that this failed and has the buttons again: click again, or use `casebell act`"

@@ -22,7 +22,7 @@ async def purge(adapters: Adapters, *, max_duration_s: float = math.inf) -> tupl
     """Erase what ``Rules.retention`` does not keep: how many rows, and whether ``longest_s`` seconds were enough."""
     counted = Counter({BODIES: 0, EVENTS: 0, DELIVERIES: 0, ROWS: 0, SESSIONS: 0})
     ends = time.monotonic() + max_duration_s
-    async for what, erased in _erasing(adapters, adapters.now()):
+    async for what, erased in _erase(adapters, adapters.now()):
         counted[what] += erased
         if time.monotonic() > ends:
             break
@@ -40,16 +40,16 @@ async def purge_all(adapters: Adapters) -> int:
     return sum(counted.values())
 
 
-async def heal_clock(adapters: Adapters) -> int:
+async def repair_timestamps(adapters: Adapters) -> int:
     """Repair rows with timestamps in the future, which a clock that was set back leaves; return how many."""
-    healed = await adapters.database.write(clock_skew.correct_future_rows, adapters.now())
-    if healed:
-        log.warning("clock.rows.healed", count=healed)
+    repaired = await adapters.database.write(clock_skew.correct_future_rows, adapters.now())
+    if repaired:
+        log.warning("clock.rows.repaired", count=repaired)
         adapters.wakeups.notify(OUTBOX_WAKEUP)
-    return healed
+    return repaired
 
 
-async def _erasing(adapters: Adapters, now: datetime) -> AsyncIterator[tuple[str, int]]:
+async def _erase(adapters: Adapters, now: datetime) -> AsyncIterator[tuple[str, int]]:
     """Erase in small writes; yield the kind and the number of rows. Bodies come first."""
     read, write = adapters.database.read, adapters.database.write
     kept = adapters.rules.retention

@@ -131,10 +131,10 @@ def _notify_assignee(connection: Connection, item: Item, click: Click, now: date
     to = click.terms.to
     if click.verb != "assign" or to is None or to.is_same_as(click.person):
         return
-    nudge = Reminder("assigned", to, click.person.label)
+    reminder = Reminder("assigned", to, click.person.label)
     for shown in messages.list_of_item(connection, item.id):
         if shown.destination.startswith("slack:"):
-            enqueue_reminder(connection, item.id, shown.destination, shown.route, nudge, now)
+            enqueue_reminder(connection, item.id, shown.destination, shown.route, reminder, now)
 
 
 def _refusal(item: Item, click: Click, people: People, now: datetime, routes: Sequence[Route]) -> Refused | None:

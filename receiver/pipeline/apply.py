@@ -49,7 +49,7 @@ def apply_facts(
     keys = [fact.key for fact in facts]
     items.lock(connection, keys)
     known, opening = items.find_by_keys(connection, keys), BulkInsert(connection)
-    heard = (
+    watermarks = (
         accounts.watermarks(connection) if any(isinstance(fact, SourceReported | SourceGone) for fact in facts) else {}
     )
     without_twin = twins.keys_without_twin(
@@ -60,7 +60,7 @@ def apply_facts(
         if fact.key in opening.keys:
             opening.write()
         stored = known.get(fact.key)
-        before = _with_sync_time(stored, heard)
+        before = _with_sync_time(stored, watermarks)
         decision = decide(before, fact, now, "" if before else _new_id())
         if isinstance(decision, Applied):
             decision = _with_twin(connection, fact, decision, without_twin)
@@ -76,11 +76,11 @@ def apply_facts(
     return decisions
 
 
-def _with_sync_time(stored: Item | None, heard: Mapping[tuple[str, str], accounts.Watermark]) -> Item | None:
+def _with_sync_time(stored: Item | None, watermarks: Mapping[tuple[str, str], accounts.Watermark]) -> Item | None:
     """The item with the time of its last report: its own, or that of a complete sync, which no row stores."""
     if stored is None or stored.state == "resolved":  # a sync reports open items
         return stored
-    last = heard.get((stored.snapshot.source, stored.snapshot.account))
+    last = watermarks.get((stored.snapshot.source, stored.snapshot.account))
     if last is None or last.as_of <= stored.said_at or stored.key in last.missing:
         return stored
     return replace(stored, said_at=last.as_of)

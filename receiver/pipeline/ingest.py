@@ -101,7 +101,7 @@ async def _interpret_claimed(adapters: Adapters, wakeup: str, rows: Sequence[Cla
     ]
     hints = await _hints_to_fetch(adapters, upstream, since_sync)
     ids = [row.id for row, _ in hint_of]
-    async with _renewing(adapters, ids, claim_id):
+    async with _renew_leases(adapters, ids, claim_id):
         try:
             facts = await _fetch(adapters, upstream, hints)
         except DeliveryError as error:
@@ -137,14 +137,14 @@ async def _pause(adapters: Adapters, wakeup: str, ids: Sequence[int], claim_id: 
     misses = before.misses + 1
     if error.code == BURST:  # no failure: the source waits so that one fetch answers more events
         misses = 0
-    due_at = await _put_back(adapters, ids, claim_id, error, misses)
+    due_at = await _retry_later(adapters, ids, claim_id, error, misses)
     adapters.sync.paused[wakeup] = SourcePause(
         min(due_at, adapters.now() + LONGEST_PAUSE), misses, before.last_unconfirmed
     )
 
 
 @asynccontextmanager
-async def _renewing(adapters: Adapters, ids: Sequence[int], claim_id: str) -> AsyncIterator[None]:
+async def _renew_leases(adapters: Adapters, ids: Sequence[int], claim_id: str) -> AsyncIterator[None]:
     """Renew the lease of these rows while the source is read, however long that takes."""
 
     async def renew() -> None:
@@ -249,7 +249,7 @@ async def _act_on_click(adapters: Adapters, row: ClaimedEvent, claim_id: str) ->
         log.warning("events.row.quarantined", id=row.id, source=row.source, reason=type(error).__name__)
         return
     except DeliveryError as error:
-        await _put_back(adapters, [row.id], claim_id, error)
+        await _retry_later(adapters, [row.id], claim_id, error)
         return
     outcome = await adapters.database.write(_take_and_finish, adapters.rules, click, row.id, claim_id, adapters.now())
     adapters.wakeups.notify(OUTBOX_WAKEUP)
@@ -343,29 +343,29 @@ async def _hints_to_fetch(
     return {hint for row, hint in hint_of if reported_at.get(keys.get(hint, ""), _LONG_AGO) < row.received_at}
 
 
-async def recall(adapters: Adapters, upstream: Upstream) -> None:
-    """Give a source that is read in parts what the store has of it, so that a restart does not read it again."""
+async def restore_details(adapters: Adapters, upstream: Upstream) -> None:
+    """Tell a source which details the store has already, so that it does not read them again after a restart."""
     if isinstance(upstream, ReadsDetails):
         since = adapters.now() - REMEMBERED_FOR
-        upstream.recall(
+        upstream.restore_details(
             *await adapters.database.read(items.list_complete_keys, upstream.source, upstream.account, since)
         )
 
 
 def _check_attempts(row: ClaimedEvent) -> None:
     if row.attempts > events.MAX_ATTEMPTS:
-        raise ValueError(f"given up after {events.MAX_ATTEMPTS} attempts")
+        raise ValueError(f"failed after {events.MAX_ATTEMPTS} attempts")
 
 
 async def _fetch(adapters: Adapters, upstream: Upstream, hints: set[ChangeHint]) -> list[Fact]:
     if not hints:
         return []
     keys = await adapters.database.read(items.list_open_keys, upstream.source, upstream.account)
-    await recall(adapters, upstream)
+    await restore_details(adapters, upstream)
     return await upstream.fetch(hints, keys)
 
 
-async def _put_back(
+async def _retry_later(
     adapters: Adapters, ids: Sequence[int], claim_id: str, error: DeliveryError, misses: int = 1
 ) -> datetime:
     wait_s = error.after_s if isinstance(error, RetryLaterError) and error.after_s else 5.0

@@ -61,7 +61,7 @@ def _open_items(now: datetime, many: int) -> Iterator[Item]:
     for n in range(many):
         kind = (*GETBILL_KINDS, *DEBITURA_KINDS[:6], "portal_dispute", "ai_dispute")[n % 14]
         opened_at = now - timedelta(hours=3 + n * n * 0.6 % 900)
-        item = _varied(sample_item(kind), n, opened_at, chance)
+        item = _vary(sample_item(kind), n, opened_at, chance)
         if kind == "agreement":
             item = _with_overdue_installment(item, now)
         if kind in DEBITURA_KINDS:
@@ -74,14 +74,12 @@ def _resolved_items(now: datetime) -> Iterator[Item]:
     chance = random.Random(7)  # noqa: S311 - the same
     for n in range(40):
         resolved_at = now - timedelta(hours=5 + n * 16)
-        item = _varied(
-            sample_item("portal_dispute"), 100 + n, resolved_at - timedelta(days=chance.randint(1, 6)), chance
-        )
+        item = _vary(sample_item("portal_dispute"), 100 + n, resolved_at - timedelta(days=chance.randint(1, 6)), chance)
         who, via = RESOLVERS[n % 3]
         yield replace(
             item, state="resolved", resolved_at=resolved_at, outcome=OUTCOMES[n % 2], resolved_by=who, resolved_via=via
         )
-    hardship = _varied(sample_item("hardship"), 160, now - timedelta(days=80), chance)
+    hardship = _vary(sample_item("hardship"), 160, now - timedelta(days=80), chance)
     check_in = Detail("check_in_date", day=(now + timedelta(days=1)).date())
     snapshot = replace(hardship.snapshot, details=(check_in,))
     yield replace(
@@ -89,7 +87,7 @@ def _resolved_items(now: datetime) -> Iterator[Item]:
     )
 
 
-def _varied(item: Item, n: int, opened_at: datetime, chance: random.Random) -> Item:
+def _vary(item: Item, n: int, opened_at: datetime, chance: random.Random) -> Item:
     currency = CURRENCIES[n % len(CURRENCIES)]
     snapshot = replace(
         item.snapshot,

@@ -164,7 +164,7 @@ def find_warnings(settings: Settings, raw: Table) -> Iterator[str]:
     if not settings.getbill and not settings.debitura:
         yield "no [[getbill]] and no [[debitura]]: there is nothing to watch"
     if not settings.people.resolvers and not settings.people.admins:
-        yield "[people] names nobody: nobody may press a button"
+        yield "[people] names nobody: nobody may click a button"
     if urlsplit(settings.database_url).password and not isinstance(raw["database_url"], Resolved):
         yield 'database_url holds a password; write database_url = "env:DATABASE_URL" and keep it out of the file'
     if is_local(urlsplit(settings.public_url).hostname):

@@ -262,8 +262,8 @@ def _check_template(text: str) -> str:
         fields = [("", "", None)]
     for name, spec, how in fields:
         if name.isidentifier() and name not in PLACEHOLDERS:
-            places = ", ".join(f"{{{known}}}" for known in PLACEHOLDERS)
-            raise ValueError(f"{quoted(text)} has the unknown placeholder {{{name}}}; there are {places}")
+            placeholders = ", ".join(f"{{{known}}}" for known in PLACEHOLDERS)
+            raise ValueError(f"{quoted(text)} has the unknown placeholder {{{name}}}; there are {placeholders}")
         if name.isidentifier() and not spec and not how:
             continue
         raise ValueError(f"{quoted(text)} has a brace that is no placeholder; write {{ai_confidence}}, or {{{{ for {{")
@@ -275,8 +275,8 @@ def _check_reply(text: str) -> str:
     for name in REPLY_PLACEHOLDERS:
         rest = rest.replace(f"{{{name}}}", "")
     if "{" in rest or "}" in rest:
-        places = ", ".join(f"{{{name}}}" for name in REPLY_PLACEHOLDERS)
-        raise ValueError(f"{quoted(text)} has a brace that is no placeholder; there are {places}")
+        placeholders = ", ".join(f"{{{name}}}" for name in REPLY_PLACEHOLDERS)
+        raise ValueError(f"{quoted(text)} has a brace that is no placeholder; there are {placeholders}")
     return text
 
 

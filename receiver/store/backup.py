@@ -133,11 +133,11 @@ def _copy_postgres(database_url: str, into: Path, on_progress: copying.Progress)
 
 def _publish(partial: Path, path: Path) -> None:
     """Flush, then rename: a backup under its final name is complete, also after a power cut."""
-    for place, flags in ((partial, os.O_RDWR), (path.parent, os.O_RDONLY)):
-        handle = os.open(place, flags)
+    for target, flags in ((partial, os.O_RDWR), (path.parent, os.O_RDONLY)):
+        handle = os.open(target, flags)
         os.fsync(handle)
         os.close(handle)
-        if place == partial:
+        if target == partial:
             partial.rename(path)
 
 

@@ -27,12 +27,12 @@ def list_open(connection: Connection) -> list[Breaker]:
     return [Breaker(*row) for row in connection.execute(select(*_COLUMNS).where(breaker.c.state == "open"))]
 
 
-def list_troubled(connection: Connection) -> list[Breaker]:
+def list_failing(connection: Connection) -> list[Breaker]:
     """All breakers that are open or have counted a failure since the last success."""
     return [Breaker(*row) for row in connection.execute(select(*_COLUMNS).where(_IS_TROUBLED))]
 
 
-def is_troubled(connection: Connection, names: Collection[str]) -> bool:
+def is_failing(connection: Connection, names: Collection[str]) -> bool:
     """Whether one of these is open or has counted a failure. Otherwise a success need not be recorded."""
     chosen = select(breaker.c.name).where(breaker.c.name.in_(names), _IS_TROUBLED)
     return connection.execute(chosen.limit(1)).first() is not None

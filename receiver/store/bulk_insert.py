@@ -26,9 +26,9 @@ class BulkInsert:
         self.keys.add(item.key)
         self._items.append(items.row_values(item))
         self._history.append(items.history_values(item.id, entry))
-        for place, route, is_deferred in shows:
+        for destination, route, is_deferred in shows:
             state = outbox.DEFERRED if is_deferred else outbox.DUE
-            self._shows.append(outbox.row_values(item.id, place, Show(route), now, state=state))
+            self._shows.append(outbox.row_values(item.id, destination, Show(route), now, state=state))
 
     def write(self) -> None:
         """Write what was added. Must be called before anything of these items is read."""

@@ -22,7 +22,7 @@ from receiver.store.schema import outbox as rows
 # The same objects each time: claim statements are cached by the conditions they are built from.
 _INTERACTIVE, _NORMAL = rows.c.is_interactive, ~rows.c.is_interactive
 _FILLING = select(pace.c.name, pace.c.full_at).where(pace.c.full_at > bindparam("now", type_=Instant))
-INTERACTIVE_EACH = 4  # deliveries of one destination at a time: a slow one never takes all places
+INTERACTIVE_EACH = 4  # deliveries of one destination at a time: a slow one never takes all slots
 NORMAL_EACH, MAILS_EACH = 1, 4
 UNLIMITED = 1_000_000
 
@@ -39,7 +39,7 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Claimed deliveries with their claim ids, the number of reaped leases, and when a paced destination has room."""
+    """Claimed deliveries with their claim ids, the number of reaped leases, and when a paced destination is free."""
 
     claimed: list[tuple[Delivery, str]]
     reaped: int
@@ -52,15 +52,15 @@ def claim_batch(connection: Connection, now: datetime, claim_id: str, capacity: 
     reaped = outbox.reap(connection, now)
     groups.assign_groups(connection, paces.bursts, now)
     full_at = _buckets(connection, now)
-    paced = {name: at for name, at in full_at.items() if _room_in(paces, name, at, now) < 1}
+    paced = {name: at for name, at in full_at.items() if _available(paces, name, at, now) < 1}
     is_open = breakers.list_open(connection)
     is_assigned = groups.is_assigned(tuple(paces.bursts))  # excludes rows that were committed since assign_groups
-    claim = partial(_claim, connection, now, claim_id, [_passes_not(one.name) for one in is_open])
+    claim = partial(_claim, connection, now, claim_id, [_avoids_breaker(one.name) for one in is_open])
     claimed = claim(capacity.interactive, capacity.busy, INTERACTIVE_EACH, _INTERACTIVE)
     most = min(capacity.normal, capacity.interactive - len(claimed))
-    alerts = claim(most, [*capacity.busy_normal, *paced], NORMAL_EACH, _NORMAL, _passes_not("mail"), is_assigned)
-    most = min(most - len(alerts), _room_in(paces, "mail", full_at.get("mail"), now))
-    mails = claim(most, capacity.busy_normal, MAILS_EACH, _NORMAL, _passes("mail"))
+    alerts = claim(most, [*capacity.busy_normal, *paced], NORMAL_EACH, _NORMAL, _avoids_breaker("mail"), is_assigned)
+    most = min(most - len(alerts), _available(paces, "mail", full_at.get("mail"), now))
+    mails = claim(most, capacity.busy_normal, MAILS_EACH, _NORMAL, _uses_breaker("mail"))
     batch = [(delivery, claim_id) for delivery in (*claimed, *alerts, *mails)]
     batch += _probes(connection, is_open, now, claim_id, paced, is_assigned)
     _spend_tokens(connection, [delivery for delivery, _ in batch], full_at, paces, now)
@@ -101,13 +101,13 @@ def record_outcome(
     changed = breakers.record_outcome(connection, destination, is_interactive, error, claim_id, now, chance)
     for one in changed:
         if one.state == "closed":
-            outbox.make_due_now(connection, _passes(one.name), now)
+            outbox.make_due_now(connection, _uses_breaker(one.name), now)
         elif error is not None and error.scope == "pace" and paces is not None and one.open_until is not None:
             _drain_bucket(connection, failure_scope_of(destination), one.open_until, paces)
     return changed
 
 
-def normal_each(destination: str) -> int:
+def max_normal(destination: str) -> int:
     """How many deliveries of normal priority run at a time: one per Slack channel, so that they stay in order."""
     return MAILS_EACH if destination.startswith("mail:") else NORMAL_EACH
 
@@ -123,7 +123,7 @@ def _probes(
     """One delivery for each breaker whose pause is over."""
     probes: list[tuple[Delivery, str]] = []
     for one in is_open:
-        only = [_passes(one.name), *(_passes_not(other.name) for other in is_open if other.name != one.name)]
+        only = [_uses_breaker(one.name), *(_avoids_breaker(other.name) for other in is_open if other.name != one.name)]
         only.append(or_(rows.c.is_interactive, and_(rows.c.destination.not_in(paced), is_assigned)))
         probe_id = f"{claim_id} {one.name}"
         if one.open_until is None or one.open_until > now or not outbox.is_any_due(connection, now, *only):
@@ -138,13 +138,13 @@ def _probes(
 
 
 @lru_cache(maxsize=256)
-def _passes_not(name: str) -> ColumnElement[bool]:
-    return ~_passes(name)
+def _avoids_breaker(name: str) -> ColumnElement[bool]:
+    return ~_uses_breaker(name)
 
 
 @lru_cache(maxsize=256)
-def _passes(name: str) -> ColumnElement[bool]:
-    """The deliveries that go through this breaker."""
+def _uses_breaker(name: str) -> ColumnElement[bool]:
+    """Matches the deliveries that this breaker can pause."""
     if name == SLACK_POSTS:
         return and_(rows.c.destination.startswith("slack:"), ~rows.c.is_interactive)
     if ":" not in name:
@@ -156,7 +156,7 @@ def _buckets(connection: Connection, now: datetime) -> dict[str, datetime]:
     return {row.name: row.full_at for row in connection.execute(_FILLING, {"now": now})}
 
 
-def _room_in(paces: Paces, name: str, full_at: datetime | None, now: datetime) -> int:
+def _available(paces: Paces, name: str, full_at: datetime | None, now: datetime) -> int:
     limit = paces.of(name)
     return UNLIMITED if limit is None else limit.available(full_at, now)
 
@@ -166,15 +166,15 @@ def _opens_at(paces: Paces, name: str, full_at: datetime) -> datetime:
     return full_at if limit is None else limit.next_at(full_at)
 
 
-def _drain_bucket(connection: Connection, place: str, until: datetime, paces: Paces) -> None:
-    """Leave room for one delivery at the end of the pause."""
-    limit = paces.of(place)
+def _drain_bucket(connection: Connection, scope: str, until: datetime, paces: Paces) -> None:
+    """Empty the bucket, so that it has one token at the end of the pause."""
+    limit = paces.of(scope)
     if limit is not None:
-        _save_bucket(connection, place, limit.full_at_if_empty(until) - limit.interval)
+        _save_bucket(connection, scope, limit.full_at_if_empty(until) - limit.interval)
 
 
-def _save_bucket(connection: Connection, place: str, full_at: datetime) -> None:
-    statement = upsert.insert(connection, pace).values(name=place, full_at=full_at)
+def _save_bucket(connection: Connection, scope: str, full_at: datetime) -> None:
+    statement = upsert.insert(connection, pace).values(name=scope, full_at=full_at)
     connection.execute(statement.on_conflict_do_update(index_elements=[pace.c.name], set_={"full_at": full_at}))
 
 
@@ -185,9 +185,9 @@ def _spend_tokens(
     spent: dict[str, int] = {}
     for delivery in claimed:
         if not delivery.is_interactive:
-            place = failure_scope_of(delivery.destination)
-            spent[place] = spent.get(place, 0) + 1
-    for place, count in spent.items():
-        limit = paces.of(place)
+            scope = failure_scope_of(delivery.destination)
+            spent[scope] = spent.get(scope, 0) + 1
+    for scope, count in spent.items():
+        limit = paces.of(scope)
         if limit is not None:
-            _save_bucket(connection, place, limit.full_at_after(full_at.get(place), now, count))
+            _save_bucket(connection, scope, limit.full_at_after(full_at.get(scope), now, count))

@@ -24,7 +24,7 @@ def correct_future_rows(connection: Connection, now: datetime) -> int:
         (outbox, outbox.c.created_at, outbox.c.state == "due", COMMAND_LEASE),
     ):
         from_future = update(table).where(waiting, created_at > soon)
-        values = {created_at.name: now, "due_at": _shifted(table.c.due_at, created_at, now)}
+        values = {created_at.name: now, "due_at": _shift(table.c.due_at, created_at, now)}
         changed += connection.execute(from_future.values(values)).rowcount
         too_long = update(table).where(waiting, table.c.lease_until > soon + lease)
         changed += connection.execute(too_long.values(lease_until=now)).rowcount
@@ -33,7 +33,7 @@ def correct_future_rows(connection: Connection, now: datetime) -> int:
     return changed
 
 
-def _shifted(at: Column[datetime], created_at: Column[datetime], now: datetime) -> ColumnElement[int]:
+def _shift(at: Column[datetime], created_at: Column[datetime], now: datetime) -> ColumnElement[int]:
     """As far from now as it was from the creation of the row."""
     wait = type_coerce(at, BigInteger) - type_coerce(created_at, BigInteger)
     return wait + round(now.timestamp() * 1_000_000)

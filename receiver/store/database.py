@@ -126,12 +126,12 @@ def migrate(database_url: str) -> None:
         if current and current not in {
             script.revision for script in ScriptDirectory.from_config(config).walk_revisions()
         }:
-            place = _display_name(database_url)
+            name = _display_name(database_url)
             if not inspect(connection).has_table("item"):
-                what = f"{place}: another program's tables are there (its schema is at {current!r})"
+                what = f"{name}: another program's tables are there (its schema is at {current!r})"
                 raise ConfigError(f"{what}; give Casebell a database of its own")
             if current < newest:
-                what = f"{place}: its schema {current!r} is older than version 0.1.0, which cannot upgrade it"
+                what = f"{name}: its schema {current!r} is older than version 0.1.0, which cannot upgrade it"
                 raise ConfigError(f"{what}; give Casebell an empty database")
             log.warning("store.schema.newer", revision=current)
             return
@@ -171,7 +171,7 @@ def _has_tables(database_url: str) -> bool:
 
 @contextmanager
 def _engine(database_url: str) -> Iterator[Engine]:
-    """An engine for a migration or a look at the schema, disposed at the end."""
+    """An engine for a migration or for reading the schema, disposed at the end."""
     if is_shared(database_url):
         url = postgres_url(database_url)
         engine = create_engine(url, connect_args=connect_args(url), hide_parameters=True)

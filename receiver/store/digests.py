@@ -88,5 +88,5 @@ def cancel_unsent(connection: Connection, ids: Sequence[int], now: datetime) -> 
         update(outbox)
         .where(outbox.c.id.in_(ids), outbox.c.state == "due")
         .where(or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now))
-        .values(state="done", done_at=now, claim_id=None, lease_until=None, reason="told in a newer digest")
+        .values(state="done", done_at=now, claim_id=None, lease_until=None, reason="merged into a newer digest")
     )

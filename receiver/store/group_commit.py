@@ -118,7 +118,7 @@ def translate_errors() -> Iterator[None]:
 def fail(requests: list[WriteRequest], error: BaseException) -> None:
     """Give all of them this error."""
     for request in requests:
-        request.error = _translated(error)
+        request.error = _as_store_error(error)
 
 
 def answer(requests: list[WriteRequest]) -> None:
@@ -156,10 +156,10 @@ def _run_in_savepoint(connection: Connection, request: WriteRequest) -> None:
     except Exception as error:
         if isinstance(error, DBAPIError) and is_store_fault(error):
             raise  # on a full disk SQLite rolls back the whole transaction
-        request.error = _translated(error)
+        request.error = _as_store_error(error)
 
 
-def _translated(error: BaseException) -> BaseException:
+def _as_store_error(error: BaseException) -> BaseException:
     if isinstance(error, StopIteration):
         return RuntimeError(
             f"StopIteration: {error}"

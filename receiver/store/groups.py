@@ -48,7 +48,7 @@ def assign_groups(connection: Connection, bursts: Mapping[str, Pace], now: datet
     if not bursts:
         return
     by_destination: dict[str, dict[int, ResultRow]] = {}
-    for row in connection.execute(_unassigned(tuple(bursts))):
+    for row in connection.execute(_select_unassigned(tuple(bursts))):
         by_destination.setdefault(row.destination, {})[row.id] = row
     for destination, rows in by_destination.items():
         _assign(connection, destination, bursts[destination], list(rows.values()), now)
@@ -61,7 +61,7 @@ def is_assigned(destinations: tuple[str, ...]) -> ColumnElement[bool]:
 
 
 @lru_cache(maxsize=16)
-def _unassigned(destinations: tuple[str, ...]) -> Executable:
+def _select_unassigned(destinations: tuple[str, ...]) -> Executable:
     """The other rows, oldest first. ``shown``: the id of a message that the destination has already."""
     has_message = and_(message.c.item_id == outbox.c.item_id, message.c.destination == outbox.c.destination)
     return (
@@ -88,7 +88,7 @@ def _assign(connection: Connection, destination: str, burst: Pace, rows: Sequenc
             single.append(row)  # an update, or in a thread: it notifies nobody
             continue
         if group is None and burst.available(full_at, now) < 1:
-            group = _begin(connection, destination, decode(Show, row.payload).route, now)
+            group = _open_group(connection, destination, decode(Show, row.payload).route, now)
         (single if group is None else members).append(row)
         full_at = min(burst.full_at_after(full_at, now, 1), burst.full_at_if_empty(now))
     _update_rows(connection, [row.id for row in single], group_id=0)
@@ -234,7 +234,7 @@ def _find_current(connection: Connection, destination: str, now: datetime, lates
     return GroupRow(*row) if row else None
 
 
-def _begin(connection: Connection, destination: str, route: str, now: datetime) -> GroupRow:
+def _open_group(connection: Connection, destination: str, route: str, now: datetime) -> GroupRow:
     values = {"destination": destination, "route": route, "began_at": now, "until": now}
     inserted = connection.execute(insert(alert_group).values(values).returning(*_COLUMNS))
     return GroupRow(*inserted.one())

@@ -45,21 +45,21 @@ def save_all(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 def row_values(changed: Item) -> dict[str, Any]:
     """The item as the table holds it."""
-    said = changed.snapshot
+    snapshot = changed.snapshot
     return {
         "id": changed.id,
-        "key": said.key,
-        "source": said.source,
-        "account": said.account,
-        "kind": said.kind,
-        "urgency": said.urgency,
+        "key": snapshot.key,
+        "source": snapshot.source,
+        "account": snapshot.account,
+        "kind": snapshot.kind,
+        "urgency": snapshot.urgency,
         "state": changed.state,
         "version": changed.version,
         "said_at": changed.said_at,
         "opened_at": changed.opened_at,
         "changed_at": changed.changed_at,
         "resolved_at": changed.resolved_at,
-        "reference": reference_of(said.reference),
+        "reference": reference_of(snapshot.reference),
         "wake_at": changed.snoozed_until or _undo_ends_at(changed),
         "stake": stakes.to_column(changed),
         "document": _adapter.dump_json(changed, exclude_defaults=True).decode(),

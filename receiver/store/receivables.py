@@ -19,7 +19,7 @@ MAX_AT_ONCE = 500
 class Record:
     """A stored receivable. ``changed_at``: since when its source reports it like this."""
 
-    said: Receivable
+    receivable: Receivable
     changed_at: datetime
 
 
@@ -28,19 +28,19 @@ def lock(connection: Connection) -> None:
     locks.acquire(connection, ["receivables"])
 
 
-def save(connection: Connection, said: Sequence[Receivable], said_at: datetime) -> set[str]:
+def save(connection: Connection, reported: Sequence[Receivable], said_at: datetime) -> set[str]:
     """Store receivables that are new or changed, and not older than the stored ones; the references of these.
 
-    ``said`` has all receivables of each of its records: stored ones of the same record that are missing are deleted.
+    ``reported`` has all receivables of each of its records: other stored ones of the same record are deleted.
     Unchanged receivables are not written.
     """
-    known = _stored_rows(connection, sorted({one.key for one in said}))
-    latest = {(one.key, one.reference): one for one in said}
+    known = _stored_rows(connection, sorted({one.key for one in reported}))
+    latest = {(one.key, one.reference): one for one in reported}
     changed: set[str] = set()
-    for place, old in known.items():
-        if place not in latest and said_at >= old.changed_at:
+    for identity, old in known.items():
+        if identity not in latest and said_at >= old.changed_at:
             connection.execute(delete(receivable).where(receivable.c.id == old.id))
-            changed.add(place[1])
+            changed.add(identity[1])
     for one in latest.values():
         row = known.get((one.key, one.reference))
         if row is None:
@@ -127,9 +127,9 @@ def _stored_rows(connection: Connection, keys: Sequence[str]) -> dict[tuple[str,
     return found
 
 
-def _update(connection: Connection, row: _Row, said: Receivable, said_at: datetime) -> bool:
+def _update(connection: Connection, row: _Row, reported: Receivable, said_at: datetime) -> bool:
     """Write the receivable if it changed, or was missing; whether it changed."""
-    document = _json(fill_from_older(said, _adapter.validate_json(row.document)))
+    document = _json(fill_from_older(reported, _adapter.validate_json(row.document)))
     is_changed = document != row.document
     if is_changed or row.missing_at is not None:
         values = {"document": document, "missing_at": None, "changed_at": said_at if is_changed else row.changed_at}
@@ -137,8 +137,8 @@ def _update(connection: Connection, row: _Row, said: Receivable, said_at: dateti
     return is_changed
 
 
-def _json(said: Receivable) -> str:
-    return _adapter.dump_json(said, exclude_defaults=True).decode()
+def _json(record: Receivable) -> str:
+    return _adapter.dump_json(record, exclude_defaults=True).decode()
 
 
 def _slices(keys: Sequence[str]) -> Iterator[Sequence[str]]:

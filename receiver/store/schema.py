@@ -63,7 +63,7 @@ def _storable(text_: str | None) -> str | None:
     return text_.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def _only(condition: str) -> dict[str, Any]:
+def _partial(condition: str) -> dict[str, Any]:
     """A partial index in both databases, so that finished rows do not slow down queries for due ones."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
@@ -98,8 +98,8 @@ event = Table(
     Column("lease_until", Instant),
     Column("done_at", Instant),
     UniqueConstraint("source", "account", "event_id"),
-    Index("ix_event_new", "source", "account", "due_at", "id", **_only("state = 'new'")),
-    Index("ix_event_done", "done_at", **_only("state <> 'new'")),
+    Index("ix_event_new", "source", "account", "due_at", "id", **_partial("state = 'new'")),
+    Index("ix_event_done", "done_at", **_partial("state <> 'new'")),
 )
 
 item = Table(
@@ -121,10 +121,10 @@ item = Table(
     Column("reference", Text),  # of the creditor, normalized as twins are looked up by it
     Column("wake_at", Instant),  # the end of its snooze, or of the time to undo a rule's decision
     Column("stake", Text),  # its part of the totals, as JSON; null when resolved
-    Index("ix_item_wake", "wake_at", **_only("wake_at IS NOT NULL")),
-    Index("ix_item_open", "source", "account", **_only("state <> 'resolved'")),
-    Index("ix_item_open_reference", "reference", **_only("state <> 'resolved'")),
-    Index("ix_item_resolved", "resolved_at", **_only("state = 'resolved'")),
+    Index("ix_item_wake", "wake_at", **_partial("wake_at IS NOT NULL")),
+    Index("ix_item_open", "source", "account", **_partial("state <> 'resolved'")),
+    Index("ix_item_open_reference", "reference", **_partial("state <> 'resolved'")),
+    Index("ix_item_resolved", "resolved_at", **_partial("state = 'resolved'")),
 )
 
 history = Table(
@@ -166,11 +166,11 @@ outbox = Table(
     Column("created_at", Instant, nullable=False),
     Column("done_at", Instant),
     Column("group_id", Integer),  # null: not assigned yet; 0: sent alone; else its alert_group
-    Index("ix_outbox_due", "due_at", **_only("state = 'due'")),
-    Index("ix_outbox_leased", "lease_until", **_only("lease_until IS NOT NULL")),
-    Index("ix_outbox_waiting", "item_id", "destination", **_only("state = 'due'")),
-    Index("ix_outbox_deferred", "destination", **_only("state = 'deferred'")),
-    Index("ix_outbox_group", "group_id", **_only("group_id > 0")),
+    Index("ix_outbox_due", "due_at", **_partial("state = 'due'")),
+    Index("ix_outbox_leased", "lease_until", **_partial("lease_until IS NOT NULL")),
+    Index("ix_outbox_waiting", "item_id", "destination", **_partial("state = 'due'")),
+    Index("ix_outbox_deferred", "destination", **_partial("state = 'deferred'")),
+    Index("ix_outbox_group", "group_id", **_partial("group_id > 0")),
 )
 
 alert_group = Table(
@@ -185,7 +185,7 @@ alert_group = Table(
     Column("content_key", Text),  # of what its message shows: groups.content_key_of
     Column("maybe_delivered", Boolean, nullable=False, server_default=false()),  # a second copy may exist
     Column("is_over", Boolean, nullable=False, server_default=false()),  # it gets no more updates
-    Index("ix_alert_group_open", "destination", **_only("NOT is_over")),
+    Index("ix_alert_group_open", "destination", **_partial("NOT is_over")),
 )
 
 message = Table(
@@ -221,7 +221,7 @@ action = Table(
     Column("at", Instant, nullable=False),
     Column("finished_at", Instant),
     Column("terms", Text),  # the rest of the input, as JSON
-    Index("ix_action_automation", "at", **_only("via = 'automation'")),
+    Index("ix_action_automation", "at", **_partial("via = 'automation'")),
 )
 
 reminder = Table(

@@ -19,7 +19,7 @@ _item = TypeAdapter(Item)
 
 def compute_totals(connection: Connection, now: datetime, *where: ColumnElement[bool]) -> Totals:
     """The totals of the unresolved items that match the conditions."""
-    return sum_stakes(_stakes(connection, *where), now)
+    return sum_stakes(_list_stakes(connection, *where), now)
 
 
 class AllTotals:
@@ -46,7 +46,7 @@ def from_column(text: str) -> Stake:
     return _stake.validate_json(text)
 
 
-def _stakes(connection: Connection, *where: ColumnElement[bool]) -> Iterator[Stake]:
+def _list_stakes(connection: Connection, *where: ColumnElement[bool]) -> Iterator[Stake]:
     whole = case((item.c.stake.is_(None), item.c.document))
     chosen = select(item.c.stake, whole).where(item.c.state != "resolved", *where)
     for stake, older in connection.execute(chosen.execution_options(yield_per=ROWS_AT_ONCE)):

@@ -123,10 +123,10 @@ def _conflict_changes(connection: Connection, references: Sequence[str], now: da
     synced_at = accounts.receivables_syncs(connection)
     for reference in references:
         records = receivables.list_by_reference(connection, reference)
-        found = {conflict.key_of(pair): pair for pair in find_pairs(record.said for record in records)}
+        found = {conflict.key_of(pair): pair for pair in find_pairs(record.receivable for record in records)}
         changed_at: dict[str, datetime] = {}
         for record in sorted(records, key=lambda record: record.changed_at):
-            changed_at[record.said.side] = record.changed_at
+            changed_at[record.receivable.side] = record.changed_at
         known = {item.key for item in items.list_open_by_reference(connection, reference) if item.kind == conflict.KIND}
         for key, pair in found.items():
             if _is_current(pair, changed_at, synced_at):
@@ -155,7 +155,7 @@ def _affected_items(connection: Connection, reference: str, sources: AbstractSet
     """Open items whose twin may have changed: those with this reference, and those of plans that include it."""
     only = next(iter(sources)) if len(sources) == 1 else None
     found = {item.key: item for item in items.list_open_by_reference(connection, reference, only=only)}
-    keys = [record.said.key for record in receivables.list_by_reference(connection, reference)]
+    keys = [record.receivable.key for record in receivables.list_by_reference(connection, reference)]
     others = items.find_by_keys(connection, [key for key in keys if key not in found])
     found |= {key: item for key, item in others.items() if item.state != "resolved"}
     return [item for item in found.values() if item.kind != conflict.KIND]

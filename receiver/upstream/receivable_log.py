@@ -33,8 +33,8 @@ class ReceivableLog:
     ) -> None:
         """Add what was read at ``as_of``. If any part of a record changed, the whole record is reported.
 
-        ``is_pass``: a complete regular read of the account. ``listed``: keys of all records, when known. ``gone``: keys
-        of records that no longer exist.
+        ``is_complete``: a complete regular read of the account. ``listed``: keys of all records, when known.
+        ``gone``: keys of records that no longer exist.
         """
         if self._now() >= self._repeat_all_at:
             self._reported.clear()

@@ -218,7 +218,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _abort_oldest_incomplete(self) -> bool:
-        """Make room: a legitimate sender completes a request within milliseconds. False if all are complete."""
+        """Free a connection: a legitimate sender completes a request within milliseconds. False if all are complete."""
         oldest = next(iter(self._limits.incomplete), None)
         if oldest is None:
             return False

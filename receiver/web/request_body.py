@@ -1,4 +1,4 @@
-"""Reads a request body within a limit of bytes and seconds, before anything looks at it.
+"""Reads a request body within a limit of bytes and seconds, before anything parses it.
 
 uvicorn has no such limits (docs/vendors/webhooks.md#ingest).
 """

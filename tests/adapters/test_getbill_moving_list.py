@@ -122,7 +122,7 @@ async def test_a_few_events_about_old_todos_cost_no_walk_through_the_whole_list(
     new = [stand.add("portal_dispute") for _ in range(5)]
     getbill = client_of(stand.app, watch)
     open_keys = [key(todo) for todo in old]
-    getbill.recall(open_keys, None)
+    getbill.restore_details(open_keys, None)
     hints = [ChangeHint(what=todo["type"], id=todo["id"]) for todo in [*new, old[3]]]
 
     found = by_key(await getbill.fetch(hints, open_keys))
@@ -140,7 +140,7 @@ async def test_a_restart_reads_nothing_but_pages_of_todos_that_are_known_and_unc
     getbill = client_of(stand.app, watch)
     open_keys = [key(todo) for todo in todos]
 
-    getbill.recall([*open_keys, *map(key, decided)], None)
+    getbill.restore_details([*open_keys, *map(key, decided)], None)
     facts = await reconcile_all(getbill, *open_keys)
 
     assert set(requested_paths(stand)) == {"/external-api/v1/todos"}

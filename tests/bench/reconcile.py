@@ -46,10 +46,10 @@ async def measure(config: Path) -> list[dict[str, float]]:
     """Two passes as the service runs them: CPU and clock in seconds, MB at most so far, and what was written."""
     async with open_adapters(load(config)) as adapters:
         prepare_interpreter()
-        return [await _pass(adapters) for _ in range(2)]
+        return [await _sync(adapters) for _ in range(2)]
 
 
-async def _pass(adapters: Adapters) -> dict[str, float]:
+async def _sync(adapters: Adapters) -> dict[str, float]:
     before = await adapters.database.read(_stored)
     written = _bytes_written()
     started, cpu = time.perf_counter(), time.process_time()

@@ -31,4 +31,4 @@ if __name__ == "__main__":
     given = parser.parse_args()
     observability.configure_logs(level="error")
     yardstick = Route("/yardstick/{source}/{account}", verified_only, methods=["POST"])
-    uvloop.run(serve(load(given.config), "127.0.0.1", given.port, beside=(yardstick,)))
+    uvloop.run(serve(load(given.config), "127.0.0.1", given.port, extra_routes=(yardstick,)))

@@ -30,18 +30,18 @@ async def test_only_changes_are_written(database: Database) -> None:
     first = await database.write(receivables.save, [debt(), case()], NOW)
     again = await database.write(receivables.save, [debt(), case()], LATER)
     changed = await database.write(receivables.save, [debt(standing=("paid",))], LATER)
-    found = {record.said.source: record for record in await records(database)}
+    found = {record.receivable.source: record for record in await records(database)}
 
     assert (first, again, changed) == ({REFERENCE}, set(), {REFERENCE})
     assert (found["getbill"].changed_at, found["debitura"].changed_at) == (LATER, NOW)
-    assert found["getbill"].said.standing == ("paid",)
+    assert found["getbill"].receivable.standing == ("paid",)
 
 
 async def test_an_older_answer_never_replaces_a_newer_one(database: Database) -> None:
     await database.write(receivables.save, [debt(standing=("paid",))], LATER)
 
     assert await database.write(receivables.save, [debt()], NOW) == set()
-    assert [record.said.standing for record in await records(database)] == [("paid",)]
+    assert [record.receivable.standing for record in await records(database)] == [("paid",)]
 
 
 async def test_fields_missing_from_a_shorter_answer_are_no_change(database: Database) -> None:
@@ -68,7 +68,7 @@ async def test_a_record_missing_from_two_complete_lists_is_deleted(database: Dat
     twice = await database.write(receivables.delete_unlisted, "getbill", "main", frozenset(), LATER)
 
     assert (once, after_it_came_back, twice) == (set(), set(), {REFERENCE})
-    assert [record.said.source for record in await records(database)] == ["debitura"]
+    assert [record.receivable.source for record in await records(database)] == ["debitura"]
 
 
 async def test_shared_references_are_listed_by_their_last_change(database: Database) -> None:

@@ -15,7 +15,7 @@ def test_a_probable_mistake_is_a_warning_and_not_a_fault() -> None:
     )
 
     assert settings.warnings == (
-        "[people] names nobody: nobody may press a button",
+        "[people] names nobody: nobody may click a button",
         "public_url is this machine: webhooks and links in alerts do not reach it from elsewhere",
         "getbill 'main' has no webhook_secrets: its webhooks are refused, and only polling finds changes",
         "route 'second' is never reached: 'first' before it matches everything",

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from casebell_sandbox.debitura import DebituraStand
 from casebell_sandbox.debitura_cases import TYPES
 from casebell_sandbox.getbill import GetbillStand
-from casebell_sandbox.getbill_todos import TYPE_OF, listed, statistics
+from casebell_sandbox.getbill_todos import TYPE_OF, as_list_entry, statistics
 from receiver.domain.item import Detail, Medium
 from receiver.domain.money import Money
 from receiver.ports import ChangeHint
@@ -187,7 +187,7 @@ def _getbills_fields() -> Iterator[str]:
     stand = GetbillStand()
     todos = [*(stand.add(kind) for kind in TYPE_OF), stand.add("agreement", is_group=True)]
     for todo in todos:
-        for shown in (listed(todo, str), todo | listed(todo, str)):
+        for shown in (as_list_entry(todo, str), todo | as_list_entry(todo, str)):
             yield from (f"todo.{name}" for name in shown)
             for group, rows in (("installment", "installments"), ("proof_file", "proof_files"), ("debt", "debts")):
                 yield from (f"{group}.{name}" for row in shown.get(rows, ()) for name in row)

@@ -20,7 +20,7 @@ from receiver.domain.routing import Route
 from receiver.observability import Metrics
 from receiver.pipeline.apply import apply_fact
 from receiver.pipeline.ingest import apply_in_chunks
-from receiver.ports import ChangeHint, SyncPass
+from receiver.ports import ChangeHint, SyncResult
 from receiver.store import accounts, items
 from receiver.store.database import Database
 from receiver.store.schema import history, item, outbox
@@ -222,7 +222,7 @@ async def test_a_chat_that_another_replicas_look_did_not_know_is_told_by_a_later
     class Meanwhile(Debitura):
         is_on = False
 
-        async def reconcile(self, *args: Any, **options: Any) -> SyncPass:
+        async def reconcile(self, *args: Any, **options: Any) -> SyncResult:
             found = await super().reconcile(*args, **options)
             if self.is_on:
                 office.clock.move(seconds=1)
@@ -257,7 +257,7 @@ async def test_passes_over_one_account_go_one_after_the_other(office: Office, mo
     upstream, steps = office.adapters.upstreams[MAIN], list[str]()
     sweep = upstream.reconcile
 
-    async def slow_sweep(open_keys: Collection[str], **options: Any) -> SyncPass:
+    async def slow_sweep(open_keys: Collection[str], **options: Any) -> SyncResult:
         steps.append("asked")
         await asyncio.sleep(0.05)
         return await sweep(open_keys, **options)

@@ -16,7 +16,7 @@ from receiver.pipeline.apply import apply_fact, apply_facts
 from receiver.pipeline.ingest import apply_in_chunks
 from receiver.store import items
 from receiver.store.database import Database
-from receiver.sync.reconcile import STUCK_AFTER, give_back_stuck
+from receiver.sync.reconcile import STUCK_AFTER, reopen_stuck_items
 from tests.factories import NOW, make_item, make_rules, make_snapshot
 
 pytestmark = pytest.mark.anyio
@@ -73,9 +73,9 @@ async def test_an_order_that_a_source_took_and_never_spoke_of_again_comes_back_t
     asked = PersonRequested(KEY, 1, "validate", Person(name="Anna"), "slack")
     await database.write(apply_facts, [asked, SourceAccepted(KEY, 1)], NOW, ROUTES)
 
-    soon = await give_back_stuck(adapters)
+    soon = await reopen_stuck_items(adapters)
     now += STUCK_AFTER + timedelta(minutes=1)
-    late = await give_back_stuck(adapters)
+    late = await reopen_stuck_items(adapters)
 
     item = await database.read(items.find_by_key, KEY)
     assert (soon, late) == (0, 1)

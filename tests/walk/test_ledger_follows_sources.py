@@ -43,7 +43,7 @@ from receiver.pipeline.deliver.claims import Dispatcher
 from receiver.store import items, schema
 from receiver.store.database import Database, open_database
 from receiver.store.events import Arrival
-from receiver.sync.reconcile import reconcile_quietly
+from receiver.sync.reconcile import try_reconcile
 from receiver.upstream.debitura import inbound as debitura_events
 from receiver.upstream.debitura.client import Debitura
 from receiver.upstream.getbill import inbound as getbill_events
@@ -177,7 +177,7 @@ class Town:
                 return
 
     async def poll(self, source: str, *, is_full: bool) -> bool:
-        return await reconcile_quietly(self.adapters, self.adapters.upstreams[source, "main"], is_full=is_full)
+        return await try_reconcile(self.adapters, self.adapters.upstreams[source, "main"], is_full=is_full)
 
     async def click(self, item: Any, verb: str, number: int) -> None:
         words = {"text": "Yes."} if verb == "reply" else {"note": "Seen."}

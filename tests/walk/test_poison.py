@@ -14,7 +14,7 @@ from receiver.pipeline.ingest import drain
 from receiver.store import events, items
 from receiver.store.database import Database
 from receiver.store.events import Arrival
-from receiver.sync.reconcile import reconcile, reconcile_quietly
+from receiver.sync.reconcile import reconcile, try_reconcile
 from receiver.upstream.getbill.client import Getbill
 from tests.factories import NOW, make_rules
 from tests.getbill_side import Watch, client_of
@@ -80,7 +80,7 @@ async def test_a_todo_that_getbill_cannot_show_keeps_its_state_and_holds_up_no_o
     bad.add(todos[-1]["id"])
     todos.append(stand.add("hardship", reference="INV-NEWER"))
     watch.move(hours=2)
-    is_heard = await reconcile_quietly(adapters, upstream, is_full=True)
+    is_heard = await try_reconcile(adapters, upstream, is_full=True)
     while_broken = len(await database.read(items.list_open_keys, "getbill", "main"))
     bad.clear()
     watch.move(hours=2)

@@ -17,7 +17,7 @@ from receiver.observability import Metrics
 from receiver.pipeline.apply import apply_fact
 from receiver.pipeline.deliver.claims import deliver
 from receiver.pipeline.ingest import accept, drain
-from receiver.ports import ChangeHint, Delivered, Health, ReceivableBatch, SyncPass
+from receiver.ports import ChangeHint, Delivered, Health, ReceivableBatch, SyncResult
 from receiver.store import events, items, outbox
 from receiver.store.database import Database
 from receiver.store.events import Arrival
@@ -46,9 +46,9 @@ class Source:
 
     async def reconcile(
         self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
-    ) -> SyncPass:
+    ) -> SyncResult:
         del open_keys, is_full, versions
-        return SyncPass(NOW, [])
+        return SyncResult(NOW, [])
 
     async def list_receivables(self) -> list[ReceivableBatch]:
         return []

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from receiver.alerting.monitor import watch
 from receiver.domain.fact import SourceReported
-from receiver.operations.retention import heal_clock
+from receiver.operations.retention import repair_timestamps
 from receiver.pipeline.apply import apply_fact
 from receiver.store import claim_policy, groups
 from receiver.store.claim_policy import Batch
@@ -71,10 +71,10 @@ async def test_after_the_clock_was_set_back_a_lonely_alert_rings(tmp_path: Path)
         here.at -= timedelta(minutes=110)  # two hours back, and nothing came for ten minutes
         await come(here, 50)
         below = len(here.replies())
-        await heal_clock(here.adapters)
+        await repair_timestamps(here.adapters)
         await turn(here)
         here.at += timedelta(minutes=1)
-        await heal_clock(here.adapters)
+        await repair_timestamps(here.adapters)
         await turn(here)
 
         assert (len(here.posts()), len(here.replies())) == (before + 1, below)

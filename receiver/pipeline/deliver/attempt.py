@@ -87,19 +87,19 @@ async def attempt_delivery(adapters: Adapters, delivery: Delivery, claim_id: str
         async with asyncio.timeout(max_duration_s(adapters, delivery)) as deadline:
             has_sent = await run(Attempt(adapters, delivery, claim_id, deadline))
     except outbox.LostLeaseError:
-        return _lost(delivery)
+        return _report_lost_lease(delivery)
     except PermanentError as error:
         return await _give_up(adapters, delivery, claim_id, error)
     except DeliveryError as error:
         if _is_last_copy(delivery, error):
             what = f"perhaps sent {MOST_COPIES} times, never confirmed: {error.message}"
             return await _give_up(adapters, delivery, claim_id, PermanentError(error.code, what, scope=error.scope))
-        return await _put_back(adapters, delivery, claim_id, _as_uncertain(error))
+        return await _retry_later(adapters, delivery, claim_id, _as_uncertain(error))
     except TimeoutError:
-        return await _put_back(adapters, delivery, claim_id, UncertainError("timeout", "took too long altogether"))
+        return await _retry_later(adapters, delivery, claim_id, UncertainError("timeout", "took too long altogether"))
     except Exception as error:  # noqa: BLE001 - logged, and retried before the lease expires
         log.error("outbox.delivery.failed", id=delivery.id, what=delivery.what, error=repr(error), exc_info=error)
-        return await _put_back(
+        return await _retry_later(
             adapters, delivery, claim_id, UncertainError("internal", type(error).__name__, scope="internal")
         )
     return Outcome("done", was_silent=has_sent is False)
@@ -141,7 +141,7 @@ def _as_uncertain(error: DeliveryError) -> DeliveryError:
     return UncertainError(error.code, error.message, scope="internal")
 
 
-def _lost(delivery: Delivery) -> Outcome:
+def _report_lost_lease(delivery: Delivery) -> Outcome:
     log.warning("outbox.lease.lost", id=delivery.id, what=delivery.what, destination=delivery.destination)
     return Outcome("lost")
 
@@ -158,7 +158,7 @@ async def _check_suppressed(adapters: Adapters, delivery: Delivery) -> None:
         )
 
 
-async def _put_back(adapters: Adapters, delivery: Delivery, claim_id: str, error: DeliveryError) -> Outcome:
+async def _retry_later(adapters: Adapters, delivery: Delivery, claim_id: str, error: DeliveryError) -> Outcome:
     """Make the delivery due again later, or dead when it was tried for too long."""
     now = adapters.now()
     if now - delivery.since > backoff.retry_period(is_command=delivery.what == COMMAND):
@@ -173,7 +173,7 @@ async def _put_back(adapters: Adapters, delivery: Delivery, claim_id: str, error
     reason = f"{error.code}: {error.message}"
     is_ours = await adapters.write_outcome(release, delivery.id, claim_id, due_at, reason)
     if not is_ours:
-        return replace(_lost(delivery), error=error)
+        return replace(_report_lost_lease(delivery), error=error)
     log.warning("outbox.delivery.put_back", id=delivery.id, what=delivery.what, reason=error.code)
     return Outcome("uncertain" if maybe_delivered else "retry", error)
 
@@ -181,7 +181,7 @@ async def _put_back(adapters: Adapters, delivery: Delivery, claim_id: str, error
 async def _give_up(adapters: Adapters, delivery: Delivery, claim_id: str, error: DeliveryError) -> Outcome:
     """Mark the delivery dead. When a source refused a command, the item's buttons return with the reason."""
     if not await adapters.write_outcome(_mark_dead, adapters.rules, delivery, claim_id, error, adapters.now()):
-        return replace(_lost(delivery), error=error)
+        return replace(_report_lost_lease(delivery), error=error)
     adapters.wakeups.notify(OUTBOX_WAKEUP)
     log.error("outbox.delivery.dead", id=delivery.id, what=delivery.what, reason=error.code)
     return Outcome("dead", error)

@@ -56,7 +56,7 @@ class Dispatcher:
         for delivery, claim_id in batch.claimed:
             task = asyncio.create_task(self._run(delivery, claim_id))
             self._running[task] = (delivery, claim_id)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._on_end)
         return len(batch.claimed)
 
     async def mark_overdue_dead(self) -> int:
@@ -105,9 +105,7 @@ class Dispatcher:
             interactive=free,
             normal=free - RESERVED,
             busy=[destination for destination, n in interactive.items() if n >= claim_policy.INTERACTIVE_EACH],
-            busy_normal=[
-                destination for destination, n in normal.items() if n >= claim_policy.normal_each(destination)
-            ],
+            busy_normal=[destination for destination, n in normal.items() if n >= claim_policy.max_normal(destination)],
         )
 
     async def _renew(self) -> None:
@@ -121,7 +119,7 @@ class Dispatcher:
         for claim_id, ids in by_claim.items():
             await self._adapters.database.write(outbox.renew, ids, claim_id, self._adapters.now())
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _on_end(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
         self._adapters.wakeups.notify_local(OUTBOX_WAKEUP)  # this process has capacity again
         if not task.cancelled() and (error := task.exception()):
@@ -141,13 +139,13 @@ class Dispatcher:
     async def _release_probe(self, delivery: Delivery, claim_id: str) -> None:
         """Nothing was sent, so the breaker learned nothing: the next delivery may be its probe."""
         names = breakers_for(delivery.destination, is_interactive=delivery.is_interactive)
-        if await self._adapters.database.read(breakers.is_troubled, names):
+        if await self._adapters.database.read(breakers.is_failing, names):
             await self._adapters.database.write(breakers.return_probes, names, claim_id)
 
     async def _record_in_breakers(self, delivery: Delivery, claim_id: str, error: DeliveryError | None) -> None:
         database, now = self._adapters.database, self._adapters.now()
         names = breakers_for(delivery.destination, is_interactive=delivery.is_interactive)
-        if error is None and not await database.read(breakers.is_troubled, names):
+        if error is None and not await database.read(breakers.is_failing, names):
             return
         chance = random.random()  # noqa: S311 - spreads load, guards nothing
         report = (

@@ -1,4 +1,7 @@
-"""Step 7 for digests: one leaves from the outbox, with the links of the address it goes to."""
+"""Delivers a digest from the outbox to one address, with links that are made for this address.
+
+The digest was built when it was queued; it is not built again.
+"""
 
 import hashlib
 from dataclasses import replace
@@ -19,13 +22,13 @@ from receiver.pipeline.notices import decide_token
 from receiver.ports import DigestNotifier
 from receiver.store import actions, payloads, suppression
 
-DOCUMENT = TypeAdapter(Digest)  # as it lies in the outbox
+DOCUMENT = TypeAdapter(Digest)  # as stored in the outbox
 
 
 async def deliver_digest(attempt: Attempt) -> None:
-    """Send one from the outbox. Raises DeliveryError, but for one thing: what perhaps arrived is not sent again.
+    """Send one digest. Raises DeliveryError, except UncertainError: a digest that may have arrived is not sent again.
 
-    The next digest tells of all that is still open, so a lost one costs less than two of the same.
+    The next digest contains all that is still open, so a lost digest costs less than a duplicate.
     """
     adapters, delivery = attempt.adapters, attempt.delivery
     channel, address = attempt.channel, attempt.address
@@ -38,45 +41,45 @@ async def deliver_digest(attempt: Attempt) -> None:
     if channel == "mail" and why is not None:
         log.info("digest.suppressed", name=name)  # unsubscribed since it was made
     else:
-        told = DOCUMENT.validate_json(payload.document)
+        digest = DOCUMENT.validate_json(payload.document)
         try:
-            await notifier.deliver_digest(await edition_for(adapters, told, channel, address), address)
+            await notifier.deliver_digest(await edition_for(adapters, digest, channel, address), address)
         except UncertainError as error:
             log.warning("digest.uncertain", name=name, reason=error.code)
     await attempt.finish()
 
 
-async def edition_for(adapters: Adapters, told: Digest, channel: str, address: str) -> Edition:
+async def edition_for(adapters: Adapters, digest: Digest, channel: str, address: str) -> Edition:
     """With links: to decide by, for people who may and by mail alone (Slack's link expanders open what they see)."""
-    told = replace(
-        told, parts=tuple(_masked_at(f"{channel}:{address}", part, adapters.rules.routes) for part in told.parts)
+    digest = replace(
+        digest, parts=tuple(_mask_part(f"{channel}:{address}", part, adapters.rules.routes) for part in digest.parts)
     )
-    shown = [entry.item for part in told.parts for entry in part.entries]
+    shown = [entry.item for part in digest.parts for entry in part.entries]
     source_links = {item.id: item.snapshot.solution_url for item in shown if item.snapshot.solution_url}
     if channel != "mail":
-        return Edition(told, {}, source_links, inbox_url=f"{adapters.rules.public_url}/")
+        return Edition(digest, {}, source_links, inbox_url=f"{adapters.rules.public_url}/")
     may_decide = adapters.rules.people.may_resolve(Person(email=address))
-    decide_links = await _decide_links(adapters, told, address) if may_decide else {}
-    token = adapters.rules.tokens.make("unsubscribe.v1", subscription_id(told.name, address))
+    decide_links = await _decide_links(adapters, digest, address) if may_decide else {}
+    token = adapters.rules.tokens.make("unsubscribe.v1", subscription_id(digest.name, address))
     inbox_url = f"{adapters.rules.public_url}/" if may_decide else None
-    return Edition(told, decide_links, source_links, f"{adapters.rules.public_url}/unsubscribe/{token}", inbox_url)
+    return Edition(digest, decide_links, source_links, f"{adapters.rules.public_url}/unsubscribe/{token}", inbox_url)
 
 
-def _masked_at(place: str, part: Part, routes: tuple[Route, ...]) -> Part:
-    """A name that this place must not see is hidden, though no route of the item hides it."""
+def _mask_part(destination: str, part: Part, routes: tuple[Route, ...]) -> Part:
+    """Mask the debtor where the destination's own route masks it, though no route of the item does."""
     entries = (
-        replace(one, is_masked=one.is_masked or route_at(place, one.item.snapshot, routes).mask_debtor)
+        replace(one, is_masked=one.is_masked or route_at(destination, one.item.snapshot, routes).mask_debtor)
         for one in part.entries
     )
     return replace(part, entries=tuple(entries))
 
 
-async def _decide_links(adapters: Adapters, told: Digest, address: str) -> dict[str, str]:
-    rule = next((rule for rule in adapters.rules.digests if rule.name == told.name), None)
+async def _decide_links(adapters: Adapters, digest: Digest, address: str) -> dict[str, str]:
+    rule = next((rule for rule in adapters.rules.digests if rule.name == digest.name), None)
     if rule is None:
         return {}
     decidable = [
-        entry.item for part in told.parts if part.is_to_decide for entry in part.entries if _can_be(entry.item)
+        entry.item for part in digest.parts if part.is_to_decide for entry in part.entries if _is_decidable(entry.item)
     ]
     tokens = {item.id: decide_token(item, rule.as_route(), address, adapters.now()) for item in decidable}
     await adapters.database.write(_remember_tokens, list(tokens.values()))
@@ -86,7 +89,7 @@ async def _decide_links(adapters: Adapters, told: Digest, address: str) -> dict[
     }
 
 
-def _can_be(item: Item) -> bool:
+def _is_decidable(item: Item) -> bool:
     return item.state == "open" and bool(SOURCE_VERBS & set(item.snapshot.verbs))
 
 

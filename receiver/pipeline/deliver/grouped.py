@@ -84,7 +84,7 @@ def _skip(connection: Connection, delivery: Delivery, claim_id: str, now: dateti
 
 def _group_and_items(connection: Connection, group_id: int) -> tuple[GroupRow, list[Item]]:
     stored = groups.find(connection, group_id)
-    assert stored is not None, f"an outbox row for storm {group_id}, which is not in the store"
+    assert stored is not None, f"an outbox row of the alert group {group_id}, which is not in the store"
     return stored, groups.list_items(connection, group_id)
 
 

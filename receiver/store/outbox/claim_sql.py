@@ -29,7 +29,7 @@ def claim_statement(only: tuple[ColumnElement[bool], ...], names: tuple[str, ...
     """A claim under these further conditions that returns these columns. ``claims.claim`` has its parameters."""
     return (
         update(outbox)
-        .where(outbox.c.id.in_(select(_chosen(_ranked(only)).c.id)))
+        .where(outbox.c.id.in_(select(_lock_rows(_rank_rows(only)).c.id)))
         .values(
             claim_id=bindparam("claimer", type_=outbox.c.claim_id.type),
             lease_until=case(
@@ -44,26 +44,26 @@ def claim_statement(only: tuple[ColumnElement[bool], ...], names: tuple[str, ...
     )
 
 
-def _ranked(only: tuple[ColumnElement[bool], ...]) -> Subquery:
-    """Leased and ready rows with their place in the queue of their destination, leased ones first."""
+def _rank_rows(only: tuple[ColumnElement[bool], ...]) -> Subquery:
+    """Leased and ready rows with their position in the queue of their destination, leased ones first."""
     is_leased = case((outbox.c.lease_until >= _NOW, 1), else_=0)
-    place = func.row_number().over(
+    position = func.row_number().over(
         partition_by=outbox.c.destination, order_by=(is_leased.desc(), outbox.c.due_at, outbox.c.id)
     )
     return (
-        select(outbox.c.id, outbox.c.due_at, is_leased.label("is_leased"), place.label("place"))
+        select(outbox.c.id, outbox.c.due_at, is_leased.label("is_leased"), position.label("position"))
         .where(outbox.c.state == "due")
         .where(or_(outbox.c.lease_until >= _NOW, and_(_is_ready(), *only)))
         .subquery()
     )
 
 
-def _chosen(ranked: Subquery) -> CTE:
+def _lock_rows(ranked: Subquery) -> CTE:
     """The rows to claim, locked. A CTE, so that the limit is evaluated once."""
     return (
         select(outbox.c.id)
         .join(ranked, ranked.c.id == outbox.c.id)
-        .where(ranked.c.is_leased == 0, ranked.c.place <= bindparam("each", type_=Integer))
+        .where(ranked.c.is_leased == 0, ranked.c.position <= bindparam("each", type_=Integer))
         .where(outbox.c.state == "due", _is_unleased())  # checked again under the lock
         .order_by(ranked.c.due_at, ranked.c.id)
         .limit(bindparam("most", type_=Integer))

@@ -10,12 +10,12 @@ from receiver.store.schema import outbox
 
 def finish(connection: Connection, id_: int, claim_id: str, now: datetime) -> bool:
     """Mark the row as done. False: the lease was lost."""
-    return _settle(connection, id_, claim_id, state="done", done_at=now, reason=None)
+    return _finish_claim(connection, id_, claim_id, state="done", done_at=now, reason=None)
 
 
 def mark_dead(connection: Connection, id_: int, claim_id: str | None, reason: str, now: datetime) -> bool:
     """Mark the row as dead, with the reason. ``claim_id`` None: it is unclaimed. False: the lease was lost."""
-    return _settle(connection, id_, claim_id, state="dead", done_at=now, reason=reason[:500])
+    return _finish_claim(connection, id_, claim_id, state="dead", done_at=now, reason=reason[:500])
 
 
 def release(
@@ -41,16 +41,16 @@ def release(
         values["unconfirmed_sends"] = outbox.c.unconfirmed_sends + 1
     if is_uncounted:
         values["attempts"] = outbox.c.attempts - 1
-    return _settle(connection, id_, claim_id, **values)
+    return _finish_claim(connection, id_, claim_id, **values)
 
 
-def _settle(connection: Connection, id_: int, claim_id: str | None, **values: Any) -> bool:
-    settled = connection.execute(
+def _finish_claim(connection: Connection, id_: int, claim_id: str | None, **values: Any) -> bool:
+    finished = connection.execute(
         update(outbox)
         .where(and_(outbox.c.id == id_, outbox.c.claim_id == claim_id))
         .values(claim_id=None, lease_until=None, **values)
     )
-    return settled.rowcount == 1
+    return finished.rowcount == 1
 
 
 def retry(connection: Connection, id_: int, now: datetime) -> bool:

@@ -80,7 +80,7 @@ def enqueue_show(
     ``is_interactive``: a person's click changed the item, and this destination shows it already.
     ``is_deferred``: it waits until quiet hours are over. ``below``: reference of the message whose thread it goes to.
     """
-    waiting = connection.execute(_WAITING, {"of_item": item_id, "place": destination}).first()
+    waiting = connection.execute(_WAITING, {"of_item": item_id, "destination": destination}).first()
     if waiting is None:
         state = DEFERRED if is_deferred else DUE
         enqueue(connection, item_id, destination, Show(route, below), now, is_interactive=is_interactive, state=state)
@@ -115,7 +115,7 @@ _WAITING = (
     select(outbox.c.id)
     .where(
         outbox.c.item_id == bindparam("of_item"),
-        outbox.c.destination == bindparam("place"),
+        outbox.c.destination == bindparam("destination"),
         outbox.c.what == SHOW,
         outbox.c.state.in_((DUE, DEFERRED, IN_GROUP)),
         outbox.c.claim_id.is_(None),

@@ -14,7 +14,7 @@ P = TypeVar("P", bound=Payload)
 # More than twice the longest total deadline of a delivery; pipeline/deliver/claims.py asserts it at the start.
 LEASE = timedelta(seconds=95)
 COMMAND_LEASE = timedelta(seconds=180)
-MAX_LOST_LEASES = 10  # then the row is given up: it probably kills the process that delivers it
+MAX_LOST_LEASES = 10  # then the row is dead: it probably kills the process that delivers it
 CLAIM_LOCK = "claim of the outbox"
 DUE, DEFERRED, IN_GROUP = "due", "deferred", "grouped"
 

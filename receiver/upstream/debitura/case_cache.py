@@ -25,7 +25,7 @@ MAX_CHATS = 50
 CONCURRENCY = 4
 PREFETCH_FROM = 20
 IDS_PER_CALL = 50  # a URL of 2 kB
-MAX_FAILURES = 5  # in one pass; more point to an outage of Debitura
+MAX_FAILURES = 5  # in one sync; more point to an outage of Debitura
 
 OnCase = Callable[[str, wire.Case, datetime], None]
 T = TypeVar("T")
@@ -99,7 +99,7 @@ class CaseCache:
 
 
 class _CaseReader:
-    """Reads cases in one pass, a few at a time; stops after MAX_FAILURES failures."""
+    """Reads cases in one sync, a few at a time; stops after MAX_FAILURES failures."""
 
     def __init__(self, api: Api) -> None:
         self._api = api

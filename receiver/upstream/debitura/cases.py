@@ -154,12 +154,12 @@ def receivables(case_id: str, case: wire.Case, account: str, case_url: str | Non
         amounts=tuple(dict.fromkeys(Money(amount, case.currency) for amount in amounts if amount is not None)),
         stage=case.lifecycle,
         partner=case.collection_partner.name if case.collection_partner else None,
-        standing=tuple(sorted(_standing(case))),
+        standing=tuple(sorted(_list_states(case))),
         url=page_of(case_id, case_url),
     )
 
 
-def _standing(case: wire.Case) -> Iterator[str]:
+def _list_states(case: wire.Case) -> Iterator[str]:
     """Yield the states of a case. An unknown stage yields none, so it never opens a conflict."""
     stage = fold(case.lifecycle)
     if (case.dispute_status or "").startswith("yes"):

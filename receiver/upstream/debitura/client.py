@@ -1,6 +1,6 @@
 """Debitura's side of ``ports.Upstream``, for one creditor account.
 
-Derives facts from a pass over the tasks; ``chats.py`` sends replies and ``api.py`` makes the calls.
+Derives facts from the list of tasks; ``chats.py`` sends replies and ``api.py`` makes the calls.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from receiver.domain.item import Item, Medium
 from receiver.domain.people import People
 from receiver.errors import DeliveryError, PermanentError
 from receiver.observability import log
-from receiver.ports import ChangeHint, Health, ReceivableBatch, SyncPass
+from receiver.ports import ChangeHint, Health, ReceivableBatch, SyncResult
 from receiver.upstream.debitura import inbound
 from receiver.upstream.debitura.api import Api
 from receiver.upstream.debitura.case_cache import EMPTY, CaseCache, Context
@@ -30,7 +30,7 @@ from receiver.upstream.receivable_log import ReceivableLog
 REFUSED_PAUSE = timedelta(minutes=5)
 SETTLE_S = 5.0
 YIELD_EVERY = 1_000
-FIRST_VERSION = 1  # the version of an item that a pass opens
+FIRST_VERSION = 1  # the version of an item that a sync opens
 
 CURES = {
     "unauthorized": "check api_key of this [[debitura]] account; keys are made at app.debitura.com/CreditorApiKey",
@@ -80,7 +80,7 @@ class Debitura:
         self._subscriptions = Subscriptions(self._api, account)
         self._team = Team(self._api, people, reply_as, now)
         self._replies = Replies(self._api, self._team, account, now, settle_s)
-        self._pass_lock = asyncio.Lock()
+        self._sync_lock = asyncio.Lock()
         self._receivables_lock = asyncio.Lock()
         self._reported: dict[str, int] = {}  # by task: hash of the item's version, the task and its context
         self._refusal: tuple[PermanentError, datetime] | None = None
@@ -94,19 +94,19 @@ class Debitura:
         return []
 
     async def fetch(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
-        """Make a complete pass, since no event is about a task, and read the cases again that the events name."""
+        """Make a full sync, since no event is about a task, and read the cases again that the events name."""
         changed = {hint.id for hint in hints if hint.what == inbound.CASE and hint.id}
         self._cases.add_hints(changed)
-        return list((await self._pass(open_keys, changed=changed)).facts)
+        return list((await self._sync(open_keys, changed=changed)).facts)
 
     async def reconcile(
         self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
-    ) -> SyncPass:
-        """Make a complete pass. ``is_full``: read every case again and return the facts of all tasks.
+    ) -> SyncResult:
+        """Make a full sync. ``is_full``: read every case again and return the facts of all tasks.
 
         Raises RetryLaterError("incomplete_pass") when the list is not complete; no fact is derived from such a list.
         """
-        return await self._pass(open_keys, is_full=is_full, versions=(None if is_full else versions) or {})
+        return await self._sync(open_keys, is_full=is_full, versions=(None if is_full else versions) or {})
 
     async def list_receivables(self) -> list[ReceivableBatch]:
         """Return the cases read since the last call; reads the list of all cases when that is due."""
@@ -136,19 +136,19 @@ class Debitura:
     async def close(self) -> None:
         await self._api.close()
 
-    async def _pass(
+    async def _sync(
         self,
         open_keys: Collection[str],
         *,
         changed: Collection[str] = (),
         is_full: bool = False,
         versions: Mapping[str, int] | None = None,
-    ) -> SyncPass:
-        """``as_of`` is the start of the first request: what a person does during the pass is newer.
+    ) -> SyncResult:
+        """``as_of`` is the start of the first request: what a person does during the sync is newer.
 
-        ``versions`` None: the pass is not a regular one and does not change what the next pass compares with.
+        ``versions`` None: the sync is not a regular one and does not change what the next one compares with.
         """
-        async with self._pass_lock:
+        async with self._sync_lock:
             as_of = self._now()
             tasks = await self._list_tasks(as_of)
             prefix = key_of(self.account, "")
@@ -159,9 +159,9 @@ class Debitura:
             changed_tasks = list(tasks.values())
             if versions is not None:
                 changed_tasks, self._reported = await self._select_changed(changed_tasks, contexts, versions)
-        unheard = missing_keys - {fact.key for fact in (*missing_facts, *subscription_facts)}
+        unread = missing_keys - {fact.key for fact in (*missing_facts, *subscription_facts)}
         facts = chain(self._task_facts(changed_tasks, contexts, as_of), missing_facts, subscription_facts)
-        return SyncPass(as_of, facts, frozenset(unheard))
+        return SyncResult(as_of, facts, frozenset(unread))
 
     async def _list_tasks(self, now: datetime) -> dict[str, ListedTask]:
         """List the open tasks. After a refusal it repeats the refusal for REFUSED_PAUSE without a call."""
@@ -178,7 +178,7 @@ class Debitura:
     async def _select_changed(
         self, tasks: Sequence[ListedTask], contexts: Mapping[str, Context], versions: Mapping[str, int]
     ) -> tuple[list[ListedTask], dict[str, int]]:
-        """Return the tasks that differ from the last pass, and the hashes for the next comparison."""
+        """Return the tasks that differ from the last sync, and the hashes for the next comparison."""
         changed_tasks: list[ListedTask] = []
         reported: dict[str, int] = {}
         for n, task in enumerate(tasks):
@@ -199,7 +199,7 @@ class Debitura:
             yield SourceReported(snapshot(task.task(), context.case, context.chats, self.account, self._hosts), as_of)
 
     async def _missing_task_facts(self, missing_keys: Collection[str], as_of: datetime) -> list[Fact]:
-        """Return the facts for open keys that a complete pass did not list.
+        """Return the facts for open keys that a complete sync did not list.
 
         They are certain when Debitura lists the task as solved.
         """

@@ -15,7 +15,7 @@ from receiver.upstream.debitura.translate import is_open, kind_of
 
 
 class ListedTask(NamedTuple):
-    """An open task in compact form: a pass may hold a hundred thousand of them."""
+    """An open task in compact form: a sync may read a hundred thousand of them."""
 
     id: str
     kind: str
@@ -88,7 +88,7 @@ async def find_solved(api: Api, wanted: AbstractSet[str]) -> set[str]:
         if solved < wanted and last > 1:
             solved |= _solved_ids(await api.tasks_page("Solved", last)) & wanted
     except DeliveryError:
-        return solved  # the pass itself is complete; the next one decides
+        return solved  # the sync itself is complete; the next one decides
     return solved
 
 

@@ -13,7 +13,7 @@ from receiver.domain.fact import Fact
 from receiver.domain.item import Item, Medium
 from receiver.errors import DeliveryError, PermanentError, RetryLaterError
 from receiver.observability import log
-from receiver.ports import ChangeHint, Health, ReceivableBatch, SyncPass
+from receiver.ports import ChangeHint, Health, ReceivableBatch, SyncResult
 from receiver.upstream.getbill import inbound, media, wire
 from receiver.upstream.getbill.api import PAGE, Api
 from receiver.upstream.getbill.budget import READ, RESERVED_SHARE, WRITE, Budget
@@ -104,7 +104,7 @@ class Getbill:
         self._commands = Commands(account, self._api, self._reader, self._details, now, plan_status_id)
         self._last_contact_at: datetime | None = None
         self._unlisted_read_at: dict[str, float] = {}
-        self._last_pass_s = 0.0
+        self._last_sync_s = 0.0
 
     def read(self, body: bytes) -> ChangeHint | None:
         return inbound.read(body)
@@ -116,11 +116,11 @@ class Getbill:
     def key_of(self, hint: ChangeHint) -> str | None:
         return key_of(self.account, hint.what, hint.id) if hint.what and hint.id else None
 
-    def recall(self, keys: Collection[str], heard_at: datetime | None) -> None:
+    def restore_details(self, keys: Collection[str], reported_at: datetime | None) -> None:
         if keys and self._details.complete_keys is None:
             self._event_budget.lower(READS_AFTER_RESTART)
-        self._last_contact_at = heard_at
-        self._details.recall(keys)
+        self._last_contact_at = reported_at
+        self._details.restore_details(keys)
 
     async def fetch(self, hints: Collection[ChangeHint], open_keys: Collection[str]) -> list[Fact]:
         """Read the todos and debts in ``hints`` one by one; when there are many, read the newest pages of the list.
@@ -140,7 +140,7 @@ class Getbill:
         changed_ids = self._ids_to_refresh(distinct, debt_ids)
         if not is_vague:
             return await self._fetch_newest(named, debt_ids, open_keys, changed_ids)
-        facts = await self._pass({*open_keys, *named}, LAST_MONTH, changed_ids)
+        facts = await self._sync({*open_keys, *named}, LAST_MONTH, changed_ids)
         self._event_budget.spend(self._listing.pages)
         return facts
 
@@ -150,7 +150,7 @@ class Getbill:
 
     async def reconcile(
         self, open_keys: Collection[str], *, is_full: bool, versions: Mapping[str, int] | None = None
-    ) -> SyncPass:
+    ) -> SyncResult:
         """Read the todos of the last month, or all of them, and one by one the open items that the list lacks.
 
         Raises RetryLaterError when the list cannot be read completely; then no fact is derived. The code is "budget"
@@ -160,8 +160,8 @@ class Getbill:
         if not is_full:
             self._require_list_pause()
         began_at = self._now()
-        facts = await self._pass(set(open_keys), ALL_TIME if is_full else LAST_MONTH, frozenset())
-        return SyncPass(began_at, facts, frozenset(open_keys) - {fact.key for fact in facts})
+        facts = await self._sync(set(open_keys), ALL_TIME if is_full else LAST_MONTH, frozenset())
+        return SyncResult(began_at, facts, frozenset(open_keys) - {fact.key for fact in facts})
 
     async def execute(self, command: SourceCommand) -> list[Fact]:
         return await self._commands.execute(command)
@@ -236,7 +236,7 @@ class Getbill:
             if error.code not in {"refused", "not_found"}:
                 raise
             log.warning("getbill.hint.refused", account=self.account, reason=error.message)
-            return await self._pass(set(open_keys), LAST_MONTH, debt_ids)
+            return await self._sync(set(open_keys), LAST_MONTH, debt_ids)
         return list(by_key.values())
 
     async def _fetch_newest(
@@ -263,8 +263,8 @@ class Getbill:
             facts += await self._reader.facts_of_todo(agreement, as_of, alerts.get(agreement, ()), is_changed=True)
         return facts
 
-    async def _pass(self, open_keys: set[str], period: str, changed_ids: Collection[str]) -> list[Fact]:
-        """``as_of`` is the start of the first request: a decision made during the pass is newer."""
+    async def _sync(self, open_keys: set[str], period: str, changed_ids: Collection[str]) -> list[Fact]:
+        """``as_of`` is the start of the first request: a decision made during the sync is newer."""
         as_of = self._now()
         self._expect_todos(len(open_keys))
         self._require_list_budget()
@@ -278,7 +278,7 @@ class Getbill:
         facts += await self._read_unlisted(unlisted, as_of, open_keys)
         all_keys = frozenset(listed_keys) if period == ALL_TIME else None
         self._receivable_log.record(as_of, (), is_complete=True, listed=all_keys)
-        self._last_pass_s = as_of.timestamp()
+        self._last_sync_s = as_of.timestamp()
         return facts
 
     def _require_list_budget(self) -> None:
@@ -292,13 +292,13 @@ class Getbill:
         limit = self.budget.limit(READ)
         left = max(min(self.budget.remaining(READ) - limit * RESERVED_SHARE, limit * SHARE_FOR_LISTS), 1.0)
         pause_s = self._listing.pages * 3600 / left
-        wait_s = self._last_pass_s + pause_s - self._now().timestamp()
+        wait_s = self._last_sync_s + pause_s - self._now().timestamp()
         if self._listing.pages > 1 and pause_s > self.poll_every_s and wait_s > 0:
             message = f"a list of {self._listing.pages} pages is read less often"
             raise RetryLaterError("budget", message, wait_s, scope="internal")
 
     async def _read_unlisted(self, unlisted: set[str], as_of: datetime, open_keys: Collection[str]) -> list[Fact]:
-        """Read the todos one by one, those read longest ago first, as many as a pass may."""
+        """Read the todos one by one, those read longest ago first, as many as a sync may."""
         read_at = self._unlisted_read_at
         alerts = alerts_by_todo(open_keys, self.account)
         facts: list[Fact] = []

@@ -42,12 +42,12 @@ def receivables(
             debtor=debtor_of(full_debt),
             amounts=() if amount is None else (Money(amount, currency),),
             stage=_status_name(listed_debt) or None,
-            standing=tuple(sorted(_standing(todo, listed_debt, today))),
+            standing=tuple(sorted(_list_states(todo, listed_debt, today))),
             url=page_of(todo, todo_url),
         )
 
 
-def _standing(todo: wire.Todo, debt: wire.Debt, today: date) -> Iterator[str]:
+def _list_states(todo: wire.Todo, debt: wire.Debt, today: date) -> Iterator[str]:
     if state := _STANDING.get(_status_name(debt)):
         yield state
     match kind_of(todo), todo.status:

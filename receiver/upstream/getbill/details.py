@@ -57,7 +57,7 @@ class Details:
     """The details of one account's todos."""
 
     def __init__(self, account: str, api: Api, budget: DetailBudget, now_s: Callable[[], float]) -> None:
-        self.complete_keys: frozenset[str] | None = None  # as passed to ``recall``; None: not called yet
+        self.complete_keys: frozenset[str] | None = None  # as passed to ``restore_details``; None: not called yet
         self._account = account
         self._api = api
         self._budget = budget
@@ -66,7 +66,7 @@ class Details:
         self._debts = TtlCache[wire.Debt](MAX_CACHED, now_s)
         self._todos = TtlCache[Json](MAX_CACHED, now_s)
 
-    def recall(self, keys: Collection[str]) -> None:
+    def restore_details(self, keys: Collection[str]) -> None:
         """Note the keys of items that the store has with all details, read by any process."""
         if keys and self.complete_keys is None:
             self._budget.spend_all()

@@ -32,7 +32,7 @@ class SessionPages(SignedInPages):
         if session is None:
             return sessions.redirect_to_login(request)
         if request.method == "POST":
-            return await self._end(request, session)
+            return await self._end_session(request, session)
         return await self._list(request, session)
 
     async def log_out(self, request: Request) -> Response:
@@ -59,7 +59,7 @@ class SessionPages(SignedInPages):
         nonce = sessions.make_nonce(self._adapters, session, PAGE)
         return self._render("sessions.html", request, session, rows=rows, nonce=nonce, all_sessions=ALL)
 
-    async def _end(self, request: Request, session: Session) -> Response:
+    async def _end_session(self, request: Request, session: Session) -> Response:
         fields = await sessions.read_form(self._adapters, request, session, PAGE)
         choice = fields.get("end", [""])[0] if fields else ""
         if not choice:
