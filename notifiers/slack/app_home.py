@@ -30,7 +30,7 @@ def render_home(overview: Overview, mine: Sequence[Entry], waiting: Sequence[Ent
         *(rows(mine, say) or [block_kit.context(gettext("Nothing assigned to you."))]),
         DividerBlock(),
         block_kit.header(gettext("Waiting longest")),
-        *(rows(others, say, len(mine)) or [block_kit.context(gettext("Nothing waits for anybody."))]),
+        *(rows(others, say, len(mine)) or [block_kit.context(gettext("No item waits for a decision."))]),
     ]
     more = overview.totals.waiting + overview.totals.snoozed - len(mine) - len(others)
     if more > 0:

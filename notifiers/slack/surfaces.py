@@ -206,7 +206,7 @@ class SlackSurfaces:
         gettext, overview = self._gettext_at(destination), await self._queries.overview(person, destination)
         notices = {notice.item.id: notice for notice in (*overview.mine, *overview.waiting)}
         if not notices:
-            return command.render_sentence(gettext(N_("Nothing waits for anybody.")))
+            return command.render_sentence(gettext(N_("No item waits for a decision.")))
         title = gettext("Open: {count}. Yours and what waits longest:", count=overview.totals.waiting)
         return command.render_list(self._with_stories(notices.values()), title, self._translator.say)
 

@@ -234,11 +234,11 @@ class _DigestFormatter:
         account = one_line(f"{silence.source.capitalize()} {silence.account}")
         if silence.heard_at is None:
             return self._formats.gettext(
-                "{source} has never been heard out: what is said here lacks it.", source=account
+                "No complete sync with {source} yet: its items are missing here.", source=account
             )
         moment = self._formats.moment(silence.heard_at)
         return self._formats.gettext(
-            "Nothing heard from {source} since {moment}: this may be out of date.", source=account, moment=moment
+            "No complete sync with {source} since {moment}: this may be out of date.", source=account, moment=moment
         )
 
     def _format_next_at(self) -> str:

@@ -102,7 +102,7 @@ async def _demo(folder: Path, port: int) -> None:
     with log.open("w") as stream:
         observability.configure_logs(level=settings.log_level, secrets=settings.secrets(), stream=stream)
         async with _run_sandbox(url, page_port):
-            click.echo(f"Open {page}/ in a browser: press a button there and watch it ring.")
+            click.echo(f"Open {page}/ in a browser: click a button there and watch the alert arrive.")
             click.echo(f"Commands on this demo take --config {config}; its log is {log}")
             await serve(settings, "127.0.0.1", port)
 

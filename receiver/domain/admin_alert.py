@@ -12,31 +12,31 @@ SENTENCES = {
         " it. `casebell doctor` says what helps. {reason}"
     ),
     "source_refuses": N_(
-        "{about} has refused Casebell's credentials since {since}, so nothing new is heard from there and no decision"
-        " arrives. `casebell doctor` says what helps. {reason}"
+        "{about} has refused Casebell's credentials since {since}: new items do not arrive, and decisions are not sent."
+        " `casebell doctor` says what helps. {reason}"
     ),
     "channel_stopped": N_(
-        "{about} has taken nothing from Casebell since {since}. Alerts wait, and are told when it is mended."
+        "{about} has accepted no message from Casebell since {since}. Alerts wait, and are sent when it works again."
         " `casebell doctor` says what helps. {reason}"
     ),
     "place_refuses": N_(
-        "{about} refuses what Casebell posts there, since {since}. New alerts go by mail instead, and into the channel"
-        " when it is mended. `casebell doctor` says what helps. {reason}"
+        "{about} has rejected every message from Casebell since {since}. New alerts go by mail instead, and to the"
+        " channel when it works again. `casebell doctor` says what helps. {reason}"
     ),
     "address_refused": N_(
         "The mail server has rejected {about} since {since}. For a week no alert and no digest is sent there, then it"
         " is tried again. Correct the address or, once it works, run `casebell addresses --allow {about}`. {reason}"
     ),
-    "address_over": N_("{about} gets mail again, and what is still open with it."),
+    "address_over": N_("{about} gets mail again, including what is still open."),
     "automation_stopped": N_(
         "{about} has stopped since {since}: it would have acted on more than {reason} items within an hour. What it"
         " matches now waits for people. It begins again by itself after an hour; `dry_run = true` keeps it from that."
     ),
-    "automation_over": N_("{about} acts again. What came while it had stopped waits for people."),
+    "automation_over": N_("{about} acts again. Items that arrived while it was stopped wait for people."),
     "over": N_("{about} works again."),
     "login": N_(
-        "Sign in to Casebell. Open {url} to sign in: it works once, within fifteen minutes. If you did not ask"
-        " for it, nothing happens."
+        "Sign in to Casebell. Open {url} to sign in: it works once, within fifteen minutes. If you did not"
+        " request it, ignore this message."
     ),
 }
 SYSTEMS = {"getbill": "Getbill", "debitura": "Debitura", "mail": "SMTP", "slack": "Slack", "automation": "Automation"}

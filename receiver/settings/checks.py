@@ -162,7 +162,7 @@ def _match_faults(raw: Table, at: Location, table: Table) -> Iterator[Fault]:
 def find_warnings(settings: Settings, raw: Table) -> Iterator[str]:
     """One sentence for each thing that is valid but probably a mistake."""
     if not settings.getbill and not settings.debitura:
-        yield "no [[getbill]] and no [[debitura]]: there is nothing to watch"
+        yield "no [[getbill]] and no [[debitura]]: no source is configured"
     if not settings.people.resolvers and not settings.people.admins:
         yield "[people] names nobody: nobody may click a button"
     if urlsplit(settings.database_url).password and not isinstance(raw["database_url"], Resolved):

@@ -33,7 +33,7 @@ def test_slack_that_refuses_our_token_is_told_by_mail(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         here.slack.bot_token = "another"
         here.dispute(reference="INV-ALARM")
-        mailed(here, "Slack has taken nothing from Casebell")
+        mailed(here, "Slack has accepted no message from Casebell")
         here.slack.bot_token = "xoxb-sandbox"
         mailed(here, "Slack works again")
 
@@ -48,4 +48,4 @@ def test_a_mail_server_without_the_encryption_we_insist_on_is_told_in_slack(tmp_
         told = eventually(lambda: here.posts(direct), "a direct message")
 
     assert here.mail.messages == []
-    assert "SMTP has taken nothing from Casebell" in told[0].text
+    assert "SMTP has accepted no message from Casebell" in told[0].text

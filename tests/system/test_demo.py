@@ -39,7 +39,7 @@ def test_the_demo_says_where_to_look_and_makes_one_message_of_a_burst(tmp_path: 
     assert (threads.count(None), len(set(threads))) == (RING + 1, 2)
     assert err.read_text() == ""
     first, second, third = out.read_text().splitlines()
-    assert first == f"Open {page}/ in a browser: press a button there and watch it ring."
+    assert first == f"Open {page}/ in a browser: click a button there and watch the alert arrive."
     assert second.startswith("Commands on this demo take --config /")
     assert "casebell.log" in second
     assert third == f"casebell is listening on {url}"

@@ -89,8 +89,15 @@ def test_a_polled_task_goes_its_way(trace: Trace) -> None:
 
 
 def _begin(here: World, trace: Trace) -> None:
-    """Trace what comes from now on; whatever came before is finished."""
-    eventually(lambda: not rows_that_wait(here.service.database_url), "nothing to wait", 120)
+    """Trace what comes from now on: nothing waits, and the loops have run without finding anything to do."""
+
+    def is_quiet() -> bool:
+        trace.begin()
+        eventually(lambda: "pipeline.deliver.grouped.update_bursts" in trace.entries(), "the loops to run")
+        work = {name for name in trace.entries() if name.endswith((".apply_facts", ".Dispatcher._run"))}
+        return not work and not rows_that_wait(here.service.database_url)
+
+    eventually(is_quiet, "nothing to wait", 120)
     trace.begin()
 
 

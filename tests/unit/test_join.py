@@ -1,4 +1,4 @@
-"""Two systems side by side: conflicts open and close once both were heard out, whatever comes in which order."""
+"""Two systems side by side: conflicts open and close after a complete sync with both, in any order."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace

@@ -91,7 +91,7 @@ def test_four_eyes_without_a_possible_second_person_is_a_warning() -> None:
 def test_an_empty_configuration_is_a_warning() -> None:
     warnings = read(TOP).warnings
 
-    assert any("nothing to watch" in warning for warning in warnings)
+    assert any("no source is configured" in warning for warning in warnings)
     assert any("no route matches everything" in warning for warning in warnings)
 
 

@@ -81,7 +81,7 @@ async def test_a_channel_that_refuses_is_told_once_replaced_by_mail_and_comes_ba
     await look(here)
     await look(here)
 
-    assert [("C0DISPUTES" in subject, "refuses" in subject) for subject in stopped] == [(True, True)]
+    assert [("C0DISPUTES" in subject, "has rejected every message" in subject) for subject in stopped] == [(True, True)]
     assert ["INV-1" in subject for subject in instead] == [True]
     assert len(here.posts()) == 1
     assert [subject for subject in mailed(here, "ops@") if "works again" in subject] != []

@@ -217,7 +217,7 @@ async def test_a_source_that_fell_silent_is_told_first(morning: Morning) -> None
     await morning.until(2, 8, 30)
     await morning.deliver_all()
 
-    assert "! Nothing heard from Getbill main since Mon 2 Mar, 05:00" in morning.texts()[0]
+    assert "! No complete sync with Getbill main since Mon 2 Mar, 05:00" in morning.texts()[0]
 
 
 async def test_the_sources_own_figures_are_in_it_when_it_answers(morning: Morning) -> None:

@@ -69,7 +69,7 @@ async def test_what_is_still_open_is_mailed_when_the_address_is_allowed_again(he
 
     (alert,) = mailed(here, AR)
     assert "INV-1" in alert
-    assert told(here)[1:] == ["Casebell: ar@creditor.example gets mail again, and what is still open with it"]
+    assert told(here)[1:] == ["Casebell: ar@creditor.example gets mail again, including what is still open"]
 
 
 async def test_it_is_over_by_itself_once_a_mail_is_taken_after_the_week(here: Office) -> None:

@@ -35,7 +35,7 @@ TRANSITIONS: Final = {
     "changed": N_("Changed"),
     "resolved": N_("Resolved"),
     "reopened": N_("Opened again"),
-    "rang": N_("Rang again"),
+    "rang": N_("Alerted again"),
 }
 VERB: Final = N_("{verb}")  # the translator replaces the name of a verb by its label
 
