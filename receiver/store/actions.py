@@ -13,6 +13,7 @@ from receiver.store.schema import action, token
 
 _person = TypeAdapter(Person)
 _input = TypeAdapter(ActionInput)
+_FROM_CLICK = ("identity", "item_id", "verb", "version", "via", "note", "text", "answer_to")
 _UNFINISHED = ("proposed", "asked")
 _WITHOUT_EFFECT = ("refused", "dry_run")
 
@@ -53,27 +54,12 @@ class Token:
 
 def add(connection: Connection, click: Click, state: str, reason: str | None, now: datetime) -> int:
     """Record a click on a verb; the id of the action."""
-    row = connection.execute(
-        insert(action)
-        .values(
-            identity=click.identity,
-            item_id=click.item_id,
-            verb=click.verb,
-            version=click.version,
-            person=_person.dump_json(click.person).decode(),
-            via=click.via,
-            note=click.note,
-            text=click.text,
-            answer_to=click.answer_to,
-            state=state,
-            reason=reason,
-            at=now,
-            finished_at=None if state in _UNFINISHED else now,
-            terms=None if click.terms == ActionInput() else _input.dump_json(click.terms, exclude_none=True).decode(),
-        )
-        .returning(action.c.id)
-    )
-    return int(row.scalar_one())
+    values = {name: getattr(click, name) for name in _FROM_CLICK}
+    values |= {"state": state, "reason": reason, "at": now, "finished_at": None if state in _UNFINISHED else now}
+    values["person"] = _person.dump_json(click.person).decode()
+    if click.terms != ActionInput():
+        values["terms"] = _input.dump_json(click.terms, exclude_none=True).decode()
+    return int(connection.execute(insert(action).values(values).returning(action.c.id)).scalar_one())
 
 
 def find(connection: Connection, action_id: int) -> ActionRow | None:
@@ -104,11 +90,8 @@ def count_by_rule(connection: Connection, prefix: str, since: datetime) -> int:
 
 def finish(connection: Connection, action_id: int, state: str, reason: str | None, now: datetime) -> None:
     """Set the result: done, or failed with the reason. Finished actions stay as they are."""
-    connection.execute(
-        update(action)
-        .where(action.c.id == action_id, action.c.state.in_(_UNFINISHED))
-        .values(state=state, reason=reason, finished_at=now)
-    )
+    unfinished = (action.c.id == action_id, action.c.state.in_(_UNFINISHED))
+    connection.execute(update(action).where(*unfinished).values(state=state, reason=reason, finished_at=now))
 
 
 def mark_asked(connection: Connection, action_id: int) -> None:
@@ -136,12 +119,8 @@ def find_link_route(connection: Connection, item_id: str, address: str) -> str:
 
 def spend_token(connection: Connection, token_id: str, who: str, verb: str, now: datetime) -> bool:
     """Mark the link as used, in the transaction of what it does. False: it was used before."""
-    spent = connection.execute(
-        update(token)
-        .where(token.c.id == token_id, token.c.used_at.is_(None))
-        .values(used_at=now, used_by=who, used_verb=verb)
-    )
-    return spent.rowcount == 1
+    unused = update(token).where(token.c.id == token_id, token.c.used_at.is_(None))
+    return connection.execute(unused.values(used_at=now, used_by=who, used_verb=verb)).rowcount == 1
 
 
 def _find(connection: Connection, condition: object) -> ActionRow | None:

@@ -11,12 +11,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
 from receiver.errors import ConfigError
 from receiver.store import copying
-from receiver.store.database import is_shared, lock_database, migrate, sqlite_path
+from receiver.store.database import is_shared, lock_database, migrate, open_engine, sqlite_path
 from receiver.store.files import make_private
 from receiver.store.postgres import connect_args, postgres_url
 
@@ -26,14 +26,10 @@ def open_snapshot(database_url: str) -> Iterator[Connection]:
     """One consistent state of a database that may be in use, to read. Raises ConfigError when there is none."""
     if is_shared(database_url):
         url = postgres_url(database_url)
-        engine = create_engine(
-            url, connect_args=connect_args(url), isolation_level="REPEATABLE READ", hide_parameters=True
-        )
+        args = connect_args(url)
+        engine = create_engine(url, connect_args=args, isolation_level="REPEATABLE READ", hide_parameters=True)
     else:
-        path = sqlite_path(database_url)
-        if not path.exists():
-            raise ConfigError(f"{path}: no database there; database_url names another, or the service never ran")
-        engine = _read_only_engine(path)
+        engine = _read_only_engine(_existing(database_url))
     try:
         with engine.connect() as connection:
             if connection.dialect.name == "sqlite":
@@ -57,9 +53,11 @@ def back_up(
     partial.unlink(missing_ok=True)
     try:
         if is_shared(database_url):
-            _copy_postgres(database_url, partial, on_progress)
+            migrate(f"sqlite:///{partial}")
+            with open_engine(f"sqlite:///{partial}") as target, open_snapshot(database_url) as source:
+                copying.copy(source, target, on_progress)
         else:
-            _copy_sqlite(sqlite_path(database_url), partial)
+            _copy_sqlite(_existing(database_url), partial)
         counted = verify(partial)
         _publish(partial, path)
     finally:
@@ -95,12 +93,8 @@ def copy_to(database_url: str, target_url: str, on_progress: copying.Progress) -
         raise ConfigError("--to names the database that is in use already")
     with lock_database(target_url, None):
         migrate(target_url)
-        target = _writer_engine(target_url)
-        try:
-            with open_snapshot(database_url) as source:
-                return copying.copy(source, target, on_progress)
-        finally:
-            target.dispose()
+        with open_engine(target_url) as target, open_snapshot(database_url) as source:
+            return copying.copy(source, target, on_progress)
 
 
 def _is_same(database_url: str, other_url: str) -> bool:
@@ -109,9 +103,14 @@ def _is_same(database_url: str, other_url: str) -> bool:
     return sqlite_path(database_url) == sqlite_path(other_url)
 
 
-def _copy_sqlite(path: Path, into: Path) -> None:
+def _existing(database_url: str) -> Path:
+    path = sqlite_path(database_url)
     if not path.exists():
         raise ConfigError(f"{path}: no database there; database_url names another, or the service never ran")
+    return path
+
+
+def _copy_sqlite(path: Path, into: Path) -> None:
     engine = _read_only_engine(path)
     try:
         with closing(engine.raw_connection()) as raw:
@@ -119,16 +118,6 @@ def _copy_sqlite(path: Path, into: Path) -> None:
             raw.cursor().execute("VACUUM INTO ?", (str(into),))
     finally:
         engine.dispose()
-
-
-def _copy_postgres(database_url: str, into: Path, on_progress: copying.Progress) -> None:
-    migrate(f"sqlite:///{into}")
-    target = _writer_engine(f"sqlite:///{into}")
-    try:
-        with open_snapshot(database_url) as source:
-            copying.copy(source, target, on_progress)
-    finally:
-        target.dispose()
 
 
 def _publish(partial: Path, path: Path) -> None:
@@ -142,13 +131,5 @@ def _publish(partial: Path, path: Path) -> None:
 
 
 def _read_only_engine(path: Path) -> Engine:
-    return create_engine(
-        f"sqlite+pysqlite:///{path.absolute().as_uri()}?mode=ro&uri=true", isolation_level="AUTOCOMMIT"
-    )
-
-
-def _writer_engine(database_url: str) -> Engine:
-    if is_shared(database_url):
-        url = postgres_url(database_url)
-        return create_engine(url, connect_args=connect_args(url), hide_parameters=True)
-    return create_engine(URL.create("sqlite", database=str(sqlite_path(database_url))), hide_parameters=True)
+    url = f"sqlite+pysqlite:///{path.absolute().as_uri()}?mode=ro&uri=true"
+    return create_engine(url, isolation_level="AUTOCOMMIT")

@@ -40,13 +40,10 @@ def is_failing(connection: Connection, names: Collection[str]) -> bool:
 
 def grant_probe(connection: Connection, name: str, claim_id: str, now: datetime) -> bool:
     """Let one delivery through a breaker whose pause is over. False: another probe is under way."""
-    granted = connection.execute(
-        update(breaker)
-        .where(breaker.c.name == name, breaker.c.state == "open", breaker.c.open_until <= now)
-        .where(or_(breaker.c.probe.is_(None), breaker.c.probe_until < now))
-        .values(probe=claim_id, probe_until=now + PROBE_LASTS)
-    )
-    return granted.rowcount == 1
+    is_over = (breaker.c.name == name, breaker.c.state == "open", breaker.c.open_until <= now)
+    is_free = or_(breaker.c.probe.is_(None), breaker.c.probe_until < now)
+    granted = update(breaker).where(*is_over, is_free).values(probe=claim_id, probe_until=now + PROBE_LASTS)
+    return connection.execute(granted).rowcount == 1
 
 
 def return_probes(connection: Connection, names: Collection[str], claim_id: str) -> None:
@@ -68,9 +65,8 @@ def record_outcome(
     names = breakers_for(destination, is_interactive=is_interactive)
     struck = None if error is None else breaker_of_failure(destination, error, is_interactive=is_interactive)
     if struck is not None:
-        connection.execute(
-            upsert.insert(connection, breaker).values(name=struck, state="closed").on_conflict_do_nothing()
-        )
+        new = upsert.insert(connection, breaker).values(name=struck, state="closed")
+        connection.execute(new.on_conflict_do_nothing())
     is_answer = error is None or error.scope not in {"internal", "system"}
     changed = []
     for before in _lock_rows(connection, names, struck):
@@ -87,19 +83,14 @@ def record_outcome(
 
 def allow_probe(connection: Connection, names: Collection[str], now: datetime) -> None:
     """Let the next delivery try at once: a person says that the fault is fixed."""
-    connection.execute(
-        update(breaker).where(breaker.c.name.in_(names), breaker.c.state == "open").values(open_until=now)
-    )
+    is_open = (breaker.c.name.in_(names), breaker.c.state == "open")
+    connection.execute(update(breaker).where(*is_open).values(open_until=now))
 
 
 def _lock_rows(connection: Connection, names: Sequence[str], struck: str | None) -> list[Breaker]:
-    chosen = (
-        select(*_COLUMNS)
-        .where(breaker.c.name.in_(names), or_(_IS_TROUBLED, breaker.c.name == struck))
-        .order_by(breaker.c.name)
-        .with_for_update()
-    )
-    return [Breaker(*row) for row in connection.execute(chosen)]
+    is_affected = or_(_IS_TROUBLED, breaker.c.name == struck)
+    chosen = select(*_COLUMNS).where(breaker.c.name.in_(names), is_affected).order_by(breaker.c.name)
+    return [Breaker(*row) for row in connection.execute(chosen.with_for_update())]
 
 
 def _save(connection: Connection, after: Breaker) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
 from receiver.domain.breaker import SLACK_POSTS, Breaker, failure_scope_of
 from receiver.domain.pace import Paces
 from receiver.errors import DeliveryError
-from receiver.store import breakers, groups, locks, outbox, upsert
+from receiver.store import breakers, groups, locks, outbox
 from receiver.store.outbox import CLAIM_LOCK, Delivery
 from receiver.store.schema import Instant, pace
 from receiver.store.schema import outbox as rows
@@ -55,31 +55,18 @@ def claim_batch(connection: Connection, now: datetime, claim_id: str, capacity: 
     paced = {name: at for name, at in full_at.items() if _available(paces, name, at, now) < 1}
     is_open = breakers.list_open(connection)
     is_assigned = groups.is_assigned(tuple(paces.bursts))  # excludes rows that were committed since assign_groups
-    claim = partial(_claim, connection, now, claim_id, [_avoids_breaker(one.name) for one in is_open])
-    claimed = claim(capacity.interactive, capacity.busy, INTERACTIVE_EACH, _INTERACTIVE)
+    closed = [_avoids_breaker(one.name) for one in is_open]
+    claim = partial(outbox.claim, connection, now, claim_id)
+    claimed = claim(capacity.interactive, capacity.busy, INTERACTIVE_EACH, _INTERACTIVE, *closed)
     most = min(capacity.normal, capacity.interactive - len(claimed))
-    alerts = claim(most, [*capacity.busy_normal, *paced], NORMAL_EACH, _NORMAL, _avoids_breaker("mail"), is_assigned)
+    busy = [*capacity.busy_normal, *paced]
+    alerts = claim(most, busy, NORMAL_EACH, _NORMAL, _avoids_breaker("mail"), is_assigned, *closed)
     most = min(most - len(alerts), _available(paces, "mail", full_at.get("mail"), now))
-    mails = claim(most, capacity.busy_normal, MAILS_EACH, _NORMAL, _uses_breaker("mail"))
+    mails = claim(most, capacity.busy_normal, MAILS_EACH, _NORMAL, _uses_breaker("mail"), *closed)
     batch = [(delivery, claim_id) for delivery in (*claimed, *alerts, *mails)]
     batch += _probes(connection, is_open, now, claim_id, paced, is_assigned)
     _spend_tokens(connection, [delivery for delivery, _ in batch], full_at, paces, now)
     return Batch(batch, reaped, min((_opens_at(paces, name, at) for name, at in paced.items()), default=None))
-
-
-def _claim(
-    connection: Connection,
-    now: datetime,
-    claim_id: str,
-    closed: Sequence[ColumnElement[bool]],
-    most: int,
-    busy: Collection[str],
-    most_each: int,
-    *only: ColumnElement[bool],
-) -> list[Delivery]:
-    if most <= 0:
-        return []
-    return outbox.claim(connection, now, claim_id, most, busy, most_each, *only, *closed)
 
 
 def record_outcome(
@@ -170,12 +157,7 @@ def _drain_bucket(connection: Connection, scope: str, until: datetime, paces: Pa
     """Empty the bucket, so that it has one token at the end of the pause."""
     limit = paces.of(scope)
     if limit is not None:
-        _save_bucket(connection, scope, limit.full_at_if_empty(until) - limit.interval)
-
-
-def _save_bucket(connection: Connection, scope: str, full_at: datetime) -> None:
-    statement = upsert.insert(connection, pace).values(name=scope, full_at=full_at)
-    connection.execute(statement.on_conflict_do_update(index_elements=[pace.c.name], set_={"full_at": full_at}))
+        groups.save_bucket(connection, scope, limit.full_at_if_empty(until) - limit.interval)
 
 
 def _spend_tokens(
@@ -190,4 +172,4 @@ def _spend_tokens(
     for scope, count in spent.items():
         limit = paces.of(scope)
         if limit is not None:
-            _save_bucket(connection, scope, limit.full_at_after(full_at.get(scope), now, count))
+            groups.save_bucket(connection, scope, limit.full_at_after(full_at.get(scope), now, count))

@@ -82,10 +82,9 @@ def lock_database(database_url: str, listens_at: str | None) -> Iterator[None]:
 
 def open_database(database_url: str) -> Database:
     """Migrate the database and open it. Raises RetryLaterError when PostgreSQL does not answer."""
-    if is_shared(database_url):
-        migrate(database_url)
-        return PostgresDatabase(postgres_url(database_url))
     migrate(database_url)
+    if is_shared(database_url):
+        return PostgresDatabase(postgres_url(database_url))
     return SqliteDatabase(sqlite_path(database_url))
 
 
@@ -94,8 +93,9 @@ def open_existing(database_url: str) -> Database:
     hint = "`casebell serve` or `casebell reconcile` makes it"
     if is_shared(database_url):
         url = postgres_url(database_url)
-        if not _has_tables(database_url):
-            raise ConfigError(f"{_display_name(database_url)}: no Casebell database yet; {hint}")
+        with group_commit.translate_errors(), open_engine(database_url) as engine, engine.connect() as connection:
+            if not inspect(connection).has_table("item"):
+                raise ConfigError(f"{_display_name(database_url)}: no Casebell database yet; {hint}")
         return PostgresDatabase(url)
     path = sqlite_path(database_url)
     if not path.exists():
@@ -111,7 +111,7 @@ def migrate(database_url: str) -> None:
     """
     if not is_shared(database_url):
         make_private(sqlite_path(database_url))
-    with group_commit.translate_errors(), _engine(database_url) as engine, engine.begin() as connection:
+    with group_commit.translate_errors(), open_engine(database_url) as engine, engine.begin() as connection:
         locks.acquire(connection, ["migration"])
         current, newest = _revision(connection), newest_revision()
         if current == newest:
@@ -123,9 +123,8 @@ def migrate(database_url: str) -> None:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
-        if current and current not in {
-            script.revision for script in ScriptDirectory.from_config(config).walk_revisions()
-        }:
+        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        if current and current not in known:
             name = _display_name(database_url)
             if not inspect(connection).has_table("item"):
                 what = f"{name}: another program's tables are there (its schema is at {current!r})"
@@ -164,14 +163,9 @@ def _display_name(database_url: str) -> str:
     return f"{url.host or 'the server'}/{url.database}"
 
 
-def _has_tables(database_url: str) -> bool:
-    with group_commit.translate_errors(), _engine(database_url) as engine, engine.connect() as connection:
-        return inspect(connection).has_table("item")
-
-
 @contextmanager
-def _engine(database_url: str) -> Iterator[Engine]:
-    """An engine for a migration or for reading the schema, disposed at the end."""
+def open_engine(database_url: str) -> Iterator[Engine]:
+    """An engine for a migration, a copy or a look at the schema, disposed at the end."""
     if is_shared(database_url):
         url = postgres_url(database_url)
         engine = create_engine(url, connect_args=connect_args(url), hide_parameters=True)

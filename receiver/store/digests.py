@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from receiver.domain.item import Item
 from receiver.store import payloads, upsert
@@ -45,22 +45,14 @@ def find_last_run(connection: Connection, name: str) -> DigestRun | None:
 def claim(connection: Connection, run: DigestRun) -> bool:
     """Claim the slot, in the transaction that enqueues its deliveries. False: another process has it."""
     values = {name: getattr(run, name) for name in DigestRun.__slots__}
-    inserted = connection.execute(
-        upsert.insert(connection, digest).values(values).on_conflict_do_nothing().returning(digest.c.name)
-    )
-    return inserted.first() is not None
+    statement = upsert.insert(connection, digest).values(values).on_conflict_do_nothing()
+    return connection.execute(statement.returning(digest.c.name)).first() is not None
 
 
 def list_items(connection: Connection, since: datetime) -> Iterator[Item]:
     """The items a digest is built from: open ones, those opened or resolved ``since``, and all hardship items."""
-    chosen = select(item.c.document).where(
-        or_(
-            item.c.state != "resolved",
-            item.c.resolved_at >= since,
-            item.c.opened_at >= since,
-            item.c.kind == "hardship",
-        )
-    )
+    is_recent = or_(item.c.resolved_at >= since, item.c.opened_at >= since)
+    chosen = select(item.c.document).where(or_(item.c.state != "resolved", is_recent, item.c.kind == "hardship"))
     for document in connection.execute(chosen.execution_options(yield_per=ROWS_AT_ONCE)).scalars():
         yield _adapter.validate_json(document)
 
@@ -73,20 +65,23 @@ def list_reopened(connection: Connection, since: datetime) -> frozenset[str]:
 
 def list_unsent(connection: Connection, name: str, now: datetime) -> list[UnsentDigest]:
     """Deliveries of this digest that are due and not claimed."""
-    chosen = select(outbox.c.id, outbox.c.destination, outbox.c.payload).where(
-        outbox.c.what == payloads.DIGEST,
-        outbox.c.state == "due",
-        or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now),
-    )
+    chosen = select(outbox.c.id, outbox.c.destination, outbox.c.payload)
+    chosen = chosen.where(outbox.c.what == payloads.DIGEST, _is_unclaimed(now))
     due = [(id_, to, payloads.decode(payloads.Digest, payload)) for id_, to, payload in connection.execute(chosen)]
     return [UnsentDigest(id_, to, payload.since) for id_, to, payload in due if payload.name == name]
 
 
 def cancel_unsent(connection: Connection, ids: Sequence[int], now: datetime) -> None:
     """End these deliveries, if they are still unclaimed: a newer digest covers what they would have."""
-    connection.execute(
-        update(outbox)
-        .where(outbox.c.id.in_(ids), outbox.c.state == "due")
-        .where(or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now))
-        .values(state="done", done_at=now, claim_id=None, lease_until=None, reason="merged into a newer digest")
-    )
+    values = {
+        "state": "done",
+        "done_at": now,
+        "claim_id": None,
+        "lease_until": None,
+        "reason": "merged into a newer digest",
+    }
+    connection.execute(update(outbox).where(outbox.c.id.in_(ids), _is_unclaimed(now)).values(values))
+
+
+def _is_unclaimed(now: datetime) -> ColumnElement[bool]:
+    return and_(outbox.c.state == "due", or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, or_, select, update
 
@@ -62,18 +63,14 @@ def append(connection: Connection, arrivals: Sequence[Arrival]) -> list[bool]:
     for one of them.
     """
     if connection.dialect.name == "postgresql":
-        return _append_postgres(connection, arrivals)
+        # in the order of identities, so that replicas that store the same events cannot deadlock
+        values = [_values(arrival) for arrival in sorted(arrivals, key=_identity)]
+        return _match_stored(arrivals, connection.execute(_APPEND["postgresql"], values))
     last_id = connection.execute(_NEWEST).scalar() or 0
     stored = connection.execute(_APPEND["sqlite"], [_values(arrival) for arrival in arrivals])
     if stored.rowcount == len(arrivals):  # nearly always; RETURNING would take SQLite three times as long
         return [True] * len(arrivals)
     return _match_stored(arrivals, connection.execute(_SINCE, {"newest": last_id}))
-
-
-def _append_postgres(connection: Connection, arrivals: Sequence[Arrival]) -> list[bool]:
-    """Insert in the order of identities, so that replicas that store the same events cannot deadlock."""
-    values = [_values(arrival) for arrival in sorted(arrivals, key=_identity)]
-    return _match_stored(arrivals, connection.execute(_APPEND["postgresql"], values))
 
 
 def _match_stored(arrivals: Sequence[Arrival], stored: Iterable[Sequence[str]]) -> list[bool]:
@@ -136,36 +133,29 @@ def _claim(
 
 def finish(connection: Connection, ids: Sequence[int], claim_id: str, now: datetime) -> None:
     """Mark these as done. An event whose lease was lost is left to the other claim."""
-    connection.execute(
-        update(event)
-        .where(event.c.id.in_(ids), event.c.claim_id == claim_id)
-        .values(state="done", done_at=now, claim_id=None, lease_until=None, reason=None)
-    )
+    ended = {"state": "done", "done_at": now, "reason": None}
+    _update_claimed(connection, ids, claim_id, ended | _UNCLAIMED)
 
 
 def release(connection: Connection, ids: Sequence[int], claim_id: str, due_at: datetime, reason: str) -> None:
     """Make these due again at ``due_at``. The claim does not count as an attempt."""
-    connection.execute(
-        update(event)
-        .where(event.c.id.in_(ids), event.c.claim_id == claim_id)
-        .values(due_at=due_at, claim_id=None, lease_until=None, reason=reason, attempts=event.c.attempts - 1)
-    )
+    waiting = {"due_at": due_at, "reason": reason, "attempts": event.c.attempts - 1}
+    _update_claimed(connection, ids, claim_id, waiting | _UNCLAIMED)
 
 
 def renew(connection: Connection, ids: Sequence[int], claim_id: str, now: datetime) -> None:
     """Extend the leases of these. Lost ones stay lost."""
-    connection.execute(
-        update(event).where(event.c.id.in_(ids), event.c.claim_id == claim_id).values(lease_until=now + LEASE)
-    )
+    _update_claimed(connection, ids, claim_id, {"lease_until": now + LEASE})
 
 
 def quarantine(connection: Connection, id_: int, claim_id: str, reason: str, now: datetime) -> None:
     """Set the event aside, with the reason. It is kept and not tried again by itself."""
-    connection.execute(
-        update(event)
-        .where(event.c.id == id_, event.c.claim_id == claim_id)
-        .values(state="quarantined", reason=reason[:500], done_at=now, claim_id=None, lease_until=None)
-    )
+    ended = {"state": "quarantined", "done_at": now, "reason": reason[:500]}
+    _update_claimed(connection, (id_,), claim_id, ended | _UNCLAIMED)
+
+
+def _update_claimed(connection: Connection, ids: Sequence[int], claim_id: str, values: dict[str, Any]) -> None:
+    connection.execute(update(event).where(event.c.id.in_(ids), event.c.claim_id == claim_id).values(values))
 
 
 def expire_leases(connection: Connection, now: datetime) -> None:
@@ -215,20 +205,14 @@ def list_events(connection: Connection, state: str | None, most: int) -> list[Ev
 
 def counts(connection: Connection) -> dict[str, int]:
     """The number of events by state."""
-    return {
-        row.state: row.n
-        for row in connection.execute(select(event.c.state, func.count().label("n")).group_by(event.c.state))
-    }
+    chosen = select(event.c.state, func.count().label("n")).group_by(event.c.state)
+    return {row.state: row.n for row in connection.execute(chosen)}
 
 
 def find_state(connection: Connection, source: str, event_id: str) -> tuple[str, str | None] | None:
     """State and reason of one event; None when it is not stored."""
-    row = connection.execute(
-        select(event.c.state, event.c.reason).where(
-            event.c.source == bindparam("source"), event.c.event_id == bindparam("event")
-        ),
-        {"source": source, "event": event_id},
-    ).first()
+    chosen = select(event.c.state, event.c.reason).where(event.c.source == source, event.c.event_id == event_id)
+    row = connection.execute(chosen).first()
     return None if row is None else (row.state, row.reason)
 
 
@@ -249,6 +233,7 @@ def _identity(arrival: Arrival) -> tuple[str, ...]:
     return (arrival.source, arrival.account, arrival.event_id)
 
 
+_UNCLAIMED = {"claim_id": None, "lease_until": None}
 _NEWEST = select(func.max(event.c.id))
 _APPEND = {
     "sqlite": upsert.INSERT["sqlite"](event).on_conflict_do_nothing(),

@@ -160,8 +160,6 @@ def _run_in_savepoint(connection: Connection, request: WriteRequest) -> None:
 
 
 def _as_store_error(error: BaseException) -> BaseException:
-    if isinstance(error, StopIteration):
-        return RuntimeError(
-            f"StopIteration: {error}"
-        )  # a future does not accept it, and later callers would wait for ever
+    if isinstance(error, StopIteration):  # a future does not accept it, and later callers would wait for ever
+        return RuntimeError(f"StopIteration: {error}")
     return unavailable(error) if isinstance(error, DBAPIError) and is_store_fault(error) else error

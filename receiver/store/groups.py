@@ -77,9 +77,8 @@ def _select_unassigned(destinations: tuple[str, ...]) -> Executable:
 def _assign(connection: Connection, destination: str, burst: Pace, rows: Sequence[ResultRow], now: datetime) -> None:
     name = f"burst {destination}"
     full_at = connection.execute(select(pace.c.full_at).where(pace.c.name == name)).scalar()
-    full_at = (
-        min(full_at, burst.full_at_if_empty(now)) if full_at else None
-    )  # also after a clock was set back, or `within` changed
+    if full_at:  # also after a clock was set back, or `within` changed
+        full_at = min(full_at, burst.full_at_if_empty(now))
     group = _find_current(connection, destination, now, burst.full_at_if_empty(now))
     single: list[ResultRow] = []
     members: list[ResultRow] = []
@@ -94,7 +93,7 @@ def _assign(connection: Connection, destination: str, burst: Pace, rows: Sequenc
     _update_rows(connection, [row.id for row in single], group_id=0)
     _move_ahead(connection, destination, [row.id for row in single if row.shown is None])
     if full_at is not None:
-        _save_bucket(connection, name, full_at)
+        save_bucket(connection, name, full_at)
     if group is not None and members:
         connection.execute(update(alert_group).where(alert_group.c.id == group.id).values(until=full_at))
         _add_members(connection, group, members, now)
@@ -255,7 +254,8 @@ def _set_thread(connection: Connection, ids: Sequence[int], below: str) -> None:
         _update_rows(connection, same, payload=encode(replace(decode(Show, payload), below=below)))
 
 
-def _save_bucket(connection: Connection, name: str, full_at: datetime) -> None:
+def save_bucket(connection: Connection, name: str, full_at: datetime) -> None:
+    """Store when the bucket of tokens of this name is full again."""
     statement = upsert.insert(connection, pace).values(name=name, full_at=full_at)
     connection.execute(statement.on_conflict_do_update(index_elements=[pace.c.name], set_={"full_at": full_at}))
 

@@ -122,11 +122,8 @@ def find_by_keys(connection: Connection, keys: Sequence[str]) -> dict[str, Item]
 
 def list_open_keys(connection: Connection, source: str, account: str) -> list[str]:
     """Keys of the unresolved items of an account."""
-    return list(
-        connection.execute(
-            select(item.c.key).where(item.c.source == source, item.c.account == account, item.c.state != "resolved")
-        ).scalars()
-    )
+    of_account = (item.c.source == source, item.c.account == account, item.c.state != "resolved")
+    return list(connection.execute(select(item.c.key).where(*of_account)).scalars())
 
 
 def list_open_versions(connection: Connection, source: str, account: str, since: datetime | None) -> dict[str, int]:
@@ -151,9 +148,8 @@ def list_complete_keys(
     """
     of_account = (item.c.source == source, item.c.account == account)
     is_open = item.c.state != "resolved"
-    complete = select(item.c.key).where(
-        *of_account, or_(is_open, item.c.changed_at >= since), ~item.c.document.contains(PARTIAL)
-    )
+    is_recent = or_(is_open, item.c.changed_at >= since)
+    complete = select(item.c.key).where(*of_account, is_recent, ~item.c.document.contains(PARTIAL))
     reported_at = select(func.max(item.c.said_at)).where(*of_account, is_open)
     return frozenset(connection.execute(complete).scalars()), connection.execute(reported_at).scalar()
 
@@ -186,9 +182,8 @@ def list_open_by_reference(connection: Connection, reference: str, *, only: str 
 
     ``only``: the one source that knows the reference. Of its items, those that still show a twin.
     """
-    chosen = (
-        select(item.c.document).where(item.c.reference == reference, item.c.state != "resolved").order_by(item.c.key)
-    )
+    is_open = (item.c.reference == reference, item.c.state != "resolved")
+    chosen = select(item.c.document).where(*is_open).order_by(item.c.key)
     if only is not None:
         chosen = chosen.where(or_(item.c.source != only, item.c.document.contains('"twin":{')))
     return [_adapter.validate_json(document) for document in connection.execute(chosen).scalars()]
@@ -200,12 +195,8 @@ def search(connection: Connection, words: str, most: int) -> list[Item]:
     cases = sorted({typed, typed.lower(), typed.upper()})  # a database may fold the case of ASCII letters only
     is_prefix = or_(*(item.c.reference.istartswith(one, autoescape=True) for one in cases))
     is_inexact = func.lower(item.c.reference).not_in([func.lower(one) for one in cases])
-    chosen = (
-        select(item.c.document)
-        .where(is_prefix)
-        .order_by(item.c.state == "resolved", is_inexact, item.c.opened_at.desc())
-        .limit(most)
-    )
+    order = (item.c.state == "resolved", is_inexact, item.c.opened_at.desc())
+    chosen = select(item.c.document).where(is_prefix).order_by(*order).limit(most)
     return [_adapter.validate_json(document) for document in connection.execute(chosen).scalars()]
 
 
@@ -254,21 +245,16 @@ def list_items(
 
 def list_timeline(connection: Connection, item_id: str) -> list[HistoryEntry]:
     """The history of the item, oldest first."""
-    columns = (history.c[name] for name in HistoryEntry.__slots__)
-    return [
-        HistoryEntry(*row)
-        for row in connection.execute(select(*columns).where(history.c.item_id == item_id).order_by(history.c.id))
-    ]
+    chosen = select(*(history.c[name] for name in HistoryEntry.__slots__)).where(history.c.item_id == item_id)
+    return [HistoryEntry(*row) for row in connection.execute(chosen.order_by(history.c.id))]
 
 
 def count_open(connection: Connection, now: datetime) -> list[tuple[str, str, str, int]]:
     """(source, kind, urgency, count) of unresolved items that are not snoozed, for the metrics."""
-    rows = connection.execute(
-        select(item.c.source, item.c.kind, item.c.urgency, func.count())
-        .where(item.c.state != "resolved", or_(item.c.wake_at.is_(None), item.c.wake_at <= now))
-        .group_by(item.c.source, item.c.kind, item.c.urgency)
-    )
-    return [(source, kind, urgency, n) for source, kind, urgency, n in rows]
+    is_awake = or_(item.c.wake_at.is_(None), item.c.wake_at <= now)
+    columns = (item.c.source, item.c.kind, item.c.urgency)
+    chosen = select(*columns, func.count()).where(item.c.state != "resolved", is_awake).group_by(*columns)
+    return [(source, kind, urgency, n) for source, kind, urgency, n in connection.execute(chosen)]
 
 
 def from_json(document: str) -> Item:

@@ -15,22 +15,15 @@ def acquire(connection: Connection, name: str, holder: str, now: datetime, lasts
     """Acquire the lease, unless another holder's is valid."""
     values = {"holder": holder, "until": now + lasts}
     statement = upsert.insert(connection, lease).values(name=name, **values)
-    acquired = connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[lease.c.name], set_=values, where=or_(lease.c.until < now, lease.c.holder == holder)
-        ).returning(lease.c.name)
-    )
-    return acquired.first() is not None
+    is_free = or_(lease.c.until < now, lease.c.holder == holder)
+    statement = statement.on_conflict_do_update(index_elements=[lease.c.name], set_=values, where=is_free)
+    return connection.execute(statement.returning(lease.c.name)).first() is not None
 
 
 def renew(connection: Connection, name: str, holder: str, now: datetime, lasts: timedelta) -> bool:
     """Extend the lease. False: it ran out or belongs to another holder, and the work under it must stop."""
-    renewed = connection.execute(
-        update(lease)
-        .where(lease.c.name == name, lease.c.holder == holder, lease.c.until >= now)
-        .values(until=now + lasts)
-    )
-    return renewed.rowcount == 1
+    is_valid = (lease.c.name == name, lease.c.holder == holder, lease.c.until >= now)
+    return connection.execute(update(lease).where(*is_valid).values(until=now + lasts)).rowcount == 1
 
 
 def release(connection: Connection, name: str, holder: str) -> None:

@@ -4,18 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import (
-    JSON,
-    ColumnElement,
-    Connection,
-    and_,
-    case,
-    cast,
-    literal,
-    or_,
-    select,
-    type_coerce,
-)
+from sqlalchemy import JSON, ColumnElement, Connection, and_, case, cast, literal, or_, select, type_coerce
 
 from receiver.domain.item import Item
 from receiver.domain.totals import Totals

@@ -48,15 +48,11 @@ def save(connection: Connection, item_id: str, posted: PostedMessage, now: datet
     """Record what a message shows. An older version never overwrites a newer one."""
     values = {name: getattr(posted, name) for name in PostedMessage.__slots__}
     statement = upsert.insert(connection, message).values(item_id=item_id, changed_at=now, **values)
+    shown = {name: values[name] for name in ("version", "state_shown", "maybe_delivered")}
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[message.c.item_id, message.c.destination, message.c.reference],
-            set_={
-                "version": posted.version,
-                "state_shown": posted.state_shown,
-                "maybe_delivered": posted.maybe_delivered,
-                "changed_at": now,
-            },
+            set_={**shown, "changed_at": now},
             where=message.c.version <= posted.version,
         )
     )
@@ -70,11 +66,8 @@ def mark_unknown(connection: Connection, item_id: str, destination: str, referen
 
 def delete(connection: Connection, item_id: str, destination: str, reference: str) -> None:
     """Forget a message that does not exist any more, such as one deleted in Slack."""
-    connection.execute(
-        message.delete().where(
-            message.c.item_id == item_id, message.c.destination == destination, message.c.reference == reference
-        )
-    )
+    where = (message.c.item_id == item_id, message.c.destination == destination, message.c.reference == reference)
+    connection.execute(message.delete().where(*where))
 
 
 def count_outdated(connection: Connection, before: datetime | None = None) -> int:

@@ -14,7 +14,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    PrimaryKeyConstraint,
     Table,
     TypeDecorator,
     UniqueConstraint,
@@ -150,9 +149,7 @@ outbox = Table(
     Column("destination", Text, nullable=False),
     Column("what", Text, nullable=False),  # the kind: show, reply, command, fresh_link, digest, burst, …
     Column("payload", Text, nullable=False),
-    Column(
-        "state", Text, nullable=False
-    ),  # due, done, dead, deferred (quiet hours), grouped (after its group's message)
+    Column("state", Text, nullable=False),  # due, done, dead, deferred: quiet hours, grouped: after its group's message
     Column("due_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("maybe_delivered", Boolean, nullable=False, server_default=false()),  # an earlier attempt may have arrived
@@ -259,14 +256,11 @@ lease = Table(
 digest = Table(
     "digest",
     metadata,
-    Column("name", Text, nullable=False),
-    Column("slot", Instant, nullable=False),  # when it was due; each slot can be claimed once
+    Column("name", Text, primary_key=True),
+    Column("slot", Instant, primary_key=True),  # when it was due; each slot can be claimed once
     Column("covers_since", Instant, nullable=False),
     Column("made_at", Instant, nullable=False),
-    Column(
-        "sent_to", Integer, nullable=False
-    ),  # number of destinations; 0: nothing to send, or the first run of the rule
-    PrimaryKeyConstraint("name", "slot"),
+    Column("sent_to", Integer, nullable=False),  # number of destinations; 0: nothing to send, or the rule's first run
 )
 
 admin_alert = Table(
@@ -302,12 +296,11 @@ app_home = Table(
 suppression = Table(
     "suppression",
     metadata,
-    Column("address", Text, nullable=False),  # in lower case
-    Column("list", Text, nullable=False),  # name of a digest, or "" for all mail
+    Column("address", Text, primary_key=True),  # in lower case
+    Column("list", Text, primary_key=True),  # name of a digest, or "" for all mail
     Column("reason", Text, nullable=False),  # unsubscribed, or the answer of the mail server
     Column("at", Instant, nullable=False),
     Column("until", Instant),  # null: until it is lifted
-    PrimaryKeyConstraint("address", "list"),
 )
 
 breaker = Table(

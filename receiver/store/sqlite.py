@@ -239,9 +239,8 @@ class FileLock:
         except FileNotFoundError:
             return None
         try:
-            fcntl.flock(
-                file, fcntl.LOCK_SH | fcntl.LOCK_NB
-            )  # shared, so that two that ask do not see each other as holder
+            # shared, so that two that ask do not see each other as holder
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return _parse_holder(os.pread(file, 4096, 0))
         else:

@@ -38,39 +38,9 @@ from receiver.store.outbox.rows import (
     as_delivery,
 )
 
-__all__ = [
-    "CLAIM_LOCK",
-    "COMMAND_LEASE",
-    "DEFERRED",
-    "DUE",
-    "IN_GROUP",
-    "LEASE",
-    "MAX_LOST_LEASES",
-    "Delivery",
-    "LostLeaseError",
-    "as_delivery",
-    "claim",
-    "counts",
-    "due_backlog",
-    "enqueue",
-    "enqueue_all",
-    "enqueue_reminder",
-    "enqueue_show",
-    "expire_leases",
-    "find_overdue",
-    "finish",
-    "has_delivered",
-    "is_any_due",
-    "list_dead",
-    "list_deliveries",
-    "list_of_item",
-    "make_due_now",
-    "mark_dead",
-    "pending_shows",
-    "reap",
-    "release",
-    "renew",
-    "retry",
-    "row_values",
-    "was_enqueued",
-]
+__all__ = ["claim", "expire_leases", "is_any_due", "reap", "renew"]
+__all__ += ["counts", "due_backlog", "find_overdue", "has_delivered", "list_dead", "list_deliveries", "list_of_item"]
+__all__ += ["finish", "make_due_now", "mark_dead", "release", "retry", "was_enqueued"]
+__all__ += ["enqueue", "enqueue_all", "enqueue_reminder", "enqueue_show", "pending_shows", "row_values"]
+__all__ += ["CLAIM_LOCK", "COMMAND_LEASE", "DEFERRED", "DUE", "IN_GROUP", "LEASE", "MAX_LOST_LEASES"]
+__all__ += ["Delivery", "LostLeaseError", "as_delivery"]

@@ -26,33 +26,21 @@ def claim(
     Of each destination at most ``most_each`` are leased at a time, on all replicas together. ``only``: further
     conditions. Replicas claim one after the other, so that each sees the claims of the others (docs/decisions/0009).
     """
+    if most <= 0:
+        return []
     locks.acquire(connection, [CLAIM_LOCK])
-    values = {
-        "now": now,
-        "busy": list(busy),
-        "each": most_each,
-        "most": most,
-        "claimer": claim_id,
-        "until": now + LEASE,
-        "command_until": now + COMMAND_LEASE,
-    }
-    return sorted(
-        map(as_delivery, connection.execute(claim_sql.claim_statement(only, Delivery.__slots__), values)),
-        key=lambda row: row.id,
-    )
+    limits = {"busy": list(busy), "each": most_each, "most": most}
+    lease = {"claimer": claim_id, "until": now + LEASE, "command_until": now + COMMAND_LEASE}
+    statement = claim_sql.claim_statement(only, Delivery.__slots__)
+    claimed = connection.execute(statement, {"now": now, **limits, **lease})
+    return sorted(map(as_delivery, claimed), key=lambda row: row.id)
 
 
 def renew(connection: Connection, ids: Collection[int], claim_id: str, now: datetime) -> set[int]:
     """Extend the leases of deliveries that take long; the ids whose claim is still valid."""
-    renewed = connection.execute(
-        update(outbox)
-        .where(outbox.c.id.in_(ids), outbox.c.claim_id == claim_id)
-        .values(
-            lease_until=case((outbox.c.what == COMMAND, as_instant(now + COMMAND_LEASE)), else_=as_instant(now + LEASE))
-        )
-        .returning(outbox.c.id)
-    )
-    return set(renewed.scalars())
+    until = case((outbox.c.what == COMMAND, as_instant(now + COMMAND_LEASE)), else_=as_instant(now + LEASE))
+    renewed = update(outbox).where(outbox.c.id.in_(ids), outbox.c.claim_id == claim_id).values(lease_until=until)
+    return set(connection.execute(renewed.returning(outbox.c.id)).scalars())
 
 
 def reap(connection: Connection, now: datetime) -> int:

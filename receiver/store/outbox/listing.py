@@ -13,29 +13,21 @@ from receiver.store.schema import item, outbox
 
 def counts(connection: Connection) -> dict[str, int]:
     """The number of rows by state."""
-    return {
-        row.state: row.n
-        for row in connection.execute(select(outbox.c.state, func.count().label("n")).group_by(outbox.c.state))
-    }
+    chosen = select(outbox.c.state, func.count().label("n")).group_by(outbox.c.state)
+    return {row.state: row.n for row in connection.execute(chosen)}
 
 
 def due_backlog(connection: Connection, now: datetime) -> tuple[int, datetime | None]:
     """The number of due rows, and when the oldest became due."""
-    n, oldest = connection.execute(
-        select(func.count(), func.min(outbox.c.due_at)).where(outbox.c.state == "due", outbox.c.due_at <= now)
-    ).one()
+    chosen = select(func.count(), func.min(outbox.c.due_at))
+    n, oldest = connection.execute(chosen.where(outbox.c.state == "due", outbox.c.due_at <= now)).one()
     return n, oldest
 
 
 def list_of_item(connection: Connection, item_id: str) -> Sequence[Any]:
     """All deliveries of an item, oldest first, for ``casebell item``."""
-    return connection.execute(
-        select(
-            outbox.c.destination, outbox.c.what, outbox.c.state, outbox.c.attempts, outbox.c.reason, outbox.c.created_at
-        )
-        .where(outbox.c.item_id == item_id)
-        .order_by(outbox.c.id)
-    ).all()
+    columns = (outbox.c[name] for name in ("destination", "what", "state", "attempts", "reason", "created_at"))
+    return connection.execute(select(*columns).where(outbox.c.item_id == item_id).order_by(outbox.c.id)).all()
 
 
 def find_overdue(

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, update
+from sqlalchemy import ColumnElement, Connection, update
 
 from receiver.store.schema import outbox
 
@@ -45,22 +45,16 @@ def release(
 
 
 def _finish_claim(connection: Connection, id_: int, claim_id: str | None, **values: Any) -> bool:
-    finished = connection.execute(
-        update(outbox)
-        .where(and_(outbox.c.id == id_, outbox.c.claim_id == claim_id))
-        .values(claim_id=None, lease_until=None, **values)
-    )
-    return finished.rowcount == 1
+    claimed = update(outbox).where(outbox.c.id == id_, outbox.c.claim_id == claim_id)
+    return connection.execute(claimed.values(claim_id=None, lease_until=None, **values)).rowcount == 1
 
 
 def retry(connection: Connection, id_: int, now: datetime) -> bool:
     """Make a dead row due, with all counts at zero, under the id it has. False: it is not dead."""
-    retried = connection.execute(
-        update(outbox)
-        .where(outbox.c.id == id_, outbox.c.state == "dead")
-        .values(state="due", due_at=now, retried_at=now, done_at=None, attempts=0, lost_leases=0, unconfirmed_sends=0)
-    )
-    return retried.rowcount == 1
+    values = {"state": "due", "due_at": now, "retried_at": now, "done_at": None}
+    values |= {"attempts": 0, "lost_leases": 0, "unconfirmed_sends": 0}
+    dead = (outbox.c.id == id_, outbox.c.state == "dead")
+    return connection.execute(update(outbox).where(*dead).values(values)).rowcount == 1
 
 
 def make_due_now(connection: Connection, which: ColumnElement[bool], now: datetime) -> None:

@@ -1,377 +1,186 @@
-"""The whole schema of version 0.1.0."""
+"""The whole schema of version 0.1.0. Constraints get their names from the convention of ``schema.metadata``."""
+
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "202611280900"
 down_revision = None
+TEXT, TIME, NUMBER, BYTES = sa.Text(), sa.BigInteger(), sa.Integer(), sa.LargeBinary()
 
 
 def upgrade() -> None:
     op.create_table(
         "account_sync",
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("synced_at", sa.BigInteger(), nullable=True),
-        sa.Column("failure", sa.Text(), nullable=True),
-        sa.Column("failed_since", sa.BigInteger(), nullable=True),
-        sa.Column("open_items_as_of", sa.BigInteger(), nullable=True),
-        sa.Column("open_items_missing", sa.Text(), nullable=True),
-        sa.Column("receivables_as_of", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("source", "account", name=op.f("pk_account_sync")),
+        *_key(source=TEXT, account=TEXT),
+        *_optional(synced_at=TIME, failure=TEXT, failed_since=TIME, open_items_as_of=TIME, open_items_missing=TEXT),
+        *_optional(receivables_as_of=TIME),
     )
-    op.create_table(
-        "admin_alert",
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("since", sa.BigInteger(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_admin_alert")),
-    )
+    op.create_table("admin_alert", *_key(name=TEXT), *_required(code=TEXT, since=TIME, reason=TEXT))
     op.create_table(
         "alert_group",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("destination", sa.Text(), nullable=False),
-        sa.Column("route", sa.Text(), nullable=False),
-        sa.Column("began_at", sa.BigInteger(), nullable=False),
-        sa.Column("until", sa.BigInteger(), nullable=False),
-        sa.Column("reference", sa.Text(), nullable=True),
-        sa.Column("content_key", sa.Text(), nullable=True),
-        sa.Column("maybe_delivered", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("is_over", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_group")),
+        _id(),
+        *_required(destination=TEXT, route=TEXT, began_at=TIME, until=TIME),
+        *_optional(reference=TEXT, content_key=TEXT),
+        *_false("maybe_delivered", "is_over"),
+        _index("ix_alert_group_open", "destination", where="NOT is_over"),
     )
-    op.create_index(
-        "ix_alert_group_open",
-        "alert_group",
-        ["destination"],
-        unique=False,
-        sqlite_where=sa.text("NOT is_over"),
-        postgresql_where=sa.text("NOT is_over"),
-    )
-    op.create_table(
-        "app_home",
-        sa.Column("user", sa.Text(), nullable=False),
-        sa.Column("seen_at", sa.BigInteger(), nullable=False),
-        sa.Column("mark", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("user", name=op.f("pk_app_home")),
-    )
+    op.create_table("app_home", *_key(user=TEXT), *_required(seen_at=TIME), *_optional(mark=TEXT))
     op.create_table(
         "breaker",
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("openings", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("open_until", sa.BigInteger(), nullable=True),
-        sa.Column("probe", sa.Text(), nullable=True),
-        sa.Column("probe_until", sa.BigInteger(), nullable=True),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_breaker")),
+        *_key(name=TEXT),
+        *_required(state=TEXT),
+        *_zero("failures", "openings"),
+        *_optional(open_until=TIME, probe=TEXT, probe_until=TIME, reason=TEXT),
     )
-    op.create_table(
-        "digest",
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("slot", sa.BigInteger(), nullable=False),
-        sa.Column("covers_since", sa.BigInteger(), nullable=False),
-        sa.Column("made_at", sa.BigInteger(), nullable=False),
-        sa.Column("sent_to", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("name", "slot", name=op.f("pk_digest")),
-    )
+    op.create_table("digest", *_key(name=TEXT, slot=TIME), *_required(covers_since=TIME, made_at=TIME, sent_to=NUMBER))
     op.create_table(
         "event",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=False),
-        sa.Column("headers", sa.Text(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("received_at", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("due_at", sa.BigInteger(), nullable=False),
-        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("claim_id", sa.Text(), nullable=True),
-        sa.Column("lease_until", sa.BigInteger(), nullable=True),
-        sa.Column("done_at", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
-        sa.UniqueConstraint("source", "account", "event_id", name=op.f("uq_event_source_account_event_id")),
-    )
-    op.create_index(
-        "ix_event_done",
-        "event",
-        ["done_at"],
-        unique=False,
-        sqlite_where=sa.text("state <> 'new'"),
-        postgresql_where=sa.text("state <> 'new'"),
-    )
-    op.create_index(
-        "ix_event_new",
-        "event",
-        ["source", "account", "due_at", "id"],
-        unique=False,
-        sqlite_where=sa.text("state = 'new'"),
-        postgresql_where=sa.text("state = 'new'"),
+        _id(),
+        *_required(source=TEXT, account=TEXT, event_id=TEXT, headers=TEXT, body=BYTES, received_at=TIME, state=TEXT),
+        *_optional(reason=TEXT),
+        *_required(due_at=TIME),
+        *_zero("attempts"),
+        *_optional(claim_id=TEXT, lease_until=TIME, done_at=TIME),
+        sa.UniqueConstraint("source", "account", "event_id"),
+        _index("ix_event_done", "done_at", where="state <> 'new'"),
+        _index("ix_event_new", "source", "account", "due_at", "id", where="state = 'new'"),
     )
     op.create_table(
         "item",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("urgency", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("said_at", sa.BigInteger(), nullable=False),
-        sa.Column("opened_at", sa.BigInteger(), nullable=False),
-        sa.Column("changed_at", sa.BigInteger(), nullable=False),
-        sa.Column("resolved_at", sa.BigInteger(), nullable=True),
-        sa.Column("document", sa.Text(), nullable=False),
-        sa.Column("reference", sa.Text(), nullable=True),
-        sa.Column("wake_at", sa.BigInteger(), nullable=True),
-        sa.Column("stake", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_item")),
-        sa.UniqueConstraint("key", name=op.f("uq_item_key")),
+        *_key(id=TEXT),
+        sa.Column("key", TEXT, nullable=False, unique=True),
+        *_required(source=TEXT, account=TEXT, kind=TEXT, urgency=TEXT, state=TEXT, version=NUMBER, said_at=TIME),
+        *_required(opened_at=TIME, changed_at=TIME),
+        *_optional(resolved_at=TIME),
+        *_required(document=TEXT),
+        *_optional(reference=TEXT, wake_at=TIME, stake=TEXT),
+        _index("ix_item_open", "source", "account", where="state <> 'resolved'"),
+        _index("ix_item_open_reference", "reference", where="state <> 'resolved'"),
+        _index("ix_item_resolved", "resolved_at", where="state = 'resolved'"),
+        _index("ix_item_wake", "wake_at", where="wake_at IS NOT NULL"),
     )
-    op.create_index(
-        "ix_item_open",
-        "item",
-        ["source", "account"],
-        unique=False,
-        sqlite_where=sa.text("state <> 'resolved'"),
-        postgresql_where=sa.text("state <> 'resolved'"),
-    )
-    op.create_index(
-        "ix_item_open_reference",
-        "item",
-        ["reference"],
-        unique=False,
-        sqlite_where=sa.text("state <> 'resolved'"),
-        postgresql_where=sa.text("state <> 'resolved'"),
-    )
-    op.create_index(
-        "ix_item_resolved",
-        "item",
-        ["resolved_at"],
-        unique=False,
-        sqlite_where=sa.text("state = 'resolved'"),
-        postgresql_where=sa.text("state = 'resolved'"),
-    )
-    op.create_index(
-        "ix_item_wake",
-        "item",
-        ["wake_at"],
-        unique=False,
-        sqlite_where=sa.text("wake_at IS NOT NULL"),
-        postgresql_where=sa.text("wake_at IS NOT NULL"),
-    )
-    op.create_table(
-        "lease",
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("holder", sa.Text(), nullable=False),
-        sa.Column("until", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
-    )
+    op.create_table("lease", *_key(name=TEXT), *_required(holder=TEXT, until=TIME))
     op.create_table(
         "login",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("address", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("used_at", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_login")),
+        *_key(id=TEXT),
+        sa.Column("address", TEXT, nullable=False, index=True),
+        *_required(created_at=TIME),
+        *_optional(used_at=TIME),
     )
-    op.create_index(op.f("ix_login_address"), "login", ["address"], unique=False)
-    op.create_table(
-        "pace",
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("full_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_pace")),
-    )
+    op.create_table("pace", *_key(name=TEXT), *_required(full_at=TIME))
     op.create_table(
         "receivable",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("reference", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("changed_at", sa.BigInteger(), nullable=False),
-        sa.Column("missing_at", sa.BigInteger(), nullable=True),
-        sa.Column("document", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_receivable")),
-        sa.UniqueConstraint("key", "reference", name=op.f("uq_receivable_key_reference")),
+        _id(),
+        *_required(key=TEXT),
+        sa.Column("reference", TEXT, nullable=False, index=True),
+        *_required(source=TEXT, account=TEXT),
+        sa.Column("changed_at", TIME, nullable=False, index=True),
+        *_optional(missing_at=TIME),
+        *_required(document=TEXT),
+        sa.UniqueConstraint("key", "reference"),
+        sa.Index("ix_receivable_of_account", "source", "account"),
     )
-    op.create_index(op.f("ix_receivable_changed_at"), "receivable", ["changed_at"], unique=False)
-    op.create_index("ix_receivable_of_account", "receivable", ["source", "account"], unique=False)
-    op.create_index(op.f("ix_receivable_reference"), "receivable", ["reference"], unique=False)
     op.create_table(
         "session",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("address", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_session")),
+        *_key(id=TEXT),
+        sa.Column("address", TEXT, nullable=False, index=True),
+        *_required(created_at=TIME),
+        sa.Column("expires_at", TIME, nullable=False, index=True),
     )
-    op.create_index(op.f("ix_session_address"), "session", ["address"], unique=False)
-    op.create_index(op.f("ix_session_expires_at"), "session", ["expires_at"], unique=False)
     op.create_table(
-        "suppression",
-        sa.Column("address", sa.Text(), nullable=False),
-        sa.Column("list", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("until", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("address", "list", name=op.f("pk_suppression")),
+        "suppression", *_key(address=TEXT, list=TEXT), *_required(reason=TEXT, at=TIME), *_optional(until=TIME)
     )
     op.create_table(
         "action",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("identity", sa.Text(), nullable=False),
-        sa.Column("item_id", sa.Text(), nullable=False),
-        sa.Column("verb", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("person", sa.Text(), nullable=False),
-        sa.Column("via", sa.Text(), nullable=False),
-        sa.Column("note", sa.Text(), nullable=True),
-        sa.Column("text", sa.Text(), nullable=True),
-        sa.Column("answer_to", sa.Text(), nullable=True),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("finished_at", sa.BigInteger(), nullable=True),
-        sa.Column("terms", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(["item_id"], ["item.id"], name=op.f("fk_action_item_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_action")),
-        sa.UniqueConstraint("identity", name=op.f("uq_action_identity")),
+        _id(),
+        sa.Column("identity", TEXT, nullable=False, unique=True),
+        sa.Column("item_id", TEXT, sa.ForeignKey("item.id"), nullable=False, index=True),
+        *_required(verb=TEXT, version=NUMBER, person=TEXT, via=TEXT),
+        *_optional(note=TEXT, text=TEXT, answer_to=TEXT),
+        *_required(state=TEXT),
+        *_optional(reason=TEXT),
+        *_required(at=TIME),
+        *_optional(finished_at=TIME, terms=TEXT),
+        _index("ix_action_automation", "at", where="via = 'automation'"),
     )
-    op.create_index(
-        "ix_action_automation",
-        "action",
-        ["at"],
-        unique=False,
-        sqlite_where=sa.text("via = 'automation'"),
-        postgresql_where=sa.text("via = 'automation'"),
-    )
-    op.create_index(op.f("ix_action_item_id"), "action", ["item_id"], unique=False)
     op.create_table(
         "history",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("item_id", sa.Text(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("fact", sa.Text(), nullable=False),
-        sa.Column("transition", sa.Text(), nullable=True),
-        sa.Column("ignored", sa.Text(), nullable=True),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("who", sa.Text(), nullable=True),
-        sa.Column("via", sa.Text(), nullable=True),
-        sa.Column("detail", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(["item_id"], ["item.id"], name=op.f("fk_history_item_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_history")),
+        _id(),
+        sa.Column("item_id", TEXT, sa.ForeignKey("item.id"), nullable=False, index=True),
+        *_required(at=TIME, fact=TEXT),
+        *_optional(transition=TEXT, ignored=TEXT),
+        *_required(version=NUMBER),
+        *_optional(who=TEXT, via=TEXT, detail=TEXT),
     )
-    op.create_index(op.f("ix_history_item_id"), "history", ["item_id"], unique=False)
     op.create_table(
         "message",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("item_id", sa.Text(), nullable=False),
-        sa.Column("destination", sa.Text(), nullable=False),
-        sa.Column("reference", sa.Text(), nullable=False),
-        sa.Column("route", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("state_shown", sa.Text(), nullable=True),
-        sa.Column("changed_at", sa.BigInteger(), nullable=False),
-        sa.Column("maybe_delivered", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.ForeignKeyConstraint(["item_id"], ["item.id"], name=op.f("fk_message_item_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
-        sa.UniqueConstraint(
-            "item_id", "destination", "reference", name=op.f("uq_message_item_id_destination_reference")
-        ),
+        _id(),
+        sa.Column("item_id", TEXT, sa.ForeignKey("item.id"), nullable=False),
+        *_required(destination=TEXT, reference=TEXT, route=TEXT, version=NUMBER),
+        *_optional(state_shown=TEXT),
+        *_required(changed_at=TIME),
+        *_false("maybe_delivered"),
+        sa.UniqueConstraint("item_id", "destination", "reference"),
     )
     op.create_table(
         "outbox",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("item_id", sa.Text(), nullable=True),
-        sa.Column("destination", sa.Text(), nullable=False),
-        sa.Column("what", sa.Text(), nullable=False),
-        sa.Column("payload", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("due_at", sa.BigInteger(), nullable=False),
-        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("maybe_delivered", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("unconfirmed_sends", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("is_interactive", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("lost_leases", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("retried_at", sa.BigInteger(), nullable=True),
-        sa.Column("claim_id", sa.Text(), nullable=True),
-        sa.Column("lease_until", sa.BigInteger(), nullable=True),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("done_at", sa.BigInteger(), nullable=True),
-        sa.Column("group_id", sa.Integer(), nullable=True),
-        sa.ForeignKeyConstraint(["item_id"], ["item.id"], name=op.f("fk_outbox_item_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
-    )
-    op.create_index(
-        "ix_outbox_deferred",
-        "outbox",
-        ["destination"],
-        unique=False,
-        sqlite_where=sa.text("state = 'deferred'"),
-        postgresql_where=sa.text("state = 'deferred'"),
-    )
-    op.create_index(
-        "ix_outbox_due",
-        "outbox",
-        ["due_at"],
-        unique=False,
-        sqlite_where=sa.text("state = 'due'"),
-        postgresql_where=sa.text("state = 'due'"),
-    )
-    op.create_index(
-        "ix_outbox_group",
-        "outbox",
-        ["group_id"],
-        unique=False,
-        sqlite_where=sa.text("group_id > 0"),
-        postgresql_where=sa.text("group_id > 0"),
-    )
-    op.create_index(op.f("ix_outbox_item_id"), "outbox", ["item_id"], unique=False)
-    op.create_index(
-        "ix_outbox_leased",
-        "outbox",
-        ["lease_until"],
-        unique=False,
-        sqlite_where=sa.text("lease_until IS NOT NULL"),
-        postgresql_where=sa.text("lease_until IS NOT NULL"),
-    )
-    op.create_index(
-        "ix_outbox_waiting",
-        "outbox",
-        ["item_id", "destination"],
-        unique=False,
-        sqlite_where=sa.text("state = 'due'"),
-        postgresql_where=sa.text("state = 'due'"),
+        _id(),
+        sa.Column("item_id", TEXT, sa.ForeignKey("item.id"), index=True),
+        *_required(destination=TEXT, what=TEXT, payload=TEXT, state=TEXT, due_at=TIME),
+        *_zero("attempts"),
+        *_false("maybe_delivered"),
+        *_zero("unconfirmed_sends"),
+        *_false("is_interactive"),
+        *_zero("lost_leases"),
+        *_optional(retried_at=TIME, claim_id=TEXT, lease_until=TIME, reason=TEXT),
+        *_required(created_at=TIME),
+        *_optional(done_at=TIME, group_id=NUMBER),
+        _index("ix_outbox_deferred", "destination", where="state = 'deferred'"),
+        _index("ix_outbox_due", "due_at", where="state = 'due'"),
+        _index("ix_outbox_group", "group_id", where="group_id > 0"),
+        _index("ix_outbox_leased", "lease_until", where="lease_until IS NOT NULL"),
+        _index("ix_outbox_waiting", "item_id", "destination", where="state = 'due'"),
     )
     op.create_table(
         "reminder",
-        sa.Column("item_id", sa.Text(), nullable=False),
-        sa.Column("route", sa.Text(), nullable=False),
-        sa.Column("step", sa.Text(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["item_id"], ["item.id"], name=op.f("fk_reminder_item_id")),
-        sa.PrimaryKeyConstraint("item_id", "route", "step", name=op.f("pk_reminder")),
+        sa.Column("item_id", TEXT, sa.ForeignKey("item.id"), primary_key=True),
+        *_key(route=TEXT, step=TEXT),
+        *_required(at=TIME),
     )
     op.create_table(
         "token",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("item_id", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("address", sa.Text(), nullable=False),
-        sa.Column("route", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=False),
-        sa.Column("used_at", sa.BigInteger(), nullable=True),
-        sa.Column("used_by", sa.Text(), nullable=True),
-        sa.Column("used_verb", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(["item_id"], ["item.id"], name=op.f("fk_token_item_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_token")),
+        *_key(id=TEXT),
+        sa.Column("item_id", TEXT, sa.ForeignKey("item.id"), nullable=False, index=True),
+        *_required(version=NUMBER, address=TEXT, route=TEXT, created_at=TIME, expires_at=TIME),
+        *_optional(used_at=TIME, used_by=TEXT, used_verb=TEXT),
     )
-    op.create_index(op.f("ix_token_item_id"), "token", ["item_id"], unique=False)
+
+
+def _id() -> sa.Column[int]:
+    return sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True)
+
+
+def _key(**types: Any) -> list[sa.Column[Any]]:
+    return [sa.Column(name, type_, primary_key=True) for name, type_ in types.items()]
+
+
+def _required(**types: Any) -> list[sa.Column[Any]]:
+    return [sa.Column(name, type_, nullable=False) for name, type_ in types.items()]
+
+
+def _optional(**types: Any) -> list[sa.Column[Any]]:
+    return [sa.Column(name, type_) for name, type_ in types.items()]
+
+
+def _zero(*names: str) -> list[sa.Column[int]]:
+    return [sa.Column(name, NUMBER, server_default="0", nullable=False) for name in names]
+
+
+def _false(*names: str) -> list[sa.Column[bool]]:
+    return [sa.Column(name, sa.Boolean(), server_default=sa.false(), nullable=False) for name in names]
+
+
+def _index(name: str, *columns: str, where: str) -> sa.Index:
+    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
