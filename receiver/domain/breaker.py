@@ -82,13 +82,7 @@ def after_failure(before: Breaker, error: DeliveryError, claim_id: str, now: dat
         return replace(before, failures=failures, reason=_format_reason(error))
     pause = pause_s(before.openings, jitter) if requested_s is None else requested_s + jitter
     return Breaker(
-        before.name,
-        "open",
-        failures,
-        before.openings + 1,
-        now + timedelta(seconds=pause),
-        None,
-        _format_reason(error),
+        before.name, "open", failures, before.openings + 1, now + timedelta(seconds=pause), None, _format_reason(error)
     )
 
 

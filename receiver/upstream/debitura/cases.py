@@ -44,13 +44,7 @@ class Cases:
     """Reads cases and puts their receivables into ``receivable_log``."""
 
     def __init__(
-        self,
-        api: Api,
-        account: str,
-        receivable_log: ReceivableLog,
-        now: Now,
-        poll_every_s: float,
-        case_url: str | None,
+        self, api: Api, account: str, receivable_log: ReceivableLog, now: Now, poll_every_s: float, case_url: str | None
     ) -> None:
         self._api = api
         self._account = account

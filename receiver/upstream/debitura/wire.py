@@ -31,7 +31,7 @@ from receiver.upstream.lenient import (
 PARTNER, CREDITOR, MANAGED_BY_PARTNER = 0, 1, 2  # ChatRole
 CHAT_TYPES = frozenset({"ReplyToChat", "ClientInputRequired", "MoreInfoNeeded"})
 TYPES = CHAT_TYPES | {
-    *("SelectQuoteWinner", "ReviewPartner", "SignContract", "AssignBankAccount", "CaseValidationNeedsInfo", "Generic"),
+    *("SelectQuoteWinner", "ReviewPartner", "SignContract", "AssignBankAccount", "CaseValidationNeedsInfo", "Generic")
 }
 
 MAX_ROWS = 10_000
