@@ -67,16 +67,8 @@ class Automation:
     def click(self, item: Item, *, is_dry: bool) -> Click:
         """The rule's click on the item. Its identity is the same each time, so that it has an effect only once."""
         identity = f"{self.identity_prefix}{item.id}" + (f":dry:{item.version}" if is_dry else "")
-        return Click(
-            item.id,
-            item.version,
-            self.verb,
-            self.person,
-            VIA,
-            identity,
-            note=self.note_for(item.snapshot),
-            terms=ActionInput(undo_for=self.undo_for),
-        )
+        note, terms = self.note_for(item.snapshot), ActionInput(undo_for=self.undo_for)
+        return Click(item.id, item.version, self.verb, self.person, VIA, identity, note=note, terms=terms)
 
 
 def rule_name_of(who: str) -> str:

@@ -76,14 +76,12 @@ def after_failure(before: Breaker, error: DeliveryError, claim_id: str, now: dat
     is_probe = before.probe is not None and before.probe == claim_id
     if before.state == "open" and not is_probe:
         return before
-    failures = before.failures + 1
+    failures, reason = before.failures + 1, f"{error.code}: {error.message}"[:500]
     requested_s = requested_pause_s(error)
     if not is_probe and failures < OPENS_AFTER and requested_s is None and error.scope != "system":
-        return replace(before, failures=failures, reason=_format_reason(error))
+        return replace(before, failures=failures, reason=reason)
     pause = pause_s(before.openings, jitter) if requested_s is None else requested_s + jitter
-    return Breaker(
-        before.name, "open", failures, before.openings + 1, now + timedelta(seconds=pause), None, _format_reason(error)
-    )
+    return Breaker(before.name, "open", failures, before.openings + 1, now + timedelta(seconds=pause), None, reason)
 
 
 def after_success(before: Breaker, claim_id: str) -> Breaker:
@@ -115,7 +113,3 @@ def requested_pause_s(error: DeliveryError) -> float | None:
 def is_uncounted(error: DeliveryError) -> bool:
     """Whether this is a refusal by Casebell, which is not an attempt (docs/vendors/webhooks.md#retries)."""
     return error.scope == "internal" and not isinstance(error, UncertainError)
-
-
-def _format_reason(error: DeliveryError) -> str:
-    return f"{error.code}: {error.message}"[:500]

@@ -76,25 +76,22 @@ class Calendar:
         """The business hours of a day in UTC: two intervals if the clock goes back across opening or closing time."""
         if not self.is_business_day(day):
             return
-        if self._has_constant_offset(day):
+        clock_changes = set(self._clock_changes(day))
+        if not clock_changes:
             yield self._to_utc(day, self.opens), self._to_utc(day, self.closes)
             return
         edges = sorted(
-            {self._to_utc(day, clock, fold) for clock in (self.opens, self.closes) for fold in (0, 1)}
-            | set(self._clock_changes(day))
+            {self._to_utc(day, clock, fold) for clock in (self.opens, self.closes) for fold in (0, 1)} | clock_changes
         )
         for early, late in pairwise(edges):
             wall = early.astimezone(zone_of(self.timezone))
             if wall.date() == day and self.opens <= wall.time() < self.closes:
                 yield early, late
 
-    def _has_constant_offset(self, day: date) -> bool:
-        early, late = self._bounds_of(day)
-        return _offset(early, self.timezone) == _offset(late, self.timezone)
-
     def _clock_changes(self, day: date) -> Iterator[datetime]:
         """The instant at which the zone's offset changes on this day, if it does; found by bisection."""
-        early, late = self._bounds_of(day)
+        noon = self._to_utc(day, time(12))
+        early, late = noon - timedelta(hours=16), noon + timedelta(hours=16)
         before = _offset(early, self.timezone)
         if before == _offset(late, self.timezone):
             return
@@ -102,10 +99,6 @@ class Calendar:
             middle = (early + (late - early) / 2).replace(microsecond=0)
             early, late = (middle, late) if _offset(middle, self.timezone) == before else (early, middle)
         yield late
-
-    def _bounds_of(self, day: date) -> tuple[datetime, datetime]:
-        noon = self._to_utc(day, time(12))
-        return noon - timedelta(hours=16), noon + timedelta(hours=16)
 
     def _to_utc(self, day: date, clock: time, fold: int = 0) -> datetime:
         local = datetime.combine(day, clock.replace(fold=fold), zone_of(self.timezone))

@@ -6,7 +6,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from receiver.domain.item import Item
 from receiver.domain.routing import Match, Route
@@ -17,15 +17,7 @@ FLOW_DAYS = 30
 ROUTE_PREFIX = "digest:"
 
 PartName = Literal["blocking", "deadline", "review", "installments", "check_ins", "information", "resolved"]
-PARTS: tuple[PartName, ...] = (  # in their order in the digest
-    "blocking",
-    "deadline",
-    "review",
-    "installments",
-    "check_ins",
-    "information",
-    "resolved",
-)
+PARTS: tuple[PartName, ...] = get_args(PartName)  # in their order in the digest
 TO_DECIDE: tuple[PartName, ...] = ("blocking", "deadline", "review")
 
 

@@ -182,15 +182,10 @@ def _by_deadline(item: Item) -> tuple[object, ...]:
     return item.snapshot.deadline_at or _NEVER, began_at(item), item.id
 
 
-def _by_resolution(item: Item) -> tuple[object, ...]:
-    return -(item.resolved_at or item.changed_at).timestamp(), item.id
-
-
-def _by_opening(item: Item) -> tuple[object, ...]:
-    return -item.opened_at.timestamp(), item.id
-
-
-_ORDERS = {"resolved": _by_resolution, "information": _by_opening}
+_ORDERS: dict[PartName, Callable[[Item], tuple[object, ...]]] = {
+    "resolved": lambda item: (-(item.resolved_at or item.changed_at).timestamp(), item.id),
+    "information": lambda item: (-item.opened_at.timestamp(), item.id),
+}
 
 
 def _shorten(item: Item) -> Item:

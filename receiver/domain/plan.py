@@ -77,9 +77,10 @@ def parse_day(typed: str) -> date | None:
 def parse_amount(typed: str) -> Decimal | None:
     """An amount as people write it: 1500, 1 500,50, 1,500.50, 1.500,50. None for "1,500", which is ambiguous."""
     clean = _SPACES.sub("", typed[:MAX_TYPED])
-    head, mark, tail = _last_mark(clean)
-    if not mark:
+    at = max(clean.rfind("."), clean.rfind(","))
+    if at < 0:
         return Decimal(clean) if _PLAIN.fullmatch(clean) else None
+    head, mark, tail = clean[:at], clean[at], clean[at + 1 :]
     if len(tail) == 3 and _GROUPED.fullmatch(clean) and clean.count(mark) > 1:  # noqa: PLR2004 - thousands come in threes
         return Decimal(clean.replace(mark, ""))
     grouped = _GROUPED.fullmatch(head)
@@ -92,11 +93,6 @@ def parse_amount(typed: str) -> Decimal | None:
 def payment_digits(owed: Money | None) -> int:
     """How many decimals a payment of this amount may have."""
     return currency_digits(None) if owed is None else owed.digits
-
-
-def _last_mark(typed: str) -> tuple[str, str, str]:
-    at = max(typed.rfind("."), typed.rfind(","))
-    return (typed, "", "") if at < 0 else (typed[:at], typed[at], typed[at + 1 :])
 
 
 def _months_faults(entered: PlanInput) -> Iterator[Fault]:
@@ -119,21 +115,18 @@ def _start_faults(entered: PlanInput, current: Plan | None, today: date) -> Iter
 
 
 def _payment_faults(entered: PlanInput, owed: Money | None) -> Iterator[Fault]:
-    first = parse_amount(entered.first_payment)
+    first, months = parse_amount(entered.first_payment), parse_months(entered.months)
     if first is None or first <= 0:
         yield Fault("first_payment", "plan_amount")
         return
     digits = payment_digits(owed)
     if first != round(first, digits):
         yield Fault("first_payment", "plan_amount_too_fine", (("digits", str(digits)),))
-    elif owed and owed.amount > 0:
-        yield from _share_faults(first, owed.amount, parse_months(entered.months))
-
-
-def _share_faults(first: Decimal, owed: Decimal, months: int | None) -> Iterator[Fault]:
-    if months == 1 and first != owed:
+    elif owed is None or owed.amount <= 0:
+        return
+    elif months == 1 and first != owed.amount:
         yield Fault("first_payment", "plan_one_payment")
-    elif first > owed:
+    elif first > owed.amount:
         yield Fault("first_payment", "plan_amount_over")
-    elif months != 1 and first == owed:
+    elif months != 1 and first == owed.amount:
         yield Fault("first_payment", "plan_nothing_left")

@@ -65,13 +65,8 @@ class Match:
     def _accepts_amount(self, money: Money | None) -> bool:
         if not self.min_amount and self.max_amount is None:
             return True
-        if money is None:
-            return False
-        return (
-            (self.min_amount or 0)
-            <= float(money.amount)
-            <= (float("inf") if self.max_amount is None else self.max_amount)
-        )
+        most = float("inf") if self.max_amount is None else self.max_amount
+        return money is not None and (self.min_amount or 0) <= float(money.amount) <= most
 
 
 def _matches_any(word: str | None, wanted: tuple[str, ...]) -> bool:

@@ -43,10 +43,6 @@ CURES = {
 }
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Debitura:
     """One creditor account. ``settle_s``: seconds that a reply may take to appear in the chat."""
 
@@ -64,7 +60,7 @@ class Debitura:
         reply_as: str | None = None,
         solution_hosts: Collection[str] = (),
         case_url: str | None = None,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         transport: Transport | None = None,
         observe: OnReply | None = None,
         settle_s: float = SETTLE_S,

@@ -48,13 +48,8 @@ class Subscriptions:
             if subscription.id and subscription.is_active is False and self._is_own(subscription)
         }
         reactivated = [key for key in open_keys if key.startswith(self._prefix) and key not in disabled]
-        return [
-            *(
-                SourceReported(snapshot(key, self._account, subscription), now)
-                for key, subscription in disabled.items()
-            ),
-            *(SourceGone(key, now, outcome=ANSWERED) for key in reactivated),
-        ]
+        reported = [SourceReported(snapshot(key, self._account, webhook), now) for key, webhook in disabled.items()]
+        return [*reported, *(SourceGone(key, now, outcome=ANSWERED) for key in reactivated)]
 
     def _is_own(self, subscription: wire.Subscription) -> bool:
         """Whether its path is this account's webhook path, on any host. Other programs have other webhooks."""

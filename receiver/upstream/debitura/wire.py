@@ -11,22 +11,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from receiver.domain.words import trim
-from receiver.upstream.lenient import (
-    MAX_WORD,
-    Code,
-    CurrencyCode,
-    Flag,
-    Instant,
-    Integer,
-    Link,
-    Number,
-    Text,
-    Word,
-    json_object,
-    json_objects,
-    one_of,
-    or_none,
-)
+from receiver.upstream import lenient
 
 PARTNER, CREDITOR, MANAGED_BY_PARTNER = 0, 1, 2  # ChatRole
 CHAT_TYPES = frozenset({"ReplyToChat", "ClientInputRequired", "MoreInfoNeeded"})
@@ -38,8 +23,8 @@ MAX_ROWS = 10_000
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
-objects_in = partial(json_objects, limit=MAX_ROWS)
-_known_type = one_of(TYPES)
+objects_in = partial(lenient.json_objects, limit=MAX_ROWS)
+_known_type = lenient.one_of(TYPES)
 
 
 def catalogue_type(value: Any) -> str | None:
@@ -56,12 +41,12 @@ def uuid(value: Any) -> str | None:
 def identifier(value: Any) -> str | None:
     """A task's id: a UUID by the specification; any short printable ASCII text is accepted too."""
     text = uuid(value) or (value if isinstance(value, str) else None)
-    return text if text and len(text) <= MAX_WORD and text.isascii() and text.isprintable() else None
+    return text if text and len(text) <= lenient.MAX_WORD and text.isascii() and text.isprintable() else None
 
 
-Id = Annotated[str | None, or_none(identifier)]
-Uuid = Annotated[str | None, or_none(uuid)]
-Type = Annotated[str | None, or_none(catalogue_type)]
+Id = Annotated[str | None, lenient.or_none(identifier)]
+Uuid = Annotated[str | None, lenient.or_none(uuid)]
+Type = Annotated[str | None, lenient.or_none(catalogue_type)]
 
 
 class Wire(BaseModel):
@@ -74,38 +59,38 @@ class Action(Wire):
     docs/vendors/debitura.md#resolving-chat-tasks
     """
 
-    method: Code = None
-    path: Word = None
+    method: lenient.Code = None
+    path: lenient.Word = None
 
 
 class Task(Wire):
     id: Id = None
     type: Type = None
     case_id: Uuid = None
-    type_label: Word = None
-    title: Text = None
-    description: Text = None
-    status: Code = None
-    case_reference: Word = None
-    deadline: Instant = None
-    date_created: Instant = None
-    date_solved: Instant = None
-    solution_url: Link = None
-    action: Annotated[Action | None, or_none(json_object)] = None
+    type_label: lenient.Word = None
+    title: lenient.Text = None
+    description: lenient.Text = None
+    status: lenient.Code = None
+    case_reference: lenient.Word = None
+    deadline: lenient.Instant = None
+    date_created: lenient.Instant = None
+    date_solved: lenient.Instant = None
+    solution_url: lenient.Link = None
+    action: Annotated[Action | None, lenient.or_none(lenient.json_object)] = None
 
 
 class Page(Wire):
     """The position of a page in its list. A missing total is None."""
 
-    total_results: Integer = None
-    current_page: Integer = None
-    total_pages: Integer = None
+    total_results: lenient.Integer = None
+    current_page: lenient.Integer = None
+    total_pages: lenient.Integer = None
 
 
 class Listing(Wire):
     """One page with its raw rows. An older page of the documentation calls ``page`` ``pageData``."""
 
-    page: Annotated[Page, BeforeValidator(lambda value: json_object(value) or {})] = Field(
+    page: Annotated[Page, BeforeValidator(lambda value: lenient.json_object(value) or {})] = Field(
         default_factory=Page, validation_alias=AliasChoices("page", "pageData")
     )
     rows: Annotated[list[dict[Any, Any]], PlainValidator(objects_in)] = Field(
@@ -116,53 +101,53 @@ class Listing(Wire):
 class Named(Wire):
     """A debtor or a partner; only the name is parsed."""
 
-    name: Word = None
+    name: lenient.Word = None
 
 
 class Case(Wire):
     id: Uuid = None
-    reference: Word = None
-    creditor_reference: Word = None
-    gross_amount: Number = None
-    remainder: Number = None
-    currency: CurrencyCode = None
-    lifecycle: Word = None
-    close_code: Code = None
-    dispute_status: Code = None
-    is_test_case: Flag = None
-    debtor: Annotated[Named | None, or_none(json_object)] = None
-    collection_partner: Annotated[Named | None, or_none(json_object)] = None
+    reference: lenient.Word = None
+    creditor_reference: lenient.Word = None
+    gross_amount: lenient.Number = None
+    remainder: lenient.Number = None
+    currency: lenient.CurrencyCode = None
+    lifecycle: lenient.Word = None
+    close_code: lenient.Code = None
+    dispute_status: lenient.Code = None
+    is_test_case: lenient.Flag = None
+    debtor: Annotated[Named | None, lenient.or_none(lenient.json_object)] = None
+    collection_partner: Annotated[Named | None, lenient.or_none(lenient.json_object)] = None
 
 
 class Author(Wire):
-    first_name: Word = None
-    last_name: Word = None
-    email: Word = None
+    first_name: lenient.Word = None
+    last_name: lenient.Word = None
+    email: lenient.Word = None
 
 
 class Chat(Wire):
-    date_created: Instant = None
-    role: Integer = None
-    role_label: Word = None
-    message: Text = None
-    user: Annotated[Author | None, or_none(json_object)] = None
+    date_created: lenient.Instant = None
+    role: lenient.Integer = None
+    role_label: lenient.Word = None
+    message: lenient.Text = None
+    user: Annotated[Author | None, lenient.or_none(lenient.json_object)] = None
 
 
 class User(Wire):
-    name: Word = None
-    email: Word = None
+    name: lenient.Word = None
+    email: lenient.Word = None
 
 
 class Profile(Wire):
     """The creditor that a key belongs to (GET /me)."""
 
-    company_name: Word = None
+    company_name: lenient.Word = None
 
 
 class Subscription(Wire):
     """A webhook subscription: docs/vendors/debitura.md#webhooks"""
 
     id: Id = None
-    url: Link = None
-    is_active: Flag = None
-    disabled_reason: Word = None
+    url: lenient.Link = None
+    is_active: lenient.Flag = None
+    disabled_reason: lenient.Word = None

@@ -19,7 +19,7 @@ from receiver.upstream.getbill.api import PAGE, Api
 from receiver.upstream.getbill.budget import READ, RESERVED_SHARE, WRITE, Budget
 from receiver.upstream.getbill.commands import Commands
 from receiver.upstream.getbill.detail_budget import SHARE_FOR_LISTS, SHARE_FOR_REFRESHING, DetailBudget
-from receiver.upstream.getbill.details import BUDGET_ERRORS, MAX_UNREADABLE, SINGLE_TODO_ERRORS, Details
+from receiver.upstream.getbill.details import BUDGET_ERRORS, Details, UnreadableTodos
 from receiver.upstream.getbill.event_snapshot import fact_from_event
 from receiver.upstream.getbill.hint_budget import event_budget
 from receiver.upstream.getbill.installment_alerts import alerts_by_todo, parent_of
@@ -51,10 +51,6 @@ CURES = {
 }
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Getbill:
     """One Getbill company. ``budget``: the rest of its hourly allowance."""
 
@@ -76,7 +72,7 @@ class Getbill:
         todo_url: str | None = None,
         plan_status_id: str | None = None,
         media_hosts: Collection[str] = (),
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         transport: Transport | None = None,
         observe: OnReply | None = None,
     ) -> None:
@@ -302,7 +298,7 @@ class Getbill:
         read_at = self._unlisted_read_at
         alerts = alerts_by_todo(open_keys, self.account)
         facts: list[Fact] = []
-        failures = 0
+        unreadable = UnreadableTodos(self.account)
         limit = MAX_UNLISTED if self.budget.share(READ) > SHARE_FOR_REFRESHING else MAX_UNLISTED // 5
         for key in sorted(unlisted, key=lambda key: (read_at.get(key, 0.0), key))[:limit]:
             try:
@@ -312,9 +308,6 @@ class Getbill:
             except RetryLaterError as error:
                 if error.code in BUDGET_ERRORS:
                     break
-                failures += 1
-                if error.code not in SINGLE_TODO_ERRORS or failures > MAX_UNREADABLE:
-                    raise
-                log.warning("getbill.todo.unreadable", account=self.account, key=key, reason=error.code)
+                unreadable.add(key, error)
             read_at[key] = as_of.timestamp()
         return facts

@@ -6,6 +6,7 @@ docs/vendors/getbill.md#rate-limits
 """
 
 from collections.abc import Callable, Sequence
+from enum import IntEnum
 from typing import NamedTuple
 
 from receiver.upstream.getbill.budget import READ, RESERVED_SHARE, Budget
@@ -18,20 +19,17 @@ SHARE_IN_A_BURST = 0.6  # of an hour's reads for details: at most so many at onc
 SHARE_FOR_REFRESHING = 0.5  # of the hourly reads must remain before known details are read again
 BURST_S = 120.0
 
-CHANGED, CURRENCY, SINGLE, DECISION, REFRESH = range(5)  # ranks, the most urgent first
+# The most urgent first.
+Rank = IntEnum("Rank", ["CHANGED", "CURRENCY", "SINGLE", "DECISION", "REFRESH"])
 
 
 class DetailRead(NamedTuple):
     """A read that would add details. ``debt_id`` None: of the single todo, else of the debt."""
 
-    rank: int
+    rank: Rank
     age_s: float
     key: str
     debt_id: str | None = None
-
-    def sort_key(self) -> tuple[int, float, str]:
-        """By rank, then the oldest first."""
-        return self.rank, -self.age_s, self.key
 
 
 class DetailBudget:
@@ -76,16 +74,16 @@ class DetailBudget:
     def choose(self, reads: Sequence[DetailRead]) -> list[DetailRead]:
         """Return the affordable ones of ``reads``, which are sorted; each debt and each todo once."""
         if self._now_s() < self._list_only_until_s:
-            reads = [read for read in reads if read.rank == CHANGED]
+            reads = [read for read in reads if read.rank == Rank.CHANGED]
         if self._budget.share(READ) <= SHARE_FOR_REFRESHING:
-            reads = [read for read in reads if read.rank != REFRESH]
+            reads = [read for read in reads if read.rank != Rank.REFRESH]
         available = int(min(self.available(), self._bucket.available()))
-        n_changed = sum(read.rank == CHANGED for read in reads)  # the allowance for events pays for these
+        n_changed = sum(read.rank == Rank.CHANGED for read in reads)  # the allowance for events pays for these
         distinct: dict[str, DetailRead] = {}
         for read in reads:
             distinct.setdefault(read.debt_id or read.key, read)
         chosen = list(distinct.values())[: max(available, 0) + n_changed]
-        self._bucket.spend(sum(read.rank != CHANGED for read in chosen))
+        self._bucket.spend(sum(read.rank != Rank.CHANGED for read in chosen))
         return chosen
 
     def _rate(self) -> tuple[float, float]:

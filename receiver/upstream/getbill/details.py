@@ -11,15 +11,7 @@ from receiver.errors import DeliveryError, PermanentError, RetryLaterError
 from receiver.observability import log
 from receiver.upstream.getbill import wire
 from receiver.upstream.getbill.api import Api, Json
-from receiver.upstream.getbill.detail_budget import (
-    CHANGED,
-    CURRENCY,
-    DECISION,
-    REFRESH,
-    SINGLE,
-    DetailBudget,
-    DetailRead,
-)
+from receiver.upstream.getbill.detail_budget import DetailBudget, DetailRead, Rank
 from receiver.upstream.getbill.listing import debt_id_of, is_decided
 from receiver.upstream.getbill.translate import id_of, type_of
 from receiver.upstream.getbill.ttl_cache import TtlCache
@@ -156,10 +148,11 @@ class Details:
             read
             for key, raw in entries.items()
             for read in self._list_reads(key, raw, key in open_keys, changed_ids)
-            if key not in decided or (read.debt_id is None and read.rank in {CHANGED, REFRESH})
+            if key not in decided or (read.debt_id is None and read.rank in {Rank.CHANGED, Rank.REFRESH})
         ]
         wanted = [read for read in reads if read.debt_id or read.key not in already_read]
-        return await self._make_reads(self._budget.choose(sorted(wanted, key=DetailRead.sort_key)), entries)
+        wanted.sort(key=lambda read: (read.rank, -read.age_s, read.key))
+        return await self._make_reads(self._budget.choose(wanted), entries)
 
     async def _make_reads(self, reads: Sequence[DetailRead], entries: Mapping[str, Json]) -> set[str]:
         """Make the reads; return the keys of todos that are gone or whose decision could not be read."""
@@ -178,7 +171,7 @@ class Details:
                     left_out.add(read.key)
             except RetryLaterError as error:
                 failures += 1
-                if read.rank == DECISION and error.code not in BUDGET_ERRORS:
+                if read.rank == Rank.DECISION and error.code not in BUDGET_ERRORS:
                     unreadable.add(read.key, error)
                     left_out.add(read.key)  # otherwise the list entry alone is enough
 
@@ -193,24 +186,24 @@ class Details:
         is_changed = todo.id in changed_ids or (debt_id or "") in changed_ids
         if debt_id is not None:
             age_s = self._debts.age_s(debt_id)
-            if (rank := self._rank(key, age_s, DEBT_TTL_S, CURRENCY, is_changed)) is not None:
+            if (rank := self._rank(key, age_s, DEBT_TTL_S, Rank.CURRENCY, is_changed)) is not None:
                 yield DetailRead(rank, self._age_s(age_s), key, debt_id)
         if not _is_readable(raw):
             return
         age_s = self._todos.age_s(key)
-        rank = self._rank(key, age_s, TODO_TTL_S, SINGLE, is_changed)
+        rank = self._rank(key, age_s, TODO_TTL_S, Rank.SINGLE, is_changed)
         shows_decision = todo.status is None and (is_open_here or not is_decided(self.merge(key, raw)))
-        if shows_decision and rank in {None, REFRESH}:
-            rank = DECISION
+        if shows_decision and rank in {None, Rank.REFRESH}:
+            rank = Rank.DECISION
         if rank is not None:
             yield DetailRead(rank, self._age_s(age_s), key)
 
-    def _rank(self, key: str, age_s: float | None, ttl_s: float, missing: int, is_changed: bool) -> int | None:
+    def _rank(self, key: str, age_s: float | None, ttl_s: float, missing: Rank, is_changed: bool) -> Rank | None:
         if is_changed:
-            return CHANGED
+            return Rank.CHANGED
         if age_s is None and not self.is_stored(key):
             return missing
-        return REFRESH if self._age_s(age_s) > ttl_s else None
+        return Rank.REFRESH if self._age_s(age_s) > ttl_s else None
 
     def _age_s(self, age_s: float | None) -> float:
         """Return the age; details that only the store has count as read at the start of this process."""

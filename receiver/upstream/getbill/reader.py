@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from receiver.domain.fact import Fact, SourceGone, SourceReported
+from receiver.domain.twin import Receivable
 from receiver.errors import DeliveryError, PermanentError
 from receiver.upstream.getbill import wire
 from receiver.upstream.getbill.api import Api, Json
@@ -175,19 +176,12 @@ class Reader:
 
     def _record_receivables(self, entries: Iterable[tuple[str, Json]], as_of: datetime) -> None:
         """Record the state of the todos' debts; reads nothing."""
-        today, todos = as_of.date(), [(key, wire.Todo.model_validate(raw)) for key, raw in entries]
-        rows = (
-            receivables(
-                key,
-                todo,
-                self._details.cached_debt(todo.debt.id if todo.debt else None),
-                self._account,
-                today,
-                todo_url=self._todo_url,
-            )
-            for key, todo in todos
-        )
-        self._receivable_log.record(as_of, (row for group in rows for row in group))
+        rows: list[Receivable] = []
+        for key, raw in entries:
+            todo = wire.Todo.model_validate(raw)
+            debt = self._details.cached_debt(todo.debt.id if todo.debt else None)
+            rows += receivables(key, todo, debt, self._account, as_of.date(), todo_url=self._todo_url)
+        self._receivable_log.record(as_of, rows)
 
 
 def _is_statusless(raw: Json) -> bool:

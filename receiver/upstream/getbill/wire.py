@@ -8,23 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from receiver.upstream.lenient import (
-    Code,
-    CurrencyCode,
-    Day,
-    Flag,
-    Instant,
-    Integer,
-    Link,
-    Number,
-    Text,
-    Word,
-    code,
-    json_object,
-    json_objects,
-    one_of,
-    or_none,
-)
+from receiver.upstream import lenient
 
 LEGACY = {"blocking_dispute": "debtor_request", "non_blocking_dispute": "ai_detection"}
 LEGACY_NAMES = {canonical: legacy for legacy, canonical in LEGACY.items()}
@@ -54,13 +38,13 @@ def identifier(value: Any) -> str | None:
 
 def canonical_type(value: Any) -> str | None:
     """The current name of a todo's type; an unknown type unchanged."""
-    return _CANONICAL.get(code(value) or "") or identifier(value)
+    return _CANONICAL.get(lenient.code(value) or "") or identifier(value)
 
 
-Id = Annotated[str | None, or_none(identifier)]
-Type = Annotated[str | None, or_none(canonical_type)]
-SubType = Annotated[str | None, or_none(one_of(TYPE_OF))]
-Rows = BeforeValidator(partial(json_objects, limit=MAX_ROWS))
+Id = Annotated[str | None, lenient.or_none(identifier)]
+Type = Annotated[str | None, lenient.or_none(canonical_type)]
+SubType = Annotated[str | None, lenient.or_none(lenient.one_of(TYPE_OF))]
+Rows = BeforeValidator(partial(lenient.json_objects, limit=MAX_ROWS))
 
 
 class Wire(BaseModel):
@@ -71,108 +55,108 @@ class Debt(Wire):
     """A debt, complete or as part of a todo. Personal data beyond the debtor's name is not parsed."""
 
     id: Id = None
-    reference: Word = None
-    invoice_reference: Word = None
-    internal_id: Word = None
-    amount: Number = None
-    currency: CurrencyCode = None
-    status: Word = None
-    company: Word = None
-    debtor_company: Word = None
-    firstname: Word = None
-    lastname: Word = None
+    reference: lenient.Word = None
+    invoice_reference: lenient.Word = None
+    internal_id: lenient.Word = None
+    amount: lenient.Number = None
+    currency: lenient.CurrencyCode = None
+    status: lenient.Word = None
+    company: lenient.Word = None
+    debtor_company: lenient.Word = None
+    firstname: lenient.Word = None
+    lastname: lenient.Word = None
 
 
 class Installment(Wire):
-    amount: Number = None
-    payment_date: Day = None
-    paid_at: Instant = None
-    status: Code = None
+    amount: lenient.Number = None
+    payment_date: lenient.Day = None
+    paid_at: lenient.Instant = None
+    status: lenient.Code = None
 
 
 class ProofFile(Wire):
-    filename: Word = None
-    url: Link = None
+    filename: lenient.Word = None
+    url: lenient.Link = None
 
 
 class Todo(Wire):
     id: Id = None
     type: Type = None
     sub_type: SubType = None
-    status: Code = None
-    severity: Code = None
-    title: Text = None
-    description: Text = None
-    theme: Word = None
-    detected_content: Text = None
-    debtor_message: Text = None
-    ai_confidence: Number = None
-    collection_paused: Flag = None
-    created_at: Instant = None
-    debt: Annotated[Debt | None, or_none(json_object)] = None
+    status: lenient.Code = None
+    severity: lenient.Code = None
+    title: lenient.Text = None
+    description: lenient.Text = None
+    theme: lenient.Word = None
+    detected_content: lenient.Text = None
+    debtor_message: lenient.Text = None
+    ai_confidence: lenient.Number = None
+    collection_paused: lenient.Flag = None
+    created_at: lenient.Instant = None
+    debt: Annotated[Debt | None, lenient.or_none(lenient.json_object)] = None
 
-    is_group: Flag = None
-    debt_count: Integer = None
+    is_group: lenient.Flag = None
+    debt_count: lenient.Integer = None
     debts: Annotated[list[Debt], Rows] = Field(default_factory=list)
-    total_amount: Number = None
-    currency: CurrencyCode = None
+    total_amount: lenient.Number = None
+    currency: lenient.CurrencyCode = None
 
-    plan_months: Integer = None
-    plan_start_date: Day = None
-    first_payment_amount: Number = None
-    monthly_amount: Number = None
-    number_of_installments: Integer = None
-    start_date: Day = None
+    plan_months: lenient.Integer = None
+    plan_start_date: lenient.Day = None
+    first_payment_amount: lenient.Number = None
+    monthly_amount: lenient.Number = None
+    number_of_installments: lenient.Integer = None
+    start_date: lenient.Day = None
     installments: Annotated[list[Installment], Rows] = Field(default_factory=list)
 
-    employment_status: Word = None
-    is_temporary: Flag = None
-    expected_recovery_period: Word = None
-    check_in_date: Day = None
-    check_in_due: Flag = None
+    employment_status: lenient.Word = None
+    is_temporary: lenient.Flag = None
+    expected_recovery_period: lenient.Word = None
+    check_in_date: lenient.Day = None
+    check_in_due: lenient.Flag = None
 
-    objection_type: Word = None
-    source: Word = None
-    call_id: Word = None
-    admin_notes: Text = None
-    audio_url: Link = None
-    pdf_url: Link = None
+    objection_type: lenient.Word = None
+    source: lenient.Word = None
+    call_id: lenient.Word = None
+    admin_notes: lenient.Text = None
+    audio_url: lenient.Link = None
+    pdf_url: lenient.Link = None
     proof_files: Annotated[list[ProofFile], Rows] = Field(default_factory=list)
 
-    url: Link = None
-    web_url: Link = None
-    app_url: Link = None
-    link: Link = None
+    url: lenient.Link = None
+    web_url: lenient.Link = None
+    app_url: lenient.Link = None
+    link: lenient.Link = None
 
 
 class EventTodo(Todo):
     """A todo in an event, with the time of its last change."""
 
-    updated_at: Instant = None
+    updated_at: lenient.Instant = None
 
 
 class Pagination(Wire):
-    page: Integer = None
-    limit: Integer = None
-    total: Integer = None
-    pages: Integer = None
+    page: lenient.Integer = None
+    limit: lenient.Integer = None
+    total: lenient.Integer = None
+    pages: lenient.Integer = None
 
 
 class TodoPage(Wire):
     """One page of the list. ``todos`` stay raw, so that a list entry and a single todo can be merged."""
 
     todos: Annotated[list[dict[Any, Any]], Rows] = Field(default_factory=list)
-    pagination: Annotated[Pagination, BeforeValidator(lambda value: json_object(value) or {})] = Field(
+    pagination: Annotated[Pagination, BeforeValidator(lambda value: lenient.json_object(value) or {})] = Field(
         default_factory=Pagination
     )
 
 
 class Tally(Wire):
-    total: Integer = None
-    overdue: Integer = None
+    total: lenient.Integer = None
+    overdue: lenient.Integer = None
 
 
-OneTally = Annotated[Tally | None, or_none(json_object)]
+OneTally = Annotated[Tally | None, lenient.or_none(lenient.json_object)]
 
 
 class Stats(Wire):
