@@ -181,7 +181,9 @@ class Http:
     def _refusal(self, status: int, headers: Mapping[str, str], data: Any, *, is_read: bool) -> DeliveryError:
         """Map a response that is not a complete 2xx to a delivery error."""
         message = one_line(self._message_of(data) or "") or f"{self._host} answered {status}"
-        after_s = _retry_after_s(headers.get("retry-after"), self._retry_after_of(data))
+        after_s = parse_wait_s(headers.get("retry-after"))
+        if after_s is None:
+            after_s = parse_wait_s(self._retry_after_of(data))
         if status in _TEMPORARY:
             scope: FailureScope = "pace" if status == httpx.codes.TOO_MANY_REQUESTS else "destination"
             return RetryLaterError(_TEMPORARY[status], message, after_s, scope=scope)
@@ -266,11 +268,6 @@ def _parse_json(body: bytes) -> Any:
         return read_json(body)
     except ValueError:
         return None
-
-
-def _retry_after_s(header: str | None, body_value: object) -> float | None:
-    seconds = parse_wait_s(header)
-    return parse_wait_s(body_value) if seconds is None else seconds
 
 
 def _seconds_until(http_date: str) -> float:

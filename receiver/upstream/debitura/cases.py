@@ -24,20 +24,11 @@ MAX_HINTED = 20  # cases named by events and read one by one
 MAX_CACHED = 1_000
 
 _CLOSED, _ACTIVE = "closed", "active"
-_KNOWN_OPEN = frozenset(
-    {
-        "active",
-        "paused",
-        "pending contract signing",
-        "pending verification internal",
-        "pending verification",
-        "more info required",
-        "collecting quotes",
-        "pending quote by partner",
-        "pending quote selection",
-        "quote given by partner",
-    }
-)  # labels, including older ones: docs/vendors/debitura.md#cases
+_KNOWN_OPEN = {
+    *("active", "paused", "pending contract signing", "pending verification internal", "pending verification"),
+    *("more info required", "collecting quotes", "pending quote by partner", "pending quote selection"),
+    "quote given by partner",
+}  # labels, including older ones: docs/vendors/debitura.md#cases
 
 
 class Cases:
