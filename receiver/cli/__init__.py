@@ -20,16 +20,10 @@ FAMILIES: dict[str, dict[str, str]] = {  # module: its commands (functions ``NAM
         "sandbox": "Run only the sandbox: stand-ins for Getbill, Debitura, Slack and a mail server.",
     },
     "receiver.cli.doctor": {"doctor": "Check that every outside system answers and accepts the credentials."},
-    "receiver.cli.items": {
-        "items": "List items.",
-        "item": "Show one item with its history and its deliveries.",
-    },
+    "receiver.cli.items": {"items": "List items.", "item": "Show one item with its history and its deliveries."},
     "receiver.cli.act": {"act": "Decide or change an item, as a button does."},
     "receiver.cli.reconcile": {"reconcile": "Compare with the sources now, and apply what changed."},
-    "receiver.cli.deliveries": {
-        "deliveries": "List the outbox.",
-        "retry": "Retry dead deliveries.",
-    },
+    "receiver.cli.deliveries": {"deliveries": "List the outbox.", "retry": "Retry dead deliveries."},
     "receiver.cli.events": {
         "events": "List stored events: webhooks and clicks.",
         "replay": "Process stored events again, without a second alert.",

@@ -5,43 +5,7 @@ Only ``app``, ``cli`` and ``tools`` import this package; other packages get the 
 """
 
 from receiver.settings.document import Settings
-from receiver.settings.loading import DEFAULT_PATH, load, load_public_url, parse
+from receiver.settings.loading import load, load_public_url, parse
 from receiver.settings.masking import to_masked_toml
-from receiver.settings.rules import (
-    Automation,
-    AutomationMatch,
-    Burst,
-    Digest,
-    Escalation,
-    Match,
-    QuietHours,
-    Retention,
-    Route,
-)
-from receiver.settings.sections import Debitura, Email, Getbill, People, Slack, SmtpServer
-from receiver.settings.values import Secret
 
-__all__ = [
-    "DEFAULT_PATH",
-    "Automation",
-    "AutomationMatch",
-    "Burst",
-    "Debitura",
-    "Digest",
-    "Email",
-    "Escalation",
-    "Getbill",
-    "Match",
-    "People",
-    "QuietHours",
-    "Retention",
-    "Route",
-    "Secret",
-    "Settings",
-    "Slack",
-    "SmtpServer",
-    "load",
-    "load_public_url",
-    "parse",
-    "to_masked_toml",
-]
+__all__ = ["Settings", "load", "load_public_url", "parse", "to_masked_toml"]

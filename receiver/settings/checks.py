@@ -208,7 +208,7 @@ def _kind_warnings(settings: Settings) -> Iterator[str]:
     for where, match in _all_matches(settings):
         for kind in match.kind:
             if _known_kind(kind) not in KINDS:
-                yield f'{where} matches the unknown kind "{kind}"; the nearest known is "{_nearest_kind(kind)}"'
+                yield f'{where} matches the unknown kind "{kind}"; the nearest known is "{nearest(kind, list(KINDS))}"'
 
 
 def _automation_warnings(settings: Settings) -> Iterator[str]:
@@ -256,7 +256,3 @@ def _all_matches(settings: Settings) -> list[tuple[str, Match]]:
         *((f"digest {digest.name!r}", digest.match) for digest in settings.digests),
         *((f"automation {automation.name!r}", automation.match) for automation in settings.automations),
     ]
-
-
-def _nearest_kind(kind: str) -> str:
-    return nearest(kind, list(KINDS)) or KINDS[0]

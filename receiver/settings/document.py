@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field, PrivateAttr
 from pydantic.fields import FieldInfo
 
 from receiver.settings.rules import Automation, Digest, ReplyTemplate, Retention, Route
-from receiver.settings.sections import Debitura, Email, Getbill, People, Section, Slack
+from receiver.settings.sections import Debitura, Email, Getbill, People, Section, Slack, option
 from receiver.settings.toml_text import quoted
 from receiver.settings.values import Duration, Keys, Secret, Url
 
@@ -32,36 +32,31 @@ def _check_database_url(url: str) -> str:
 class Settings(Section):
     """The keys at the top of the file, before the first `[section]`."""
 
-    public_url: Url = Field(
-        description="Public address of this service; https, or http on localhost. Links and webhook URLs begin with "
-        "it.",
-        examples=["https://casebell.example.com"],
+    public_url: Url = option(
+        "Public address of this service; https, or http on localhost. Links and webhook URLs begin with it.",
+        "https://casebell.example.com",
     )
-    database_url: Annotated[str, AfterValidator(_check_database_url)] = Field(
+    database_url: Annotated[str, AfterValidator(_check_database_url)] = option(
+        "`sqlite:///file`, or `postgresql://user@host/db`; `env:DATABASE_URL` if it contains a password.",
         default="sqlite:///casebell.db",
-        description="`sqlite:///file`, or `postgresql://user@host/db`; `env:DATABASE_URL` if it contains a password.",
-        examples=["sqlite:///casebell.db"],
     )
-    secret_keys: Keys = Field(
-        description="Keys that sign links, newest first; a comma separates several in one variable. Each has at least "
-        "16 characters; `casebell keys new` makes one (secret).",
-        examples=[["env:CASEBELL_SECRET_KEYS"]],
+    secret_keys: Keys = option(
+        "Keys that sign links, newest first; a comma separates several in one variable. Each has at least 16 "
+        "characters; `casebell keys new` makes one (secret).",
+        ["env:CASEBELL_SECRET_KEYS"],
     )
-    drain_grace: Duration = Field(
+    drain_grace: Duration = option(
+        "How long a stopping service waits for running work. Unfinished work continues at the next start.",
         default=timedelta(seconds=20),
-        description="How long a stopping service waits for running work. Unfinished work continues at the next start.",
-        examples=["20s"],
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="`debug`, `info`, `warning` or `error`.", examples=["info"]
+    log_level: Literal["debug", "info", "warning", "error"] = option(
+        "`debug`, `info`, `warning` or `error`.", default="info"
     )
-    log_format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="`json`, `console`, or `auto`: JSON unless stderr is a terminal.", examples=["auto"]
+    log_format: Literal["auto", "json", "console"] = option(
+        "`json`, `console`, or `auto`: JSON unless stderr is a terminal.", default="auto"
     )
-    retention: Retention = Field(
-        default=Retention(),
-        description="How long finished data is kept.",
-        examples=[{"events": "90d", "items": "400d"}],
+    retention: Retention = option(
+        "How long finished data is kept.", {"events": "90d", "items": "400d"}, default=Retention()
     )
     getbill: tuple[Getbill, ...] = Field(default=(), description="Getbill accounts.")
     debitura: tuple[Debitura, ...] = Field(default=(), description="Debitura accounts.")
@@ -83,9 +78,8 @@ class Settings(Section):
     def secrets(self) -> frozenset[str]:
         """Every secret value, for the redaction of logs."""
         password = urlsplit(self.database_url).password or ""
-        return frozenset(secret.get_secret_value() for secret in _secrets_in(self)) | {password, unquote(password)} - {
-            ""
-        }
+        values = {secret.get_secret_value() for secret in _secrets_in(self)}
+        return frozenset(values | {password, unquote(password)} - {""})
 
 
 def _secrets_in(value: object) -> Iterator[Secret]:

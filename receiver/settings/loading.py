@@ -18,7 +18,6 @@ from receiver.settings.document import Location, Settings, field_at, keys_of, ta
 from receiver.settings.toml_text import quoted, toml_key, toml_value
 from receiver.settings.values import Resolved, Url
 
-DEFAULT_PATH = "casebell.toml"
 _BIGGEST_SECRET = 65_536
 _WRONG_TYPES = {
     "string_type": "is not a text in quotes",
@@ -72,16 +71,13 @@ def parse(text: str, file: str, environ: Mapping[str, str] | None = None, folder
     """
     raw = _read_toml(text, file)
     faults: list[Fault] = []
-    source = _SecretReader(os.environ if environ is None else environ, folder or Path(), faults)
-    filled = source.fill(raw, ())
+    filled = _SecretReader(os.environ if environ is None else environ, folder or Path(), faults).fill(raw, ())
     settings = _validate(filled, faults)
     faults += find_cross_faults(filled)
     if faults or settings is None:
-        order = list(raw)
-        faults.sort(key=lambda fault: _file_order(fault[0], order))
-        raise ConfigError(
-            "\n".join(dict.fromkeys(f"{file}: {_format_location(at)}{message}" for at, message in faults))
-        )
+        faults.sort(key=lambda fault: _file_order(fault[0], list(raw)))
+        lines = dict.fromkeys(f"{file}: {_format_location(at)}{message}" for at, message in faults)
+        raise ConfigError("\n".join(lines))
     settings._warnings = tuple(find_warnings(settings, filled))  # noqa: SLF001 - the loader alone sets it
     return settings
 
@@ -120,8 +116,7 @@ def _format_location(at: Location) -> str:
 
 
 def _describe(at: Location, detail: ErrorDetails) -> str:
-    kind = detail["type"]
-    match kind:
+    match kind := detail["type"]:
         case "extra_forbidden":
             return _describe_unknown_key(at)
         case "missing":
@@ -134,9 +129,8 @@ def _describe(at: Location, detail: ErrorDetails) -> str:
             return f"write [[{at[-1]}]] with double brackets, once for each"
         case "value_error":
             error = str(detail["ctx"]["error"])
-            if error == "literal_secret":
-                return f"a secret is never written in this file{_correction(at)}"
-            return error
+            is_literal = error == "literal_secret"
+            return f"a secret is never written in this file{_correction(at)}" if is_literal else error
         case "literal_error":
             return f"{quoted(detail['input'])} is not one of {detail['ctx']['expected'].replace(chr(39), chr(34))}"
     if kind in _WRONG_TYPES:
@@ -149,8 +143,7 @@ def _describe_unknown_key(at: Location) -> str:
     key, table = str(at[-1]), table_at(at[:-1])
     if table is not Settings and key in keys_of(Settings):
         return "unknown key here; it belongs at the top of the file, before the first [section]"
-    known = nearest(key, list(keys_of(table)))
-    return f'unknown key; the nearest known one is "{known}"'
+    return f'unknown key; the nearest known one is "{nearest(key, list(keys_of(table)))}"'
 
 
 def _correction(at: Location) -> str:

@@ -7,7 +7,6 @@ import base64
 import binascii
 import re
 import zoneinfo
-from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from string import Formatter
 from typing import Annotated, Any, Self
@@ -24,13 +23,10 @@ REPLY_PLACEHOLDERS = ("reference", "case_reference", "debtor", "amount", "deadli
 
 _DURATION = re.compile(r"(\d{1,9})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,62}")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
 _SENDER = re.compile(r"(?:(?P<name>[^<>\"\r\n]*)<(?P<address>[^<>]+)>)|(?P<bare>[^<>]+)")
 _DOMAIN = re.compile(r"@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]+")
-_CHANNEL = re.compile(r"[CDG][A-Z0-9]+")
-_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _TOKEN = re.compile(r"[!-~]+")  # what an HTTP header may hold
 _SHORTEST_KEY = 16
@@ -98,10 +94,8 @@ def _split_keys(value: Any) -> Any:
         return value
     parts: list[Any] = []
     for entry in value:
-        if isinstance(entry, Resolved):
-            parts += [Resolved(part.strip(), entry.origin) for part in entry.split(",") if part.strip()]
-        else:
-            parts.append(entry)
+        is_read = isinstance(entry, Resolved)
+        parts += [Resolved(p.strip(), entry.origin) for p in entry.split(",") if p.strip()] if is_read else [entry]
     return parts
 
 
@@ -125,12 +119,6 @@ def _read_clock(value: Any) -> Any:
     if not match:
         raise ValueError(f'{quoted(value)} is not a time of day; write "08:00" or "19:30"')
     return time(int(match[1]), int(match[2]))
-
-
-def _check_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f'{quoted(name)} cannot be part of a web address; use letters, digits, "-", "_" and "."')
-    return name
 
 
 def check_url(url: str, *, is_whole: bool = False) -> str:
@@ -161,12 +149,6 @@ def _check_todo_url(url: str) -> str:
     return url
 
 
-def _check_address(address: str) -> str:
-    if not _ADDRESS.fullmatch(address):
-        raise ValueError(f'{quoted(address)} is not an e-mail address; write "ar@creditor.example"')
-    return address
-
-
 def _check_sender(sender: str) -> str:
     match = _SENDER.fullmatch(sender)
     if not match or not _ADDRESS.fullmatch((match["address"] or match["bare"]).strip()):
@@ -185,21 +167,24 @@ def _check_person(entry: str) -> str:
     return entry.lower()
 
 
-def _check_channel(channel: str) -> str:
+def _refuse_channel_name(channel: str) -> str:
     if channel.startswith("#"):
         raise ValueError(
             f'{quoted(channel)} is a channel\'s name, which can change; write its id, like "C0123456789" '
             "(in Slack: open the channel, click its name, the id is at the end of About)"
         )
-    if not _CHANNEL.fullmatch(channel):
-        raise ValueError(f'{quoted(channel)} is not a Slack channel id; it looks like "C0123456789"')
     return channel
 
 
-def _check_host(host: str) -> str:
-    if not _HOST.fullmatch(host):
-        raise ValueError(f'{quoted(host)} is not a host name; write "files.example.com", without https:// and path')
-    return host
+def _matching(pattern: str, sentence: str) -> AfterValidator:
+    """Accepts texts that match; refuses others with the sentence that follows the text."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"{quoted(text)} {sentence}")
+        return text
+
+    return AfterValidator(check)
 
 
 def _check_currency(code: str) -> str:
@@ -235,9 +220,8 @@ def check_cron(expression: str) -> str:
     try:
         first = next(CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC)), None)
     except CronSimError as error:
-        raise ValueError(
-            f"{quoted(expression)} is not a cron expression ({str(error).lower()}); {_CRON_EXAMPLE}"
-        ) from None
+        why = str(error).lower()
+        raise ValueError(f"{quoted(expression)} is not a cron expression ({why}); {_CRON_EXAMPLE}") from None
     if first is None:
         raise ValueError(f"{quoted(expression)} is never due; {_CRON_EXAMPLE}")
     return expression
@@ -280,17 +264,6 @@ def _check_reply(text: str) -> str:
     return text
 
 
-def _id_checker(letter: str, what: str) -> Callable[[str], str]:
-    shape = re.compile(rf"{letter}[A-Z0-9]+")
-
-    def check(value: str) -> str:
-        if not shape.fullmatch(value):
-            raise ValueError(f'{quoted(value)} is not {what}; it looks like "{letter}0123456789"')
-        return value
-
-    return check
-
-
 AnySecret = Annotated[Secret, PlainValidator(_read_secret)]
 Token = Annotated[AnySecret, AfterValidator(_check_token)]
 Base64Secret = Annotated[AnySecret, AfterValidator(_check_base64)]
@@ -305,22 +278,34 @@ Clock = Annotated[time, BeforeValidator(_read_clock)]
 ShortText = Annotated[str, Field(min_length=1, max_length=500)]
 Label = Annotated[str, Field(min_length=1, max_length=75)]
 ReplyText = Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_check_reply)]
-Name = Annotated[str, AfterValidator(_check_name)]
+Name = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z0-9][A-Za-z0-9._~-]{0,62}", 'cannot be part of a web address; use letters, digits, "-", "_" and "."'
+    ),
+]
 Url = Annotated[str, AfterValidator(check_url)]
 TodoUrl = Annotated[str, AfterValidator(_check_todo_url)]
-Address = Annotated[str, AfterValidator(_check_address)]
+Address = Annotated[str, _matching(_ADDRESS.pattern, 'is not an e-mail address; write "ar@creditor.example"')]
 Sender = Annotated[str, AfterValidator(_check_sender)]
 PersonEntry = Annotated[str, AfterValidator(_check_person)]
 LowerAddress = Annotated[Address, AfterValidator(str.lower)]
-Channel = Annotated[str, AfterValidator(_check_channel)]
-Host = Annotated[str, AfterValidator(_check_host)]
+Channel = Annotated[
+    str,
+    AfterValidator(_refuse_channel_name),
+    _matching(r"[CDG][A-Z0-9]+", 'is not a Slack channel id; it looks like "C0123456789"'),
+]
+Host = Annotated[
+    str,
+    _matching(r"[a-z0-9-]+(\.[a-z0-9-]+)*", 'is not a host name; write "files.example.com", without https:// and path'),
+]
 Currency = Annotated[str, AfterValidator(_check_currency)]
 Cron = Annotated[str, AfterValidator(check_cron)]
 Country = Annotated[str, AfterValidator(_check_country)]
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Template = Annotated[ShortText, AfterValidator(_check_template)]
-TeamId = Annotated[str, AfterValidator(_id_checker("T", "a Slack workspace id"))]
-AppId = Annotated[str, AfterValidator(_id_checker("A", "a Slack app id"))]
+TeamId = Annotated[str, _matching("T[A-Z0-9]+", 'is not a Slack workspace id; it looks like "T0123456789"')]
+AppId = Annotated[str, _matching("A[A-Z0-9]+", 'is not a Slack app id; it looks like "A0123456789"')]
 Count = Annotated[int, Strict(), Field(ge=1)]
 Percent = Annotated[int, Strict(), Field(ge=0, le=100)]
 Amount = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]

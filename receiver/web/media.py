@@ -28,11 +28,7 @@ _ERROR_PAGES: Final = {
         N_("This link has expired"),
         N_("It was good for thirty days. The file may still be at the source."),
     ),
-    "gone": (
-        404,
-        N_("This file is not there any more"),
-        N_("The source does not have it now."),
-    ),
+    "gone": (404, N_("This file is not there any more"), N_("The source does not have it now.")),
     "later": (
         503,
         N_("The source does not answer just now"),

@@ -81,12 +81,7 @@ def render_page(
 
 
 def render_message(
-    language: Language,
-    status: int,
-    title: str,
-    text: str,
-    headers: Mapping[str, str] | None = None,
-    **context: object,
+    language: Language, status: int, title: str, text: str, headers: Mapping[str, str] | None = None, **context: object
 ) -> HTMLResponse:
     """A page with a title and one paragraph; both are translated here."""
     translated = {"title": language.translate(title), "text": language.translate(text)}
