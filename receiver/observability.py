@@ -11,9 +11,8 @@ import sys
 import textwrap
 import threading
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from secrets import token_hex
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TextIO
 from urllib.parse import quote
 
@@ -47,7 +46,6 @@ _API_KEY = re.compile(r"api[-_]?key", re.IGNORECASE)
 _SIGNED_PATH = re.compile(r"(/(?:act|media|unsubscribe)/)[^\s/?\"']+")
 _ADDRESS = re.compile(r"([A-Za-z0-9])[A-Za-z0-9._%+-]*@(?=[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _MIN_SECRET_LENGTH = 6  # masking a shorter one would also mask ordinary words
 _MAX_DEPTH = 6
 _MULTILINE_KEYS = frozenset({"exception", "stack"})
@@ -57,6 +55,7 @@ _PROGRAM_ERRORS = (
     *(TypeError, AttributeError, NameError, ImportError, AssertionError, RuntimeError),
     *(TimeoutError, asyncio.CancelledError, json.JSONDecodeError, BaseExceptionGroup),
 )
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)  # of durations, in seconds
 _DATABASE_ERRORS = frozenset({"OperationalError", "ProgrammingError", "IntegrityError"})  # of SQLAlchemy and drivers
 
 
@@ -156,11 +155,7 @@ def configure_logs(
     """
     stream = stream or sys.stderr
     as_json = not stream.isatty() if as_json is None else as_json
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
+    shared: list[Processor] = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
         processors=[
@@ -198,95 +193,64 @@ def _configure_libraries(stream: TextIO, formatter: logging.Formatter, level: st
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # below, it writes a line for each malformed request
 
 
-@contextmanager
-def bound_request_id(header: str | None = None) -> Iterator[str]:
-    """Add one request id to every log line written inside: that of the header if it is valid, else a new one."""
-    request_id = header if header and _REQUEST_ID.fullmatch(header) else token_hex(8)
-    with structlog.contextvars.bound_contextvars(request_id=request_id):
-        yield request_id
-
-
 class Metrics:
     """Every metric of Casebell. A process has one instance; a test makes its own."""
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in prometheus_client
         self.registry = CollectorRegistry()
-        self._add_pipeline_metrics()
-        self._add_item_metrics()
-        self._add_delivery_metrics()
-        self._add_upstream_metrics()
-
-    def _add_pipeline_metrics(self) -> None:
-        self.webhooks_total = self._counter(
-            "webhooks_total", "Webhooks and clicks received, by outcome.", "source account outcome"
+        counter = partial(Counter, namespace="casebell", registry=self.registry)
+        gauge = partial(Gauge, namespace="casebell", registry=self.registry)
+        histogram = partial(Histogram, namespace="casebell", registry=self.registry, buckets=_BUCKETS)
+        self.webhooks_total = counter(
+            "webhooks_total", "Webhooks and clicks received, by outcome.", ["source", "account", "outcome"]
         )
-        self.webhook_ack_seconds = self._histogram(
+        self.webhook_ack_seconds = histogram(
             "webhook_ack_seconds", "Seconds from the first byte of a webhook to its answer."
         )
-        self.inbox_lag_seconds = self._histogram(
-            "inbox_lag_seconds", "Seconds between storing an event and applying it."
+        self.inbox_lag_seconds = histogram("inbox_lag_seconds", "Seconds between storing an event and applying it.")
+        self.actions_total = counter("actions_total", "Actions of people, by outcome.", ["verb", "outcome", "via"])
+        self.connections_refused_total = counter(
+            "connections_refused_total", "Connections closed before their request was complete, by reason.", ["reason"]
         )
-        self.actions_total = self._counter("actions_total", "Actions of people, by outcome.", "verb outcome via")
-        self.connections_refused_total = self._counter(
-            "connections_refused_total", "Connections closed before their request was complete, by reason.", "reason"
+        self.items_open = gauge(
+            "items_open", "Items that are neither resolved nor snoozed.", ["source", "kind", "urgency"]
         )
-
-    def _add_item_metrics(self) -> None:
-        self.items_open = self._gauge(
-            "items_open", "Items that are neither resolved nor snoozed.", "source kind urgency"
-        )
-        self.items_oldest_seconds = self._gauge(
+        self.items_oldest_seconds = gauge(
             "items_oldest_seconds", "Age in seconds of the oldest item that needs a decision."
         )
-        self.amount_at_risk = self._gauge(
+        self.amount_at_risk = gauge(
             "amount_at_risk",
             "Amount of open items that need a decision, in major units; a receivable counts once.",
-            "currency",
+            ["currency"],
         )
-        self.items_without_amount = self._gauge(
+        self.items_without_amount = gauge(
             "items_without_amount", "Open items that need a decision and have no known amount or currency."
         )
-
-    def _add_delivery_metrics(self) -> None:
-        self.outbox_due = self._gauge("outbox_due", "Deliveries that are due.")
-        self.outbox_oldest_seconds = self._gauge("outbox_oldest_seconds", "Seconds since the oldest delivery was due.")
-        self.deliveries_total = self._counter("deliveries_total", "Delivery attempts, by outcome.", "channel outcome")
-        self.delivery_seconds = self._histogram("delivery_seconds", "Seconds one delivery took.", "channel")
-        self.leases_reaped_total = self._counter("leases_reaped_total", "Leases of deliveries that expired.")
-        self.breakers_open = self._gauge("breakers_open", "Destinations that are paused because they failed.", "name")
-        self.messages_out_of_sync = self._gauge(
-            "messages_out_of_sync", "Messages that show an older version of their item."
+        self.outbox_due = gauge("outbox_due", "Deliveries that are due.")
+        self.outbox_oldest_seconds = gauge("outbox_oldest_seconds", "Seconds since the oldest delivery was due.")
+        self.deliveries_total = counter("deliveries_total", "Delivery attempts, by outcome.", ["channel", "outcome"])
+        self.delivery_seconds = histogram("delivery_seconds", "Seconds one delivery took.", ["channel"])
+        self.leases_reaped_total = counter("leases_reaped_total", "Leases of deliveries that expired.")
+        self.breakers_open = gauge("breakers_open", "Destinations that are paused because they failed.", ["name"])
+        self.messages_out_of_sync = gauge("messages_out_of_sync", "Messages that show an older version of their item.")
+        self.reconcile_seconds = histogram(
+            "reconcile_seconds", "Seconds one reconciliation of an account took.", ["source", "account"]
         )
-
-    def _add_upstream_metrics(self) -> None:
-        self.reconcile_seconds = self._histogram(
-            "reconcile_seconds", "Seconds one reconciliation of an account took.", "source account"
-        )
-        self.reconcile_last_success_timestamp_seconds = self._gauge(
+        self.reconcile_last_success_timestamp_seconds = gauge(
             "reconcile_last_success_timestamp_seconds",
             "Time of the last complete reconciliation of an account, in Unix seconds.",
-            "source account",
+            ["source", "account"],
         )
-        self.upstream_requests_total = self._counter(
-            "upstream_requests_total", "Requests to the sources, by HTTP status or error.", "source operation status"
+        self.upstream_requests_total = counter(
+            "upstream_requests_total",
+            "Requests to the sources, by HTTP status or error.",
+            ["source", "operation", "status"],
         )
-        self.upstream_budget_remaining = self._gauge(
-            "upstream_budget_remaining", "Requests left in an account's rate limit.", "source account class"
+        self.upstream_budget_remaining = gauge(
+            "upstream_budget_remaining", "Requests left in an account's rate limit.", ["source", "account", "class"]
         )
 
     def render(self) -> bytes:
         """The response of ``GET /metrics``, of type METRICS_CONTENT_TYPE."""
         return generate_latest(self.registry)
-
-    def _counter(self, name: str, what: str, labels: str = "") -> Counter:
-        return Counter(name, what, labels.split(), namespace="casebell", registry=self.registry)
-
-    def _gauge(self, name: str, what: str, labels: str = "") -> Gauge:
-        return Gauge(name, what, labels.split(), namespace="casebell", registry=self.registry)
-
-    def _histogram(self, name: str, what: str, labels: str = "") -> Histogram:
-        return Histogram(name, what, labels.split(), namespace="casebell", registry=self.registry, buckets=_BUCKETS)
-
-
-_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)

@@ -22,9 +22,9 @@ from receiver.domain.action import Click
 from receiver.domain.item import Attempt, Item, Medium
 from receiver.domain.notice import Link, Notice, Story, verbs_for
 from receiver.domain.token import Tokens
-from receiver.web.action_pages import action_routes
+from receiver.web.action_pages import ActionPages
 from receiver.web.action_service import ActionService, ActionTarget, LinkUse
-from receiver.web.media import media_routes
+from receiver.web.media import MediaPages
 from receiver.web.pages import STATIC, error_handlers
 from tests.factories import NOW, make_item, make_notice
 
@@ -144,8 +144,8 @@ async def site(service: FakeActionService) -> AsyncIterator[str]:
 
     app = Starlette(
         routes=[
-            *action_routes(service),
-            *media_routes(service),
+            Route("/act/{token}", ActionPages(service).handle, methods=["GET", "POST"]),
+            Route("/media/{token}", MediaPages(service).handle),
             Route("/broken", broken),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],

@@ -8,7 +8,7 @@ import click
 
 from receiver.cli.options import with_config
 from receiver.cli.output import Step, progress_bar
-from receiver.cli.service import send_to_service
+from receiver.cli.service import run_command
 from receiver.settings import Settings, load
 from receiver.store import backup
 from receiver.store.copying import Progress
@@ -64,17 +64,14 @@ def purge_command(config: Path) -> None:
 
 
 async def _purge(settings: Settings, step: Step) -> Counter[str]:
-    from receiver.app import open_adapters
-    from receiver.operations.retention import purge
-
     counted: Counter[str] = Counter()
-    while answer := await send_to_service(settings, {"do": "purge"}):
+    is_all = False
+    while not is_all:
+        answer = await run_command(settings, {"do": "purge"})
         counted.update(answer["erased"])
         step(counted.total())
-        if answer["is_all"]:
-            return counted
-    async with open_adapters(settings) as adapters:
-        return counted + Counter((await purge(adapters))[0])
+        is_all = answer["is_all"]
+    return counted
 
 
 def _sum_progress(step: Step) -> Progress:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from receiver.cli.options import LIMIT, with_config, with_json
 from receiver.cli.output import as_printable, print_rows, print_warning
-from receiver.cli.service import find_service, read_store, send_to_service
+from receiver.cli.service import find_service, read_store, run_command
 from receiver.domain.breaker import Breaker, breakers_for
 from receiver.settings import Settings, load
 from receiver.store import breakers, outbox
@@ -44,7 +44,7 @@ def retry_command(config: Path, ids: tuple[int, ...], all_dead: bool) -> None:
     if bool(ids) == all_dead:
         raise click.UsageError("give either ids, as `casebell deliveries --state dead` lists them, or --all-dead")
     settings = load(config)
-    answer = asyncio.run(_retry(settings, None if all_dead else list(ids)))
+    answer = asyncio.run(run_command(settings, {"do": "retry", "ids": None if all_dead else list(ids)}))
     due, refused = answer["due"], answer["refused"]
     click.echo(f"{len(due)} due again{format_when(settings) if due else ''}")
     for id_, why in refused.items():
@@ -56,18 +56,6 @@ def retry_command(config: Path, ids: tuple[int, ...], all_dead: bool) -> None:
 def format_when(settings: Settings) -> str:
     """When the work is done, as the end of a sentence: empty if a service runs and does it now."""
     return "" if find_service(settings) else ", once `casebell serve` runs"
-
-
-async def _retry(settings: Settings, ids: list[int] | None) -> dict[str, Any]:
-    answer = await send_to_service(settings, {"do": "retry", "ids": ids})
-    if answer is not None:
-        return answer
-    from receiver.app import open_adapters
-    from receiver.operations.replay import retry
-
-    async with open_adapters(settings) as adapters:
-        retried = await retry(adapters, ids)
-    return {"due": list(retried.due), "refused": retried.refused}
 
 
 def _read_outbox(connection: Connection, state: str | None, most: int) -> tuple[list[Breaker], list[dict[str, Any]]]:

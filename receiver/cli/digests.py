@@ -10,13 +10,13 @@ import click
 
 from receiver.cli.options import with_config, with_json
 from receiver.cli.output import as_printable, print_rows
-from receiver.cli.service import read_store, send_to_service
+from receiver.cli.service import find_service, read_store, run_command, send_command
 from receiver.domain.digest import DigestRule, Edition
 from receiver.errors import ConfigError
 from receiver.settings import Settings, load
 from receiver.store import digests, suppression
 
-SEND_FOR_S = 60.0
+SEND_FOR = timedelta(seconds=60)
 
 
 @click.command("digest")
@@ -34,7 +34,7 @@ def digest_command(config: Path, name: str, is_now: bool, is_dry: bool) -> None:
         destinations = asyncio.run(_send_now(settings, name))
         click.echo(f"{name}: goes to {', '.join(destinations) or 'nobody: every address is unsubscribed'}")
     elif is_dry:
-        click.echo(as_printable_lines(asyncio.run(_render(settings, rule))))
+        click.echo("\n".join(map(as_printable, asyncio.run(_render(settings, rule)).splitlines())))
     else:
         _print_schedule(settings, rule)
 
@@ -47,7 +47,7 @@ def addresses_command(config: Path, allowed: str | None, as_json: bool) -> None:
     """List addresses that get no mail, and why."""
     settings = load(config)
     if allowed:
-        if not asyncio.run(_allow(settings, allowed)):
+        if not asyncio.run(run_command(settings, {"do": "allow", "address": allowed}))["lifted"]:
             raise click.ClickException(f"{allowed} is not on the list")
         click.echo(f"{allowed}: mail is sent there again")
         return
@@ -56,10 +56,6 @@ def addresses_command(config: Path, allowed: str | None, as_json: bool) -> None:
     print_rows(
         listed, ("address", "list", "reason", "at", "until"), as_json=as_json, empty="Mail is sent to every address."
     )
-
-
-def as_printable_lines(text: str) -> str:
-    return "\n".join(as_printable(line) for line in text.splitlines())
 
 
 def _find_rule(settings: Settings, name: str) -> DigestRule:
@@ -112,9 +108,9 @@ async def _render(settings: Settings, rule: DigestRule) -> str:
 
 
 async def _send_now(settings: Settings, name: str) -> list[str]:
-    answer = await send_to_service(settings, {"do": "digest", "name": name})
-    if answer is not None:
-        return list(answer["destinations"])
+    url = find_service(settings)
+    if url is not None:
+        return list((await send_command(settings, url, {"do": "digest", "name": name}))["destinations"])
     from receiver.app import open_adapters
     from receiver.jobs import worker
     from receiver.operations.digests import make_now
@@ -124,7 +120,7 @@ async def _send_now(settings: Settings, name: str) -> list[str]:
     async with open_adapters(settings) as adapters:
         destinations = await make_now(adapters, name)
         work = asyncio.create_task(worker.run(adapters, stop))
-        until = datetime.now(UTC) + timedelta(seconds=SEND_FOR_S)
+        until = datetime.now(UTC) + SEND_FOR
         while datetime.now(UTC) < until:
             due, _ = await adapters.database.read(outbox.due_backlog, adapters.now())
             if not due:
@@ -133,13 +129,3 @@ async def _send_now(settings: Settings, name: str) -> list[str]:
         stop.set()
         await work
     return destinations
-
-
-async def _allow(settings: Settings, address: str) -> int:
-    answer = await send_to_service(settings, {"do": "allow", "address": address})
-    if answer is not None:
-        return int(answer["lifted"])
-    from receiver.app import open_adapters
-
-    async with open_adapters(settings) as adapters:
-        return await adapters.database.write(suppression.lift, address)

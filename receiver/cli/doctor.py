@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -80,15 +80,10 @@ async def _check_deliveries(settings: Settings) -> list[Health]:
         troubled, behind, dead = await read_store(settings, lambda connection: _delivery_problems(connection, now))
     except CasebellError:
         return []
-    rows = [
-        Health(
-            each.name,
-            is_well=False,
-            detail=each.reason or "",
-            cure=cure_of(each.name.partition(":")[0], _code_of(each)),
-        )
-        for each in troubled
-    ]
+    rows = []
+    for each in troubled:
+        reason, channel = each.reason or "", each.name.partition(":")[0]
+        rows.append(Health(each.name, is_well=False, detail=reason, cure=cure_of(channel, reason.partition(":")[0])))
     if behind:
         what = f"{behind} messages have shown an outdated state of their item for more than ten minutes"
         cure = "they are retried automatically; `casebell deliveries --state dead` shows why they fail"
@@ -113,10 +108,6 @@ def _delivery_problems(connection: Connection, now: datetime) -> tuple[list[Brea
     return lasting, messages.count_outdated(connection, now - LONG_BEHIND), dead
 
 
-def _code_of(breaker: Breaker) -> str:
-    return (breaker.reason or "").partition(":")[0]
-
-
 async def _check_addresses(settings: Settings) -> list[Health]:
     """Configured addresses that get no mail: rejected ones are failures, unsubscribed ones are only listed."""
     from receiver.cli.service import read_store
@@ -134,11 +125,8 @@ async def _check_addresses(settings: Settings) -> list[Health]:
         if row.address not in named:
             continue
         is_well = row.reason == suppression.UNSUBSCRIBED
-        what = (
-            f"{row.reason} from the digest {row.list}"
-            if is_well
-            else f"gets no mail until {row.until:%F}: {row.reason}"
-        )
+        until = f"gets no mail until {row.until:%F}" if row.until else ""
+        what = f"{row.reason} from the digest {row.list}" if is_well else f"{until}: {row.reason}"
         cure = f"correct the address in the configuration, or: casebell addresses --allow {row.address}"
         rows.append(Health(row.address, is_well=is_well, detail=what, cure=cure))
     return rows
@@ -180,10 +168,7 @@ async def _check_slack_interactions(settings: Settings) -> Sequence[Health]:
     url = f"{settings.public_url.rstrip('/')}/slack/interactions"
     cure = f"let the proxy (or its firewall) forward POST {url} unchanged"
     try:
-        async with httpx.AsyncClient(
-            timeout=ANSWER_WITHIN_S, trust_env=settings.public_url.startswith("https:")
-        ) as client:
-            reply = await client.post(url, content=body, headers={**headers, "content-type": "application/json"})
+        reply = await _post(url, body, {**headers, "content-type": "application/json"})
         answer = reply.json() if reply.status_code == httpx.codes.OK else None
     except (httpx.HTTPError, ValueError) as error:
         return [Health(name, is_well=False, detail=f"no answer: {type(error).__name__}", cure=cure)]
@@ -197,14 +182,10 @@ async def _check_slack_interactions(settings: Settings) -> Sequence[Health]:
 async def _check_public_url(settings: Settings) -> Sequence[Health]:
     """A signed ping to the public URL: only this service with these keys can answer it."""
     name, word = f"public url {settings.public_url}", secrets.token_hex(8)
-    token = Tokens([key.get_secret_value() for key in settings.secret_keys]).make(
-        "control.v1", {"do": "ping", "word": word}
-    )
+    tokens = Tokens([key.get_secret_value() for key in settings.secret_keys])
     try:
-        async with httpx.AsyncClient(
-            timeout=ANSWER_WITHIN_S, trust_env=settings.public_url.startswith("https:")
-        ) as client:
-            reply = await client.post(f"{settings.public_url.rstrip('/')}/control", content=token)
+        ping = tokens.make("control.v1", {"do": "ping", "word": word})
+        reply = await _post(f"{settings.public_url.rstrip('/')}/control", ping.encode())
         is_ours = reply.status_code == httpx.codes.OK and reply.json().get("pong") == word
     except (httpx.HTTPError, ValueError) as error:
         cure = "start `casebell serve`, and let the proxy forward every path to it"
@@ -213,3 +194,8 @@ async def _check_public_url(settings: Settings) -> Sequence[Health]:
         return [Health(name, is_well=True, detail="reaches this service")]
     cure = "let the proxy (or its firewall) forward POST requests; both sides need the same secret_keys"
     return [Health(name, is_well=False, detail=f"something else answers (HTTP {reply.status_code})", cure=cure)]
+
+
+async def _post(url: str, body: bytes, headers: Mapping[str, str] | None = None) -> httpx.Response:
+    async with httpx.AsyncClient(timeout=ANSWER_WITHIN_S, trust_env=url.startswith("https:")) as client:
+        return await client.post(url, content=body, headers=headers)

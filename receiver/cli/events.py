@@ -13,8 +13,8 @@ import click
 from receiver.cli.deliveries import format_when
 from receiver.cli.options import LIMIT, TimeParam, with_config, with_json
 from receiver.cli.output import print_rows, progress_bar
-from receiver.cli.service import read_store, send_to_service
-from receiver.settings import Settings, load
+from receiver.cli.service import read_store, run_command
+from receiver.settings import load
 from receiver.store import events
 
 COLUMNS = ("id", "state", "source", "account", "event_id", "received_at", "attempts", "reason")
@@ -43,19 +43,8 @@ def replay_command(config: Path, event: str | None, since: datetime | None, quar
         raise click.UsageError("give --event ID, --since TIME or --quarantined")
     settings = load(config)
     with progress_bar("putting events back"):
-        count = asyncio.run(_replay(settings, event, since, quarantined))
+        wanted = {"event": event, "since": since.isoformat() if since else None, "quarantined": quarantined}
+        count = asyncio.run(run_command(settings, {"do": "replay", **wanted}))["count"]
     if event is not None and not count:
         raise click.ClickException(f"no finished event has the id {event}; `casebell events` lists them")
     click.echo(f"{count} to be processed again{format_when(settings) if count else ''}")
-
-
-async def _replay(settings: Settings, event: str | None, since: datetime | None, is_quarantined: bool) -> int:
-    wanted = {"event": event, "since": since.isoformat() if since else None, "quarantined": is_quarantined}
-    answer = await send_to_service(settings, {"do": "replay", **wanted})
-    if answer is not None:
-        return int(answer["count"])
-    from receiver.app import open_adapters
-    from receiver.operations.replay import replay
-
-    async with open_adapters(settings) as adapters:
-        return await replay(adapters, event_id=event, since=since, is_quarantined=is_quarantined)

@@ -93,11 +93,13 @@ def print_item(item: Item, history: Sequence[items.HistoryEntry], deliveries: An
     for event in history:
         who = f" by {event.who} via {event.via}" if event.who else ""
         result = event.transition or f"ignored, {event.ignored}"
-        _print_line(f"{event.at:%F %T}  v{event.version}  {event.fact} {event.detail or ''}{who}: {result}")
+        line = f"{event.at:%F %T}  v{event.version}  {event.fact} {event.detail or ''}{who}: {result}"
+        click.echo(as_printable(line))
     click.echo("\ndeliveries (UTC)")
     for row in deliveries:
         reason = f", {row.reason}" if row.reason else ""
-        _print_line(f"{row.created_at:%F %T}  {row.what} {row.destination}: {row.state}, tries {row.attempts}{reason}")
+        line = f"{row.created_at:%F %T}  {row.what} {row.destination}: {row.state}, tries {row.attempts}{reason}"
+        click.echo(as_printable(line))
 
 
 def _read_item(connection: Any, key: str) -> tuple[Item | None, list[items.HistoryEntry], Any]:
@@ -139,10 +141,6 @@ def _facts(item: Item) -> dict[str, object]:
         "problem": format_problem(item),
         "link": snapshot.solution_url,
     }
-
-
-def _print_line(text: str) -> None:
-    click.echo(as_printable(text))
 
 
 def _format_time(at: datetime | None) -> str | None:

@@ -51,7 +51,6 @@ class TimeParam(click.ParamType[datetime]):
         try:
             at = datetime.fromisoformat(str(value))
         except ValueError:
-            self.fail(
-                f"{value!r} is not a time; write 2026-03-02T09:00 (UTC), or 90m, 4h, 2d for a time ago", param, ctx
-            )
+            examples = "2026-03-02T09:00 (UTC), or 90m, 4h, 2d for a time ago"
+            self.fail(f"{value!r} is not a time; write {examples}", param, ctx)
         return at if at.tzinfo else at.replace(tzinfo=UTC)

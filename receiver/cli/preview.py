@@ -37,10 +37,8 @@ def preview_command(config: Path, what: str, kind: str | None, key: str | None, 
         title, files = f"digest.{locale}", _render_digest(locale)
     else:
         item = _read_item(load(config), key) if key else sample_item(kind or "portal_dispute")
-        title, files = (
-            f"{kind or item.kind}.{locale}",
-            _render(what, sample_notice(item, locale), sample_reminder(kind)),
-        )
+        title = f"{kind or item.kind}.{locale}"
+        files = _render(what, sample_notice(item, locale), sample_reminder(kind))
     for name, content in files.items():
         _write_output(content, out, f"{title}.{name}")
 

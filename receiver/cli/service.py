@@ -47,10 +47,16 @@ async def send_command(settings: Settings, url: str, command: dict[str, Any]) ->
     return answer
 
 
-async def send_to_service(settings: Settings, command: dict[str, Any]) -> dict[str, Any] | None:
-    """The answer of the running service; None if none runs. Raises as ``send_command``."""
+async def run_command(settings: Settings, command: dict[str, Any]) -> dict[str, Any]:
+    """The result of a command of ``receiver.web.control``: of the running service or, without one, of this process."""
     url = find_service(settings)
-    return None if url is None else await send_command(settings, url, command)
+    if url is not None:
+        return await send_command(settings, url, command)
+    from receiver.app import open_adapters
+    from receiver.web import control
+
+    async with open_adapters(settings) as adapters:
+        return await control.run(adapters, command)
 
 
 async def read_store(settings: Settings, work: Any) -> Any:

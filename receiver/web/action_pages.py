@@ -8,7 +8,6 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from receiver.domain.action import Click
 from receiver.domain.people import Person
@@ -31,16 +30,13 @@ from receiver.web.action_view import Visit, item_context
 from receiver.web.pages import HEADERS, NO_SUCH_LINK, Language, preferred_language, render_message, render_page
 from receiver.web.request_body import STATUS_OF_ERROR as STATUS_OF_BODY_ERROR
 from receiver.web.request_body import read_body
+from receiver.web.sessions import open_token
 
 COOKIE: Final = "casebell_page"
 SIGNATURE_LIFETIME_S: Final = 400 * 86_400  # the store knows when a link expires; this only bounds the signature
 PENDING_S: Final = 60  # the page reports a stored click for so long, then offers the choice again
 REFRESH_S: Final = 5
 MAX_TOKEN: Final = 500
-
-
-def action_routes(service: ActionService) -> list[Route]:
-    return [Route("/act/{token}", ActionPages(service).handle, methods=["GET", "POST"])]
 
 
 class ActionPages:
@@ -136,14 +132,9 @@ class ActionPages:
         return "?sent=" + self._service.tokens.make("nonce.v1", [visit.token_id, version, "sent"])
 
     def _is_pending(self, visit: Visit) -> bool:
-        token = visit.request.query_params.get("sent", "")[:MAX_TOKEN]
-        if not token or not visit.offered_verbs:
-            return False
-        try:
-            payload = self._service.tokens.open("nonce.v1", token, PENDING_S)
-        except RefusedError:
-            return False
-        return bool(payload == [visit.token_id, visit.target.item.version, "sent"])
+        token = visit.request.query_params.get("sent", "")
+        payload = open_token(self._service.tokens, "nonce.v1", token, PENDING_S)
+        return bool(visit.offered_verbs) and payload == [visit.token_id, visit.target.item.version, "sent"]
 
     async def _send_new_link(self, visit: Visit) -> Response:
         if not visit.needs_new_link:

@@ -8,22 +8,23 @@ from starlette.staticfiles import StaticFiles
 
 from receiver.context import Adapters
 from receiver.web import health, slack, webhooks
-from receiver.web.action_pages import action_routes
+from receiver.web.action_pages import ActionPages
 from receiver.web.action_service import ActionService
 from receiver.web.control import control
-from receiver.web.inbox.admin_pages import admin_routes
-from receiver.web.inbox.item_page import item_routes
-from receiver.web.inbox.list_page import inbox_routes
-from receiver.web.inbox.session_pages import session_routes
-from receiver.web.login import login_routes
-from receiver.web.media import media_routes
+from receiver.web.inbox.admin_pages import AdminPages
+from receiver.web.inbox.item_page import ItemPages
+from receiver.web.inbox.list_page import InboxPage
+from receiver.web.inbox.session_pages import SessionPages
+from receiver.web.login import LoginPages
+from receiver.web.media import MediaPages
 from receiver.web.pages import STATIC, error_handlers
-from receiver.web.unsubscribe import unsubscribe_routes
+from receiver.web.unsubscribe import UnsubscribePage
 
 
 def build_app(adapters: Adapters, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
     """Build the application. It starts no loop. ``extra_routes``: for tests and benchmarks."""
-    service = ActionService(adapters)
+    service, login, inbox = ActionService(adapters), LoginPages(adapters), InboxPage(adapters)
+    sessions, admin = SessionPages(adapters), AdminPages(adapters)
     app = Starlette(
         routes=[
             *extra_routes,
@@ -31,19 +32,22 @@ def build_app(adapters: Adapters, extra_routes: Sequence[BaseRoute] = ()) -> Sta
             Route("/slack/interactions", slack.interact, methods=["POST"]),
             Route("/slack/commands", slack.command, methods=["POST"]),
             Route("/slack/events", slack.event, methods=["POST"]),
-            *action_routes(service),
-            *media_routes(service),
-            *unsubscribe_routes(adapters),
+            Route("/act/{token}", ActionPages(service).handle, methods=["GET", "POST"]),
+            Route("/media/{token}", MediaPages(service).handle),
+            Route("/unsubscribe/{token}", UnsubscribePage(adapters).handle, methods=["GET", "POST"]),
             Route("/control", control, methods=["POST"]),
             Route("/healthz", health.healthz),
             Route("/readyz", health.readyz),
             Route("/metrics", health.metrics),
             Mount("/static", StaticFiles(directory=STATIC)),
-            *inbox_routes(adapters),
-            *item_routes(adapters),
-            *login_routes(adapters),
-            *session_routes(adapters),
-            *admin_routes(adapters),
+            Route("/", inbox.signed_in(inbox.show), methods=["GET"]),
+            Route("/items/{id}", ItemPages(adapters).handle, methods=["GET", "POST"]),
+            Route("/login", login.request_link, methods=["GET", "POST"]),
+            Route("/login/{token}", login.sign_in, methods=["GET", "POST"]),
+            Route("/sessions", sessions.signed_in(sessions.handle), methods=["GET", "POST"]),
+            Route("/logout", sessions.log_out, methods=["POST"]),
+            Route("/sources", admin.signed_in(admin.sources), methods=["GET"]),
+            Route("/deliveries", admin.signed_in(admin.deliveries), methods=["GET", "POST"]),
         ],
         exception_handlers=error_handlers(adapters.translator),
     )

@@ -34,7 +34,7 @@ async def control(request: Request) -> Response:
     try:
         token = (await read_body(request)).decode("ascii", "replace")
         command = adapters.rules.tokens.open("control.v1", token, TOKEN_LIFETIME_S)
-        return JSONResponse(await _run(adapters, command))
+        return JSONResponse(await run(adapters, command))
     except RejectedError as error:
         return JSONResponse({"error": error.code}, STATUS_OF_ERROR.get(error.code, 400))
     except ValidationError:
@@ -45,7 +45,8 @@ async def control(request: Request) -> Response:
         return JSONResponse({"error": error.code, "message": error.message}, 409)
 
 
-async def _run(adapters: Adapters, command: Any) -> dict[str, Any]:
+async def run(adapters: Adapters, command: Any) -> dict[str, Any]:
+    """The result of a command. Raises RejectedError if it is unknown, else what the command raises."""
     match command:
         case {"do": "act", "click": str(click)}:
             refusal = await submit_action(adapters, _click.validate_json(click), locale="en")

@@ -2,13 +2,12 @@
 
 import asyncio
 
-from prometheus_client import generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from receiver.context import Adapters
 from receiver.errors import CasebellError
+from receiver.observability import METRICS_CONTENT_TYPE
 from receiver.store.database import is_ready
 from receiver.store.probe import check_writable
 
@@ -61,4 +60,4 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Prometheus' text format."""
     adapters: Adapters = request.app.state.adapters
-    return Response(generate_latest(adapters.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(adapters.metrics.render(), media_type=METRICS_CONTENT_TYPE)

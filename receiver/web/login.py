@@ -13,12 +13,11 @@ from sqlalchemy import Connection
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from receiver.context import OUTBOX_WAKEUP, Adapters, Rules
 from receiver.domain.people import Person
 from receiver.domain.refusal import N_
-from receiver.errors import PermanentError, RefusedError, RejectedError
+from receiver.errors import PermanentError, RejectedError
 from receiver.store import logins, outbox
 from receiver.store import sessions as store
 from receiver.store.payloads import AdminAlert
@@ -33,22 +32,11 @@ _ADDRESS: Final = re.compile(r"[^\s@,;<>\"]{1,64}@[^\s@,;<>\"]{1,250}")
 SIGNATURE_LIFETIME_S: Final = 86_400  # the store knows when a link expires; this only bounds the signature
 
 
-def login_routes(adapters: Adapters) -> list[Route]:
-    pages = LoginPages(adapters)
-    return [
-        Route("/login", pages.request_link, methods=["GET", "POST"], name="login"),
-        Route("/login/{token}", pages.sign_in, methods=["GET", "POST"]),
-    ]
-
-
 async def send_link(adapters: Adapters, address: str, next_path: str) -> None:
     """Mail a link to the address if it may decide here and has not requested several links just now."""
     address = address.strip().lower()
-    if (
-        len(address) > MAX_ADDRESS
-        or not _ADDRESS.fullmatch(address)
-        or not adapters.rules.people.may_resolve(_person(address))
-    ):
+    is_valid = len(address) <= MAX_ADDRESS and _ADDRESS.fullmatch(address) is not None
+    if not is_valid or not adapters.rules.people.may_resolve(Person(email=address)):
         return
     if await adapters.database.write(_mail_link, adapters.rules, address, next_path, adapters.now()):
         adapters.wakeups.notify(OUTBOX_WAKEUP)
@@ -57,7 +45,7 @@ async def send_link(adapters: Adapters, address: str, next_path: str) -> None:
 async def make_link(adapters: Adapters, address: str) -> str:
     """A link for ``casebell login``. Raises PermanentError if the address may not decide here."""
     address = address.strip().lower()
-    if not adapters.rules.people.may_resolve(_person(address)):
+    if not adapters.rules.people.may_resolve(Person(email=address)):
         what = f"{address} may not decide here: name it in [people], among resolvers or admins"
         raise PermanentError("not_allowed", what)
     return _url(adapters.rules, await adapters.database.write(_create_login, address, adapters.now()), "/")
@@ -79,10 +67,6 @@ def _mail_link(connection: Connection, rules: Rules, address: str, next_path: st
 
 def _url(rules: Rules, login_id: str, next_path: str) -> str:
     return f"{rules.public_url}/login/{rules.tokens.make('login.v1', [login_id, sessions.local_path(next_path)])}"
-
-
-def _person(address: str) -> Person:
-    return Person(email=address)
 
 
 class LoginPages:
@@ -114,7 +98,7 @@ class LoginPages:
         adapters, language = self._adapters, preferred_language(self._adapters.translator, request)
         login_id, next_path = self._open_token(request.path_params["token"]) or ("", "/")
         address = await adapters.database.read(logins.find_address, login_id, adapters.now()) if login_id else None
-        if address is None or not adapters.rules.people.may_resolve(_person(address)):
+        if address is None or not adapters.rules.people.may_resolve(Person(email=address)):
             return _render_expired(language)
         if request.method != "POST":
             return render_page("enter.html", language, address=address)
@@ -128,13 +112,7 @@ class LoginPages:
 
     def _open_token(self, token: str) -> tuple[str, str] | None:
         """Id of the login and the path to go to afterwards."""
-        if len(token) > sessions.MAX_TOKEN:
-            return None
-        try:
-            payload = self._adapters.rules.tokens.open("login.v1", token, SIGNATURE_LIFETIME_S)
-        except RefusedError:
-            return None
-        match payload:
+        match sessions.open_token(self._adapters.rules.tokens, "login.v1", token, SIGNATURE_LIFETIME_S):
             case [str(login_id), str(next_path)]:
                 return login_id, sessions.local_path(next_path)
             case _:

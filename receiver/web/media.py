@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from receiver.domain.refusal import N_
 from receiver.errors import DeliveryError, PermanentError, RefusedError, RetryLaterError
@@ -35,10 +34,6 @@ _ERROR_PAGES: Final = {
         N_("The file may well be there. Please try again in a moment."),
     ),
 }
-
-
-def media_routes(service: ActionService) -> list[Route]:
-    return [Route("/media/{token}", MediaPages(service).handle)]
 
 
 class MediaPages:

@@ -6,7 +6,7 @@ nothing, so every replica knows every session and a session that ended is invali
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs, urlencode
 
 from starlette.requests import Request
@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from receiver.context import Adapters
 from receiver.domain.people import Person
+from receiver.domain.token import Purpose, Tokens
 from receiver.errors import RefusedError, RejectedError
 from receiver.store import sessions
 from receiver.web.pages import HEADERS
@@ -90,6 +91,16 @@ async def read_form(
     except (RefusedError, RejectedError, ValueError):
         return None
     return fields if payload == [page, session.browser_id] else None
+
+
+def open_token(tokens: Tokens, purpose: Purpose, token: str, lifetime_s: int) -> Any:
+    """The content of a signed token; None if it is invalid or older than ``lifetime_s`` seconds."""
+    if len(token) > MAX_TOKEN:
+        return None
+    try:
+        return tokens.open(purpose, token, lifetime_s)
+    except RefusedError:
+        return None
 
 
 def redirect_to_login(request: Request) -> Response:

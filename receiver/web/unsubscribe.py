@@ -7,20 +7,14 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from receiver.context import Adapters
 from receiver.domain.refusal import N_
-from receiver.errors import RefusedError
 from receiver.operations.digests import unsubscribe
 from receiver.web.pages import preferred_language, render_message, render_page
+from receiver.web.sessions import open_token
 
 LINK_LIFETIME_S: Final = 10 * 366 * 86_400  # the link of an old mail must still work
-MAX_TOKEN: Final = 500
-
-
-def unsubscribe_routes(adapters: Adapters) -> list[Route]:
-    return [Route("/unsubscribe/{token}", UnsubscribePage(adapters).handle, methods=["GET", "POST"])]
 
 
 class UnsubscribePage:
@@ -31,8 +25,9 @@ class UnsubscribePage:
 
     async def handle(self, request: Request) -> Response:
         language = preferred_language(self._adapters.translator, request)
-        subscription = self._open_token(request.path_params["token"])
-        if subscription is None:
+        token, tokens = request.path_params["token"], self._adapters.rules.tokens
+        subscription = open_token(tokens, "unsubscribe.v1", token, LINK_LIFETIME_S)
+        if not isinstance(subscription, str):
             text = N_("It may be incomplete: please open it from the message again.")
             return render_message(language, 404, N_("This link leads nowhere"), text)
         if request.method != "POST":
@@ -40,13 +35,3 @@ class UnsubscribePage:
         await unsubscribe(self._adapters, subscription)
         text = N_("No further digest of this kind goes to your address. Whoever looks after Casebell can undo this.")
         return render_message(language, 200, N_("You are unsubscribed"), text)
-
-    def _open_token(self, token: str) -> str | None:
-        """The id of the subscription."""
-        if len(token) > MAX_TOKEN:
-            return None
-        try:
-            payload = self._adapters.rules.tokens.open("unsubscribe.v1", token, LINK_LIFETIME_S)
-        except RefusedError:
-            return None
-        return payload if isinstance(payload, str) else None

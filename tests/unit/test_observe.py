@@ -21,7 +21,6 @@ from receiver.observability import (
     METRICS_CONTENT_TYPE,
     Metrics,
     Redactor,
-    bound_request_id,
     configure_logs,
     log,
     log_unhandled_errors,
@@ -196,26 +195,6 @@ def test_a_strangers_line_breaks_cannot_forge_a_log_line(stream: io.StringIO) ->
 
     assert len(stream.getvalue().splitlines()) == 1
     assert "\x1b" not in stream.getvalue()
-
-
-def test_everything_within_a_request_carries_its_id(stream: io.StringIO) -> None:
-    with bound_request_id("caller-chose-1") as request_id:
-        log.info("inside")
-        inside = last_line(stream)
-    log.info("outside")
-
-    assert (request_id, inside["request_id"], "request_id" in last_line(stream)) == (
-        "caller-chose-1",
-        "caller-chose-1",
-        False,
-    )
-
-
-def test_a_strange_request_id_is_replaced() -> None:
-    with bound_request_id("x\n" * 20) as request_id:
-        pass
-
-    assert len(request_id) == 16
 
 
 NAMES = """webhooks_total webhook_ack_seconds inbox_lag_seconds items_open items_oldest_seconds items_without_amount

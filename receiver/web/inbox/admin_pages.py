@@ -5,9 +5,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
-from receiver.context import Adapters
 from receiver.domain.refusal import N_
 from receiver.operations.replay import retry
 from receiver.store import accounts, alerts, breakers, outbox
@@ -21,21 +19,10 @@ MAX_ID_DIGITS: Final = 18
 STATES: Final = ("dead", "due", "done")
 
 
-def admin_routes(adapters: Adapters) -> list[Route]:
-    pages = AdminPages(adapters)
-    return [
-        Route("/sources", pages.sources, methods=["GET"]),
-        Route("/deliveries", pages.deliveries, methods=["GET", "POST"]),
-    ]
-
-
 class AdminPages(SignedInPages):
     """``/sources`` is for all who may decide, ``/deliveries`` for admins."""
 
-    async def sources(self, request: Request) -> Response:
-        session = await sessions.session_of(self._adapters, request)
-        if session is None:
-            return sessions.redirect_to_login(request)
+    async def sources(self, request: Request, session: Session) -> Response:
         last_syncs, failures, alerts_, breakers_ = await self._adapters.database.read(_read_state)
         rows = []
         for source, account in self._adapters.upstreams:
@@ -57,10 +44,7 @@ class AdminPages(SignedInPages):
             breakers=[(b.name, self._format_time(b.open_until, request), b.reason or "") for b in breakers_],
         )
 
-    async def deliveries(self, request: Request) -> Response:
-        session = await sessions.session_of(self._adapters, request)
-        if session is None:
-            return sessions.redirect_to_login(request)
+    async def deliveries(self, request: Request, session: Session) -> Response:
         if not session.is_admin:
             text = N_("Deliveries are shown to the admins that [people] names.")
             return self._render_message(request, 403, N_("This is for admins"), text)
@@ -78,8 +62,7 @@ class AdminPages(SignedInPages):
         fields = await sessions.read_form(self._adapters, request, session, "deliveries") or {}
         ids = [int(id_) for id_ in fields.get("id", []) if id_.isdecimal() and len(id_) <= MAX_ID_DIGITS]
         if not ids:
-            text = N_("This page was open for more than an hour, or is not yours. Please look again, then choose.")
-            return self._render_message(request, 403, N_("Nothing was done"), text)
+            return self._render_invalid_form(request)
         await retry(self._adapters, ids)
         return RedirectResponse("/deliveries", 303, headers=HEADERS)
 

@@ -11,7 +11,6 @@ from typing import Any, Final
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from receiver.context import Adapters
 from receiver.domain.action import Click
@@ -38,10 +37,6 @@ TRANSITIONS: Final = {
     "rang": N_("Alerted again"),
 }
 VERB: Final = N_("{verb}")  # the translator replaces the name of a verb by its label
-
-
-def item_routes(adapters: Adapters) -> list[Route]:
-    return [Route("/items/{id}", ItemPages(adapters).handle, methods=["GET", "POST"], name="item")]
 
 
 class ItemPages(ActionPages):
@@ -81,22 +76,12 @@ class ItemPages(ActionPages):
 
     async def _context(self, item: Item, session: Session, language: Language, timezone: str) -> dict[str, Any]:
         events, deliveries = await self._adapters.database.read(_events_and_deliveries, item.id)
-        history = [
-            (
-                format_datetime(event.at, timezone, language.locale),
-                _describe_event(event, language),
-                event.who or "",
-                event.detail or "",
-            )
-            for event in events[-MAX_EVENTS:]
-            if event.ignored is None
-        ]
-        return {
-            "session": session,
-            "here": "",
-            "history": history,
-            "deliveries": deliveries if session.is_admin else [],
-        }
+        history = []
+        for event in [event for event in events[-MAX_EVENTS:] if event.ignored is None]:
+            at, what = format_datetime(event.at, timezone, language.locale), _describe_event(event, language)
+            history.append((at, what, event.who or "", event.detail or ""))
+        deliveries = deliveries if session.is_admin else []
+        return {"session": session, "here": "", "history": history, "deliveries": deliveries}
 
     def _set_browser_cookie(self, response: Response, visit: Visit, browser_id: str) -> None:
         """The cookie of the session is enough."""

@@ -9,9 +9,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from receiver.context import Adapters
 from receiver.domain.item import Item
 from receiver.domain.money import format_money
 from receiver.domain.routing import route_at
@@ -19,7 +17,6 @@ from receiver.domain.totals import Totals
 from receiver.pipeline.notices import notice_of
 from receiver.store import listing
 from receiver.store.listing import Cursor, Filter
-from receiver.web import sessions
 from receiver.web.inbox.base import SignedInPages
 from receiver.web.pages import format_datetime, preferred_language
 from receiver.web.sessions import Session
@@ -30,15 +27,8 @@ RANKS: Final = frozenset("012")
 STATES: Final = ("open", "resolved", "all")
 
 
-def inbox_routes(adapters: Adapters) -> list[Route]:
-    return [Route("/", InboxPage(adapters).show, methods=["GET"])]
-
-
 class InboxPage(SignedInPages):
-    async def show(self, request: Request) -> Response:
-        session = await sessions.session_of(self._adapters, request)
-        if session is None:
-            return sessions.redirect_to_login(request)
+    async def show(self, request: Request, session: Session) -> Response:
         query, now = request.query_params, self._adapters.now()
         filter_, is_mine = _parse_filter(query, session)
         items, end, totals, (kinds, accounts) = await self._adapters.database.read(

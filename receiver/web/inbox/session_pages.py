@@ -2,10 +2,7 @@
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
-from receiver.context import Adapters
-from receiver.domain.refusal import N_
 from receiver.store import sessions as store
 from receiver.web import sessions
 from receiver.web.inbox.base import SignedInPages
@@ -16,24 +13,8 @@ PAGE = "sessions"
 ALL = "all"
 
 
-def session_routes(adapters: Adapters) -> list[Route]:
-    pages = SessionPages(adapters)
-    return [
-        Route("/sessions", pages.handle, methods=["GET", "POST"]),
-        Route("/logout", pages.log_out, methods=["POST"]),
-    ]
-
-
 class SessionPages(SignedInPages):
     """A person sees and ends their own sessions only."""
-
-    async def handle(self, request: Request) -> Response:
-        session = await sessions.session_of(self._adapters, request)
-        if session is None:
-            return sessions.redirect_to_login(request)
-        if request.method == "POST":
-            return await self._end_session(request, session)
-        return await self._list(request, session)
 
     async def log_out(self, request: Request) -> Response:
         """End the session of this browser. A form of another site sends no cookie, so it ends nothing."""
@@ -44,18 +25,14 @@ class SessionPages(SignedInPages):
             sessions.delete_cookie(self._adapters, response)
         return response
 
-    async def _list(self, request: Request, session: Session) -> Response:
-        rows = [
-            {
-                "id": row.id,
-                "since": self._format_time(row.created_at, request),
-                "until": self._format_time(row.expires_at, request),
-                "is_current": row.id == session.id,
-            }
-            for row in await self._adapters.database.read(
-                store.list_of_person, session.person.email, self._adapters.now()
-            )
-        ]
+    async def handle(self, request: Request, session: Session) -> Response:
+        if request.method == "POST":
+            return await self._end(request, session)
+        rows = []
+        email, now = session.person.email, self._adapters.now()
+        for row in await self._adapters.database.read(store.list_of_person, email, now):
+            since, until = self._format_time(row.created_at, request), self._format_time(row.expires_at, request)
+            rows.append({"id": row.id, "since": since, "until": until, "is_current": row.id == session.id})
         nonce = sessions.make_nonce(self._adapters, session, PAGE)
         return self._render("sessions.html", request, session, rows=rows, nonce=nonce, all_sessions=ALL)
 
@@ -63,8 +40,7 @@ class SessionPages(SignedInPages):
         fields = await sessions.read_form(self._adapters, request, session, PAGE)
         choice = fields.get("end", [""])[0] if fields else ""
         if not choice:
-            text = N_("This page was open for more than an hour, or is not yours. Please look again, then choose.")
-            return self._render_message(request, 403, N_("Nothing was done"), text)
+            return self._render_invalid_form(request)
         id_ = None if choice == ALL else choice
         await self._adapters.database.write(store.end, session.person.email, id_)
         response = RedirectResponse("/sessions", 303, headers=HEADERS)
