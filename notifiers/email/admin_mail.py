@@ -2,11 +2,18 @@
 
 from datetime import datetime
 from email.message import EmailMessage
-from email.utils import format_datetime
 from functools import partial
 
-from notifiers.email.headers import POLICY
-from notifiers.email.render import MAX_SUBJECT, Translate, message_id, parse_address, render_bodies, slug
+from notifiers.email.render import (
+    MAX_SUBJECT,
+    Translate,
+    build_mail,
+    message_id,
+    parse_address,
+    render_bodies,
+    set_bodies,
+    slug,
+)
 from notifiers.text import cut, one_line
 
 LOCALE = "en"
@@ -30,15 +37,8 @@ def render(
     sentences = cut(one_line(text), MAX_TEXT)
     title, _, rest = sentences.partition(". ")
     title = title.rstrip(".")
-    mail = EmailMessage(policy=POLICY)
-    mail["Subject"] = cut(f"Casebell: {title}", MAX_SUBJECT)
-    mail["From"] = parse_address(sender)
-    mail["To"] = parse_address(address)
-    mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = message_id([mark, address.lower()], sender)
-    mail["Auto-Submitted"] = "auto-generated"  # no automatic replies: docs/vendors/mail.md#headers
-    mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
-    mail["List-Id"] = f"<admins.{slug(host)}>"
+    subject, own_id = cut(f"Casebell: {title}", MAX_SUBJECT), message_id([mark, address.lower()], sender)
+    mail = build_mail(subject, sender, parse_address(address), now, f"admins.{slug(host)}", {"Message-ID": own_id})
     is_login = mark.startswith("login ")  # its recipient need not be an admin
     before, link, after = split_at_link(rest) if is_login else (rest, "", "")
     context = {
@@ -52,7 +52,4 @@ def render(
         "rest": rest,
         "address": address,
     }
-    text, html = render_bodies("admin_mail", context)
-    mail.set_content(text, cte="quoted-printable")
-    mail.add_alternative(html, subtype="html", cte="quoted-printable")
-    return mail
+    return set_bodies(mail, render_bodies("admin_mail", [context]))

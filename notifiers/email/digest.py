@@ -6,12 +6,19 @@ It has no image: the charts are table cells, which show with images blocked, in 
 
 from dataclasses import dataclass
 from email.message import EmailMessage
-from email.utils import format_datetime
 from functools import partial
 
-from notifiers.email.headers import POLICY
-from notifiers.email.render import MAX_HTML, Translate, is_openable, message_id, parse_address, render_bodies, slug
-from notifiers.story.digest_text import DigestText, Row, Section, format_digest
+from notifiers.email.render import (
+    Translate,
+    build_mail,
+    is_openable,
+    message_id,
+    parse_address,
+    render_bodies,
+    set_bodies,
+    slug,
+)
+from notifiers.story.digest_text import DigestText, Row, format_digest
 from notifiers.text import cut, one_line
 from receiver.domain.digest import Edition
 
@@ -34,34 +41,20 @@ def render_digest(edition: Edition, translate: Translate, sender: str, address: 
     Raises ValueError when ``address`` or ``sender`` is no mail address.
     """
     digest = edition.digest
-    mail = EmailMessage(policy=POLICY)
-    text, html = _render_bodies(edition, translate, address, host)
-    _set_headers(mail, edition, format_digest(digest, 0.0).subject, sender, address, host)
-    mail.set_content(text, cte="quoted-printable")
-    mail.add_alternative(html, subtype="html", cte="quoted-printable")
-    return mail
-
-
-def _set_headers(mail: EmailMessage, edition: Edition, subject: str, sender: str, address: str, host: str) -> None:
-    """Each digest starts its own conversation: Gmail's limit counts a whole one (docs/vendors/mail.md#size)."""
-    digest = edition.digest
-    mail["Subject"] = cut(one_line(subject), MAX_SUBJECT)
-    mail["From"] = parse_address(sender)
-    mail["To"] = f"<{parse_address(address).addr_spec}>"
-    mail["Date"] = format_datetime(digest.until)
-    mail["Message-ID"] = message_id(["digest", digest.name, digest.until.isoformat(), address.lower()], sender)
-    mail["Auto-Submitted"] = "auto-generated"  # no automatic replies: docs/vendors/mail.md#headers
-    mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
-    mail["List-Id"] = f"<{slug(digest.name)}.digest.{slug(host)}>"
+    subject = cut(one_line(format_digest(digest, 0.0).subject), MAX_SUBJECT)
+    to, list_id = f"<{parse_address(address).addr_spec}>", f"{slug(digest.name)}.digest.{slug(host)}"
+    # Each digest starts its own conversation: Gmail's limit counts a whole one (docs/vendors/mail.md#size).
+    own_id = message_id(["digest", digest.name, digest.until.isoformat(), address.lower()], sender)
+    mail = build_mail(subject, sender, to, digest.until, list_id, {"Message-ID": own_id})
     if edition.unsubscribe_url and is_openable(edition.unsubscribe_url, host):
         mail["List-Unsubscribe"] = f"<{edition.unsubscribe_url}>"  # RFC 2369
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+    return set_bodies(mail, _render_bodies(edition, translate, address, host))
 
 
 def _render_bodies(edition: Edition, translate: Translate, address: str, host: str) -> tuple[str, str]:
     """Text and HTML, with as many rows as fit into MAX_HTML."""
-    digest = format_digest(edition.digest)
-    gettext = partial(translate, digest.locale)
+    gettext = partial(translate, format_digest(edition.digest, 0.0).locale)
     context: dict[str, object] = {
         "_": gettext,
         "name": edition.digest.name,
@@ -70,20 +63,14 @@ def _render_bodies(edition: Edition, translate: Translate, address: str, host: s
         "unsubscribe": edition.unsubscribe_url if is_openable(edition.unsubscribe_url or "", host) else None,
         "inbox_url": edition.inbox_url if is_openable(edition.inbox_url or "", host) else None,
     }
-    html = text = ""
-    for share in SHARES:
-        digest = format_digest(edition.digest, share)
-        context |= {"digest": digest, "sections": _link_sections(digest, edition, gettext, host)}
-        text, html = render_bodies("digest", context)
-        if len(html.encode()) <= MAX_HTML:
-            break
-    return text, html
 
+    def list_sections(digest: DigestText) -> dict[str, object]:
+        sections = [
+            (section, [_link_row(row, edition, gettext, host) for row in section.rows]) for section in digest.sections
+        ]
+        return {"digest": digest, "sections": sections}
 
-def _link_sections(
-    digest: DigestText, edition: Edition, gettext: partial[str], host: str
-) -> list[tuple[Section, list[Line]]]:
-    return [(section, [_link_row(row, edition, gettext, host) for row in section.rows]) for section in digest.sections]
+    return render_bodies("digest", (context | list_sections(format_digest(edition.digest, share)) for share in SHARES))
 
 
 def _link_row(row: Row, edition: Edition, gettext: partial[str], host: str) -> Line:

@@ -6,9 +6,7 @@ from email.message import EmailMessage
 from functools import partial
 
 from notifiers.email import render as single
-from notifiers.email.headers import POLICY
-from notifiers.i18n.formats import Formats, zone_of
-from notifiers.i18n.translator import Translator, language_of
+from notifiers.i18n.translator import formats_for
 from notifiers.story.amounts import format_at_risk
 from notifiers.story.ranking import format_quiet_hours_count, rank
 from notifiers.text import cut, one_line
@@ -35,7 +33,7 @@ def render(
     first = stories[0][0]
     gettext = partial(translate, first.route.locale)
     route = first.route
-    formats = Formats(Translator(), language_of(route.locale), zone_of(route.timezone), first.now)
+    formats = formats_for(route.locale, route.timezone, first.now)
     title = format_quiet_hours_count(len(stories), formats)
     ranked = sorted(stories, key=lambda story: rank(story[0].item))
     context = {
@@ -50,21 +48,17 @@ def render(
         "address": address,
         "route": route.name,
     }
-    text = html = ""
-    for max_alerts in MAX_ALERTS:
+
+    def list_alerts(max_alerts: int) -> dict[str, object]:
         left = len(ranked[max_alerts:])
-        context["alerts"] = [_build_alert(notice, story, gettext, host) for notice, story in ranked[:max_alerts]]
-        context["more"] = formats.ngettext("and {n} more", "and {n} more", left) if left else ""
-        text, html = single.render_bodies("grouped", context)
-        if len(html.encode()) <= single.MAX_HTML:
-            break
-    mail = EmailMessage(policy=POLICY)
-    mail["Subject"] = cut(title, single.MAX_SUBJECT)
+        more = formats.ngettext("and {n} more", "and {n} more", left) if left else ""
+        return {"alerts": [_build_alert(*entry, gettext, host) for entry in ranked[:max_alerts]], "more": more}
+
     own_id = single.message_id([*(notice.item.id for notice, _ in stories), address.lower(), "grouped"], sender)
-    single.set_common_headers(mail, first, sender, address, host, {"Message-ID": own_id})
-    mail.set_content(text, cte="quoted-printable")
-    mail.add_alternative(html, subtype="html", cte="quoted-printable")
-    return mail
+    to, list_id = single.parse_address(address), f"{single.slug(route.name)}.{single.slug(host)}"
+    mail = single.build_mail(cut(title, single.MAX_SUBJECT), sender, to, first.now, list_id, {"Message-ID": own_id})
+    contexts = (context | list_alerts(max_alerts) for max_alerts in MAX_ALERTS)
+    return single.set_bodies(mail, single.render_bodies("grouped", contexts))
 
 
 def _build_alert(notice: Notice, story: Story, gettext: partial[str], host: str) -> Alert:

@@ -6,8 +6,9 @@ leads to a page that shows the item as it is now.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -97,16 +98,17 @@ def render(
     one. ``reminder`` is the sentence of a reminder. The subject never changes, because Gmail groups a conversation
     by it: docs/vendors/mail.md#conversations
     """
-    mail = EmailMessage(policy=POLICY)
     change = "reminder" if reminder else change_of(notice.item, shown_state)
-    _set_headers(mail, notice, story.headline, sender, address, host, change)
+    subject = cut(one_line(story.headline), MAX_SUBJECT) or notice.item.kind
+    root = root_id(notice.item, address, sender)
+    own_id = message_id([notice.item.id, address.lower(), change, notice.occasion], sender)
+    ids = {"Message-ID": own_id, "In-Reply-To": root, "References": root}
+    list_id = f"{slug(notice.route.name)}.{slug(host)}"
+    subject = subject if change == "opened" else f"Re: {subject}"
+    mail = build_mail(subject, sender, parse_address(address), notice.now, list_id, ids)
     status = "\n\n".join(filter(None, (reminder, story.proposal, story.status)))
     story = replace(story, status=status or None)
-    text, html = _render_alert(notice, story, partial(translate, notice.route.locale), address, host)
-    # quoted-printable keeps the body ASCII, so no server needs 8BITMIME or breaks a long line or a signature
-    mail.set_content(text, cte="quoted-printable")
-    mail.add_alternative(html, subtype="html", cte="quoted-printable")
-    return mail
+    return set_bodies(mail, _render_alert(notice, story, partial(translate, notice.route.locale), address, host))
 
 
 def root_id(item: Item, address: str, sender: str) -> str:
@@ -137,24 +139,39 @@ def parse_address(text: str) -> Address:
         raise ValueError("this is no mail address") from None
 
 
-def set_common_headers(
-    mail: EmailMessage, notice: Notice, sender: str, address: str, host: str, ids: Mapping[str, str]
-) -> None:
-    """All headers of a route's mail but its subject; ``ids`` maps a header to its Message-ID."""
+def build_mail(
+    subject: str, sender: str, to: str | Address, date: datetime, list_id: str, ids: Mapping[str, str]
+) -> EmailMessage:
+    """A mail without its bodies; ``ids`` maps a header to its Message-ID. Raises ValueError for a bad ``sender``."""
+    mail = EmailMessage(policy=POLICY)
+    mail["Subject"] = subject
     mail["From"] = parse_address(sender)
-    mail["To"] = parse_address(address)
-    mail["Date"] = format_datetime(notice.now)
+    mail["To"] = to
+    mail["Date"] = format_datetime(date)
     for name, value in ids.items():
         mail[name] = value
     mail["Auto-Submitted"] = "auto-generated"  # no automatic replies: docs/vendors/mail.md#headers
     mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
-    mail["List-Id"] = f"<{slug(notice.route.name)}.{slug(host)}>"
+    mail["List-Id"] = f"<{list_id}>"
+    return mail
 
 
-def render_bodies(template: str, context: Mapping[str, object]) -> tuple[str, str]:
-    """Text and HTML of the pair of templates with this name."""
-    text = TEMPLATES.get_template(f"{template}.txt").render(context)
-    return text, INLINER.inline(TEMPLATES.get_template(f"{template}.html").render(context))
+def set_bodies(mail: EmailMessage, bodies: tuple[str, str]) -> EmailMessage:
+    """The mail with text and HTML, in quoted-printable: ASCII, so no server needs 8BITMIME or breaks a long line."""
+    text, html = bodies
+    mail.set_content(text, cte="quoted-printable")
+    mail.add_alternative(html, subtype="html", cte="quoted-printable")
+    return mail
+
+
+def render_bodies(template: str, contexts: Iterable[Mapping[str, object]]) -> tuple[str, str]:
+    """Text and HTML of the pair of templates with this name, from the first context that fits, else from the last."""
+    context, html = dict[str, object](), ""
+    for context in contexts:
+        html = INLINER.inline(TEMPLATES.get_template(f"{template}.html").render(context))
+        if len(html.encode()) <= MAX_HTML:
+            break
+    return TEMPLATES.get_template(f"{template}.txt").render(context), html
 
 
 def find_link(links: tuple[Link, ...], what: str, host: str) -> str | None:
@@ -192,18 +209,6 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.-]+", "-", text.lower()).strip(".-") or "casebell"
 
 
-def _set_headers(
-    mail: EmailMessage, notice: Notice, headline: str, sender: str, address: str, host: str, change: str
-) -> None:
-    root = root_id(notice.item, address, sender)
-    subject = cut(one_line(headline), MAX_SUBJECT) or notice.item.kind
-    mail["Subject"] = subject if change == "opened" else f"Re: {subject}"
-    own_id = message_id([notice.item.id, address.lower(), change, notice.occasion], sender)
-    set_common_headers(
-        mail, notice, sender, address, host, {"Message-ID": own_id, "In-Reply-To": root, "References": root}
-    )
-
-
 def _render_alert(notice: Notice, story: Story, gettext: partial[str], address: str, host: str) -> tuple[str, str]:
     """Text and HTML; a mail that is too long loses the ends of its texts, never its button."""
     item = notice.item
@@ -218,13 +223,7 @@ def _render_alert(notice: Notice, story: Story, gettext: partial[str], address: 
         "source": item.snapshot.source.capitalize(),
         **_collect_links(notice, gettext, host),
     }
-    html = ""
-    for share in SHARES:
-        context["alert"] = _cut_story(story, item.kind, share)
-        html = INLINER.inline(TEMPLATES.get_template("alert.html").render(context))
-        if len(html.encode()) <= MAX_HTML:
-            break
-    return TEMPLATES.get_template("alert.txt").render(context), html
+    return render_bodies("alert", (context | {"alert": _cut_story(story, item.kind, share)} for share in SHARES))
 
 
 def _cut_story(story: Story, kind: str, share: float) -> AlertText:

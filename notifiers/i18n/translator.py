@@ -6,6 +6,7 @@ from a source and contain anything.
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
@@ -67,10 +68,9 @@ class Translator:
         """The reminder in one sentence, in the language of the notice's route."""
         return build.format_reminder(self._context(notice), reminder)
 
-    def _context(self, notice: Notice) -> StoryContext:
-        route = notice.route
-        formats = Formats(self, language_of(route.locale), zone_of(route.timezone), notice.now)
-        return StoryContext(notice, formats)
+    @staticmethod
+    def _context(notice: Notice) -> StoryContext:
+        return StoryContext(notice, formats_for(notice.route.locale, notice.route.timezone, notice.now))
 
     @staticmethod
     def _translate_values(locale: str, values: Mapping[str, object]) -> dict[str, object]:
@@ -84,6 +84,11 @@ def language_of(locale: str) -> str:
     language = re.split("[-_]", locale, maxsplit=1)[0].lower()
     is_known = language.isascii() and language.isalpha() and (CATALOGS / f"{language}.po").is_file()
     return language if is_known else SOURCE_LOCALE
+
+
+def formats_for(locale: str, timezone: str, now: datetime) -> Formats:
+    """Formats in the language of ``locale`` and the timezone of that name."""
+    return Formats(Translator(), language_of(locale), zone_of(timezone), now)
 
 
 def catalog(locale: str) -> NullTranslations:

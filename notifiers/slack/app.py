@@ -35,15 +35,4 @@ def build_receivers(
         app_ids=app_ids,
         templates=templates,
     )
-    surfaces = SlackSurfaces(
-        signing_secrets,
-        client=client,
-        queries=queries,
-        translator=translator,
-        clicks=clicks,
-        public_url=public_url,
-        locale_at=locale_at,
-        team_ids=team_ids,
-        app_ids=app_ids,
-    )
-    return clicks, surfaces
+    return clicks, SlackSurfaces(clicks, queries, public_url)

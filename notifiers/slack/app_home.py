@@ -5,8 +5,8 @@ from functools import partial
 
 from slack_sdk.models.blocks import Block, DividerBlock
 
-from notifiers.i18n.formats import Formats, zone_of
-from notifiers.i18n.translator import Translator, language_of
+from notifiers.i18n.formats import Formats
+from notifiers.i18n.translator import formats_for
 from notifiers.slack import block_kit, escaping
 from notifiers.slack.render import Say
 from notifiers.slack.tables import Entry, rows
@@ -19,7 +19,7 @@ def render_home(overview: Overview, mine: Sequence[Entry], waiting: Sequence[Ent
     """The view; ``mine`` and ``waiting`` are the overview's notices with their stories."""
     route = overview.route
     gettext = partial(say, route.locale)
-    formats = Formats(Translator(), language_of(route.locale), zone_of(route.timezone), overview.now)
+    formats = formats_for(route.locale, route.timezone, overview.now)
     my_ids = {notice.item.id for notice, _ in mine}
     others = [entry for entry in waiting if entry[0].item.id not in my_ids]
     blocks: list[Block] = [

@@ -4,8 +4,8 @@ from functools import partial
 
 from slack_sdk.models.blocks import ButtonElement, ConfirmObject, OverflowMenuElement
 
-from notifiers.i18n.formats import Formats, zone_of
-from notifiers.i18n.translator import Translator, language_of
+from notifiers.i18n import translator
+from notifiers.i18n.formats import Formats
 from notifiers.slack import block_kit, escaping, wire
 from notifiers.story.sentences import ACCEPTED_KINDS
 from notifiers.text import one_line
@@ -106,8 +106,7 @@ def case_label(notice: Notice) -> str:
 
 def formats_for(notice: Notice) -> Formats:
     """Formats in the language and time zone of the notice's route."""
-    route = notice.route
-    return Formats(Translator(), language_of(route.locale), zone_of(route.timezone), notice.now)
+    return translator.formats_for(notice.route.locale, notice.route.timezone, notice.now)
 
 
 def _verb_button(notice: Notice, verb: str, gettext: Gettext, *, is_main: bool = False) -> ButtonElement:

@@ -55,20 +55,20 @@ class SlackClicks:
     ) -> None:
         if not signing_secrets or not all(secret.strip() for secret in signing_secrets):
             raise ConfigError("slack.signing_secrets: is empty; copy the secret from the Slack app's Basic Information")
-        self._secrets = tuple(signing_secrets)
-        self._team_ids = frozenset(team_ids)
-        self._app_ids = frozenset(app_ids)
-        self._client = client
+        self.secrets = tuple(signing_secrets)
+        self.team_ids = frozenset(team_ids)
+        self.app_ids = frozenset(app_ids)
+        self.client = client
         self._notice_for = notice_for
-        self._locale_at = locale_at
-        self._translator = translator
+        self.locale_at = locale_at
+        self.translator = translator
         self._now = now
         self._templates = tuple(templates)
         self._people = SlackPeople(client, team_ids, now)
 
     def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> str:
         """The identity of the click. Raises RejectedError unless it is signed, fresh and of our workspace and app."""
-        signature.verify(self._secrets, body, headers, now)
+        signature.verify(self.secrets, body, headers, now)
         self._verify_origin(body)
         return identity_of(body)
 
@@ -116,14 +116,14 @@ class SlackClicks:
         try:
             await asyncio.wait({reading}, timeout=PLACEHOLDER_AFTER_S)
             if reading.done():
-                await self._client.open_view(trigger_id, self._render_form(action, reading.result(), destination))
+                await self.client.open_view(trigger_id, self._render_form(action, reading.result(), destination))
             else:
-                view_id = await self._client.open_view(trigger_id, modals.loading(self._gettext_at(destination)))
-                await self._client.update_view(view_id, self._render_form(action, await reading, destination))
+                view_id = await self.client.open_view(trigger_id, modals.loading(self.gettext_at(destination)))
+                await self.client.update_view(view_id, self._render_form(action, await reading, destination))
         except Exception as error:  # noqa: BLE001 - Slack has its answer, so only a message can tell the user
             if not isinstance(error, DeliveryError):
                 _log.exception("form not opened: verb %s, item %s", action.verb, action.item_id)
-            await self._report_form_error(action, user, view_id, self._gettext_at(destination))
+            await self._report_form_error(action, user, view_id, self.gettext_at(destination))
         finally:
             reading.cancel()
 
@@ -138,7 +138,7 @@ class SlackClicks:
         team = wire.string_at(wire.object_at(payload, "team"), "id")
         organisation = wire.string_at(wire.object_at(payload, "enterprise"), "id")
         app_id = wire.string_at(payload, "api_app_id")
-        signature.verify_origin(self._team_ids, self._app_ids, [team or organisation], app_id)
+        signature.verify_origin(self.team_ids, self.app_ids, [team or organisation], app_id)
 
     def _receive_click(self, payload: wire.Json) -> InteractionResponse:
         element = wire.find_element(payload)
@@ -149,9 +149,7 @@ class SlackClicks:
         action = wire.parse_click(payload)
         if action.verb not in forms.WITH_FORM:
             url = wire.string_at(payload, "response_url") if wire.is_ephemeral(payload) else None
-            return InteractionResponse(
-                is_click=True, after=partial(self._client.delete_ephemeral, url) if url else None
-            )
+            return InteractionResponse(is_click=True, after=partial(self.client.delete_ephemeral, url) if url else None)
         trigger_id = wire.string_at(payload, "trigger_id") or ""
         user = wire.string_at(wire.object_at(payload, "user"), "id") or ""
         return InteractionResponse(is_click=False, after=partial(self.open_form, action, trigger_id, user))
@@ -163,7 +161,7 @@ class SlackClicks:
             return InteractionResponse(is_click=True)
         locale = wire.form_metadata(view).locale
         sentences = {
-            wire.block_id_of(view, name): self._translator.say(locale, SENTENCES[code], **values)
+            wire.block_id_of(view, name): self.translator.say(locale, SENTENCES[code], **values)
             for name, (code, values) in errors.items()
         }
         return InteractionResponse(is_click=False, answer={"response_action": "errors", "errors": sentences})
@@ -187,7 +185,7 @@ class SlackClicks:
                 destination = destination_of(action.channel)
                 notice = await self._notice_for(action.item_id, destination)
                 refill = templates.Refill(template, wire.refill_count(view) + 1)
-                await self._client.update_view(view_id, self._render_form(action, notice, destination, refill))
+                await self.client.update_view(view_id, self._render_form(action, notice, destination, refill))
         except Exception as error:  # noqa: BLE001 - Slack has its answer, and the form keeps the user's text
             if not isinstance(error, (DeliveryError, ValueError)):
                 _log.exception("template not applied")
@@ -197,32 +195,33 @@ class SlackClicks:
     ) -> block_kit.Json:
         """The form, or the reason why the action is not possible any more."""
         if notice is None:
-            gettext = self._gettext_at(destination)
+            gettext = self.gettext_at(destination)
             return modals.unavailable(gettext(SENTENCES["unknown_item"]), (), gettext)
-        gettext = partial(self._translator.say, notice.route.locale)
+        gettext = partial(self.translator.say, notice.route.locale)
         if notice.item.version != action.version:
             code, values = why_stale(notice.item)
             return modals.unavailable(gettext(SENTENCES[code], **values), notice.links, gettext)
         if action.verb not in notice.verbs:
             return modals.unavailable(gettext(SENTENCES["not_offered"]), notice.links, gettext)
-        form = modals.form(action, notice, self._translator.story(notice), self._translator.say)
+        form = modals.form(action, notice, self.translator.story(notice), self.translator.say)
         if action.verb != "reply":
             return form
         return templates.add_menu(form, self._templates, notice, gettext, refill)
 
-    def _gettext_at(self, destination: str) -> Gettext:
-        return partial(self._translator.say, self._locale_at(destination))
+    def gettext_at(self, destination: str) -> Gettext:
+        """Translates into the language of the destination."""
+        return partial(self.translator.say, self.locale_at(destination))
 
     async def _report_form_error(self, action: wire.ItemAction, user: str, view_id: str, gettext: Gettext) -> None:
         """Tell the user, in the placeholder if there is one, else in an ephemeral message."""
         sentence = gettext("The form did not open. Please press the button once more.")
         if view_id:
             with suppress(DeliveryError):
-                await self._client.update_view(view_id, modals.load_error(action, sentence, gettext))
+                await self.client.update_view(view_id, modals.load_error(action, sentence, gettext))
                 return
         if action.channel and user:
             with suppress(DeliveryError):
-                await self._client.post_to_user(action.channel, user, escaping.escape(sentence))
+                await self.client.post_to_user(action.channel, user, escaping.escape(sentence))
 
 
 def destination_of(channel: str | None) -> str:

@@ -12,10 +12,8 @@ from datetime import datetime
 from functools import partial
 
 from notifiers.slack import app_home, command, signature, unfurl, wire
-from notifiers.slack.buttons import Gettext
-from notifiers.slack.client import SlackClient
 from notifiers.slack.command import SlashCommand
-from notifiers.slack.inbound import LocaleAt, SlackClicks, destination_of
+from notifiers.slack.inbound import SlackClicks, destination_of
 from notifiers.slack.render import Message
 from notifiers.slack.tables import Entry
 from receiver.domain.action import ActionInput, Click
@@ -23,43 +21,23 @@ from receiver.domain.notice import Notice
 from receiver.domain.people import Person
 from receiver.domain.refusal import N_, SENTENCES
 from receiver.errors import CasebellError
-from receiver.ports import InteractionResponse, Queries, Translator
+from receiver.ports import InteractionResponse, Queries
 
 _log = logging.getLogger(__name__)
 
 
 class SlackSurfaces:
-    """Implements ``ports.Surfaces``; ``clicks`` looks up people and opens forms.
+    """Implements ``ports.Surfaces``; ``clicks`` looks up people and opens forms, and has the app's settings."""
 
-    An empty ``team_ids`` or ``app_ids`` accepts every workspace or app.
-    """
-
-    def __init__(
-        self,
-        signing_secrets: Collection[str],
-        *,
-        client: SlackClient,
-        queries: Queries,
-        translator: Translator,
-        clicks: SlackClicks,
-        public_url: str,
-        locale_at: LocaleAt,
-        team_ids: Collection[str] = (),
-        app_ids: Collection[str] = (),
-    ) -> None:
-        self._secrets = tuple(signing_secrets)
-        self._client = client
-        self._queries = queries
-        self._translator = translator
+    def __init__(self, clicks: SlackClicks, queries: Queries, public_url: str) -> None:
         self._clicks = clicks
+        self._client, self._translator = clicks.client, clicks.translator
+        self._queries = queries
         self._public_url = public_url
-        self._locale_at = locale_at
-        self._team_ids = frozenset(team_ids)
-        self._app_ids = frozenset(app_ids)
 
     def verify(self, body: bytes, headers: Mapping[str, str], now: datetime) -> None:
         """Raises RejectedError unless the request is signed, fresh and of our workspace and app."""
-        signature.verify(self._secrets, body, headers, now)
+        signature.verify(self._clicks.secrets, body, headers, now)
         try:
             request: wire.Json = wire.event_envelope(body) if body.startswith(b"{") else dict(wire.form_fields(body))
         except ValueError:
@@ -67,7 +45,9 @@ class SlackSurfaces:
         if wire.is_ssl_check(body) or request.get("type") == "url_verification":
             return
         senders = [wire.string_at(request, "team_id"), wire.string_at(request, "enterprise_id")]
-        signature.verify_origin(self._team_ids, self._app_ids, senders, wire.string_at(request, "api_app_id"))
+        signature.verify_origin(
+            self._clicks.team_ids, self._clicks.app_ids, senders, wire.string_at(request, "api_app_id")
+        )
 
     def respond_to_command(self, body: bytes) -> InteractionResponse:
         """Answer ``help`` at once; any other command needs the database and is answered afterwards."""
@@ -79,7 +59,7 @@ class SlackSurfaces:
             return InteractionResponse(is_click=False)
         parsed = command.parse(fields.get("text", ""))
         if parsed.subcommand == "help":
-            message = command.render_help(self._gettext_at(_destination_of(fields)))
+            message = command.render_help(self._clicks.gettext_at(_destination_of(fields)))
             answer: dict[str, object] = {"response_type": "ephemeral", "text": message.text, "blocks": message.blocks}
             return InteractionResponse(is_click=False, answer=answer)
         return InteractionResponse(is_click=False, after=partial(self._answer, parsed, fields))
@@ -112,7 +92,7 @@ class SlackSurfaces:
             mine, waiting = self._with_stories(overview.mine), self._with_stories(overview.waiting)
             view = app_home.render_home(overview, mine, waiting, self._translator.say)
         else:
-            view = app_home.render_refusal(self._translator.say, self._locale_at(destination))
+            view = app_home.render_refusal(self._translator.say, self._clicks.locale_at(destination))
         digest = hashlib.blake2b(json.dumps(view, sort_keys=True).encode(), digest_size=12).hexdigest()
         if digest != mark:
             await self._client.publish_view(user, view)
@@ -151,7 +131,7 @@ class SlackSurfaces:
         except Exception as error:  # noqa: BLE001 - Slack has its answer, so only a message can tell the user
             if not isinstance(error, CasebellError):
                 _log.exception("command failed: %s", parsed.subcommand)
-            gettext = self._gettext_at(_destination_of(fields))
+            gettext = self._clicks.gettext_at(_destination_of(fields))
             sentence = gettext("That could not be looked up just now. Please try again in a moment.")
             message = command.render_sentence(sentence)
         if message is not None:
@@ -162,7 +142,7 @@ class SlackSurfaces:
         person = await self._clicks.identify(Person(slack_id=fields["user_id"]))
         destination = _destination_of(fields)
         if not self._queries.may_view(person):
-            return command.render_sentence(self._gettext_at(destination)(SENTENCES["not_allowed"]))
+            return command.render_sentence(self._clicks.gettext_at(destination)(SENTENCES["not_allowed"]))
         if parsed.subcommand == "list":
             return await self._list(person, destination)
         notices = await self._queries.search(parsed.reference, destination)
@@ -195,7 +175,7 @@ class SlackSurfaces:
             terms=ActionInput(until),
         )
         destination, reference = _destination_of(fields), notice.item.snapshot.reference or ""
-        refusal = await self._queries.submit_action(click, self._locale_at(destination))
+        refusal = await self._queries.submit_action(click, self._clicks.locale_at(destination))
         if refusal is not None:
             return command.render_sentence(refusal)
         matches = await self._queries.search(reference, destination)
@@ -203,7 +183,7 @@ class SlackSurfaces:
         return self._matches(updated, reference, destination)
 
     async def _list(self, person: Person, destination: str) -> Message:
-        gettext, overview = self._gettext_at(destination), await self._queries.overview(person, destination)
+        gettext, overview = self._clicks.gettext_at(destination), await self._queries.overview(person, destination)
         notices = {notice.item.id: notice for notice in (*overview.mine, *overview.waiting)}
         if not notices:
             return command.render_sentence(gettext(N_("No item waits for a decision.")))
@@ -211,14 +191,11 @@ class SlackSurfaces:
         return command.render_list(self._with_stories(notices.values()), title, self._translator.say)
 
     def _matches(self, notices: Collection[Notice], reference: str, destination: str) -> Message:
-        entries, gettext = self._with_stories(notices), self._gettext_at(destination)
+        entries, gettext = self._with_stories(notices), self._clicks.gettext_at(destination)
         return command.render_matches(entries, reference, gettext, self._translator.say)
 
     def _with_stories(self, notices: Collection[Notice]) -> list[Entry]:
         return [(notice, self._translator.story(notice)) for notice in notices]
-
-    def _gettext_at(self, destination: str) -> Gettext:
-        return partial(self._translator.say, self._locale_at(destination))
 
 
 def _destination_of(fields: Mapping[str, str]) -> str:

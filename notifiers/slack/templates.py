@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from slack_sdk.models.blocks import ActionsBlock, Block, Option, PlainTextObject, StaticSelectElement
 
-from notifiers.i18n.formats import Formats, zone_of
-from notifiers.i18n.translator import Translator, language_of
+from notifiers.i18n.translator import formats_for, language_of
 from notifiers.slack import block_kit, escaping, wire
-from notifiers.slack.buttons import Gettext, formats_for
+from notifiers.slack.buttons import Gettext
 from notifiers.slack.forms import MAX_INPUT
 from notifiers.story.context import StoryContext
 from notifiers.text import clean, one_line
@@ -58,9 +57,7 @@ def find_template(templates: Sequence[ReplyTemplate], name: str | None) -> Reply
 def fill_in(template: ReplyTemplate, notice: Notice) -> str:
     """The template with the item's values. Values are inserted once, so a value cannot contain a placeholder."""
     snapshot, route = notice.item.snapshot, notice.route
-    formats = formats_for(notice)
-    if template.locale:
-        formats = Formats(Translator(), language_of(template.locale), zone_of(route.timezone), notice.now)
+    formats = formats_for(template.locale or route.locale, route.timezone, notice.now)
     values = {
         "reference": snapshot.reference,
         "case_reference": snapshot.case_reference,

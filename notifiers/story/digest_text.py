@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from notifiers.i18n.formats import Formats, zone_of
-from notifiers.i18n.translator import Translator, language_of
+from notifiers.i18n.formats import Formats
+from notifiers.i18n.translator import formats_for
 from notifiers.story import amounts
 from notifiers.story.context import StoryContext
 from notifiers.story.digest_charts import AgeChart, FlowChart, build_age_chart, build_flow_chart
@@ -99,8 +99,7 @@ class DigestText:
 
 def format_digest(digest: Digest, share: float = 1.0) -> DigestText:
     """The digest with a ``share`` (0 to 1) of the usual rows; each section keeps at least one row."""
-    formats = Formats(Translator(), language_of(digest.locale), zone_of(digest.timezone), digest.until)
-    return _DigestFormatter(digest, formats).format(share)
+    return _DigestFormatter(digest, formats_for(digest.locale, digest.timezone, digest.until)).format(share)
 
 
 class _DigestFormatter:
