@@ -4,16 +4,8 @@ from datetime import datetime
 from email.message import EmailMessage
 from functools import partial
 
-from notifiers.email.render import (
-    MAX_SUBJECT,
-    Translate,
-    build_mail,
-    message_id,
-    parse_address,
-    render_bodies,
-    set_bodies,
-    slug,
-)
+from notifiers.email import render as base
+from notifiers.i18n.formats import Say
 from notifiers.text import cut, one_line
 
 LOCALE = "en"
@@ -27,18 +19,16 @@ def split_at_link(text: str) -> tuple[str, str, str]:
     return before, link, after
 
 
-def render(
-    text: str, mark: str, translate: Translate, sender: str, address: str, host: str, now: datetime
-) -> EmailMessage:
-    """The first sentence becomes the subject. Only a login mail (``mark`` "login …") makes its URL a link.
-
-    ``host`` is this service's own. Raises ValueError for a bad address.
-    """
+def render(text: str, mark: str, translate: Say, sender: str, address: str, host: str, now: datetime) -> EmailMessage:
+    """The first sentence becomes the subject. Only a login mail (``mark`` "login …") makes its URL a link. ``host`` is
+    this service's own. Raises ValueError for a bad address."""
     sentences = cut(one_line(text), MAX_TEXT)
     title, _, rest = sentences.partition(". ")
     title = title.rstrip(".")
-    subject, own_id = cut(f"Casebell: {title}", MAX_SUBJECT), message_id([mark, address.lower()], sender)
-    mail = build_mail(subject, sender, parse_address(address), now, f"admins.{slug(host)}", {"Message-ID": own_id})
+    subject, own_id = cut(f"Casebell: {title}", base.MAX_SUBJECT), base.message_id([mark, address.lower()], sender)
+    mail = base.build_mail(
+        subject, sender, base.parse_address(address), now, f"admins.{base.slug(host)}", {"Message-ID": own_id}
+    )
     is_login = mark.startswith("login ")  # its recipient need not be an admin
     before, link, after = split_at_link(rest) if is_login else (rest, "", "")
     context = {
@@ -52,4 +42,4 @@ def render(
         "rest": rest,
         "address": address,
     }
-    return set_bodies(mail, render_bodies("admin_mail", [context]))
+    return base.set_bodies(mail, base.render_bodies("admin_mail", [context]))

@@ -1,11 +1,11 @@
 """Renders the alerts that quiet hours grouped as one mail; each alert has its own link. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import partial
 
 from notifiers.email import render as single
+from notifiers.i18n.formats import Say
 from notifiers.i18n.translator import formats_for
 from notifiers.story.amounts import format_at_risk
 from notifiers.story.ranking import format_quiet_hours_count, rank
@@ -17,17 +17,8 @@ MAX_ALERTS = (100, 50, 25, 12, 6)  # tried in this order until the mail fits; th
 MAX_SENTENCE = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
-    mark: str
-    headline: str
-    sentence: str
-    url: str | None
-    label: str
-
-
 def render(
-    stories: Sequence[tuple[Notice, Story]], translate: single.Translate, sender: str, address: str, host: str
+    stories: Sequence[tuple[Notice, Story]], translate: Say, sender: str, address: str, host: str
 ) -> EmailMessage:
     """One mail for notices of one route. ``host`` is this service's own. Raises ValueError for a bad address."""
     first = stories[0][0]
@@ -61,16 +52,16 @@ def render(
     return single.set_bodies(mail, single.render_bodies("grouped", contexts))
 
 
-def _build_alert(notice: Notice, story: Story, gettext: partial[str], host: str) -> Alert:
+def _build_alert(notice: Notice, story: Story, gettext: partial[str], host: str) -> dict[str, str | None]:
     url = single.find_link(notice.links, "decide", host)
     label = gettext("Review and decide")
     if url is None:
         url = single.find_link(notice.links, "solution", host)
         label = gettext("Open in {source}", source=notice.item.snapshot.source.capitalize())
-    return Alert(
-        mark=single.state_label(notice.item, gettext),
-        headline=cut(one_line(story.headline), single.MAX_SUBJECT),
-        sentence=cut(one_line(story.sentence), MAX_SENTENCE),
-        url=url,
-        label=label,
-    )
+    return {
+        "mark": single.state_label(notice.item, gettext),
+        "headline": cut(one_line(story.headline), single.MAX_SUBJECT),
+        "sentence": cut(one_line(story.sentence), MAX_SENTENCE),
+        "url": url,
+        "label": label,
+    }

@@ -43,16 +43,8 @@ class MailNotifier:
         """Mail the changes that ``is_worth_new_mail`` names; the page behind the link shows every other change."""
         if not is_worth_new_mail(shown_state, notice.item):
             return Delivered(reference)
-        recipient = _parse_recipient(address)
-        mail = render(
-            notice,
-            self._translator.story(notice),
-            self._translator.say,
-            self._sender,
-            address,
-            self._host,
-            shown_state=shown_state,
-        )
+        recipient, story = _parse_recipient(address), self._translator.story(notice)
+        mail = render(notice, story, self._translator.say, self._sender, address, self._host, shown_state=shown_state)
         await self._client.send(mail, self._from, recipient)
         return Delivered(root_id(notice.item, address, self._sender))
 

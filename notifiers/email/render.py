@@ -7,7 +7,7 @@ leads to a page that shows the item as it is now.
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from email.errors import HeaderParseError
 from email.headerregistry import Address
@@ -15,13 +15,13 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlsplit
 
 import css_inline
 import jinja2
 
 from notifiers.email.headers import POLICY
+from notifiers.i18n.formats import Say
 from notifiers.story.sentences import file_name
 from notifiers.text import clean, cut, one_line
 from receiver.domain.action import DECIDING_VERBS
@@ -59,32 +59,10 @@ _ADDRESS = re.compile(rf"(?P<bare>{_SPEC})|(?P<name>[^<>]*)<(?P<spec>{_SPEC})>")
 _MARKS = {"blocking": "Blocking", "review": "To review", "info": "For information"}
 
 
-class Translate(Protocol):
-    """``ports.Translator.say``."""
-
-    def __call__(self, locale: str, message: str, **values: object) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class AlertText:
-    """A story cut to the limits of a mail; ``earlier`` counts the conversation's lines that were left out."""
-
-    headline: str
-    preheader: str
-    status: str
-    problem: str
-    question: str
-    quote: str
-    facts: list[tuple[str, str]]
-    conversation: list[tuple[str, str, str]]
-    earlier: int
-    footer: str
-
-
 def render(
     notice: Notice,
     story: Story,
-    translate: Translate,
+    translate: Say,
     sender: str,
     address: str,
     host: str,
@@ -166,7 +144,8 @@ def set_bodies(mail: EmailMessage, bodies: tuple[str, str]) -> EmailMessage:
 
 def render_bodies(template: str, contexts: Iterable[Mapping[str, object]]) -> tuple[str, str]:
     """Text and HTML of the pair of templates with this name, from the first context that fits, else from the last."""
-    context, html = dict[str, object](), ""
+    context: Mapping[str, object] = {}
+    html = ""
     for context in contexts:
         html = INLINER.inline(TEMPLATES.get_template(f"{template}.html").render(context))
         if len(html.encode()) <= MAX_HTML:
@@ -226,8 +205,8 @@ def _render_alert(notice: Notice, story: Story, gettext: partial[str], address: 
     return render_bodies("alert", (context | {"alert": _cut_story(story, item.kind, share)} for share in SHARES))
 
 
-def _cut_story(story: Story, kind: str, share: float) -> AlertText:
-    """The story with a ``share`` of the usual length of each text."""
+def _cut_story(story: Story, kind: str, share: float) -> dict[str, object]:
+    """The story with a ``share`` of the usual length of each text; ``earlier`` counts the lines that are left out."""
 
     def limit(max_chars: int) -> int:
         return max(int(max_chars * share), MIN_TEXT)
@@ -236,24 +215,24 @@ def _cut_story(story: Story, kind: str, share: float) -> AlertText:
     newest = lines[-MAX_LINES if share >= 1 else -MAX_LINES_WHEN_CUT :]
     status = cut(clean(story.status or ""), limit(MAX_STATUS))
     preheader = one_line(story.problem or "") or status or one_line(story.sentence)
-    return AlertText(
-        headline=cut(one_line(story.headline), MAX_SUBJECT) or kind,
-        preheader=cut(preheader, MAX_PREHEADER),
-        status=status,
-        problem=cut(clean(story.problem or ""), limit(MAX_STATUS)),
-        question=cut(clean(story.question or ""), limit(MAX_BODY)),
-        quote=cut(clean(story.quote or ""), limit(MAX_BODY)),
-        facts=[
+    return {
+        "headline": cut(one_line(story.headline), MAX_SUBJECT) or kind,
+        "preheader": cut(preheader, MAX_PREHEADER),
+        "status": status,
+        "problem": cut(clean(story.problem or ""), limit(MAX_STATUS)),
+        "question": cut(clean(story.question or ""), limit(MAX_BODY)),
+        "quote": cut(clean(story.quote or ""), limit(MAX_BODY)),
+        "facts": [
             (cut(one_line(label), MAX_LABEL), cut(clean(value), limit(MAX_VALUE)))
             for label, value in story.facts[:MAX_FACTS]
         ],
-        conversation=[
+        "conversation": [
             (cut(one_line(who), 80) or "–", cut(one_line(when), 60), cut(clean(text), limit(MAX_LINE)))
             for who, when, text in newest
         ],
-        earlier=len(lines) - len(newest),
-        footer=cut(one_line(story.footer), 300),
-    )
+        "earlier": len(lines) - len(newest),
+        "footer": cut(one_line(story.footer), 300),
+    }
 
 
 def _collect_links(notice: Notice, gettext: partial[str], host: str) -> dict[str, object]:

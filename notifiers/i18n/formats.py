@@ -20,6 +20,12 @@ _DOTTED = frozenset({"da", "de"})  # languages that write "4. marts"
 _MAX_PLAIN_DIGITS = 15
 
 
+class Say(Protocol):
+    """``ports.Translator.say``."""
+
+    def __call__(self, locale: str, message: str, **values: object) -> str: ...
+
+
 class SentenceTranslator(Protocol):
     """The part of the translator that ``Formats`` calls."""
 

@@ -5,10 +5,9 @@ from functools import partial
 
 from slack_sdk.models.blocks import Block, DividerBlock
 
-from notifiers.i18n.formats import Formats
+from notifiers.i18n.formats import Formats, Say
 from notifiers.i18n.translator import formats_for
 from notifiers.slack import block_kit, escaping
-from notifiers.slack.render import Say
 from notifiers.slack.tables import Entry, rows
 from notifiers.story.amounts import format_at_risk
 from receiver.domain.overview import Overview

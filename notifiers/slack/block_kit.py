@@ -8,26 +8,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from slack_sdk.models.blocks import (
-    ActionsBlock,
-    Block,
-    ButtonElement,
-    ConfirmObject,
-    ContextBlock,
-    HeaderBlock,
-    Option,
-    OverflowMenuElement,
-    PlainTextObject,
-    RichTextBlock,
-    RichTextElementParts,
-    RichTextListElement,
-    RichTextPreformattedElement,
-    RichTextQuoteElement,
-    RichTextSectionElement,
-    SectionBlock,
-)
+from slack_sdk.models import blocks as kit
 
 from notifiers.slack import escaping
+from notifiers.text import one_line
 from receiver.domain.notice import Link
 
 MAX_HEADER = 150
@@ -38,85 +22,88 @@ MAX_URL = 1_000  # below Slack's 3,000; Casebell's own links have about 200
 LINK_KINDS = ("solution", "twin", "media", "item")
 
 Json = dict[str, Any]
-RichTextPart = RichTextSectionElement | RichTextQuoteElement | RichTextListElement
+RichTextPart = kit.RichTextSectionElement | kit.RichTextQuoteElement | kit.RichTextListElement
 _URL = re.compile(r"https?://[^\s<>\"|\\^`{}\x00-\x20\x7f-\U0010ffff]+", re.ASCII)
 
 
-def header(text: str) -> Block:
-    return HeaderBlock(text=_plain(escaping.cut(text, MAX_HEADER)))
+def plain(text: str, limit: int) -> kit.PlainTextObject:
+    """The text on one line, truncated to ``limit``; never empty."""
+    return _plain(escaping.cut(one_line(text), limit) or "?")
 
 
-def section(text: str) -> Block:
-    return SectionBlock(text=_plain(text))
+def header(text: str) -> kit.Block:
+    return kit.HeaderBlock(text=_plain(escaping.cut(text, MAX_HEADER)))
 
 
-def fields(texts: Sequence[str]) -> Block:
-    return SectionBlock(fields=[_plain(text) for text in texts])
+def section(text: str) -> kit.Block:
+    return kit.SectionBlock(text=_plain(text))
 
 
-def context(text: str) -> Block:
-    return ContextBlock(elements=[_plain(text)])
+def fields(texts: Sequence[str]) -> kit.Block:
+    return kit.SectionBlock(fields=[_plain(text) for text in texts])
 
 
-def actions(elements: Sequence[ButtonElement | OverflowMenuElement]) -> Block:
-    return ActionsBlock(elements=list(elements))
+def context(text: str) -> kit.Block:
+    return kit.ContextBlock(elements=[_plain(text)])
 
 
-def rich(elements: Sequence[RichTextPart]) -> Block:
-    return RichTextBlock(elements=list(elements))
+def actions(elements: Sequence[kit.ButtonElement | kit.OverflowMenuElement]) -> kit.Block:
+    return kit.ActionsBlock(elements=list(elements))
 
 
-def quote(text: str) -> RichTextQuoteElement:
-    return RichTextQuoteElement(elements=[_text(text)])
+def rich(elements: Sequence[RichTextPart]) -> kit.Block:
+    return kit.RichTextBlock(elements=list(elements))
 
 
-def byline(author: str, moment: str) -> RichTextSectionElement:
+def quote(text: str) -> kit.RichTextQuoteElement:
+    return kit.RichTextQuoteElement(elements=[_text(text)])
+
+
+def byline(author: str, moment: str) -> kit.RichTextSectionElement:
     """Author and time of the quote that follows."""
-    return RichTextSectionElement(elements=[_text(author, is_bold=True), _text(f"  {moment}")])
+    return kit.RichTextSectionElement(elements=[_text(author, is_bold=True), _text(f"  {moment}")])
 
 
-def italic(text: str) -> RichTextSectionElement:
-    return RichTextSectionElement(elements=[_text(text, is_italic=True)])
+def italic(text: str) -> kit.RichTextSectionElement:
+    return kit.RichTextSectionElement(elements=[_text(text, is_italic=True)])
 
 
-def bullets(lines: Sequence[tuple[str, str | None, str]]) -> Block:
+def bullets(lines: Sequence[tuple[str, str | None, str]]) -> kit.Block:
     """A bulleted list; each line is (bold text, its URL or None, further text)."""
-    items = []
+    items, parts = [], kit.RichTextElementParts
     for title, url, rest in lines:
-        style = RichTextElementParts.TextStyle(bold=True)
-        head: RichTextElementParts.Text | RichTextElementParts.Link = RichTextElementParts.Text(text=title, style=style)
-        if url is not None:
-            head = RichTextElementParts.Link(url=url, text=title, style=style)
-        items.append(RichTextSectionElement(elements=[head, *([_text(f"  {rest}")] if rest else [])]))
-    return RichTextBlock(elements=[RichTextListElement(elements=items, style="bullet", indent=0)])
+        style = parts.TextStyle(bold=True)
+        head = parts.Text(text=title, style=style) if url is None else parts.Link(url=url, text=title, style=style)
+        items.append(kit.RichTextSectionElement(elements=[head, *([_text(f"  {rest}")] if rest else [])]))
+    return kit.RichTextBlock(elements=[kit.RichTextListElement(elements=items, style="bullet", indent=0)])
 
 
-def preformatted(text: str) -> Block:
+def preformatted(text: str) -> kit.Block:
     """Text in a fixed-width font, unchanged."""
-    return RichTextBlock(elements=[RichTextPreformattedElement(elements=[_text(text)], border=0)])
+    return kit.RichTextBlock(elements=[kit.RichTextPreformattedElement(elements=[_text(text)], border=0)])
 
 
-def heading(text: str) -> Block:
-    return rich([RichTextSectionElement(elements=[_text(text, is_bold=True)])])
+def heading(text: str) -> kit.Block:
+    return rich([kit.RichTextSectionElement(elements=[_text(text, is_bold=True)])])
 
 
-def links(names_and_urls: Sequence[tuple[str, str]]) -> Block:
+def links(names_and_urls: Sequence[tuple[str, str]]) -> kit.Block:
     """A line of links."""
-    elements: list[RichTextElementParts.Text | RichTextElementParts.Link] = []
+    elements: list[kit.RichTextElementParts.Text | kit.RichTextElementParts.Link] = []
     for name, url in names_and_urls:
         elements += [_text("   ")] if elements else []
-        elements.append(RichTextElementParts.Link(url=url, text=name))
-    return rich([RichTextSectionElement(elements=elements)])
+        elements.append(kit.RichTextElementParts.Link(url=url, text=name))
+    return rich([kit.RichTextSectionElement(elements=elements)])
 
 
-def button(label: str, accessibility_label: str, action_id: str, **options: Any) -> ButtonElement:
+def button(label: str, accessibility_label: str, action_id: str, **options: Any) -> kit.ButtonElement:
     """``options``: value, url, style, confirm."""
     spoken = escaping.cut(accessibility_label, 75)
-    return ButtonElement(text=_plain(label), accessibility_label=spoken, action_id=action_id, **options)
+    return kit.ButtonElement(text=_plain(label), accessibility_label=spoken, action_id=action_id, **options)
 
 
-def confirm(title: str, text: str, yes: str, no: str) -> ConfirmObject:
-    return ConfirmObject(
+def confirm(title: str, text: str, yes: str, no: str) -> kit.ConfirmObject:
+    return kit.ConfirmObject(
         title=_plain(escaping.cut(title, 100)),
         text=_plain(escaping.cut(text, 300)),
         confirm=_plain(escaping.cut(yes, MAX_LABEL)),
@@ -124,10 +111,10 @@ def confirm(title: str, text: str, yes: str, no: str) -> ConfirmObject:
     )
 
 
-def overflow(action_id: str, options: Sequence[tuple[str, str]]) -> OverflowMenuElement:
+def overflow(action_id: str, options: Sequence[tuple[str, str]]) -> kit.OverflowMenuElement:
     """A menu of one to five options, each (label, value)."""
-    return OverflowMenuElement(
-        action_id=action_id, options=[Option(text=_plain(label), value=value) for label, value in options]
+    return kit.OverflowMenuElement(
+        action_id=action_id, options=[kit.Option(text=_plain(label), value=value) for label, value in options]
     )
 
 
@@ -141,15 +128,15 @@ def is_safe_url(url: str) -> bool:
     return len(url) <= MAX_URL and _URL.fullmatch(url) is not None
 
 
-def as_json(blocks: Sequence[Block]) -> list[Json]:
+def as_json(blocks: Sequence[kit.Block]) -> list[Json]:
     """The blocks as JSON. Raises SlackObjectFormationError for a limit that slack_sdk checks."""
     return [block.to_dict() for block in blocks]
 
 
-def _plain(text: str) -> PlainTextObject:
-    return PlainTextObject(text=text, emoji=False)
+def _plain(text: str) -> kit.PlainTextObject:
+    return kit.PlainTextObject(text=text, emoji=False)
 
 
-def _text(text: str, *, is_bold: bool = False, is_italic: bool = False) -> RichTextElementParts.Text:
-    style = RichTextElementParts.TextStyle(bold=is_bold or None, italic=is_italic or None)
-    return RichTextElementParts.Text(text=text, style=style if is_bold or is_italic else None)
+def _text(text: str, *, is_bold: bool = False, is_italic: bool = False) -> kit.RichTextElementParts.Text:
+    style = kit.RichTextElementParts.TextStyle(bold=is_bold or None, italic=is_italic or None)
+    return kit.RichTextElementParts.Text(text=text, style=style if is_bold or is_italic else None)

@@ -32,11 +32,14 @@ def render(burst: Burst, translator: Translator) -> Message:
     totals = sum_items(burst.open, burst.now)
     progress, amount = _progress(n_open, n, formats), format_at_risk(totals, formats)
     summary = " · ".join(filter(None, (progress, _blocking(totals.blocking, formats), amount)))
+    label = escaping.cut(formats.gettext("Open the inbox"), block_kit.MAX_LABEL)
+    buttons = [block_kit.button(label, label, wire.OPEN, url=burst.inbox_url)]
+    inbox = [block_kit.actions(buttons)] if block_kit.is_safe_url(burst.inbox_url) else []
     blocks = [
         block_kit.header(title),
         block_kit.section(summary),
         *_list(burst, translator, formats),
-        *_inbox_button(burst.inbox_url, formats),
+        *inbox,
         *(block_kit.context(note) for note in _notes(burst, formats) if note),
     ]
     text = f"{title}. {progress}{f' ({amount})' if amount else ''}."
@@ -66,13 +69,6 @@ def _list(burst: Burst, translator: Translator, formats: Formats) -> list[Block]
     if more > 0:
         lines.append((formats.ngettext("and {n} more", "and {n} more", more), None, ""))
     return [block_kit.bullets(lines)] if lines else []
-
-
-def _inbox_button(url: str, formats: Formats) -> list[Block]:
-    if not block_kit.is_safe_url(url):
-        return []
-    label = escaping.cut(formats.gettext("Open the inbox"), block_kit.MAX_LABEL)
-    return [block_kit.actions([block_kit.button(label, label, wire.OPEN, url=url)])]
 
 
 def _notes(burst: Burst, formats: Formats) -> list[str]:

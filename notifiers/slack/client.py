@@ -8,15 +8,13 @@ import asyncio
 import json
 from contextlib import suppress
 from functools import cache
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from notifiers.slack.errors import error_for
+from notifiers.slack.wire import Json, object_at
 from receiver.errors import ConfigError, DeliveryError, RetryLaterError, UncertainError
-
-Json = dict[str, Any]
 
 MAX_ANSWER = 1_048_576  # bytes
 CONNECT_S = 5.0
@@ -108,8 +106,7 @@ class SlackClient:
     async def open_view(self, trigger_id: str, view: Json) -> str:
         """Open a modal; returns the view id. A ``trigger_id`` expires (docs/vendors/slack.md#timing)."""
         answer = await self._call("views.open", {"trigger_id": trigger_id, "view": view})
-        opened = answer.get("view")
-        return str(opened.get("id") or "") if isinstance(opened, dict) else ""
+        return str(object_at(answer, "view").get("id") or "")
 
     async def update_view(self, view_id: str, view: Json) -> None:
         """Replace the content of an open modal."""
@@ -118,14 +115,12 @@ class SlackClient:
     async def user_info(self, user: str) -> Json:
         """Slack's user object; raises PermanentError ``user_not_found``."""
         answer = await self._call("users.info", {"user": user})
-        profile = answer.get("user")
-        return profile if isinstance(profile, dict) else {}
+        return object_at(answer, "user")
 
     async def user_by_email(self, email: str) -> Json:
         """Slack's user object for a mail address; raises PermanentError ``users_not_found``."""
         answer = await self._call("users.lookupByEmail", {"email": email})
-        profile = answer.get("user")
-        return profile if isinstance(profile, dict) else {}
+        return object_at(answer, "user")
 
     async def auth_test(self) -> Json:
         """The token's user and workspace, and under ``scopes`` its scopes where Slack sends them."""
@@ -190,10 +185,9 @@ def _check_response(method: str, response: httpx.Response, body: bytes, *, is_id
 
 def _parse_body(body: bytes) -> Json:
     try:
-        answer = json.loads(body)
+        return object_at(json.loads(body))
     except (ValueError, RecursionError):
         return {}
-    return answer if isinstance(answer, dict) else {}
 
 
 def _unconfirmed(code: str, message: str, is_idempotent: bool) -> DeliveryError:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from notifiers.i18n.formats import Say
 from notifiers.slack import block_kit, escaping
 from notifiers.slack.buttons import Gettext
-from notifiers.slack.render import Message, Say, render, render_undo_offer
+from notifiers.slack.render import Message, render, render_undo_offer
 from notifiers.slack.tables import Entry, rows
 from notifiers.text import one_line
 from receiver.domain.notice import Notice

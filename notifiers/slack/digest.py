@@ -9,7 +9,7 @@ from slack_sdk.models.blocks import Block
 from notifiers.slack import block_kit, escaping
 from notifiers.slack.render import MAX_MESSAGE, WARNING, Message
 from notifiers.story.digest_charts import AgeChart
-from notifiers.story.digest_text import DigestText, Section, format_digest
+from notifiers.story.digest_text import Section, format_digest
 from receiver.domain.digest import Edition
 
 MAX_TEXT = 1_000
@@ -50,7 +50,10 @@ def _render(edition: Edition, share: float) -> Message:
         blocks += _section(section, edition)
     if content.ages:
         blocks.append(block_kit.preformatted(_bar_chart(content.ages[0])))
-    blocks += [block_kit.context(escaping.cut(line, 300)) for line in _closing_lines(content) if line]
+    opened, resolved = content.flow.totals
+    flow = f"{content.flow.title}: {opened} {content.flow.opened}, {resolved} {content.flow.resolved}"
+    closing = [flow if opened or resolved else "", *content.sources[:5], content.next_at]
+    blocks += [block_kit.context(escaping.cut(line, 300)) for line in closing if line]
     text = escaping.escape(escaping.cut(f"{content.title}. {content.summary}", MAX_TEXT))
     return Message(text, block_kit.as_json(blocks))
 
@@ -80,12 +83,6 @@ def _bar_chart(ages: AgeChart) -> str:
         full = max(round(bar.share * BAR_CELLS), 1) if bar.share else 0
         lines.append(f"{bar.label:<{width}}  {FULL * full}{EMPTY * (BAR_CELLS - full)}  {bar.short}")
     return "\n".join(lines)
-
-
-def _closing_lines(content: DigestText) -> list[str]:
-    opened, resolved = content.flow.totals
-    flow = f"{content.flow.title}: {opened} {content.flow.opened}, {resolved} {content.flow.resolved}"
-    return [flow if opened or resolved else "", *content.sources[:5], content.next_at]
 
 
 def _length(value: object) -> int:

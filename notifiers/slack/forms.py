@@ -7,18 +7,9 @@ state of the item (``receiver/pipeline/actions.py``).
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from slack_sdk.models.blocks import (
-    Block,
-    DatePickerElement,
-    InputBlock,
-    Option,
-    PlainTextInputElement,
-    PlainTextObject,
-    RadioButtonsElement,
-    UserSelectElement,
-)
+from slack_sdk.models import blocks as kit
 
-from notifiers.slack import escaping, wire
+from notifiers.slack import block_kit, escaping, wire
 from notifiers.slack.buttons import Gettext, formats_for, source_name
 from notifiers.story.sentences import ACCEPTED_KINDS
 from notifiers.text import one_line
@@ -63,14 +54,14 @@ class FormInput:
     terms: ActionInput = field(default_factory=ActionInput)
 
 
-def fields(verb: str, notice: Notice, gettext: Gettext) -> list[Block]:
+def fields(verb: str, notice: Notice, gettext: Gettext) -> list[kit.Block]:
     """The input blocks of a verb's form."""
     match verb:
         case "snooze":
             return _snooze_fields(notice, gettext)
         case "assign":
             hint = gettext("They see it in the message, and are told once.")
-            return [_input(TO, gettext("Who should look after it?"), UserSelectElement(action_id=TO), hint)]
+            return [_input(TO, gettext("Who should look after it?"), kit.UserSelectElement(action_id=TO), hint)]
         case "update_plan":
             return _plan_fields(notice, gettext)
         case _:
@@ -124,38 +115,38 @@ def _read_text(verb: str, value: str) -> FormInput:
     return FormInput({}, text=text) if REQUIRED_TEXTS[verb] == "text" else FormInput({}, note=text)
 
 
-def _text_field(verb: str, notice: Notice, gettext: Gettext) -> Block:
+def _text_field(verb: str, notice: Notice, gettext: Gettext) -> kit.Block:
     is_declined = verb == "reject" and notice.item.kind in ACCEPTED_KINDS
     label, hint = _TEXT_INPUTS["decline" if is_declined else verb]
-    element = PlainTextInputElement(
+    element = kit.PlainTextInputElement(
         action_id=wire.TEXT_INPUT, multiline=True, min_length=1, max_length=MAX_TEXT[verb], focus_on_load=True
     )
     return _input(wire.TEXT_INPUT, gettext(label), element, gettext(hint, source=source_name(notice.item)))
 
 
-def _snooze_fields(notice: Notice, gettext: Gettext) -> list[Block]:
+def _snooze_fields(notice: Notice, gettext: Gettext) -> list[kit.Block]:
     formats, calendar = formats_for(notice), notice.route.calendar
     options = []
     for choice in CHOICES:
         until = snooze_until(choice, notice.now, calendar)
         label = gettext(_UNTIL[choice], moment=formats.moment(until) if until else "")
-        options.append(Option(value=choice, text=_plain(label, 75)))
-    radio = RadioButtonsElement(action_id=UNTIL, options=options, initial_option=options[0])
+        options.append(kit.Option(value=choice, text=block_kit.plain(label, 75)))
+    radio = kit.RadioButtonsElement(action_id=UNTIL, options=options, initial_option=options[0])
     hint = gettext("No reminders until then; the message stays where it is.")
-    day = InputBlock(
+    day = kit.InputBlock(
         block_id=DAY,
-        label=_plain(gettext("Or until a day"), 200),
-        element=DatePickerElement(action_id=DAY, placeholder=_plain(gettext("Choose a day"), 75)),
+        label=block_kit.plain(gettext("Or until a day"), 200),
+        element=kit.DatePickerElement(action_id=DAY, placeholder=block_kit.plain(gettext("Choose a day"), 75)),
         optional=True,
     )
     return [_input(UNTIL, gettext("For how long?"), radio, hint), day]
 
 
-def _plan_fields(notice: Notice, gettext: Gettext) -> list[Block]:
+def _plan_fields(notice: Notice, gettext: Gettext) -> list[kit.Block]:
     snapshot, formats = notice.item.snapshot, formats_for(notice)
     present = plan.as_input(plan.current_plan(snapshot))
     owed = gettext("Owed in all: {amount}", amount=formats.money(snapshot.amount)) if snapshot.amount else None
-    start = DatePickerElement(action_id=STARTS_ON, initial_date=present.starts_on or None)
+    start = kit.DatePickerElement(action_id=STARTS_ON, initial_date=present.starts_on or None)
     return [
         _input(MONTHS, gettext("Months of the plan"), _short_text(MONTHS, present.months)),
         _input(STARTS_ON, gettext("Start of the plan"), start),
@@ -163,19 +154,15 @@ def _plan_fields(notice: Notice, gettext: Gettext) -> list[Block]:
     ]
 
 
-def _short_text(name: str, value: str) -> PlainTextInputElement:
-    return PlainTextInputElement(action_id=name, initial_value=value or None, max_length=MAX_SHORT)
+def _short_text(name: str, value: str) -> kit.PlainTextInputElement:
+    return kit.PlainTextInputElement(action_id=name, initial_value=value or None, max_length=MAX_SHORT)
 
 
 def _input(
     name: str,
     label: str,
-    element: PlainTextInputElement | RadioButtonsElement | DatePickerElement | UserSelectElement,
+    element: kit.PlainTextInputElement | kit.RadioButtonsElement | kit.DatePickerElement | kit.UserSelectElement,
     hint: str | None = None,
-) -> Block:
-    hint_text = _plain(hint, 300) if hint else None
-    return InputBlock(block_id=name, label=_plain(label, 200), hint=hint_text, element=element)
-
-
-def _plain(text: str, limit: int) -> PlainTextObject:
-    return PlainTextObject(text=escaping.cut(one_line(text), limit) or "?", emoji=False)
+) -> kit.Block:
+    hint_text = block_kit.plain(hint, 300) if hint else None
+    return kit.InputBlock(block_id=name, label=block_kit.plain(label, 200), hint=hint_text, element=element)

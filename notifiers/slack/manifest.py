@@ -5,8 +5,9 @@ reads messages (docs/vendors/slack.md#scopes).
 """
 
 from collections.abc import Collection
-from typing import Any
 from urllib.parse import urlsplit
+
+from notifiers.slack.wire import Json
 
 SCOPES = ("chat:write", "users:read", "users:read.email")
 SURFACES = ("home", "command", "links")  # optional
@@ -15,8 +16,6 @@ SURFACE_EVENTS = {"home": "app_home_opened", "links": "link_shared"}
 
 INTERACTIONS, COMMANDS, EVENTS = "/slack/interactions", "/slack/commands", "/slack/events"
 MAX_URL = 3_000  # docs/vendors/slack.md#manifest
-
-Json = dict[str, Any]
 
 
 def manifest(public_url: str, surfaces: Collection[str] = ()) -> Json:

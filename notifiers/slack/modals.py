@@ -5,12 +5,13 @@ Opening a modal changes no item, and its ``private_metadata`` holds no personal 
 
 from functools import partial
 
-from slack_sdk.models.blocks import Block, PlainTextObject
+from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
 
+from notifiers.i18n.formats import Say
 from notifiers.slack import block_kit, escaping, forms, wire
 from notifiers.slack.buttons import Gettext, case_label, label_of
-from notifiers.slack.render import Say, TextBudget, conversation
+from notifiers.slack.render import TextBudget, conversation
 from notifiers.text import clean, one_line
 from receiver.domain import plan
 from receiver.domain.notice import Link, Notice, Story
@@ -97,15 +98,11 @@ def _view(
 ) -> block_kit.Json:
     view: block_kit.Json = View(
         type="modal",
-        title=_plain(title, MAX_TITLE),
-        submit=_plain(submit, MAX_TITLE) if submit else None,
-        close=_plain(close, MAX_TITLE),
+        title=block_kit.plain(title, MAX_TITLE),
+        submit=block_kit.plain(submit, MAX_TITLE) if submit else None,
+        close=block_kit.plain(close, MAX_TITLE),
         blocks=blocks,
         callback_id=wire.TEXT_INPUT,
         private_metadata=private_metadata,
     ).to_dict()
     return view
-
-
-def _plain(text: str, limit: int) -> PlainTextObject:
-    return PlainTextObject(text=escaping.cut(one_line(text), limit) or "?", emoji=False)

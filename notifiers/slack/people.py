@@ -6,10 +6,10 @@ Guests, bots, deleted users and users of other workspaces get no identity that [
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import Any
 
 from notifiers.slack import escaping
 from notifiers.slack.client import SlackClient
+from notifiers.slack.wire import Json, object_at
 from notifiers.text import one_line
 from receiver.domain.people import Person
 from receiver.errors import PermanentError
@@ -20,8 +20,6 @@ MAX_NAME = 80
 
 _OUTSIDER_FLAGS = ("is_bot", "is_workflow_bot", "deleted", "is_restricted", "is_ultra_restricted", "is_stranger")
 _UNKNOWN = frozenset({"user_not_found", "user_not_visible"})
-
-Json = dict[str, Any]
 
 
 class SlackPeople:
@@ -61,19 +59,13 @@ class SlackPeople:
     def _is_member(self, user: Json, slack_id: str) -> bool:
         if user.get("id") != slack_id or any(user.get(flag) for flag in _OUTSIDER_FLAGS):
             return False
-        enterprise = user.get("enterprise_user")
-        teams = enterprise.get("teams") if isinstance(enterprise, dict) else None
+        teams = object_at(user, "enterprise_user").get("teams")
         memberships = [user.get("team_id"), *(teams if isinstance(teams, list) else ())]
         return not self._team_ids or any(team in memberships for team in self._team_ids)
 
 
-def _profile(user: Json) -> Json:
-    profile = user.get("profile")
-    return profile if isinstance(profile, dict) else {}
-
-
 def _name(user: Json) -> str | None:
-    profile = _profile(user)
+    profile = object_at(user, "profile")
     candidates = (profile.get("real_name"), user.get("real_name"), profile.get("display_name"), user.get("name"))
     names = (escaping.cut(one_line(name), MAX_NAME) for name in candidates if isinstance(name, str))
     return next((name for name in names if name), None)
@@ -81,7 +73,7 @@ def _name(user: Json) -> str | None:
 
 def _email(user: Json) -> str | None:
     """The mail address, unless it is unconfirmed: users can enter any address in their profile."""
-    email = _profile(user).get("email")
+    email = object_at(user, "profile").get("email")
     if not isinstance(email, str) or user.get("is_email_confirmed") is False:
         return None
     return email.strip().lower() or None

@@ -6,10 +6,10 @@ take their part first, so that a very long text from outside is truncated and re
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from slack_sdk.models.blocks import Block
 
+from notifiers.i18n.formats import Say
 from notifiers.slack import block_kit, escaping
 from notifiers.slack.buttons import (
     Gettext,
@@ -36,12 +36,6 @@ MAX_STATUS = 1_500
 
 URGENCY_EMOJI = {"blocking": "🛑", "review": "🔶", "info": "🔵"}  # shapes differ, for readers who do not see colours
 ACTING, RESOLVED, WARNING, PROPOSED, SNOOZED = "⏳", "✅", "⚠️", "👥", "💤"
-
-
-class Say(Protocol):
-    """``ports.Translator.say``."""
-
-    def __call__(self, locale: str, message: str, **values: object) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class SlackSurfaces:
         """Raises RejectedError unless the request is signed, fresh and of our workspace and app."""
         signature.verify(self._clicks.secrets, body, headers, now)
         try:
-            request: wire.Json = wire.event_envelope(body) if body.startswith(b"{") else dict(wire.form_fields(body))
+            request: wire.Json = wire.parse_object(body) if body.startswith(b"{") else dict(wire.form_fields(body))
         except ValueError:
             return  # an invalid body is answered and ignored
         if wire.is_ssl_check(body) or request.get("type") == "url_verification":
@@ -67,7 +67,7 @@ class SlackSurfaces:
     def respond_to_event(self, body: bytes) -> InteractionResponse:
         """Answer an event; render the Home tab or link previews afterwards."""
         try:
-            envelope = wire.event_envelope(body)
+            envelope = wire.parse_object(body)
         except ValueError:
             return InteractionResponse(is_click=False)
         if envelope.get("type") == "url_verification":

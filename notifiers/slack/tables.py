@@ -5,9 +5,10 @@ from functools import partial
 
 from slack_sdk.models.blocks import Block
 
+from notifiers.i18n.formats import Say
 from notifiers.slack import block_kit, escaping
 from notifiers.slack.buttons import buttons, formats_for
-from notifiers.slack.render import Say, status_emoji
+from notifiers.slack.render import status_emoji
 from notifiers.text import one_line
 from receiver.domain.notice import Notice, Story
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from slack_sdk.models.blocks import ActionsBlock, Block, Option, PlainTextObject, StaticSelectElement
+from slack_sdk.models.blocks import ActionsBlock, Block, Option, StaticSelectElement
 
 from notifiers.i18n.translator import formats_for, language_of
 from notifiers.slack import block_kit, escaping, wire
@@ -72,11 +72,10 @@ def _menu(templates: Sequence[ReplyTemplate], notice: Notice, gettext: Gettext) 
     """The templates in the route's language first."""
     language = language_of(notice.route.locale)
     ordered = sorted(templates, key=lambda template: language_of(template.locale or notice.route.locale) != language)
-    options = [Option(value=template.name, text=_plain(template.name)) for template in ordered[:MAX_OPTIONS]]
-    placeholder = _plain(gettext("Start from a template"))
+    options = [
+        Option(value=template.name, text=block_kit.plain(template.name, MAX_LABEL))
+        for template in ordered[:MAX_OPTIONS]
+    ]
+    placeholder = block_kit.plain(gettext("Start from a template"), MAX_LABEL)
     select = StaticSelectElement(action_id=TEMPLATE, placeholder=placeholder, options=options)
     return ActionsBlock(block_id=TEMPLATE, elements=[select])
-
-
-def _plain(text: str) -> PlainTextObject:
-    return PlainTextObject(text=escaping.cut(one_line(text), MAX_LABEL) or "?", emoji=False)

@@ -7,9 +7,10 @@ Slack does not update a preview, so it has no buttons and names the time of its 
 import re
 from functools import partial
 
+from notifiers.i18n.formats import Say
 from notifiers.slack import block_kit, escaping, wire
 from notifiers.slack.buttons import formats_for
-from notifiers.slack.render import Say, status_emoji
+from notifiers.slack.render import status_emoji
 from notifiers.slack.tables import MAX_LINE, Entry
 from notifiers.text import one_line
 

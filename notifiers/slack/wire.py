@@ -54,12 +54,9 @@ class FormMetadata:
 
 def interaction_payload(body: bytes) -> Json:
     """The payload of an interaction. Raises ValueError for any other body."""
-    try:
-        fields = parse_qs(body.decode("utf-8"), max_num_fields=20, strict_parsing=True)
-        (payload,) = fields.get("payload", [""])
-        parsed = object_at(json.loads(payload))
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
+    fields = parse_qs(body.decode("utf-8"), max_num_fields=20, strict_parsing=True)
+    (payload,) = fields.get("payload", [""])
+    parsed = parse_object(payload)
     if not parsed:
         raise ValueError("no payload object")
     return parsed
@@ -76,8 +73,8 @@ def challenge_of(body: bytes) -> str | None:
     if not body.startswith(b"{") or len(body) > MAX_CHECK:
         return None
     try:
-        event = object_at(json.loads(body))
-    except (ValueError, RecursionError):
+        event = parse_object(body)
+    except ValueError:
         return None
     return string_at(event, "challenge") if event.get("type") == "url_verification" else None
 
@@ -88,8 +85,8 @@ def form_fields(body: bytes) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def event_envelope(body: bytes) -> Json:
-    """The JSON object of an Events API request. Raises ValueError for any other body."""
+def parse_object(body: bytes | str) -> Json:
+    """A JSON object; empty for other JSON. Raises ValueError if it cannot be parsed."""
     try:
         return object_at(json.loads(body))
     except RecursionError as error:
@@ -149,14 +146,14 @@ def pack_metadata(action: ItemAction, metadata: FormMetadata) -> str:
 
 def form_action(view: Json) -> ItemAction:
     """The action of a submitted form. Raises ValueError if it is not one of Casebell's forms."""
-    packed = _private_metadata(view)
+    packed = parse_object(string_at(view, "private_metadata") or "")
     message = _match_or_none(packed.get("c"), _CHANNEL), _match_or_none(packed.get("t"), _TS)
     return _parse_value(f"{string_at(packed, 'i') or ''}.{packed.get('v')}.{packed.get('verb')}", *message)
 
 
 def form_metadata(view: Json) -> FormMetadata:
     """The metadata of a submitted form. Raises ValueError if it is not one of Casebell's forms."""
-    packed = _private_metadata(view)
+    packed = parse_object(string_at(view, "private_metadata") or "")
     owed, plan = None, None
     match packed.get("owed"):
         case [str(amount), str() | None as currency]:
@@ -189,13 +186,6 @@ def input_values(view: Json) -> dict[str, str]:
         if value := next(filter(None, (*typed, chosen)), None):
             values[str(block_id).partition(".")[0]] = value
     return values
-
-
-def _private_metadata(view: Json) -> Json:
-    try:
-        return object_at(json.loads(string_at(view, "private_metadata") or ""))
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
 
 
 def _decimal(text: str) -> Decimal:

@@ -43,9 +43,7 @@ LABELS = {
     "type_label": N_("Type of task"),
     "solution_link": N_("Link, not verified"),
 }
-_VERBATIM = frozenset(
-    {"admin_notes", "solution_link", "partner", "type_label", "call", "debts", "webhook", "disabled_reason"}
-)
+_VERBATIM = {"admin_notes", "solution_link", "partner", "type_label", "call", "debts", "webhook", "disabled_reason"}
 _SHOWN_IN_HEADLINE = frozenset({"type_label", "conflict"})
 
 
@@ -93,10 +91,8 @@ def _list_all_facts(context: StoryContext) -> Iterator[tuple[str, str | None]]:
         yield from list_twins(context)
     yield formats.gettext("Collection paused"), _format_paused(context)
     yield formats.gettext("Deadline"), format_deadline(context)
-    yield (
-        formats.gettext("AI confidence"),
-        None if snapshot.confidence is None else formats.percent(snapshot.confidence),
-    )
+    confidence = None if snapshot.confidence is None else formats.percent(snapshot.confidence)
+    yield formats.gettext("AI confidence"), confidence
     yield formats.gettext("Theme"), humanize(snapshot.theme) if snapshot.theme else None
     yield formats.gettext("Severity"), value_of(formats, snapshot.severity)
     yield from _case_fact(context)
@@ -131,9 +127,8 @@ def _list_details(context: StoryContext) -> Iterator[tuple[str, str | None]]:
     before = [detail for detail in known if order.get(detail.name, len(order)) < after_plan]
     yield from (_format_detail(context, detail) for detail in before)
     yield context.formats.gettext("Installments"), format_installments(context)
-    yield from (
-        _format_detail(context, detail) for detail in known[len(before) :] if not _is_in_headline(context, detail)
-    )
+    after = [detail for detail in known[len(before) :] if not _is_in_headline(context, detail)]
+    yield from (_format_detail(context, detail) for detail in after)
 
 
 def _is_in_headline(context: StoryContext, detail: Detail) -> bool:

@@ -3,21 +3,8 @@
 from collections.abc import Iterator
 
 from notifiers.story import automation_text
+from notifiers.story import sentences as texts
 from notifiers.story.context import MAX_NAME, StoryContext
-from notifiers.story.sentences import (
-    ACCEPTED_KINDS,
-    PROBLEMS,
-    PROPOSALS,
-    PROPOSALS_TO_ACCEPT,
-    REQUESTS,
-    REQUESTS_ON_PROPOSAL,
-    RESOLVED_AT_SOURCE,
-    RESOLVED_BY,
-    RESOLVED_BY_ON_PROPOSAL,
-    RESOLVED_BY_SOMEBODY,
-    RESOLVED_SOMEHOW,
-    VIA,
-)
 from notifiers.text import cut, one_line
 from receiver.domain import plan
 from receiver.domain.action import PlanInput
@@ -47,9 +34,9 @@ def format_proposal(context: StoryContext) -> str | None:
     proposed, formats = context.item.proposal, context.formats
     if proposed is None:
         return None
-    sentence = PROPOSALS.get(proposed.verb, PROPOSALS["validate"])
-    if context.item.kind in ACCEPTED_KINDS:
-        sentence = PROPOSALS_TO_ACCEPT.get(proposed.verb, sentence)
+    sentence = texts.PROPOSALS.get(proposed.verb, texts.PROPOSALS["validate"])
+    if context.item.kind in texts.ACCEPTED_KINDS:
+        sentence = texts.PROPOSALS_TO_ACCEPT.get(proposed.verb, sentence)
     parts = [formats.gettext(sentence, who=person_name(proposed.person.label))]
     if proposed.plan:
         parts.append(_format_plan_wish(context, proposed.plan))
@@ -63,8 +50,8 @@ def format_problem(context: StoryContext) -> str | None:
     reason = context.line(context.item.problem, MAX_STATUS)
     if not reason:
         return None
-    if reason in PROBLEMS:
-        return context.formats.gettext(PROBLEMS[reason], source=context.source)
+    if reason in texts.PROBLEMS:
+        return context.formats.gettext(texts.PROBLEMS[reason], source=context.source)
     return cut(context.formats.gettext("{source} refused: {reason}", source=context.source, reason=reason), MAX_STATUS)
 
 
@@ -106,7 +93,7 @@ def _format_request(context: StoryContext) -> str:
     who = _people(context, attempt.who, attempt.confirmed_by)
     if attempt.verb == "reply" and attempt.is_accepted:
         return formats.gettext("{who}'s reply was sent; waiting for {source}", who=who, source=context.source)
-    requests = REQUESTS | REQUESTS_ON_PROPOSAL if context.item.kind in ACCEPTED_KINDS else REQUESTS
+    requests = texts.REQUESTS | (texts.REQUESTS_ON_PROPOSAL if context.item.kind in texts.ACCEPTED_KINDS else {})
     if attempt.verb not in requests:
         return formats.gettext("{who} asked {source}; waiting for its confirmation", who=who, source=context.source)
     return formats.gettext(requests[attempt.verb], who=who, source=context.source)
@@ -116,17 +103,17 @@ def _format_resolution(context: StoryContext) -> str:
     item, formats = context.item, context.formats
     moment = formats.moment(item.resolved_at or item.changed_at)
     if item.resolved_by:
-        sentences = RESOLVED_BY | RESOLVED_BY_ON_PROPOSAL if item.kind in ACCEPTED_KINDS else RESOLVED_BY
-        sentence = sentences.get(item.outcome or "", RESOLVED_BY_SOMEBODY)
+        sentences = texts.RESOLVED_BY | (texts.RESOLVED_BY_ON_PROPOSAL if item.kind in texts.ACCEPTED_KINDS else {})
+        sentence = sentences.get(item.outcome or "", texts.RESOLVED_BY_SOMEBODY)
         who = _people(context, item.resolved_by, item.confirmed_by)
         return formats.gettext(sentence, who=who, via=_channel_name(context, item), moment=moment)
-    sentence = RESOLVED_AT_SOURCE.get(item.outcome or "", RESOLVED_SOMEHOW)
+    sentence = texts.RESOLVED_AT_SOURCE.get(item.outcome or "", texts.RESOLVED_SOMEHOW)
     return formats.gettext(sentence, source=context.source, moment=moment)
 
 
 def _channel_name(context: StoryContext, item: Item) -> str:
     via = item.resolved_via or ""
-    return context.formats.gettext(VIA[via]) if via in VIA else context.line(via, MAX_VIA) or "Casebell"
+    return context.formats.gettext(texts.VIA[via]) if via in texts.VIA else context.line(via, MAX_VIA) or "Casebell"
 
 
 def _people(context: StoryContext, first: str, second: str | None) -> str:

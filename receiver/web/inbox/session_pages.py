@@ -27,7 +27,7 @@ class SessionPages(SignedInPages):
 
     async def handle(self, request: Request, session: Session) -> Response:
         if request.method == "POST":
-            return await self._end(request, session)
+            return await self._end_session(request, session)
         rows = []
         email, now = session.person.email, self._adapters.now()
         for row in await self._adapters.database.read(store.list_of_person, email, now):
