@@ -109,12 +109,7 @@ def _open(opening: BulkInsert, fact: Fact, decision: Applied, now: datetime, rou
 
 
 def _write(
-    connection: Connection,
-    before: Item | None,
-    fact: Fact,
-    decision: Decision,
-    now: datetime,
-    routes: Sequence[Route],
+    connection: Connection, before: Item | None, fact: Fact, decision: Decision, now: datetime, routes: Sequence[Route]
 ) -> None:
     match decision:
         case Ignored():

@@ -188,12 +188,7 @@ async def _give_up(adapters: Adapters, delivery: Delivery, claim_id: str, error:
 
 
 def _mark_dead(
-    connection: Connection,
-    rules: Rules,
-    delivery: Delivery,
-    claim_id: str | None,
-    error: DeliveryError,
-    now: datetime,
+    connection: Connection, rules: Rules, delivery: Delivery, claim_id: str | None, error: DeliveryError, now: datetime
 ) -> bool:
     is_ours = outbox.mark_dead(connection, delivery.id, claim_id, f"{error.code}: {error.message}", now)
     if not is_ours:

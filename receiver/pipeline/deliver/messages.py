@@ -83,11 +83,7 @@ async def _send(notifier: Notifier, notice: Notice, attempt: Attempt, message: P
 
 
 def _finish(
-    connection: Connection,
-    delivery: Delivery,
-    claim_id: str,
-    updates: Sequence[Update],
-    now: datetime,
+    connection: Connection, delivery: Delivery, claim_id: str, updates: Sequence[Update], now: datetime
 ) -> bool:
     _store_messages(connection, delivery, updates, now)  # also when the lease was lost: the messages exist
     if outbox.finish(connection, delivery.id, claim_id, now):
