@@ -32,10 +32,8 @@ class AppHomes:
         tabs = await adapters.database.read(app_home.list_recent_viewers, now - UPDATED_FOR, MOST_AT_ONCE)
         if not tabs:
             return 0
-        pulse = (
-            await adapters.database.read(items.change_marker),
-            int(now.timestamp() // REFRESH_EVERY.total_seconds()),
-        )
+        period = int(now.timestamp() // REFRESH_EVERY.total_seconds())
+        pulse = (await adapters.database.read(items.change_marker), period)
         if pulse == self._pulse:
             tabs = [(user, mark) for user, mark in tabs if mark is None]
         for user, mark in tabs:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from operator import attrgetter
 from typing import Literal
 
 from sqlalchemy import Connection
@@ -101,9 +102,8 @@ def _due_escalations(connection: Connection, route: Route, routes: Sequence[Rout
         return []
     is_shown = any(route.destinations())  # a route that only feeds a digest posts nothing and still escalates
     late = _waiting(connection, route, ESCALATE, route.escalate_to.after, now, is_shown=is_shown)
-    return [DueReminder(item.id, (ESCALATE,)) for item in late if route in routes_for(item.snapshot, routes)][
-        :MOST_AT_ONCE
-    ]
+    ids = [item.id for item in late if route in routes_for(item.snapshot, routes)]
+    return [DueReminder(id_, (ESCALATE,)) for id_ in ids[:MOST_AT_ONCE]]
 
 
 def _waiting(
@@ -122,9 +122,8 @@ def _waiting(
 
 
 def _remind(connection: Connection, route: Route, due: Sequence[DueReminder], now: datetime) -> int:
-    return sum(
-        _queue_reminders(connection, item, route, "reminder", now) for item in _claim(connection, route, due, now)
-    )
+    claimed = _claim(connection, route, due, now)
+    return sum(_queue_reminders(connection, item, route, "reminder", now) for item in claimed)
 
 
 def _escalate(
@@ -171,10 +170,11 @@ def _queue_reminders(
 def _end_quiet_hours(connection: Connection, rules: Rules, now: datetime) -> int:
     """Queue what quiet hours have deferred; several new alerts of a destination become one grouped message."""
     rows = [row for row in quiet_hours.list_deferred(connection) if not _is_still_quiet(connection, row, rules, now)]
-    done = 0
-    for (destination, route), group in groupby(sorted(rows, key=_group_key), key=_group_key):
+    group_key, done = attrgetter("destination", "route"), 0
+    for (destination, route), group in groupby(sorted(rows, key=group_key), key=group_key):
         waiting = list(group)
-        new = [row for row in waiting if row.what == payloads.SHOW and _is_new(connection, row)]
+        shows = [row for row in waiting if row.what == payloads.SHOW]
+        new = [row for row in shows if not messages.list_of_item(connection, row.item_id, row.destination)]
         if len({row.item_id for row in new}) < 2:  # noqa: PLR2004 - a single alert needs no group
             new = []
         done += len(quiet_hours.release(connection, [row.id for row in waiting if row not in new], now))
@@ -189,14 +189,6 @@ def _end_quiet_hours(connection: Connection, rules: Rules, now: datetime) -> int
 def _is_still_quiet(connection: Connection, row: DeferredDelivery, rules: Rules, now: datetime) -> bool:
     item = items.find(connection, row.item_id)
     return item is not None and rules.route_for(row.route, row.destination, item.snapshot).must_wait(item.snapshot, now)
-
-
-def _is_new(connection: Connection, row: DeferredDelivery) -> bool:
-    return not messages.list_of_item(connection, row.item_id, row.destination)
-
-
-def _group_key(row: DeferredDelivery) -> tuple[str, str]:
-    return row.destination, row.route
 
 
 def _name(step: timedelta) -> str:

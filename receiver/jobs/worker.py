@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from receiver.alerting.monitor import watch
@@ -75,17 +75,8 @@ def loops(adapters: Adapters, dispatcher: Dispatcher) -> list[Loop]:
         table.append(Loop(events, lambda interpret=interpret: interpret, 1, events, until_idle=True))  # type: ignore[misc]
         reconciler = Reconciler(a, upstream)
         settle_s = min(SETTLE_S, upstream.poll_every_s)
-        table.append(
-            Loop(
-                reconcile,
-                reconciler.start,
-                upstream.poll_every_s,
-                reconcile,
-                settle_s=settle_s,
-                delay_s=reconciler.delay_s,
-                on_one_replica=True,
-            )
-        )
+        loop = Loop(reconcile, reconciler.start, upstream.poll_every_s, reconcile, settle_s, on_one_replica=True)
+        table.append(replace(loop, delay_s=reconciler.delay_s))
     return table
 
 
@@ -94,11 +85,8 @@ async def run(adapters: Adapters, stop: asyncio.Event, *, grace_s: float = 10.0)
     dispatcher = Dispatcher(adapters)
     async with asyncio.TaskGroup() as group:
         table = loops(adapters, dispatcher)
-        led = [
-            group.create_task(run_as_leader(adapters, one.name, partial(_run, adapters, one)))
-            for one in table
-            if one.on_one_replica
-        ]
+        led_loops = [(one.name, partial(_run, adapters, one)) for one in table if one.on_one_replica]
+        led = [group.create_task(run_as_leader(adapters, name, work)) for name, work in led_loops]
         others = [group.create_task(_run(adapters, one)) for one in table if not one.on_one_replica]
         await stop.wait()
         adapters.is_draining = True
@@ -157,12 +145,8 @@ async def _interpret(adapters: Adapters, source: str, account: str) -> int:
 
 async def _make_digests(adapters: Adapters) -> int:
     """Make every digest that is due; one that fails does not delay the others."""
-    return sum(
-        [
-            await _run_once(f"digest:{rule.name}", partial(make_if_due, adapters, rule))
-            for rule in adapters.rules.digests
-        ]
-    )
+    rules = adapters.rules.digests
+    return sum([await _run_once(f"digest:{rule.name}", partial(make_if_due, adapters, rule)) for rule in rules])
 
 
 async def _announce_wakeups(adapters: Adapters) -> int:

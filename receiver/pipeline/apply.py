@@ -49,24 +49,22 @@ def apply_facts(
     keys = [fact.key for fact in facts]
     items.lock(connection, keys)
     known, opening = items.find_by_keys(connection, keys), BulkInsert(connection)
-    watermarks = (
-        accounts.watermarks(connection) if any(isinstance(fact, SourceReported | SourceGone) for fact in facts) else {}
-    )
-    without_twin = twins.keys_without_twin(
-        connection, [fact.snapshot for fact in facts if isinstance(fact, SourceReported)]
-    )
+    is_report = any(isinstance(fact, SourceReported | SourceGone) for fact in facts)
+    watermarks = accounts.watermarks(connection) if is_report else {}
+    reported = [fact.snapshot for fact in facts if isinstance(fact, SourceReported)]
+    without_twin = twins.keys_without_twin(connection, reported)
     decisions: list[Decision] = []
     for fact in facts:
         if fact.key in opening.keys:
             opening.write()
         stored = known.get(fact.key)
         before = _with_sync_time(stored, watermarks)
-        decision = decide(before, fact, now, "" if before else _new_id())
+        decision = decide(before, fact, now, "" if before else secrets.token_bytes(12).translate(_ID_ALPHABET).decode())
         if isinstance(decision, Applied):
             decision = _with_twin(connection, fact, decision, without_twin)
             known[fact.key] = decision.item
-        if stored and isinstance(decision, Applied) and _is_unchanged(stored, before, decision):
-            pass
+        if isinstance(decision, Applied) and decision.transition is None and decision.item == before != stored:
+            pass  # only the time of the last report differs, and the account has that
         elif before is None and isinstance(decision, Applied):
             _open(opening, fact, decision, now, routes)
         else:
@@ -84,11 +82,6 @@ def _with_sync_time(stored: Item | None, watermarks: Mapping[tuple[str, str], ac
     if last is None or last.as_of <= stored.said_at or stored.key in last.missing:
         return stored
     return replace(stored, said_at=last.as_of)
-
-
-def _is_unchanged(stored: Item, before: Item | None, decision: Applied) -> bool:
-    """Whether the row may stay as it is: only the time of the last report differs, and the account has that."""
-    return decision.transition is None and decision.item == before != stored
 
 
 def _with_twin(connection: Connection, fact: Fact, decision: Applied, without_twin: Collection[str]) -> Applied:
@@ -125,14 +118,11 @@ def _write(
             _mail_refusal(connection, item, fact, now)
             if before is not None and before.waiting_since != item.waiting_since:
                 reminders.reset(connection, item.id)
-            is_alert = transition in {"opened", "reopened", "rang"} or _may_match_more_routes(before, item)
+            is_alert = transition in {"opened", "reopened", "rang"}
+            if before is not None and item.state != "resolved":  # more routes match once an amount is known
+                is_alert = is_alert or has_new_money_data(item.snapshot, before.snapshot)
             is_interactive = _is_of_a_person(before, fact)
             _queue_shows(connection, item, now, routes, is_alert=is_alert, is_interactive=is_interactive)
-
-
-def _may_match_more_routes(before: Item | None, item: Item) -> bool:
-    """Whether an amount or currency that a route asks for has become known."""
-    return before is not None and item.state != "resolved" and has_new_money_data(item.snapshot, before.snapshot)
 
 
 def _is_of_a_person(before: Item | None, fact: Fact) -> bool:
@@ -145,22 +135,16 @@ def _queue_shows(
     connection: Connection, item: Item, now: datetime, routes: Sequence[Route], *, is_alert: bool, is_interactive: bool
 ) -> None:
     """Queue an update of every message and, if ``is_alert``, the missing ones. Quiet hours defer new messages."""
-    queued = outbox.pending_shows(
-        connection, item.id
-    )  # first: a delivery that ends meanwhile is then among the messages
+    # the queue first: a delivery that ends meanwhile is then among the messages
+    queued = outbox.pending_shows(connection, item.id)
     posted = {message.destination: message.route for message in messages.list_of_item(connection, item.id)}
     current = queued | posted
     quiet = {route.name for route in routes if route.must_wait(item.snapshot, now)}
     for destination, route in _destinations(item, current, routes if is_alert else ()):
         is_new = destination not in current or destination.startswith("mail:")  # a mail cannot be updated
+        is_deferred, is_answer = is_new and route in quiet, is_interactive and destination in posted
         outbox.enqueue_show(
-            connection,
-            item.id,
-            destination,
-            route,
-            now,
-            is_interactive=is_interactive and destination in posted,
-            is_deferred=is_new and route in quiet,
+            connection, item.id, destination, route, now, is_interactive=is_answer, is_deferred=is_deferred
         )
 
 
@@ -216,15 +200,10 @@ def _mail_refusal(connection: Connection, item: Item, fact: Fact, now: datetime)
 
 
 def _event(item: Item, fact: Fact, decision: Decision, now: datetime) -> items.HistoryEntry:
+    who, via = (fact.person.label, fact.via) if isinstance(fact, PersonFact | DryRunMatched) else (None, None)
+    transition, ignored = (decision.transition, None) if isinstance(decision, Applied) else (None, decision.reason)
     return items.HistoryEntry(
-        at=now,
-        fact=type(fact).__name__,
-        transition=decision.transition if isinstance(decision, Applied) else None,
-        ignored=decision.reason if isinstance(decision, Ignored) else None,
-        version=item.version,
-        who=fact.person.label if isinstance(fact, PersonFact | DryRunMatched) else None,
-        via=fact.via if isinstance(fact, PersonFact | DryRunMatched) else None,
-        detail=_detail(fact, item),
+        now, type(fact).__name__, transition, ignored, item.version, who, via, _detail(fact, item)
     )
 
 
@@ -248,7 +227,3 @@ def _detail(fact: Fact, item: Item) -> str | None:
             return fact.snapshot.status or fact.snapshot.outcome
         case _:
             return item.outcome
-
-
-def _new_id() -> str:
-    return secrets.token_bytes(12).translate(_ID_ALPHABET).decode("ascii")

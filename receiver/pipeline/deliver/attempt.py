@@ -21,9 +21,9 @@ from receiver.domain.notice import Notice
 from receiver.domain.routing import Route
 from receiver.errors import DeliveryError, PermanentError, UncertainError
 from receiver.observability import log
-from receiver.pipeline.apply import apply_facts
+from receiver.pipeline.apply import apply_fact
 from receiver.pipeline.notices import notice_for_mail, notice_of
-from receiver.ports import Notifier
+from receiver.ports import Notifier, Upstream
 from receiver.store import items, messages, outbox, suppression
 from receiver.store.messages import PostedMessage
 from receiver.store.outbox import Delivery
@@ -52,6 +52,14 @@ class Attempt:
     def address(self) -> str:
         return self.delivery.destination.partition(":")[2]
 
+    @property
+    def notifier(self) -> Notifier:
+        """The channel's notifier. Raises PermanentError when the configuration no longer has it."""
+        if self.channel not in self.adapters.notifiers:
+            what = f"[{self.channel}] is not in the configuration any more"
+            raise PermanentError("unknown_channel", what, scope="internal")
+        return self.adapters.notifiers[self.channel]
+
     async def write_outcome(self, work: Callable[..., T], *args: Any) -> T:
         """Store what has happened outside, however long the store is unavailable (``Adapters.write_outcome``)."""
         if not self.deadline.expired():
@@ -60,8 +68,7 @@ class Attempt:
 
     async def finish(self) -> None:
         """Mark the delivery as done. Raises LostLeaseError when another process has the row now."""
-        adapters = self.adapters
-        require_lease(await self.write_outcome(outbox.finish, self.delivery.id, self.claim_id, adapters.now()))
+        require_lease(await self.write_outcome(outbox.finish, self.delivery.id, self.claim_id, self.adapters.now()))
 
 
 Run = Callable[[Attempt], Awaitable[bool | None]]  # False: there was nothing to send
@@ -82,8 +89,7 @@ class Outcome:
 async def attempt_delivery(adapters: Adapters, delivery: Delivery, claim_id: str, run: Run) -> Outcome:
     """Run one delivery within its deadline, and store the outcome."""
     try:
-        _check_lost_leases(delivery)
-        await _check_suppressed(adapters, delivery)
+        await _check(adapters, delivery)
         async with asyncio.timeout(max_duration_s(adapters, delivery)) as deadline:
             has_sent = await run(Attempt(adapters, delivery, claim_id, deadline))
     except outbox.LostLeaseError:
@@ -94,39 +100,31 @@ async def attempt_delivery(adapters: Adapters, delivery: Delivery, claim_id: str
         if _is_last_copy(delivery, error):
             what = f"perhaps sent {MOST_COPIES} times, never confirmed: {error.message}"
             return await _give_up(adapters, delivery, claim_id, PermanentError(error.code, what, scope=error.scope))
-        return await _retry_later(adapters, delivery, claim_id, _as_uncertain(error))
+        if error.code == "store_unavailable":  # the outcome could not be stored: the delivery may have happened
+            error = UncertainError(error.code, error.message, scope="internal")
+        return await _retry_later(adapters, delivery, claim_id, error)
     except TimeoutError:
         return await _retry_later(adapters, delivery, claim_id, UncertainError("timeout", "took too long altogether"))
     except Exception as error:  # noqa: BLE001 - logged, and retried before the lease expires
         log.error("outbox.delivery.failed", id=delivery.id, what=delivery.what, error=repr(error), exc_info=error)
-        return await _retry_later(
-            adapters, delivery, claim_id, UncertainError("internal", type(error).__name__, scope="internal")
-        )
+        unknown = UncertainError("internal", type(error).__name__, scope="internal")
+        return await _retry_later(adapters, delivery, claim_id, unknown)
     return Outcome("done", was_silent=has_sent is False)
 
 
 def max_duration_s(adapters: Adapters, delivery: Delivery) -> float:
     """The deadline of one try, in seconds."""
     channel, _, account = delivery.destination.partition(":")
+    adapter: Notifier | Upstream | None = adapters.notifiers.get(channel)
     if delivery.what == COMMAND:
-        upstream = adapters.upstreams.get((channel, account))
-        return upstream.max_duration_s if upstream else DEFAULT_LIMIT_S
-    notifier = adapters.notifiers.get(channel)
-    return notifier.max_duration_s if notifier else DEFAULT_LIMIT_S
-
-
-def _check_lost_leases(delivery: Delivery) -> None:
-    if delivery.lost_leases >= outbox.MAX_LOST_LEASES:
-        raise PermanentError("given_up", f"{delivery.lost_leases} tries ended without a result", scope="internal")
+        adapter = adapters.upstreams.get((channel, account))
+    return adapter.max_duration_s if adapter else DEFAULT_LIMIT_S
 
 
 def _is_last_copy(delivery: Delivery, error: DeliveryError) -> bool:
     """A mail that may have arrived is sent again, with a note, but only a few times (docs/decisions/0015)."""
-    return (
-        delivery.destination.startswith("mail:")
-        and _is_unconfirmed(error)
-        and delivery.unconfirmed_sends + 1 >= MOST_COPIES
-    )
+    is_mail = delivery.destination.startswith("mail:")
+    return is_mail and _is_unconfirmed(error) and delivery.unconfirmed_sends + 1 >= MOST_COPIES
 
 
 def _is_unconfirmed(error: DeliveryError) -> bool:
@@ -134,28 +132,22 @@ def _is_unconfirmed(error: DeliveryError) -> bool:
     return isinstance(error, UncertainError) and error.scope != "internal"
 
 
-def _as_uncertain(error: DeliveryError) -> DeliveryError:
-    """An outcome that could not be stored: the delivery may have happened."""
-    if error.code != "store_unavailable":
-        return error
-    return UncertainError(error.code, error.message, scope="internal")
-
-
 def _report_lost_lease(delivery: Delivery) -> Outcome:
     log.warning("outbox.lease.lost", id=delivery.id, what=delivery.what, destination=delivery.destination)
     return Outcome("lost")
 
 
-async def _check_suppressed(adapters: Adapters, delivery: Delivery) -> None:
-    """Raises PermanentError for an address on the suppression list, until an operator removes it or it expires."""
+async def _check(adapters: Adapters, delivery: Delivery) -> None:
+    """Raises PermanentError after too many lost leases, and for an address on the suppression list."""
+    if delivery.lost_leases >= outbox.MAX_LOST_LEASES:
+        raise PermanentError("given_up", f"{delivery.lost_leases} tries ended without a result", scope="internal")
     channel, _, address = delivery.destination.partition(":")
     if channel != "mail":
         return
     why = await adapters.database.read(suppression.find, address, suppression.ALL, adapters.now())
     if why is not None:
-        raise PermanentError(
-            "suppressed", f"{why.reason}; no mail to it until {why.until:%F}" if why.until else why.reason
-        )
+        until = f"; no mail to it until {why.until:%F}" if why.until else ""
+        raise PermanentError("suppressed", f"{why.reason}{until}")
 
 
 async def _retry_later(adapters: Adapters, delivery: Delivery, claim_id: str, error: DeliveryError) -> Outcome:
@@ -170,9 +162,7 @@ async def _retry_later(adapters: Adapters, delivery: Delivery, claim_id: str, er
     release = partial(
         outbox.release, maybe_delivered=maybe_delivered, is_uncounted=is_uncounted, is_copy=_is_unconfirmed(error)
     )
-    reason = f"{error.code}: {error.message}"
-    is_ours = await adapters.write_outcome(release, delivery.id, claim_id, due_at, reason)
-    if not is_ours:
+    if not await adapters.write_outcome(release, delivery.id, claim_id, due_at, f"{error.code}: {error.message}"):
         return replace(_report_lost_lease(delivery), error=error)
     log.warning("outbox.delivery.put_back", id=delivery.id, what=delivery.what, reason=error.code)
     return Outcome("uncertain" if maybe_delivered else "retry", error)
@@ -190,21 +180,14 @@ async def _give_up(adapters: Adapters, delivery: Delivery, claim_id: str, error:
 def _mark_dead(
     connection: Connection, rules: Rules, delivery: Delivery, claim_id: str | None, error: DeliveryError, now: datetime
 ) -> bool:
-    is_ours = outbox.mark_dead(connection, delivery.id, claim_id, f"{error.code}: {error.message}", now)
-    if not is_ours:
+    if not outbox.mark_dead(connection, delivery.id, claim_id, f"{error.code}: {error.message}", now):
         return False
     if error.code == "recipient_refused":
         address = delivery.destination.partition(":")[2]
         suppression.add(connection, address, suppression.ALL, error.message, now, now + suppression.BOUNCED_FOR)
-    if delivery.what == COMMAND:
-        item = items.find(connection, delivery.item_id)
-        if item is not None:
-            apply_facts(
-                connection,
-                [SourceRefused(item.key, delivery.payload_as(Command).action_id, error.message)],
-                now,
-                rules.routes,
-            )
+    if delivery.what == COMMAND and (item := items.find(connection, delivery.item_id)):
+        refused = SourceRefused(item.key, delivery.payload_as(Command).action_id, error.message)
+        apply_fact(connection, refused, now, rules.routes)
     return True
 
 
@@ -252,12 +235,3 @@ def item_and_messages(connection: Connection, item_id: str, destination: str) ->
     item = items.find(connection, item_id)
     assert item is not None, f"an outbox row for item {item_id}, which does not exist"
     return item, messages.list_of_item(connection, item_id, destination)
-
-
-def notifier_of(adapters: Adapters, channel: str) -> Notifier:
-    """The channel's notifier. Raises PermanentError when the configuration no longer has it."""
-    notifier = adapters.notifiers.get(channel)
-    if notifier is None:
-        what = f"[{channel}] is not in the configuration any more"
-        raise PermanentError("unknown_channel", what, scope="internal")
-    return notifier

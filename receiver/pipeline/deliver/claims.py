@@ -148,16 +148,8 @@ class Dispatcher:
         if error is None and not await database.read(breakers.is_failing, names):
             return
         chance = random.random()  # noqa: S311 - spreads load, guards nothing
-        report = (
-            delivery.destination,
-            delivery.is_interactive,
-            error,
-            claim_id,
-            now,
-            chance,
-            self._adapters.rules.paces,
-        )
-        changed = await database.write(claim_policy.record_outcome, *report)
+        report = (delivery.destination, delivery.is_interactive, error, claim_id, now, chance)
+        changed = await database.write(claim_policy.record_outcome, *report, self._adapters.rules.paces)
         for one in changed:
             if one.open_until is None:
                 log.info("outbox.breaker.closed", name=one.name)

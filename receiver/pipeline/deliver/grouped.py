@@ -16,7 +16,7 @@ from receiver.domain.item import Item
 from receiver.domain.notice import announcement_of
 from receiver.domain.routing import Route, route_at
 from receiver.errors import PermanentError
-from receiver.pipeline.deliver.attempt import Attempt, notice_for, notifier_of, require_lease
+from receiver.pipeline.deliver.attempt import Attempt, notice_for, require_lease
 from receiver.ports import BurstNotifier, Delivered, GroupedDelivery
 from receiver.store import groups, messages, outbox, payloads
 from receiver.store import items as items_store
@@ -36,31 +36,24 @@ async def update_bursts(adapters: Adapters) -> int:
 async def deliver_burst(attempt: Attempt) -> None:
     """Post or update the burst's message; the alerts that waited for it are then due in its thread."""
     adapters, delivery = attempt.adapters, attempt.delivery
-    channel, address = attempt.channel, attempt.address
     stored, items = await adapters.database.read(_group_and_items, delivery.payload_as(payloads.Burst).group_id)
-    notifier = notifier_of(adapters, channel)
+    notifier = attempt.notifier
     if not items:  # deleted by retention meanwhile
         await attempt.finish()
         return
     if not isinstance(notifier, BurstNotifier):
-        raise PermanentError("unknown_channel", f"[{channel}] cannot show many alerts in one message", scope="internal")
+        raise PermanentError(
+            "unknown_channel", f"[{attempt.channel}] cannot show many alerts in one message", scope="internal"
+        )
     if stored.reference is None and not delivery.maybe_delivered and all(one.state == "resolved" for one in items):
-        require_lease(
-            await attempt.write_outcome(_skip, delivery, attempt.claim_id, adapters.now())
-        )  # as a single alert would stay silent
+        # as a single alert would stay silent
+        require_lease(await attempt.write_outcome(_skip, delivery, attempt.claim_id, adapters.now()))
         return
     maybe_duplicate = stored.maybe_delivered or (delivery.maybe_delivered and stored.reference is None)
     route, now = _route(adapters.rules, stored, delivery.destination, items), adapters.now()
-    shown = Burst(
-        tuple(items),
-        route,
-        stored.began_at,
-        now,
-        f"{adapters.rules.public_url}/",
-        maybe_duplicate,
-        delivery.maybe_delivered,
-    )
-    delivered = await notifier.deliver_burst(shown, address, stored.reference)
+    url, is_redelivery = f"{adapters.rules.public_url}/", delivery.maybe_delivered
+    shown = Burst(tuple(items), route, stored.began_at, now, url, maybe_duplicate, is_redelivery)
+    delivered = await notifier.deliver_burst(shown, attempt.address, stored.reference)
     is_anew = delivered.reference != stored.reference
     maybe_delivered = maybe_duplicate or (is_anew and delivery.maybe_delivered)
     is_ours = await attempt.write_outcome(
@@ -109,7 +102,6 @@ def _finish(
 async def deliver_grouped(attempt: Attempt) -> None:
     """Post one message for the alerts that quiet hours have deferred, without those that were decided meanwhile."""
     adapters, delivery = attempt.adapters, attempt.delivery
-    channel, address = attempt.channel, attempt.address
     name = delivery.payload_as(payloads.Grouped).route
     found = await adapters.database.read(_find_unposted, delivery)
     sent = GroupedDelivery()
@@ -118,7 +110,7 @@ async def deliver_grouped(attempt: Attempt) -> None:
         notices = [
             await notice_for(adapters, *one, delivery, maybe_duplicate=delivery.maybe_delivered) for one in routed
         ]
-        sent = await notifier_of(adapters, channel).deliver_grouped(notices, address)
+        sent = await attempt.notifier.deliver_grouped(notices, attempt.address)
     is_ours = await attempt.write_outcome(
         _finish_grouped, delivery, attempt.claim_id, found, name, sent, adapters.now()
     )

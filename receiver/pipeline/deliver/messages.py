@@ -18,7 +18,6 @@ from receiver.pipeline.deliver.attempt import (
     channel_destination,
     item_and_messages,
     notice_for,
-    notifier_of,
     require_lease,
     route_of,
 )
@@ -52,8 +51,7 @@ async def _send_each(
 ) -> tuple[list[Update], DeliveryError | None]:
     """Send each; return what was sent and the error, if any. A message that is refused for good stops no other."""
     adapters, delivery = attempt.adapters, attempt.delivery
-    notifier = notifier_of(adapters, attempt.channel)
-    updates: list[Update] = []
+    notifier, updates = attempt.notifier, list[Update]()
     refusal: DeliveryError | None = None
     for message in targets:
         maybe_duplicate = message.maybe_delivered or has_copies if message else delivery.maybe_delivered
@@ -88,9 +86,7 @@ def _finish(
     _store_messages(connection, delivery, updates, now)  # also when the lease was lost: the messages exist
     if outbox.finish(connection, delivery.id, claim_id, now):
         return True
-    for message in filter(
-        None, (after for _, after in updates)
-    ):  # another process sent too; which came last is unknown
+    for message in filter(None, (after for _, after in updates)):  # another process sent too; the last is unknown
         messages.mark_unknown(connection, delivery.item_id, message.destination, message.reference)
         outbox.enqueue_show(connection, delivery.item_id, message.destination, message.route, now)
     return False
@@ -107,26 +103,24 @@ def _store_messages(connection: Connection, delivery: Delivery, updates: Sequenc
 async def deliver_fresh_link(attempt: Attempt) -> None:
     """Mail a new link to the address whose last one has expired, was used, or led to a refusal."""
     adapters, delivery = attempt.adapters, attempt.delivery
-    channel, address = attempt.channel, attempt.address
     item, _ = await adapters.database.read(item_and_messages, delivery.item_id, delivery.destination)
     route = adapters.rules.route_for(delivery.payload_as(Routed).route, delivery.destination, item.snapshot)
     token_id, state_shown = delivery.payload_as(FreshLink).token, None
-    notice = await notice_for_mail(adapters, item, route, address, token_id)
+    notice = await notice_for_mail(adapters, item, route, attempt.address, token_id)
     if token_id is None:  # after a refusal: mail it whatever the item's state is
         notice = replace(notice, occasion=f"refused.{item.version}")
         state_shown = "resolved" if item.state == "open" else "open"
     notice = replace(notice, maybe_duplicate=delivery.maybe_delivered)
-    await notifier_of(adapters, channel).deliver(notice, address, None, state_shown)
+    await attempt.notifier.deliver(notice, attempt.address, None, state_shown)
     await attempt.finish()
 
 
 async def deliver_reply(attempt: Attempt) -> None:
     """Say one sentence to the person who clicked."""
     adapters, delivery = attempt.adapters, attempt.delivery
-    channel, address = attempt.channel, attempt.address
     destination = channel_destination(delivery)
     item, posted = await adapters.database.read(item_and_messages, delivery.item_id, destination)
     route, reply = route_of(adapters.rules, item, destination, posted), delivery.payload_as(Reply)
     sentence = adapters.translator.say(route.locale, SENTENCES[reply.code], **reply.values)
-    await notifier_of(adapters, channel).reply(address, sentence)
+    await attempt.notifier.reply(attempt.address, sentence)
     await attempt.finish()
