@@ -111,7 +111,7 @@ def new_case(claim: Claim, own_reference: str, lifecycle: str, now: datetime) ->
         "creditorComments": None,
         "claimDescription": f"Goods delivered, invoice {claim.reference}",
         "grossAmount": claim.amount,
-        "remainder": 0.0 if is_closed else claim.amount + fees,
+        "remainder": 0.0 if is_closed else round(claim.amount + fees, 2),
         "interestFees": 0.0,
         "reminderFees": 0.0,
         "collectionFees": fees,

@@ -147,7 +147,8 @@ def _story(sub_type: str, debt: Json, now: datetime, n: int) -> Json:
 
 
 def _plan(debts: list[Json], now: datetime) -> Json:
-    total, months, digits = sum(debt["amount"] for debt in debts), 6, digits_of(debts[0])
+    months, digits = 6, digits_of(debts[0])
+    total = round(sum(debt["amount"] for debt in debts), digits)
     first = round(total / months, digits)
     plan: Json = {"plan_months": months, "plan_start_date": iso(now), "first_payment_amount": first}
     plan["installments"] = installments(total, months, now.date(), first, digits)

@@ -140,7 +140,7 @@ class SyncState:
 
 @dataclass(slots=True)
 class Adapters:
-    """The store, the sources and the channels of one process; built by ``app.py``.
+    """The store, the sources and the channels of one process; built by ``receiver/app``.
 
     Keys of ``upstreams`` and ``verifies``: (source, account); of ``notifiers``: the channel.
     ``holder``: the name of this process in leases. ``is_draining``: the process is about to end.

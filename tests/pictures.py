@@ -21,7 +21,7 @@ MAILS = {
     "digest-desktop": ("digest", DESK, "light"),
     "digest-phone": ("digest", PHONE, "light"),
     "digest-phone-dark": ("digest", PHONE, "dark"),
-    "alarm-mail-desktop": ("admin source_refuses", DESK, "light"),
+    "admin-alert-mail-desktop": ("admin source_refuses", DESK, "light"),
 }
 
 

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from receiver.settings import Settings
 
 DNS_THREADS = "16"  # libuv has 4: the slow lookups of one system could block those of all others
+PORT = click.IntRange(0, 65535)
 
 
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8080, show_default=True, help="Port to listen on.")
+@click.option("--port", default=8080, type=PORT, show_default=True, help="Port to listen on.")
 @with_config
 def serve_command(config: Path, host: str, port: int) -> None:
     """Run the service: webhooks, reconciliation, deliveries and web pages in one process."""
@@ -55,7 +56,13 @@ async def _serve_and_exit(settings: "Settings", host: str, port: int) -> None:
 
 
 @click.command("demo")
-@click.option("--port", default=8080, show_default=True, help="Port of the service; the sandbox has this port plus 10.")
+@click.option(
+    "--port",
+    default=8080,
+    type=PORT,
+    show_default=True,
+    help="Port of the service; the sandbox has this port plus 10.",
+)
 @with_config
 def demo_command(config: Path, port: int) -> None:
     """Run the service with the built-in sandbox; needs no credentials and no configuration."""

@@ -13,14 +13,14 @@ def enqueue_admin_alert(
     connection: Connection,
     admins: Collection[str],
     channels: Collection[str],
-    alarm: AdminAlert,
+    alert: AdminAlert,
     now: datetime,
     *,
     has_begun: bool,
 ) -> None:
     """Queue the begin or the end of the alert, once to each destination of the admins."""
-    code = alarm.code if has_begun else alarm.end_code
-    values = {"about": alarm.about, "since": f"{alarm.since:%Y-%m-%d %H:%M} UTC", "reason": alarm.reason}
-    payload = payloads.AdminAlert(code, values, f"{alarm.name} {code} {alarm.since.timestamp():.0f}")
-    for destination in destinations(alarm, admins, channels):
+    code = alert.code if has_begun else alert.end_code
+    values = {"about": alert.about, "since": f"{alert.since:%Y-%m-%d %H:%M} UTC", "reason": alert.reason}
+    payload = payloads.AdminAlert(code, values, f"{alert.name} {code} {alert.since.timestamp():.0f}")
+    for destination in destinations(alert, admins, channels):
         outbox.enqueue(connection, None, destination, payload, now, is_interactive=True)

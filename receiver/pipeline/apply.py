@@ -1,4 +1,4 @@
-"""Applies facts to items. Only ``apply_fact`` changes an item; it runs in its caller's transaction.
+"""Applies facts to items. Only ``apply_facts`` changes an item; it runs in its caller's transaction.
 
 It never uses the network: deliveries become outbox rows in the same transaction.
 """

@@ -105,7 +105,7 @@ def _may_act(connection: Connection, rule: Automation, rules: Rules, now: dateti
         return True
     if standing:
         alerts.end(connection, name)
-    alarm = AdminAlert(name, STOPPED, now, str(rule.at_most))
-    alerts.begin(connection, alarm)
-    admin_alerts.enqueue_admin_alert(connection, rules.people.admins, rules.channels, alarm, now, has_begun=True)
+    alert = AdminAlert(name, STOPPED, now, str(rule.at_most))
+    alerts.begin(connection, alert)
+    admin_alerts.enqueue_admin_alert(connection, rules.people.admins, rules.channels, alert, now, has_begun=True)
     return False

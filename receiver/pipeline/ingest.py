@@ -222,7 +222,7 @@ async def _apply_without_automations(adapters: Adapters, fact: Fact) -> list[Dec
 
 
 async def drain_clicks(adapters: Adapters) -> int:
-    """Act on stored clicks, each in its own transaction; none waits while Slack is asked about another's person."""
+    """Act on stored clicks, each in its own transaction; looking up one click's person delays no other."""
     claim_id = secrets.token_hex(8)
     now = adapters.now()
     rows = await adapters.database.write(events.claim, events.CLICK_SOURCES, None, now, claim_id, MOST_AT_ONCE)

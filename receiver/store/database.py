@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from receiver.errors import ConfigError
 from receiver.observability import log
@@ -18,6 +19,7 @@ from receiver.store.sqlite import FileLock, SqliteDatabase
 
 T = TypeVar("T")
 MIGRATIONS = Path(__file__).parent / "migrations"
+EXAMPLES = "sqlite:///casebell.db or postgresql://user@host/db"
 
 
 class Database(Protocol):
@@ -50,12 +52,12 @@ def is_shared(database_url: str) -> bool:
 
 def sqlite_path(database_url: str) -> Path:
     """The file behind a ``sqlite:///`` address. Raises ConfigError for any other."""
-    url = make_url(database_url)
+    try:
+        url = make_url(database_url)
+    except ArgumentError:
+        raise ConfigError(f"database_url: this is no address of a database; write {EXAMPLES}") from None
     if url.get_backend_name() != "sqlite" or not url.database:
-        raise ConfigError(
-            f"database_url: {url.get_backend_name()} is not served; write sqlite:///casebell.db or "
-            "postgresql://user@host/db"
-        )
+        raise ConfigError(f"database_url: {url.get_backend_name()} is not served; write {EXAMPLES}")
     if url.query or url.database.startswith(("file:", ":memory:")):
         raise ConfigError("database_url: SQLite takes only the path of a file here; write sqlite:///casebell.db")
     return canonical_path(Path(url.database))

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from receiver.domain import notice
 
@@ -52,7 +52,7 @@ class Reminder(Routed):
     """A reminder in the thread of the item's message."""
 
     kind: ClassVar[str] = REMINDER
-    reminder: Annotated[notice.Reminder, Field(alias="nudge")]
+    reminder: notice.Reminder
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Burst(Routed):
     """The one message of an alert group."""
 
     kind: ClassVar[str] = BURST
-    group_id: Annotated[int, Field(alias="storm")] = 0
+    group_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Command(Payload):
     """What a source is asked to do: the id of the action that a person decided."""
 
     kind: ClassVar[str] = COMMAND
-    action_id: Annotated[int, Field(alias="action")] = 0
+    action_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,16 @@ STORED = [
     (payloads.Show("open"), {"route": "open"}),
     (payloads.Show("open", "C1/1.0"), {"route": "open", "below": "C1/1.0"}),
     (payloads.Reply("claimed", {"who": "Anna"}), {"code": "claimed", "values": {"who": "Anna"}}),
-    (payloads.Command(4), {"action": 4}),
+    (payloads.Command(4), {"action_id": 4}),
     (payloads.FreshLink("open", "t1"), {"route": "open", "token": "t1"}),
     (payloads.Grouped("open", ("a", "b")), {"route": "open", "items": ["a", "b"]}),
-    (payloads.Burst("open", 3), {"route": "open", "storm": 3}),
+    (payloads.Burst("open", 3), {"route": "open", "group_id": 3}),
     (payloads.UndoOffer(), {}),
     (payloads.AdminAlert("login", {"url": "/"}, "m"), {"code": "login", "values": {"url": "/"}, "mark": "m"}),
     (payloads.Digest("weekly", SINCE, "{}"), {"name": "weekly", "since": "2026-03-03T08:29:00Z", "document": "{}"}),
     (
         payloads.Reminder("open", reminder=ANNA),
-        {"route": "open", "nudge": {"what": "assigned", "to": {"slack_id": "U2"}, "by": "Ben"}},
+        {"route": "open", "reminder": {"what": "assigned", "to": {"slack_id": "U2"}, "by": "Ben"}},
     ),
 ]
 
@@ -46,7 +46,7 @@ def test_every_payload_with_a_route_can_be_read_for_its_route_alone() -> None:
     assert decode(payloads.Routed, encode(payloads.Reminder("open", reminder=ANNA))).route == "open"
 
 
-@pytest.mark.parametrize("text", ["no json", '{"nudge": {"what": "shouted"}}', "{}"])
+@pytest.mark.parametrize("text", ["no json", '{"reminder": {"what": "shouted"}}', "{}"])
 def test_what_cannot_be_read_raises_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - of json or of pydantic
         decode(payloads.Reminder, text)

@@ -22,7 +22,7 @@ async def deliver_reminder(attempt: Attempt) -> None:
     if posted and item.state == "open" and item.snoozed_until is None:
         route = adapters.rules.route_for(posted[-1].route, delivery.destination, item.snapshot)
         notice = await notice_for(adapters, item, route, delivery, maybe_duplicate=False)
-        notice = replace(notice, occasion=f"nudge.{delivery.id}")
+        notice = replace(notice, occasion=f"reminder.{delivery.id}")
         await attempt.notifier.remind(
             notice, attempt.address, posted[-1].reference, delivery.payload_as(Reminder).reminder
         )

@@ -23,7 +23,7 @@ DUE, DEFERRED, IN_GROUP = "due", "deferred", "grouped"
 class Delivery:
     """A row of the outbox.
 
-    ``maybe_delivered``: an earlier attempt may have arrived; ``unconfirmed_sends``: how many of them.
+    ``maybe_delivered``: an earlier attempt may have arrived. ``unconfirmed_sends``: sends that were never confirmed.
     ``lost_leases``: claims whose lease ran out before they ended.
     """
 

@@ -236,7 +236,9 @@ async def test_who_proposed_cannot_confirm_and_the_second_asks_the_source_in_bot
     assert item.attempt is not None
     assert isinstance(first, Taken)
     assert (item.attempt.action_id, item.attempt.who, item.attempt.confirmed_by) == (first.action_id, "Anna", "Ben")
-    assert [payload for _, payload in await waiting(database, payloads.COMMAND)] == [f'{{"action": {first.action_id}}}']
+    assert [payload for _, payload in await waiting(database, payloads.COMMAND)] == [
+        f'{{"action_id": {first.action_id}}}'
+    ]
     assert (await database.read(actions.find, first.action_id)).state == "asked"  # type: ignore[union-attr]
     assert await facts_of(database) == [
         ("SourceReported", None, "suggested"),
